@@ -1,0 +1,25 @@
+//! Physics of B -> K* l l: from Wilson coefficients to the five-fold decay rate.
+//!
+//! This crate opens no files; its inputs come in by `include_str!`. One line a module:
+//!
+//! - [`parameters`]: masses, widths and couplings, each with value, uncertainty, unit and source
+//! - [`wilson`]: the eight complex shifts of the Wilson coefficients and their names
+//! - [`decay`]: which meson, which lepton, which model: the entry point, [`decay::Decay`]
+//! - [`form_factors`]: B -> K* form factors, one file a paper
+//! - [`charm_loop`]: the one-loop function Y(q2) in `C9eff`
+//! - [`amplitudes`]: transversity amplitudes, exact in the lepton mass
+//! - [`angular`]: `J_1s..J_9` and the four-fold rate
+//! - [`line_shape`]: the K pi mass distribution
+//! - [`kinematics`]: phase space, four-momenta
+//! - [`convention`]: the only file that changes signs or angles
+//! - [`observables`]: F_L, A_FB, S_i, P_i, P_i', rates, differential and in bins
+
+pub mod decay;
+mod error;
+pub mod line_shape;
+pub mod wilson;
+
+pub use decay::{Flavour, Lepton, ModelName};
+pub use error::PhysicsError;
+pub use line_shape::LineShape;
+pub use wilson::{WilsonCoefficient, WilsonShifts};

@@ -1,0 +1,120 @@
+//! The Wilson coefficients that a user can shift, and their names.
+//!
+//! A shift that a user types belongs to b -> s (B0bar, B-); `B0` and `B+` see its complex conjugate.
+
+use std::fmt;
+use std::str::FromStr;
+
+use num_complex::Complex64;
+
+use crate::PhysicsError;
+
+/// The eight coefficients of the effective Hamiltonian whose shifts are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WilsonCoefficient {
+    /// Electromagnetic dipole.
+    C7,
+    /// Vector current of the leptons.
+    C9,
+    /// Axial-vector current of the leptons.
+    C10,
+    /// Right-handed electromagnetic dipole, C7'.
+    C7Prime,
+    /// Right-handed quark current, vector lepton current, C9'.
+    C9Prime,
+    /// Right-handed quark current, axial-vector lepton current, C10'.
+    C10Prime,
+    /// Scalar difference C_S - C_S'.
+    CS,
+    /// Pseudoscalar difference C_P - C_P'.
+    CP,
+}
+
+impl WilsonCoefficient {
+    /// All eight, in the order in which [`WilsonShifts`] keeps them.
+    pub const ALL: [Self; 8] =
+        [Self::C7, Self::C9, Self::C10, Self::C7Prime, Self::C9Prime, Self::C10Prime, Self::CS, Self::CP];
+
+    /// The name used on the command line, in cards and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::C7 => "c7",
+            Self::C9 => "c9",
+            Self::C10 => "c10",
+            Self::C7Prime => "c7_prime",
+            Self::C9Prime => "c9_prime",
+            Self::C10Prime => "c10_prime",
+            Self::CS => "c_s",
+            Self::CP => "c_p",
+        }
+    }
+}
+
+impl fmt::Display for WilsonCoefficient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for WilsonCoefficient {
+    type Err = PhysicsError;
+
+    fn from_str(name: &str) -> Result<Self, PhysicsError> {
+        Self::ALL
+            .into_iter()
+            .find(|c| c.name() == name)
+            .ok_or_else(|| PhysicsError::unknown("Wilson coefficient", name, &Self::ALL.map(Self::name)))
+    }
+}
+
+/// Shifts `delta C_i = C_i - C_i^SM` of the eight coefficients; all zero is the Standard Model.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct WilsonShifts([Complex64; 8]);
+
+impl WilsonShifts {
+    /// The Standard Model.
+    pub const STANDARD_MODEL: Self = Self([Complex64::ZERO; 8]);
+
+    /// A real shift of C9 alone.
+    pub fn delta_c9(value: f64) -> Self {
+        Self::STANDARD_MODEL.with(WilsonCoefficient::C9, value.into())
+    }
+
+    /// The shift of one coefficient.
+    pub fn get(&self, coefficient: WilsonCoefficient) -> Complex64 {
+        self.0[coefficient as usize]
+    }
+
+    /// The same shifts with one of them replaced.
+    #[must_use]
+    pub fn with(mut self, coefficient: WilsonCoefficient, value: Complex64) -> Self {
+        self.0[coefficient as usize] = value;
+        self
+    }
+
+    /// The shifts that the CP-conjugate process sees.
+    #[must_use]
+    pub fn conj(&self) -> Self {
+        Self(self.0.map(|c| c.conj()))
+    }
+
+    /// Name and shift of each coefficient.
+    pub fn iter(&self) -> impl Iterator<Item = (WilsonCoefficient, Complex64)> + '_ {
+        WilsonCoefficient::ALL.into_iter().map(|c| (c, self.get(c)))
+    }
+
+    /// # Errors
+    /// When a shift is not a finite number; the error names it.
+    pub fn check(&self) -> Result<(), PhysicsError> {
+        for (coefficient, value) in self.iter() {
+            if !value.is_finite() {
+                return Err(PhysicsError::OutOfRange {
+                    field: coefficient.name().to_owned(),
+                    got: value.to_string(),
+                    allowed: "a finite number".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
