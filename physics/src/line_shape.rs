@@ -9,3 +9,27 @@ pub enum LineShape {
     /// Fixed at the pole.
     Narrow,
 }
+
+impl LineShape {
+    /// All line shapes.
+    pub const ALL: [Self; 2] = [Self::BreitWigner, Self::Narrow];
+
+    /// The name used on the command line, in cards and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BreitWigner => "breit-wigner",
+            Self::Narrow => "narrow",
+        }
+    }
+}
+
+impl std::str::FromStr for LineShape {
+    type Err = crate::PhysicsError;
+
+    fn from_str(name: &str) -> Result<Self, crate::PhysicsError> {
+        Self::ALL
+            .into_iter()
+            .find(|c| c.name() == name)
+            .ok_or_else(|| crate::PhysicsError::unknown("line shape", name, &Self::ALL.map(Self::name)))
+    }
+}

@@ -1,1 +1,21 @@
-//! schemas
+//! How humboldt's files look: cards, events, images and results. Reads cards; the data formats are read and
+//! written in the pipeline.
+//!
+//! - [`card`]: the run card (TOML), strictly read
+//! - [`complex`]: complex numbers as users write them
+//! - [`events`]: column names of event tables
+//! - [`voxels`]: axes and names of voxel datasets
+//! - [`results`]: ensembles, summary, observables, training metrics
+//! - [`provenance`]: where a file comes from
+//! - [`json_schema`]: JSON schemas of all of it, generated from the types
+
+pub mod card;
+pub mod complex;
+mod error;
+pub mod events;
+pub mod json_schema;
+pub mod provenance;
+pub mod results;
+pub mod voxels;
+
+pub use error::{Invalid, SchemaError};

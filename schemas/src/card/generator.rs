@@ -1,0 +1,170 @@
+//! `[generator]`: which decay, which model, which window.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::complex::ComplexValue;
+use crate::error::Invalid;
+
+/// What the events are drawn from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GeneratorCard {
+    /// Amplitude model: `npr`.
+    pub model: String,
+    /// `B0bar`, `B0`, `B-` or `B+`.
+    pub flavour: String,
+    /// `mu` or `e`.
+    pub lepton: String,
+    /// K pi mass: `breit-wigner`, or `narrow` for the pole.
+    pub line_shape: String,
+    /// Windows in q2 [GeV^2], such as `["0.1:19.2"]`; an end may be open; none means the full phase space.
+    pub q2: Vec<Q2Range>,
+    /// Windows in q2 [GeV^2] that are left out, such as `["8:11", "12.5:15"]`.
+    pub veto: Vec<Q2Range>,
+    /// Shifts of Wilson coefficients that every sample has, such as `{ c10 = "0.5+0.1i" }`.
+    pub wilson: BTreeMap<String, ComplexValue>,
+}
+
+impl Default for GeneratorCard {
+    fn default() -> Self {
+        Self {
+            model: ModelName::default().name().to_owned(),
+            flavour: Flavour::default().name().to_owned(),
+            lepton: Lepton::default().name().to_owned(),
+            line_shape: LineShape::default().name().to_owned(),
+            q2: Vec::new(),
+            veto: Vec::new(),
+            wilson: BTreeMap::new(),
+        }
+    }
+}
+
+impl GeneratorCard {
+    /// The amplitude model.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub fn model(&self) -> Result<ModelName, Invalid> {
+        parse("generator.model", &self.model, &ModelName::ALL.map(ModelName::name))
+    }
+
+    /// The decaying meson.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub fn flavour(&self) -> Result<Flavour, Invalid> {
+        parse("generator.flavour", &self.flavour, &Flavour::ALL.map(Flavour::name))
+    }
+
+    /// The lepton.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub fn lepton(&self) -> Result<Lepton, Invalid> {
+        parse("generator.lepton", &self.lepton, &Lepton::ALL.map(Lepton::name))
+    }
+
+    /// The K pi mass distribution.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub fn line_shape(&self) -> Result<LineShape, Invalid> {
+        parse("generator.line_shape", &self.line_shape, &LineShape::ALL.map(LineShape::name))
+    }
+
+    /// The shifts that every sample has.
+    ///
+    /// # Errors
+    /// When a coefficient is unknown or a shift not finite.
+    pub fn shifts(&self) -> Result<WilsonShifts, Invalid> {
+        let mut shifts = WilsonShifts::STANDARD_MODEL;
+        for (name, value) in &self.wilson {
+            let field = format!("generator.wilson.{name}");
+            Invalid::unless(value.0.is_finite(), &field, value, "a finite number")?;
+            let coefficient = parse::<WilsonCoefficient>(
+                "generator.wilson",
+                name,
+                &WilsonCoefficient::ALL.map(WilsonCoefficient::name),
+            )?;
+            shifts = shifts.with(coefficient, value.0);
+        }
+        Ok(shifts)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        self.model()?;
+        self.flavour()?;
+        self.lepton()?;
+        self.line_shape()?;
+        self.shifts()?;
+        Ok(())
+    }
+}
+
+fn parse<T: FromStr>(field: &str, name: &str, allowed: &[&str]) -> Result<T, Invalid> {
+    name.parse().map_err(|_| Invalid::new(field, format!("`{name}`"), allowed.join(", ")))
+}
+
+/// A window in q2 [GeV^2], written `min:max`; an open end reaches to the end of phase space.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Q2Range {
+    /// Lower end [GeV^2]; none is 4 m_l^2.
+    pub min: Option<f64>,
+    /// Upper end [GeV^2]; none is the end point.
+    pub max: Option<f64>,
+}
+
+impl FromStr for Q2Range {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let wrong = || {
+            Invalid::new(
+                "q2",
+                format!("`{text}`"),
+                "min:max in GeV^2 with 0 <= min < max, an end may be empty",
+            )
+        };
+        let end = |part: &str| -> Result<Option<f64>, Invalid> {
+            if part.trim().is_empty() {
+                return Ok(None);
+            }
+            part.trim().parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0).map(Some).ok_or_else(wrong)
+        };
+        let (min, max) = text.split_once(':').ok_or_else(wrong)?;
+        let range = Self { min: end(min)?, max: end(max)? };
+        match (range.min, range.max) {
+            (Some(min), Some(max)) if min >= max => Err(wrong()),
+            _ => Ok(range),
+        }
+    }
+}
+
+impl TryFrom<String> for Q2Range {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Q2Range> for String {
+    fn from(range: Q2Range) -> Self {
+        range.to_string()
+    }
+}
+
+impl fmt::Display for Q2Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
+        write!(f, "{}:{}", end(self.min), end(self.max))
+    }
+}

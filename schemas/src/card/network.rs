@@ -1,0 +1,201 @@
+//! `[network]`: a preset, and any number of it replaced.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Invalid;
+
+/// The network as a user writes it: a preset, and fields that replace the preset's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkCard {
+    /// `resnet34` (the paper's), `resnet18` or `resnet10`.
+    pub preset: Preset,
+    /// Input channels (paper: mean q2 alone).
+    pub channels: Option<Vec<Channel>>,
+    /// Cells along an axis that are merged into one before the first layer (paper: 1, none).
+    pub downsample: Option<usize>,
+    /// q2 [GeV^2] that becomes 1 at the input.
+    pub q2_scale: Option<f64>,
+    /// Filters of the first convolution.
+    pub stem_filters: Option<usize>,
+    /// Kernel of the first convolution.
+    pub stem_kernel: Option<usize>,
+    /// Stride of the first convolution.
+    pub stem_stride: Option<usize>,
+    /// Kernel of the max pooling after it; 1 leaves it out.
+    pub pool_kernel: Option<usize>,
+    /// Stride of the max pooling.
+    pub pool_stride: Option<usize>,
+    /// Residual blocks of each stage.
+    pub blocks: Option<Vec<usize>>,
+    /// Filters of each stage.
+    pub filters: Option<Vec<usize>>,
+    /// Neurons of the dense layer before the output; 0 leaves it out.
+    pub dense: Option<usize>,
+    /// Dropout probability after the dense layer.
+    pub dropout: Option<f64>,
+}
+
+/// A named set of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Stages of 3, 4, 6, 3 blocks with 64, 128, 256, 512 filters.
+    #[default]
+    Resnet34,
+    /// Stages of 2, 2, 2, 2 blocks with 64, 128, 256, 512 filters.
+    Resnet18,
+    /// Stages of 1, 1, 1, 1 blocks with 16, 32, 64, 128 filters, for a CPU.
+    Resnet10,
+}
+
+/// What a cell of the image brings to the input of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Mean q2 of the cell's events over `q2_scale`, 0 if empty; with `downsample` the mean over the merged cells.
+    MeanQ2,
+    /// Whether the cell holds events; with `downsample` the occupied fraction of the merged cells.
+    Occupancy,
+    /// Four channels: cos_theta_l, cos_theta_k, cos chi and sin chi of the cell's centre.
+    Coordinates,
+}
+
+impl Channel {
+    /// Number of tensor channels.
+    pub const fn width(self) -> usize {
+        match self {
+            Self::MeanQ2 | Self::Occupancy => 1,
+            Self::Coordinates => 4,
+        }
+    }
+}
+
+/// The network with every number filled in; saved beside the weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Input channels.
+    pub channels: Vec<Channel>,
+    /// Cells along an axis that are merged into one before the first layer.
+    pub downsample: usize,
+    /// q2 [GeV^2] that becomes 1 at the input.
+    pub q2_scale: f64,
+    /// Filters of the first convolution.
+    pub stem_filters: usize,
+    /// Kernel of the first convolution.
+    pub stem_kernel: usize,
+    /// Stride of the first convolution.
+    pub stem_stride: usize,
+    /// Kernel of the max pooling after it; 1 leaves it out.
+    pub pool_kernel: usize,
+    /// Stride of the max pooling.
+    pub pool_stride: usize,
+    /// Residual blocks of each stage.
+    pub blocks: Vec<usize>,
+    /// Filters of each stage.
+    pub filters: Vec<usize>,
+    /// Neurons of the dense layer before the output; 0 leaves it out.
+    pub dense: usize,
+    /// Dropout probability after the dense layer.
+    pub dropout: f64,
+}
+
+impl Architecture {
+    /// Tensor channels at the input.
+    pub fn input_channels(&self) -> usize {
+        self.channels.iter().map(|c| c.width()).sum()
+    }
+
+    /// Cells of an axis at the input of the first layer, for images of `bins` cells an axis; a remainder is
+    /// padded with empty cells.
+    pub fn input_size(&self, bins: usize) -> usize {
+        bins.div_ceil(self.downsample)
+    }
+}
+
+impl NetworkCard {
+    /// The preset with the given fields replaced.
+    pub fn architecture(&self) -> Architecture {
+        let (blocks, filters): (&[usize], &[usize]) = match self.preset {
+            Preset::Resnet34 => (&[3, 4, 6, 3], &[64, 128, 256, 512]),
+            Preset::Resnet18 => (&[2, 2, 2, 2], &[64, 128, 256, 512]),
+            Preset::Resnet10 => (&[1, 1, 1, 1], &[16, 32, 64, 128]),
+        };
+        let filters = self.filters.clone().unwrap_or_else(|| filters.to_vec());
+        Architecture {
+            channels: self.channels.clone().unwrap_or_else(|| vec![Channel::MeanQ2]),
+            downsample: self.downsample.unwrap_or(1),
+            q2_scale: self.q2_scale.unwrap_or(20.0),
+            stem_filters: self.stem_filters.or(filters.first().copied()).unwrap_or(64),
+            stem_kernel: self.stem_kernel.unwrap_or(7),
+            stem_stride: self.stem_stride.unwrap_or(2),
+            pool_kernel: self.pool_kernel.unwrap_or(3),
+            pool_stride: self.pool_stride.unwrap_or(2),
+            blocks: self.blocks.clone().unwrap_or_else(|| blocks.to_vec()),
+            filters,
+            dense: self.dense.unwrap_or(1000),
+            dropout: self.dropout.unwrap_or(0.5),
+        }
+    }
+
+    pub(super) fn validate(&self, bins: usize) -> Result<(), Invalid> {
+        let a = self.architecture();
+        let unique = a.channels.iter().enumerate().all(|(i, c)| !a.channels[..i].contains(c));
+        Invalid::unless(
+            !a.channels.is_empty() && unique,
+            "network.channels",
+            format!("{:?}", a.channels),
+            "one or more of mean_q2, occupancy, coordinates, each once",
+        )?;
+        Invalid::unless(
+            a.channels != [Channel::Coordinates],
+            "network.channels",
+            "coordinates alone",
+            "mean_q2 or occupancy among the channels",
+        )?;
+        Invalid::unless(
+            (1..=bins / 2).contains(&a.downsample),
+            "network.downsample",
+            a.downsample,
+            format!("1 to {}", bins / 2),
+        )?;
+        Invalid::unless(
+            a.q2_scale.is_finite() && a.q2_scale > 0.0,
+            "network.q2_scale",
+            a.q2_scale,
+            "a positive number [GeV^2]",
+        )?;
+        for (field, value, max) in [
+            ("network.stem_filters", a.stem_filters, 4096),
+            ("network.stem_kernel", a.stem_kernel, 31),
+            ("network.stem_stride", a.stem_stride, 8),
+            ("network.pool_kernel", a.pool_kernel, 15),
+            ("network.pool_stride", a.pool_stride, 8),
+        ] {
+            Invalid::unless((1..=max).contains(&value), field, value, format!("1 to {max}"))?;
+        }
+        for (field, kernel) in
+            [("network.stem_kernel", a.stem_kernel), ("network.pool_kernel", a.pool_kernel)]
+        {
+            Invalid::unless(kernel % 2 == 1, field, kernel, "an odd number")?;
+        }
+        for (field, list, max) in [("network.blocks", &a.blocks, 64), ("network.filters", &a.filters, 4096)] {
+            Invalid::unless(
+                (1..=8).contains(&list.len()) && list.iter().all(|x| (1..=max).contains(x)),
+                field,
+                format!("{list:?}"),
+                format!("1 to 8 stages, each 1 to {max}"),
+            )?;
+        }
+        Invalid::unless(
+            a.blocks.len() == a.filters.len(),
+            "network.blocks",
+            format!("{} stages", a.blocks.len()),
+            format!("as many stages as network.filters, {}", a.filters.len()),
+        )?;
+        Invalid::unless(a.dense <= 100_000, "network.dense", a.dense, "0 to 100000")?;
+        Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading TOML strictly: errors name the line and the field, and an unknown key its nearest known one.
+
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::SchemaError;
+
+/// Parses `text` as a `T`; `file` is its name in messages.
+pub(super) fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, SchemaError> {
+    let syntax = |error: &toml::de::Error, field: String| SchemaError::Syntax {
+        file: file.to_owned(),
+        line: line_at(text, error.span().map_or(0, |s| s.start)),
+        field,
+        message: error.message().replace('\n', ", "),
+    };
+    let table = DeTable::parse(text).map_err(|e| syntax(&e, String::new()))?;
+    let schema = schemars::schema_for!(T).to_value();
+    check_keys(table.get_ref(), &schema, &schema, &mut Vec::new(), &mut |key, path, known| {
+        let name = key.1;
+        let nearest = known
+            .iter()
+            .map(|k| (strsim::damerau_levenshtein(k, name), k))
+            .min()
+            .filter(|(distance, _)| *distance <= 1 + name.len() / 3)
+            .map_or_else(String::new, |(_, k)| format!(" (did you mean `{k}`?)"));
+        Err(SchemaError::UnknownKey {
+            file: file.to_owned(),
+            line: line_at(text, key.0.start),
+            key: dotted(path, name),
+            hint: nearest,
+            allowed: known.join(", "),
+        })
+    })?;
+    toml::from_str(text).map_err(|e| {
+        let field = e.span().and_then(|span| path_at(table.get_ref(), &span)).unwrap_or_default();
+        syntax(&e, if field.is_empty() { field } else { format!("{field}: ") })
+    })
+}
+
+/// Line (from 1) of the deepest part of a dotted field that the text has; 1 where it has none.
+pub(super) fn line_of(text: &str, field: &str) -> usize {
+    let Ok(table) = DeTable::parse(text) else { return 1 };
+    let mut tables = vec![table.get_ref()];
+    let mut start = 0;
+    for part in field.split('.') {
+        let found = tables.iter().find_map(|t| t.iter().find(|(k, _)| k.get_ref() == part));
+        let Some((key, value)) = found else { break };
+        start = key.span().start;
+        tables = inner_tables(value.get_ref());
+    }
+    line_at(text, start)
+}
+
+type Key<'a> = (Range<usize>, &'a str);
+
+fn check_keys(
+    table: &DeTable<'_>,
+    schema: &Value,
+    root: &Value,
+    path: &mut Vec<String>,
+    unknown: &mut impl FnMut(Key<'_>, &[String], &[&str]) -> Result<(), SchemaError>,
+) -> Result<(), SchemaError> {
+    let schema = resolve(schema, root);
+    // A table without fixed keys (a map) takes any name; its values are checked where they are used.
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Ok(()) };
+    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        let Some(property) = properties.get(name) else {
+            return unknown((key.span(), name), path, &known);
+        };
+        let property = resolve(property, root);
+        let item = property.get("items").map_or(property, |items| resolve(items, root));
+        path.push(name.to_owned());
+        for inner in inner_tables(value.get_ref()) {
+            check_keys(inner, item, root, path, unknown)?;
+        }
+        path.pop();
+    }
+    Ok(())
+}
+
+fn inner_tables<'a, 'i>(value: &'a DeValue<'i>) -> Vec<&'a DeTable<'i>> {
+    match value {
+        DeValue::Table(table) => vec![table],
+        DeValue::Array(array) => array.iter().filter_map(|v| v.get_ref().as_table()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|r| root.pointer(r.trim_start_matches('#')))
+        .unwrap_or(schema)
+}
+
+fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    table.iter().find_map(|(key, value)| {
+        let inner = inner_tables(value.get_ref()).into_iter().find_map(|t| path_at(t, span));
+        let name = key.get_ref().to_string();
+        if let Some(inner) = inner {
+            return Some(format!("{name}.{inner}"));
+        }
+        let within = value.span();
+        (within.start <= span.start && span.end <= within.end).then_some(name)
+    })
+}
+
+fn dotted(path: &[String], name: &str) -> String {
+    path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
+}
+
+fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.as_bytes().iter().take(byte).filter(|&&b| b == b'\n').count()
+}

@@ -1,0 +1,174 @@
+//! `[training]` and `[evaluation]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Invalid;
+
+/// How the network is fitted. The defaults are the paper's, where it states them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingCard {
+    /// Images in a batch (paper: 128).
+    pub batch_size: usize,
+    /// Most epochs to train (the paper states none).
+    pub epochs: usize,
+    /// Epochs without a better validation loss before training stops (paper: 20).
+    pub early_stopping: usize,
+    /// Loss (paper: mean absolute error).
+    pub loss: Loss,
+    /// Optimiser (paper: stochastic gradient descent).
+    pub optimiser: Optimiser,
+    /// Momentum of `sgd` (the paper states none).
+    pub momentum: f64,
+    /// Weight decay (the paper states none).
+    pub weight_decay: f64,
+    /// Learning rate at the start (not known from the paper).
+    pub learning_rate: f64,
+    /// How the learning rate falls.
+    pub schedule: Schedule,
+    /// `step`: epochs between two cuts of the learning rate (paper: 5).
+    pub step_epochs: usize,
+    /// `step`: factor by which the learning rate is divided at each cut. The paper's value is not known;
+    /// 2 is our choice.
+    pub step_factor: f64,
+    /// Epochs in which the learning rate rises linearly from 0 to `learning_rate`; 0 for none.
+    pub warmup_epochs: f64,
+    /// Largest norm of the whole gradient; 0 for no limit.
+    pub clip_gradient: f64,
+    /// Regress the label after subtracting the training labels' mean and dividing by their spread, which are
+    /// undone at the output. The paper regresses the label as it is.
+    pub standardise_target: bool,
+}
+
+impl Default for TrainingCard {
+    fn default() -> Self {
+        Self {
+            batch_size: 128,
+            epochs: 100,
+            early_stopping: 20,
+            loss: Loss::Mae,
+            optimiser: Optimiser::Sgd,
+            momentum: 0.9,
+            weight_decay: 0.0,
+            learning_rate: 0.01,
+            schedule: Schedule::Step,
+            step_epochs: 5,
+            step_factor: 2.0,
+            warmup_epochs: 0.0,
+            clip_gradient: 0.0,
+            standardise_target: false,
+        }
+    }
+}
+
+/// The loss of one image, averaged over the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// |prediction - truth|.
+    Mae,
+    /// (prediction - truth)^2.
+    Mse,
+}
+
+/// How weights follow gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimiser {
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+
+/// How the learning rate falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// Divided by `step_factor` every `step_epochs`.
+    Step,
+    /// Half a cosine from `learning_rate` to 0 over `epochs`.
+    Cosine,
+}
+
+impl TrainingCard {
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        for (field, value, min, max) in [
+            ("training.batch_size", self.batch_size, 2, 65_536),
+            ("training.epochs", self.epochs, 1, 1_000_000),
+            ("training.early_stopping", self.early_stopping, 1, 1_000_000),
+            ("training.step_epochs", self.step_epochs, 1, 1_000_000),
+        ] {
+            Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))?;
+        }
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        Invalid::unless(
+            (0.0..1.0).contains(&self.momentum),
+            "training.momentum",
+            self.momentum,
+            "0 to below 1",
+        )?;
+        Invalid::unless(
+            (0.0..1.0).contains(&self.weight_decay),
+            "training.weight_decay",
+            self.weight_decay,
+            "0 to below 1",
+        )?;
+        Invalid::unless(
+            positive(self.learning_rate),
+            "training.learning_rate",
+            self.learning_rate,
+            "a positive number",
+        )?;
+        Invalid::unless(
+            self.step_factor.is_finite() && self.step_factor >= 1.0,
+            "training.step_factor",
+            self.step_factor,
+            "1 or more",
+        )?;
+        for (field, value) in
+            [("training.warmup_epochs", self.warmup_epochs), ("training.clip_gradient", self.clip_gradient)]
+        {
+            Invalid::unless(value.is_finite() && value >= 0.0, field, value, "0 or more")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is drawn beside the results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FiguresCard {
+    /// The two delta C9 whose distributions and images are compared (paper's Figs. 2 and 3).
+    pub compare_delta_c9: [f64; 2],
+    /// Events of each in the distributions.
+    pub events: usize,
+}
+
+impl Default for FiguresCard {
+    fn default() -> Self {
+        Self { compare_delta_c9: [-2.0, 0.0], events: 300_000 }
+    }
+}
+
+impl FiguresCard {
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        for value in self.compare_delta_c9 {
+            Invalid::unless(
+                value.is_finite() && value.abs() <= 100.0,
+                "figures.compare_delta_c9",
+                value,
+                "-100 to 100",
+            )?;
+        }
+        Invalid::unless(
+            (1..=100_000_000).contains(&self.events),
+            "figures.events",
+            self.events,
+            "1 to 100000000",
+        )
+    }
+}

@@ -1,0 +1,13 @@
+//! The event table: Parquet or Arrow IPC, one row an event.
+
+/// Column names, in file order; q2 in GeV^2, chi in (-pi, pi], m_kpi in GeV.
+pub const EVENT_COLUMNS: [&str; 5] = ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"];
+
+/// Key of the file's metadata that holds the [`crate::provenance::Provenance`] as JSON.
+pub const PROVENANCE_KEY: &str = "humboldt";
+
+/// Key of the file's metadata that names the angle convention.
+pub const CONVENTION_KEY: &str = "angle_convention";
+
+/// The only convention that files are written in.
+pub const CONVENTION: &str = "LHCb";

@@ -1,0 +1,90 @@
+//! What a run leaves: `results/ensembles.json` and its relatives.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The predictions of one test ensemble; `results/ensembles.json` is an array of them in rising delta C9.
+///
+/// With predictions x_k of n images and their mean, `sigma_left^2` is the mean of (x_k - mean)^2 over those below
+/// the mean, `sigma_right^2` the same over those above.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EnsembleResult {
+    /// True shift of C9.
+    pub delta_c9: f64,
+    /// Images in the ensemble.
+    pub n_images: usize,
+    /// Mean prediction.
+    pub mean: f64,
+    /// Left standard deviation.
+    pub sigma_left: f64,
+    /// Right standard deviation.
+    pub sigma_right: f64,
+    /// Standard deviation over all (n - 1 in the denominator).
+    pub sigma: f64,
+    /// `mean - delta_c9`.
+    pub bias: f64,
+    /// Whether the network was trained on images of this value.
+    pub trained: bool,
+}
+
+/// `results/summary.json`: the run in a few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Name of the card.
+    pub name: String,
+    /// Range of delta C9 that slope and bias are taken over.
+    pub range: [f64; 2],
+    /// Slope of the straight line through the ensemble means, each with the same weight.
+    pub slope: f64,
+    /// Its intercept at delta C9 = 0.
+    pub intercept: f64,
+    /// Mean of |bias| over the ensembles.
+    pub mean_abs_bias: f64,
+    /// Root mean square of prediction - truth over all images of the range.
+    pub rmse: f64,
+    /// Mean over the ensembles of sigma.
+    pub mean_sigma: f64,
+    /// RMSE of always predicting the mean of the range: what a network that learned nothing has.
+    pub baseline_rmse: f64,
+    /// `rmse / baseline_rmse`: 1 is nothing learned, 0 is perfect.
+    pub rmse_over_baseline: f64,
+    /// Mean of sigma / slope over the ensembles, over the baseline.
+    pub width_over_baseline: f64,
+}
+
+/// One value of `observe --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObservableValue {
+    /// The process, as in `B0->K*0mumu`.
+    pub process: String,
+    /// The observable, as in `F_L`.
+    pub observable: String,
+    /// Lower end of the bin [GeV^2].
+    pub q2_min: f64,
+    /// Upper end of the bin [GeV^2].
+    pub q2_max: f64,
+    /// Its value; dBR_dq2 in GeV^-2, dGamma_dq2 in GeV^-1.
+    pub value: f64,
+    /// Its theory uncertainty, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<f64>,
+}
+
+/// One line of `training/metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EpochMetrics {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Learning rate at the end of the epoch.
+    pub learning_rate: f64,
+    /// Mean loss over the training batches.
+    pub train_loss: f64,
+    /// Mean absolute error on the validation images, in units of delta C9.
+    pub validation_mae: f64,
+    /// Loss on the validation images.
+    pub validation_loss: f64,
+    /// Images seen so far.
+    pub images_seen: u64,
+    /// Whether this epoch is the best so far.
+    pub best: bool,
+}
