@@ -4,7 +4,11 @@
 //!
 //! - [`rng`]: independent random streams, one for each block of events
 //! - [`generate`]: unweighted events of one decay
+//! - [`voxels`]: images of events, the mean q2 in cells of the angles
+//! - [`store`]: events and images on disk
 
 mod error;
+pub mod store;
+pub mod voxels;
 
 pub use error::PipelineError;
