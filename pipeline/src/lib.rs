@@ -6,5 +6,7 @@
 //! - [`generate`]: unweighted events of one decay
 
 mod error;
+pub mod generate;
+pub mod rng;
 
 pub use error::PipelineError;
