@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use humboldt_pipeline::store::{EventColumns, EventReader, EventWriter, ImageReader, ImageWriter};
+use humboldt_pipeline::generate::EventBatch;
+use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter};
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 use serde_json::{Value, json};
@@ -120,7 +121,7 @@ fn pyarrow_reads_images_as_tensors_with_named_axes() -> TestResult {
 fn pandas_reads_events() -> TestResult {
     let folder = tempfile::tempdir()?;
     let column = |shift: f32| (0..200_u16).map(|i| shift + f32::from(i) / 256.0).collect::<Vec<_>>();
-    let events = EventColumns {
+    let events = EventBatch {
         q2: column(1.0),
         cos_theta_l: column(-0.75),
         cos_theta_k: column(-0.5),

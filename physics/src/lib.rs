@@ -7,19 +7,35 @@
 //! - [`decay`]: which meson, which lepton, which model: the entry point, [`decay::Decay`]
 //! - [`form_factors`]: B -> K* form factors, one file a paper
 //! - [`charm_loop`]: the one-loop function Y(q2) in `C9eff`
+//! - [`models`]: form factors and effective coefficients of each amplitude model
 //! - [`amplitudes`]: transversity amplitudes, exact in the lepton mass
 //! - [`angular`]: `J_1s..J_9` and the four-fold rate
 //! - [`line_shape`]: the K pi mass distribution
 //! - [`kinematics`]: phase space, four-momenta
 //! - [`convention`]: the only file that changes signs or angles
-//! - [`observables`]: F_L, A_FB, S_i, P_i, P_i', rates, differential and in bins
+//! - [`quadrature`]: Gauss-Legendre integration over q2 and masses
+//! - [`observables`]: `F_L`, `A_FB`, `S_i`, `P_i`, `P_i'`, rates, differential and in bins
 
+pub mod amplitudes;
+pub mod angular;
+pub mod charm_loop;
+pub mod convention;
 pub mod decay;
 mod error;
+pub mod form_factors;
+pub mod kinematics;
 pub mod line_shape;
+pub mod models;
+pub mod observables;
+pub mod parameters;
+pub mod quadrature;
 pub mod wilson;
 
-pub use decay::{Flavour, Lepton, ModelName};
+pub use angular::AngularCoefficients;
+pub use convention::Convention;
+pub use decay::{Decay, Flavour, Lepton, ModelName};
 pub use error::PhysicsError;
 pub use line_shape::LineShape;
+pub use observables::{Observable, Predictions};
+pub use parameters::{Parameter, Parameters};
 pub use wilson::{WilsonCoefficient, WilsonShifts};

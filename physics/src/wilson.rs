@@ -1,6 +1,10 @@
 //! The Wilson coefficients that a user can shift, and their names.
 //!
 //! A shift that a user types belongs to b -> s (B0bar, B-); `B0` and `B+` see its complex conjugate.
+//!
+//! The operators are those of Altmannshofer et al., arXiv:0811.1214, eqs. 2.2 to 2.5: the scalar ones carry a factor
+//! `m_b`, so that `c_s` and `c_p` are in GeV^-1. Where they come without it (EOS, EvtGen), coefficients are larger by
+//! `m_b`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,9 +28,9 @@ pub enum WilsonCoefficient {
     C9Prime,
     /// Right-handed quark current, axial-vector lepton current, C10'.
     C10Prime,
-    /// Scalar difference C_S - C_S'.
+    /// Scalar difference C_S - C_S' in GeV^-1, of the operator `m_b (s P_R b)(l l)`.
     CS,
-    /// Pseudoscalar difference C_P - C_P'.
+    /// Pseudoscalar difference C_P - C_P' in GeV^-1, of the operator `m_b (s P_R b)(l gamma5 l)`.
     CP,
 }
 
@@ -103,15 +107,19 @@ impl WilsonShifts {
         WilsonCoefficient::ALL.into_iter().map(|c| (c, self.get(c)))
     }
 
+    /// The largest modulus of a shift: far beyond all physics, and far from overflow in a rate.
+    pub const LARGEST: f64 = 1e9;
+
     /// # Errors
-    /// When a shift is not a finite number; the error names it.
+    /// When a shift is not a finite number, or larger than [`Self::LARGEST`]; the error names it.
     pub fn check(&self) -> Result<(), PhysicsError> {
         for (coefficient, value) in self.iter() {
-            if !value.is_finite() {
+            let allowed = value.is_finite() && value.norm() <= Self::LARGEST;
+            if !allowed {
                 return Err(PhysicsError::OutOfRange {
                     field: coefficient.name().to_owned(),
                     got: value.to_string(),
-                    allowed: "a finite number".to_owned(),
+                    allowed: format!("a finite number of modulus at most {:e}", Self::LARGEST),
                 });
             }
         }

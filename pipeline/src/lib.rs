@@ -8,6 +8,8 @@
 //! - [`store`]: events and images on disk
 
 mod error;
+pub mod generate;
+pub mod rng;
 pub mod store;
 pub mod voxels;
 

@@ -12,7 +12,7 @@ use humboldt_schemas::voxels::Axis;
 use rayon::prelude::*;
 
 use crate::PipelineError;
-use crate::store::EventColumns;
+use crate::generate::EventBatch;
 
 /// Events are binned in blocks whose cell indices stay in the first-level cache.
 const BLOCK: usize = 1024;
@@ -93,6 +93,32 @@ impl<'a> EventSlices<'a> {
             ));
         }
         Ok(())
+    }
+}
+
+impl EventBatch {
+    /// What makes an image of these events.
+    pub fn slices(&self) -> EventSlices<'_> {
+        EventSlices {
+            q2: &self.q2,
+            cos_theta_l: &self.cos_theta_l,
+            cos_theta_k: &self.cos_theta_k,
+            chi: &self.chi,
+        }
+    }
+
+    /// Adds the events of `other` at the end.
+    pub fn append(&mut self, other: &Self) {
+        for (column, more) in self.columns_mut().into_iter().zip(other.columns()) {
+            column.extend_from_slice(more);
+        }
+    }
+
+    /// Removes the first `n` events.
+    pub fn remove_first(&mut self, n: usize) {
+        for column in self.columns_mut() {
+            column.drain(..n.min(column.len()));
+        }
     }
 }
 
@@ -279,7 +305,7 @@ pub struct Voxelised {
 /// # Errors
 /// As [`voxelise_many`], with rows counted from the first batch; the errors of the batches and of `sink`.
 pub fn voxelise_stream(
-    batches: impl IntoIterator<Item = Result<EventColumns, PipelineError>>,
+    batches: impl IntoIterator<Item = Result<EventBatch, PipelineError>>,
     events_per_image: usize,
     bins: usize,
     mut sink: impl FnMut(&[f32]) -> Result<(), PipelineError>,
@@ -288,12 +314,12 @@ pub fn voxelise_stream(
     check_events_per_image(events_per_image)?;
     let cells = bins.pow(3);
     let group = (GROUP_BYTES / (4 * cells)).clamp(1, 64);
-    let (mut pending, mut images, mut made) = (EventColumns::default(), Vec::new(), 0);
-    let mut flush = |pending: &mut EventColumns, at_least: usize| {
+    let (mut pending, mut images, mut made) = (EventBatch::default(), Vec::new(), 0);
+    let mut flush = |pending: &mut EventBatch, at_least: usize| {
         while pending.len() >= at_least * events_per_image {
             let n = (pending.len() / events_per_image).min(group);
             images.resize(n * cells, 0.0);
-            let events = pending.angles().part(0, n * events_per_image);
+            let events = pending.slices().part(0, n * events_per_image);
             voxelise_rows(events, made * events_per_image, events_per_image, bins, &mut images)?;
             sink(&images)?;
             pending.remove_first(n * events_per_image);

@@ -24,7 +24,7 @@ use super::atomic::PartFile;
 use super::index::read_at;
 use super::{arrow as arrow_file, metadata};
 use crate::PipelineError;
-use crate::voxels::EventSlices;
+use crate::generate::EventBatch;
 
 /// The first and the last bytes of a Parquet file.
 const PARQUET_MAGIC: &[u8] = b"PAR1";
@@ -37,66 +37,6 @@ const BATCH: usize = 1 << 16;
 
 /// Columns that make an image.
 const ANGULAR: usize = 4;
-
-/// Events by column, as in [`EVENT_COLUMNS`]; all columns of the same length.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct EventColumns {
-    /// Lepton pair mass squared [GeV^2].
-    pub q2: Vec<f32>,
-    /// Cosine of the lepton helicity angle.
-    pub cos_theta_l: Vec<f32>,
-    /// Cosine of the K* helicity angle.
-    pub cos_theta_k: Vec<f32>,
-    /// Decay-plane angle, -pi to pi.
-    pub chi: Vec<f32>,
-    /// K pi mass [GeV]; empty where only the angles were asked for.
-    pub m_kpi: Vec<f32>,
-}
-
-impl EventColumns {
-    /// Number of events.
-    pub const fn len(&self) -> usize {
-        self.q2.len()
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.q2.is_empty()
-    }
-
-    /// What makes an image of these events.
-    pub fn angles(&self) -> EventSlices<'_> {
-        EventSlices {
-            q2: &self.q2,
-            cos_theta_l: &self.cos_theta_l,
-            cos_theta_k: &self.cos_theta_k,
-            chi: &self.chi,
-        }
-    }
-
-    /// Adds the events of `other` at the end.
-    pub fn append(&mut self, other: &Self) {
-        for (column, more) in self.columns_mut().into_iter().zip(other.columns()) {
-            column.extend_from_slice(more);
-        }
-    }
-
-    /// Removes the first `n` events.
-    pub fn remove_first(&mut self, n: usize) {
-        for column in self.columns_mut() {
-            column.drain(..n.min(column.len()));
-        }
-    }
-
-    /// The columns, in the order of [`EVENT_COLUMNS`].
-    pub fn columns(&self) -> [&[f32]; 5] {
-        [&self.q2, &self.cos_theta_l, &self.cos_theta_k, &self.chi, &self.m_kpi]
-    }
-
-    fn columns_mut(&mut self) -> [&mut Vec<f32>; 5] {
-        [&mut self.q2, &mut self.cos_theta_l, &mut self.cos_theta_k, &mut self.chi, &mut self.m_kpi]
-    }
-}
 
 /// Writes events batch by batch, with bounded memory; the file appears under its name in
 /// [`EventWriter::finish`], and not at all if that is never called.
@@ -152,7 +92,7 @@ impl EventWriter {
     ///
     /// # Errors
     /// Columns of unequal length; [`PipelineError::Io`], as when the disk is full.
-    pub fn write(&mut self, events: &EventColumns) -> Result<(), PipelineError> {
+    pub fn write(&mut self, events: &EventBatch) -> Result<(), PipelineError> {
         for (name, column) in EVENT_COLUMNS.iter().zip(events.columns()) {
             if column.len() != events.len() {
                 let allowed = format!("{}, as of q2", events.len());
@@ -189,7 +129,7 @@ impl EventWriter {
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
-/// Reads an event table batch by batch, in file order; an iterator of [`EventColumns`].
+/// Reads an event table batch by batch, in file order; an iterator of [`EventBatch`].
 ///
 /// Columns may be f32 or f64, in any order and among others.
 pub struct EventReader {
@@ -219,7 +159,7 @@ impl EventReader {
         Self::open_columns(path, &EVENT_COLUMNS)
     }
 
-    /// Opens a table for its angles and q2 only: it need not have the K pi mass, which stays empty.
+    /// Opens a table for its angles and q2 only: it need not have the K pi mass, whose column stays empty.
     ///
     /// # Errors
     /// As [`EventReader::open`].
@@ -267,15 +207,15 @@ impl EventReader {
     ///
     /// # Errors
     /// Those of the iterator.
-    pub fn read_all(self) -> Result<EventColumns, PipelineError> {
-        self.into_iter().try_fold(EventColumns::default(), |mut all, batch| {
+    pub fn read_all(self) -> Result<EventBatch, PipelineError> {
+        self.into_iter().try_fold(EventBatch::default(), |mut all, batch| {
             all.append(&batch?);
             Ok(all)
         })
     }
 
-    fn convert(&mut self, batch: &RecordBatch) -> Result<EventColumns, PipelineError> {
-        let mut events = EventColumns::default();
+    fn convert(&mut self, batch: &RecordBatch) -> Result<EventBatch, PipelineError> {
+        let mut events = EventBatch::default();
         for (&name, column) in self.columns.iter().zip(events.columns_mut()) {
             let array = batch.column_by_name(name).ok_or_else(|| missing(&self.path, name))?;
             *column = numbers(array, self.read)
@@ -287,7 +227,7 @@ impl EventReader {
 }
 
 impl Iterator for EventReader {
-    type Item = Result<EventColumns, PipelineError>;
+    type Item = Result<EventBatch, PipelineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.batches.next() {

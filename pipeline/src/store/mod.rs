@@ -18,5 +18,5 @@ mod index;
 mod metadata;
 
 pub use atomic::write_atomically;
-pub use events::{EventColumns, EventReader, EventWriter};
+pub use events::{EventReader, EventWriter};
 pub use images::{ImageReader, ImageWriter};

@@ -39,7 +39,17 @@ fn a_truncated_file_is_refused() -> TestResult {
     for path in files(folder.path())? {
         let whole = fs::read(&path)?;
         read(&path)?;
-        for len in (0..whole.len()).rev().step_by(whole.len() / 200).chain([0, 1, 4, 7, 8, 9, 51, 52, whole.len() - 1]) {
+        for len in (0..whole.len()).rev().step_by(whole.len() / 200).chain([
+            0,
+            1,
+            4,
+            7,
+            8,
+            9,
+            51,
+            52,
+            whole.len() - 1,
+        ]) {
             fs::write(&path, &whole[..len])?;
             let message = refusal(read(&path), &path);
             assert!(message.contains("is damaged or of another format"), "{message}");
@@ -115,7 +125,9 @@ fn a_part_is_not_a_file() -> TestResult {
 fn one_kind_of_file_is_not_another() -> TestResult {
     let folder = tempfile::tempdir()?;
     let paths = files(folder.path())?;
-    assert!(refusal(EventReader::open(&paths[0]), &paths[0]).contains("neither Parquet nor an Arrow IPC file"));
+    assert!(
+        refusal(EventReader::open(&paths[0]), &paths[0]).contains("neither Parquet nor an Arrow IPC file")
+    );
     assert!(refusal(EventReader::open(&paths[3]), &paths[3]).contains("no column `q2`"));
     assert!(refusal(ImageReader::open(&paths[4]), &paths[4]).contains("neither HDF5 nor an Arrow IPC file"));
     assert!(refusal(ImageReader::open(&paths[5]), &paths[5]).contains("no column `images`"));
@@ -136,7 +148,10 @@ fn hdf5_without_images_or_of_other_shapes_is_refused_by_name() -> TestResult {
         (|f| dataset(f, "images", &[2, 64]), "`images` has shape [2, 64]"),
         (|f| dataset(f, "images", &[2, 4, 4, 5]), "`images` has shape [2, 4, 4, 5]"),
         (|f| dataset(f, "images", &[3, 4, 4, 4]), "3 images, but `labels/delta_c9` has shape [2]"),
-        (|f| f.new_dataset::<f32>().shape([2, 4, 4, 4]).chunk([1, 4, 4, 4]).create("images").map(|_| ()), "never written"),
+        (
+            |f| f.new_dataset::<f32>().shape([2, 4, 4, 4]).chunk([1, 4, 4, 4]).create("images").map(|_| ()),
+            "never written",
+        ),
     ];
     for (i, (make, message)) in cases.into_iter().enumerate() {
         let file = hdf5::File::create(&path)?;
@@ -184,9 +199,7 @@ fn a_newer_format_and_another_convention_are_refused() -> TestResult {
 #[test]
 fn missing_files_and_folders_are_named() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let not_found = |error: Option<PipelineError>, wanted: &Path| {
-        matches!(error, Some(PipelineError::Io { path, source }) if path == wanted && source.kind() == ErrorKind::NotFound)
-    };
+    let not_found = |error: Option<PipelineError>, wanted: &Path| matches!(error, Some(PipelineError::Io { path, source }) if path == wanted && source.kind() == ErrorKind::NotFound);
     let path = folder.path().join("none/events.parquet");
     assert!(not_found(ImageReader::open(&path).err(), &path));
     assert!(not_found(EventReader::open(&path).err(), &path));

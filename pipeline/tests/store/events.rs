@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use humboldt_pipeline::PipelineError;
-use humboldt_pipeline::store::{EventColumns, EventReader, EventWriter};
+use humboldt_pipeline::generate::EventBatch;
+use humboldt_pipeline::store::{EventReader, EventWriter};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -134,7 +135,7 @@ fn tables_of_other_programs_are_read() -> TestResult {
 fn bad_columns_are_refused_by_name_and_row() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events");
-    let EventColumns { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = some_events(20);
+    let EventBatch { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = some_events(20);
     let good: Vec<(&str, ArrayRef)> = vec![
         ("q2", doubles(&q2)),
         ("cos_theta_l", doubles(&cos_theta_l)),

@@ -153,7 +153,9 @@ fn a_value_that_is_not_finite_is_refused_when_read() -> TestResult {
         writer.finish()?;
         let reader = ImageReader::open(&path)?;
         reader.read(0, &mut [0.0; 64])?;
-        assert!(refusal(reader.read(1, &mut [0.0; 64]), &path).contains("image 1 has values that are not finite"));
+        assert!(
+            refusal(reader.read(1, &mut [0.0; 64]), &path).contains("image 1 has values that are not finite")
+        );
     }
     Ok(())
 }
@@ -167,9 +169,17 @@ fn hdf5_images_of_other_programs_are_read() -> TestResult {
     let kinds: [(&str, Make); 5] = [
         ("contiguous", |f, a| f.new_dataset_builder().with_data(a).create("images").map(|_| ())),
         ("f64", |f, a| f.new_dataset_builder().with_data(&a.mapv(f64::from)).create("images").map(|_| ())),
-        ("chunked", |f, a| f.new_dataset_builder().with_data(a).chunk((1, 4, 4, 4)).create("images").map(|_| ())),
+        ("chunked", |f, a| {
+            f.new_dataset_builder().with_data(a).chunk((1, 4, 4, 4)).create("images").map(|_| ())
+        }),
         ("shuffled", |f, a| {
-            f.new_dataset_builder().with_data(a).chunk((1, 4, 4, 4)).shuffle().deflate(3).create("images").map(|_| ())
+            f.new_dataset_builder()
+                .with_data(a)
+                .chunk((1, 4, 4, 4))
+                .shuffle()
+                .deflate(3)
+                .create("images")
+                .map(|_| ())
         }),
         ("other chunks", |f, a| {
             f.new_dataset_builder().with_data(a).chunk((2, 4, 2, 4)).deflate(3).create("images").map(|_| ())
@@ -210,7 +220,11 @@ fn hdf5_users_see_axes_units_and_convention() -> TestResult {
 }
 
 /// An Arrow IPC file with the columns given, three rows a batch.
-fn arrow_file(path: &std::path::Path, columns: Vec<(Field, ArrayRef)>, options: IpcWriteOptions) -> TestResult {
+fn arrow_file(
+    path: &std::path::Path,
+    columns: Vec<(Field, ArrayRef)>,
+    options: IpcWriteOptions,
+) -> TestResult {
     let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
     let mut writer = FileWriter::try_new_with_options(fs::File::create(path)?, &batch.schema(), options)?;

@@ -27,7 +27,10 @@ fn version_1_images_and_events_are_read() -> TestResult {
         let reader = ImageReader::open(&folder().join(name))?;
         assert_eq!((reader.bins(), reader.labels()), (BINS, &some_labels(IMAGES)[..]));
         let provenance = reader.provenance().ok_or("no provenance")?;
-        assert_eq!((provenance.format_version, provenance.seed, provenance.events_per_image), (1, 7, Some(100)));
+        assert_eq!(
+            (provenance.format_version, provenance.seed, provenance.events_per_image),
+            (1, 7, Some(100))
+        );
         assert_eq!(provenance.generator, crate::provenance().generator);
         let mut images = vec![0.0; IMAGES * BINS.pow(3)];
         reader.read_range(0, IMAGES, &mut images)?;

@@ -9,14 +9,18 @@ mod kept;
 use std::path::Path;
 
 use humboldt_pipeline::PipelineError;
-use humboldt_pipeline::store::{EventColumns, EventWriter, ImageWriter};
+use humboldt_pipeline::generate::EventBatch;
+use humboldt_pipeline::store::{EventWriter, ImageWriter};
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 fn provenance() -> Provenance {
-    Provenance { events_per_image: Some(100), ..Provenance::new("c0ffee".to_owned(), 7, GeneratorCard::default()) }
+    Provenance {
+        events_per_image: Some(100),
+        ..Provenance::new("c0ffee".to_owned(), 7, GeneratorCard::default())
+    }
 }
 
 /// `n` images of `bins`^3 cells, most of them empty, every value different.
@@ -28,9 +32,11 @@ fn some_labels(n: usize) -> Vec<f64> {
     (0..n).map(|i| -2.0 + 0.1 * i as f64).collect()
 }
 
-fn some_events(n: usize) -> EventColumns {
-    let column = |scale: f32, shift: f32| (0..n).map(|i| shift + scale * ((i * 7919 % 1009) as f32 / 1009.0)).collect();
-    EventColumns {
+fn some_events(n: usize) -> EventBatch {
+    let column = |scale: f32, shift: f32| {
+        (0..n).map(|i| shift + scale * ((i * 7919 % 1009) as f32 / 1009.0)).collect()
+    };
+    EventBatch {
         q2: column(19.0, 0.1),
         cos_theta_l: column(2.0, -1.0),
         cos_theta_k: column(-2.0, 1.0),
@@ -52,7 +58,7 @@ fn write_images(path: &Path, card: &ImagesCard, n: usize) -> Result<(), Pipeline
     writer.finish()
 }
 
-fn write_events(path: &Path, events: &EventColumns) -> Result<(), PipelineError> {
+fn write_events(path: &Path, events: &EventBatch) -> Result<(), PipelineError> {
     let mut writer = EventWriter::create(path, &provenance())?;
     writer.write(events)?;
     writer.finish()

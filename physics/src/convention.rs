@@ -1,0 +1,156 @@
+//! The only file that changes signs or angles.
+//!
+//! **LHCb** (arXiv:1304.6325, appendix A; the default for data): `theta_l` is measured from l- for B0bar and B-, from
+//! l+ for B0 and B+, in the dilepton frame against the direction opposite to the B; `theta_k` from the kaon in the
+//! K pi frame likewise. With `n(a, b)` the unit vector along `p_a x p_b` and `k_hat` the direction of the K pi pair,
+//! all in the B frame: `cos chi = n(l-, l+) . n(K-, pi+)`, `sin chi = -(n(l-, l+) x n(K-, pi+)) . k_hat` for B0bar,
+//! `cos chi = n(l+, l-) . n(K+, pi-)`, `sin chi = +(n(l+, l-) x n(K+, pi-)) . k_hat` for B0. Without CP violation a
+//! meson and its antiparticle then have one and the same distribution.
+//!
+//! **Theory** (Altmannshofer et al., arXiv:0811.1214): `theta_l` from l- for both. Against LHCb `J_4`, `J_6s`, `J_6c`,
+//! `J_7` and `J_9` have the opposite sign.
+//!
+//! Observables of the DHMV convention follow from LHCb's by [`dhmv_factor`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::angular::AngularCoefficients;
+use crate::kinematics::{FourMomentum, cross, dot};
+use crate::observables::Observable;
+use crate::{Flavour, PhysicsError};
+
+/// A definition of the angles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Convention {
+    /// LHCb, arXiv:1304.6325.
+    #[default]
+    Lhcb,
+    /// Altmannshofer et al., arXiv:0811.1214, and DHMV, arXiv:1303.5794, for the optimised observables.
+    Theory,
+}
+
+impl Convention {
+    /// All conventions.
+    pub const ALL: [Self; 2] = [Self::Lhcb, Self::Theory];
+
+    /// The name used on the command line, in cards and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lhcb => "lhcb",
+            Self::Theory => "theory",
+        }
+    }
+}
+
+impl fmt::Display for Convention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Convention {
+    type Err = PhysicsError;
+
+    fn from_str(name: &str) -> Result<Self, PhysicsError> {
+        Self::ALL
+            .into_iter()
+            .find(|c| c.name() == name)
+            .ok_or_else(|| PhysicsError::unknown("convention", name, &Self::ALL.map(Self::name)))
+    }
+}
+
+/// Theory to LHCb coefficients, and LHCb to theory: its own inverse.
+#[must_use]
+pub fn exchange_lhcb_and_theory(j: AngularCoefficients) -> AngularCoefficients {
+    AngularCoefficients { j4: -j.j4, j6s: -j.j6s, j6c: -j.j6c, j7: -j.j7, j9: -j.j9, ..j }
+}
+
+/// What an observable in the LHCb convention is multiplied with to give it in the convention of DHMV (optimised
+/// observables) and Altmannshofer et al. (`S_i`, `A_FB`).
+///
+/// # Source
+/// Descotes-Genon, Hurth, Matias, Virto, arXiv:1303.5794: `P_4' = J_4 / sqrt(-J_2s J_2c)`, `P_5' = J_5 / (2 sqrt)`,
+/// `P_6' = -J_7 / (2 sqrt)`, `P_8' = -J_8 / sqrt`, `P_2 = J_6s/(8 J_2s)`, `P_3 = -J_9/(4 J_2s)` of theory coefficients.
+pub const fn dhmv_factor(observable: Observable) -> f64 {
+    match observable {
+        Observable::AFb
+        | Observable::S4
+        | Observable::S7
+        | Observable::S9
+        | Observable::P2
+        | Observable::P3 => -1.0,
+        Observable::P4p | Observable::P8p => -2.0,
+        Observable::FL
+        | Observable::S3
+        | Observable::S5
+        | Observable::S8
+        | Observable::P1
+        | Observable::P5p
+        | Observable::P6p
+        | Observable::DBrDq2
+        | Observable::DGammaDq2
+        | Observable::RKstar => 1.0,
+    }
+}
+
+/// The sign by which `S_7`, `S_8`, `S_9` of EvtGen's new-physics model must be multiplied: it generates absorptive
+/// parts with the opposite sign.
+pub const EVTGEN_ABSORPTIVE_SIGN: f64 = -1.0;
+
+/// The variables of one decay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DecayVariables {
+    /// Squared mass of the lepton pair in GeV^2.
+    pub q2: f64,
+    /// Cosine of the lepton angle.
+    pub cos_theta_l: f64,
+    /// Cosine of the kaon angle.
+    pub cos_theta_k: f64,
+    /// Angle between the decay planes, in (-pi, pi].
+    pub chi: f64,
+    /// Mass of the K pi pair in GeV.
+    pub m_kpi: f64,
+}
+
+/// The variables of a decay in the LHCb convention from its four-momenta (GeV, in any one frame).
+pub fn lhcb_variables(
+    flavour: Flavour,
+    l_minus: FourMomentum,
+    l_plus: FourMomentum,
+    kaon: FourMomentum,
+    pion: FourMomentum,
+) -> DecayVariables {
+    let b_meson = l_minus + l_plus + kaon + pion;
+    let in_b_frame = |p: FourMomentum| p.boosted_to_rest_frame_of(&b_meson);
+    let (kaon, pion) = (in_b_frame(kaon), in_b_frame(pion));
+    let (first, second, sign) = if flavour.has_b_quark() {
+        (in_b_frame(l_minus), in_b_frame(l_plus), -1.0)
+    } else {
+        (in_b_frame(l_plus), in_b_frame(l_minus), 1.0)
+    };
+    let (dilepton, k_pi) = (first + second, kaon + pion);
+
+    let normal_l = unit(cross(first.p, second.p));
+    let normal_k = unit(cross(kaon.p, pion.p));
+    let sin_chi = sign * dot(cross(normal_l, normal_k), unit(k_pi.p));
+    DecayVariables {
+        q2: dilepton.mass2(),
+        cos_theta_l: cosine_along_flight(&first, &dilepton),
+        cos_theta_k: cosine_along_flight(&kaon, &k_pi),
+        chi: sin_chi.atan2(dot(normal_l, normal_k)),
+        m_kpi: k_pi.mass2().sqrt(),
+    }
+}
+
+/// Cosine between a daughter in the rest frame of its pair and the flight direction of the pair (which is opposite to
+/// the B seen from there).
+fn cosine_along_flight(daughter: &FourMomentum, pair: &FourMomentum) -> f64 {
+    let direction = unit(daughter.boosted_to_rest_frame_of(pair).p);
+    dot(direction, unit(pair.p)).clamp(-1.0, 1.0)
+}
+
+fn unit(v: [f64; 3]) -> [f64; 3] {
+    let length = dot(v, v).sqrt();
+    v.map(|x| x / length)
+}

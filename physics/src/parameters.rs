@@ -1,0 +1,129 @@
+//! Physical inputs by name, each with value, uncertainty, unit and source.
+//!
+//! The numbers live in `physics/data/*.toml`, one file for what all models share and one for each model and each set
+//! of form factors. Names are unique over all files. A caller overrides an input with [`Parameters::with_value`];
+//! nothing here reads from a disk.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::PhysicsError;
+
+/// The built-in data files: name and contents.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("parameters.toml", include_str!("../data/parameters.toml")),
+    ("npr.toml", include_str!("../data/npr.toml")),
+    ("form_factors_bsz2015.toml", include_str!("../data/form_factors_bsz2015.toml")),
+];
+
+/// One physical input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Central value in `unit`.
+    pub value: f64,
+    /// Symmetric standard deviation in `unit`; 0 where the value is exact or fixed by definition.
+    pub uncertainty: f64,
+    /// Unit of value and uncertainty; "1" for a pure number.
+    pub unit: String,
+    /// Where the numbers come from.
+    pub source: String,
+}
+
+/// A complete set of physical inputs, in the order of their names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameters(BTreeMap<String, Parameter>);
+
+static STANDARD: LazyLock<Parameters> = LazyLock::new(Parameters::built_in);
+
+impl Parameters {
+    /// The built-in inputs.
+    ///
+    /// # Panics
+    /// When a built-in data file is broken, which is a bug of this crate.
+    pub fn standard() -> &'static Self {
+        &STANDARD
+    }
+
+    fn built_in() -> Self {
+        let mut all = BTreeMap::new();
+        for (file, text) in BUILT_IN {
+            let entries: BTreeMap<String, Parameter> =
+                toml::from_str(text).unwrap_or_else(|error| panic!("built-in data file {file}: {error}"));
+            for (name, entry) in entries {
+                assert!(all.insert(name.clone(), entry).is_none(), "built-in data file {file}: {name} twice");
+            }
+        }
+        Self(all)
+    }
+
+    /// The central value of one input, in the unit of its entry.
+    ///
+    /// # Errors
+    /// When no input has this name.
+    pub fn value(&self, name: &str) -> Result<f64, PhysicsError> {
+        self.get(name).map(|parameter| parameter.value)
+    }
+
+    /// One input with its uncertainty, unit and source.
+    ///
+    /// # Errors
+    /// When no input has this name.
+    pub fn get(&self, name: &str) -> Result<&Parameter, PhysicsError> {
+        self.0.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+            PhysicsError::unknown("parameter", name, &names)
+        })
+    }
+
+    /// The same inputs with one central value replaced.
+    ///
+    /// # Errors
+    /// When no input has this name, or the value is not a finite number.
+    pub fn with_value(mut self, name: &str, value: f64) -> Result<Self, PhysicsError> {
+        self.get(name)?;
+        if !value.is_finite() {
+            return Err(PhysicsError::OutOfRange {
+                field: name.to_owned(),
+                got: value.to_string(),
+                allowed: "a finite number".to_owned(),
+            });
+        }
+        if let Some(entry) = self.0.get_mut(name) {
+            entry.value = value;
+        }
+        Ok(self)
+    }
+
+    /// Name and entry of each input, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Parameter)> {
+        self.0.iter().map(|(name, entry)| (name.as_str(), entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_input_has_a_source_and_a_sensible_uncertainty() {
+        for (name, entry) in Parameters::standard().iter() {
+            assert!(entry.value.is_finite() && entry.uncertainty >= 0.0, "{name}");
+            assert!(!entry.source.is_empty() && !entry.unit.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn override_changes_one_value_and_refuses_unknown_names_and_non_numbers() {
+        let changed = Parameters::standard().clone().with_value("m_muon", 0.2).unwrap();
+        assert!((changed.value("m_muon").unwrap() - 0.2).abs() < f64::EPSILON);
+        assert_eq!(changed.value("m_electron"), Parameters::standard().value("m_electron"));
+        assert!(matches!(
+            changed.clone().with_value("m_moun", 0.2),
+            Err(PhysicsError::Unknown { what: "parameter", .. })
+        ));
+        assert!(matches!(changed.with_value("m_muon", f64::NAN), Err(PhysicsError::OutOfRange { .. })));
+    }
+}

@@ -1,0 +1,92 @@
+//! Arguments that several subcommands share, and what they mean.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
+use humboldt_schemas::card::{GeneratorCard, Q2Range};
+use humboldt_schemas::complex::ComplexValue;
+
+/// Shifts of the Wilson coefficients.
+#[derive(Debug, Args)]
+pub(crate) struct ShiftArguments {
+    /// Shift of C9; short for --wc c9=X
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = finite)]
+    delta_c9: Option<f64>,
+    /// Shifts of Wilson coefficients: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p; complex values allowed,
+    /// as in c7=-0.05,c10=0.5+0.1i
+    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = shift)]
+    wilson: Vec<(WilsonCoefficient, ComplexValue)>,
+}
+
+impl ShiftArguments {
+    /// The shifts by coefficient.
+    pub(crate) fn by_name(&self) -> Result<BTreeMap<String, ComplexValue>> {
+        let c9 = self.delta_c9.map(|x| (WilsonCoefficient::C9, ComplexValue(x.into())));
+        let mut map = BTreeMap::new();
+        for (coefficient, value) in c9.into_iter().chain(self.wilson.iter().copied()) {
+            if map.insert(coefficient.name().to_owned(), value).is_some() {
+                bail!("--wc {coefficient} = {value} is not allowed; allowed: each coefficient once (--delta-c9 is c9)");
+            }
+        }
+        Ok(map)
+    }
+
+    /// The shifts as the physics takes them.
+    pub(crate) fn shifts(&self) -> Result<WilsonShifts> {
+        Ok(GeneratorCard { wilson: self.by_name()?, ..GeneratorCard::default() }.shifts()?)
+    }
+}
+
+/// What is generated.
+#[derive(Debug, Args)]
+pub(crate) struct DecayArguments {
+    #[command(flatten)]
+    shifts: ShiftArguments,
+    /// Amplitude model: npr
+    #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
+    model: ModelName,
+    /// Decaying meson: B0bar, B0, B-, B+
+    #[arg(long, default_value = Flavour::default().name(), value_parser = Flavour::from_str)]
+    flavour: Flavour,
+    /// Lepton: mu, e
+    #[arg(long, default_value = Lepton::default().name(), value_parser = Lepton::from_str)]
+    lepton: Lepton,
+    /// K pi mass: breit-wigner, or narrow for the pole
+    #[arg(long, default_value = LineShape::default().name(), value_parser = LineShape::from_str)]
+    line_shape: LineShape,
+    /// Window in q2 [GeV^2], as in 0.1:8; an end may be open; may be given several times
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    q2: Vec<Q2Range>,
+    /// Window in q2 [GeV^2] that is left out, as in 8:11; may be given several times
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    veto: Vec<Q2Range>,
+}
+
+impl DecayArguments {
+    /// The same as a card would say it.
+    pub(crate) fn card(&self) -> Result<GeneratorCard> {
+        Ok(GeneratorCard {
+            model: self.model.name().to_owned(),
+            flavour: self.flavour.name().to_owned(),
+            lepton: self.lepton.name().to_owned(),
+            line_shape: self.line_shape.name().to_owned(),
+            q2: self.q2.clone(),
+            veto: self.veto.clone(),
+            wilson: self.shifts.by_name()?,
+        })
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| "allowed: a finite number".to_owned())
+}
+
+fn shift(text: &str) -> Result<(WilsonCoefficient, ComplexValue), String> {
+    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
+    let coefficient = name.trim().parse().map_err(|e: humboldt_physics::PhysicsError| e.to_string())?;
+    let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
+    Ok((coefficient, value))
+}

@@ -1,0 +1,105 @@
+//! The subcommands, one file each: arguments as typed, what they mean, and `run`.
+
+mod arguments;
+mod bench;
+mod evaluate;
+mod generate;
+mod observe;
+mod plot;
+mod run;
+mod schema;
+mod train;
+mod voxelize;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::progress;
+
+/// From Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
+#[derive(Debug, Parser)]
+#[command(name = "humboldt", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    /// Worker threads (all cores by default); results do not depend on it
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// No notes and no progress
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArguments),
+    Generate(generate::GenerateArguments),
+    Voxelize(voxelize::VoxelizeArguments),
+    Train(train::TrainArguments),
+    Evaluate(evaluate::EvaluateArguments),
+    Plot(plot::PlotArguments),
+    Observe(observe::ObserveArguments),
+    Schema(schema::SchemaArguments),
+    Bench(bench::BenchArguments),
+}
+
+/// Runs the command line of this process. Exit code 2 for input that is refused, 1 for work that failed.
+pub fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error.to_string()));
+            return ExitCode::from(2);
+        }
+        // Help and version, as clap prints them.
+        Err(help) => help.exit(),
+    };
+    progress::set_quiet(line.quiet);
+    match start(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&format!("{error:#}")));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn start(line: CommandLine) -> Result<()> {
+    if let Some(threads) = line.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .with_context(|| format!("--threads {threads}"))?;
+    }
+    match line.command {
+        Command::Run(arguments) => arguments.run(),
+        Command::Generate(arguments) => arguments.run(),
+        Command::Voxelize(arguments) => arguments.run(),
+        Command::Train(arguments) => arguments.run(),
+        Command::Evaluate(arguments) => arguments.run(),
+        Command::Plot(arguments) => arguments.run(),
+        Command::Observe(arguments) => arguments.run(),
+        Command::Schema(arguments) => arguments.run(),
+        Command::Bench(arguments) => arguments.run(),
+    }
+}
+
+/// 1 where the input was fine and the work failed (a full disk, a diverging training), else 2.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let failed_work = error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
+            matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+        }) || cause.downcast_ref::<crate::learn::LearnError>().is_some_and(crate::learn::LearnError::is_failed_work)
+    });
+    if failed_work { 1 } else { 2 }
+}
+
+/// Everything but clap's usage text, in one line.
+fn one_line(message: &str) -> String {
+    let message = message.split("\n\nUsage:").next().unwrap_or(message);
+    let message = message.split("\n\nFor more information").next().unwrap_or(message);
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

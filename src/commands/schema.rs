@@ -1,0 +1,29 @@
+//! `humboldt schema`: what the files look like, as JSON schema.
+
+use anyhow::Result;
+use clap::Args;
+use humboldt_schemas::json_schema::{SCHEMA_NAMES, schema};
+use serde_json::{Map, Value};
+
+/// Print the JSON schema of cards, events, images or results; all of them without a name
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// card, events, images or results
+    #[arg(value_parser = SCHEMA_NAMES)]
+    name: Option<String>,
+}
+
+impl SchemaArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let value = match self.name {
+            Some(name) => schema(&name).unwrap_or_default(),
+            None => {
+                let all: Map<_, _> =
+                    SCHEMA_NAMES.iter().filter_map(|n| Some(((*n).to_owned(), schema(n)?))).collect();
+                Value::Object(all)
+            }
+        };
+        println!("{value:#}");
+        Ok(())
+    }
+}

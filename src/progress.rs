@@ -1,0 +1,137 @@
+//! Progress of long work on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Time between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Silences notes and progress; errors and results are still printed.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// One line for the user about what happens.
+pub fn note(message: impl AsRef<str>) {
+    if !QUIET.load(Ordering::Relaxed) {
+        eprintln!("{}", message.as_ref());
+    }
+}
+
+/// Progress through a known amount of work.
+pub struct Progress {
+    label: String,
+    unit: &'static str,
+    total: u64,
+    done: AtomicU64,
+    start: Instant,
+    bar: Option<ProgressBar>,
+    last_line: Mutex<Instant>,
+}
+
+impl Progress {
+    /// Starts to count `total` units (such as `images`) of the work named `label`.
+    pub fn new(label: &str, total: u64, unit: &'static str) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed);
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
+            let template = format!("{{prefix:<24}} {{bar:32}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  left {{eta}}  {{msg}}");
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            bar.with_prefix(label.to_owned())
+        });
+        let now = Instant::now();
+        Self { label: label.to_owned(), unit, total, done: AtomicU64::new(0), start: now, bar, last_line: Mutex::new(now) }
+    }
+
+    /// Counts `n` more units; `detail` is shown behind the numbers.
+    pub fn advance(&self, n: u64, detail: &str) {
+        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            if !detail.is_empty() {
+                bar.set_message(detail.to_owned());
+            }
+            return;
+        }
+        // A poisoned lock means another thread already failed; progress then says nothing more.
+        let Ok(mut last) = self.last_line.lock() else { return };
+        if last.elapsed() < LINE_INTERVAL {
+            return;
+        }
+        *last = Instant::now();
+        let rate = done as f64 / self.start.elapsed().as_secs_f64();
+        let left = (self.total.saturating_sub(done)) as f64 / rate;
+        let Self { label, unit, total, .. } = self;
+        note(format!("{label}: {done}/{total} {unit}, {} {unit}/s, {} left{}", number(rate), seconds(left), separated(detail)));
+    }
+
+    /// A line that stays, above the bar where there is one.
+    pub fn line(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(message),
+            None => note(message),
+        }
+    }
+
+    /// Ends the work with a line of how much and how fast.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let done = self.done.load(Ordering::Relaxed);
+        let elapsed = self.start.elapsed().as_secs_f64();
+        let rate = done as f64 / elapsed.max(1e-9);
+        note(format!("{}: {done} {} in {} ({} {}/s)", self.label, self.unit, seconds(elapsed), number(rate), self.unit));
+    }
+}
+
+fn separated(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(", {detail}") }
+}
+
+/// Three digits with a prefix: `12.3k`, `4.56M`.
+pub fn number(x: f64) -> String {
+    let (value, prefix) = match x.abs() {
+        a if a >= 1e9 => (x / 1e9, "G"),
+        a if a >= 1e6 => (x / 1e6, "M"),
+        a if a >= 1e3 => (x / 1e3, "k"),
+        _ => (x, ""),
+    };
+    let digits = if value.abs() >= 100.0 { 0 } else if value.abs() >= 10.0 { 1 } else { 2 };
+    format!("{value:.digits$}{prefix}")
+}
+
+/// A duration as `1.2 s`, `3 min 05 s`, `2 h 10 min`.
+pub fn seconds(s: f64) -> String {
+    let whole = s.round() as u64;
+    match whole {
+        _ if !s.is_finite() => "?".to_owned(),
+        0..60 => format!("{s:.1} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_durations_read_well() {
+        assert_eq!(number(3_456_789.0), "3.46M");
+        assert_eq!(number(12_345.0), "12.3k");
+        assert_eq!(number(0.5), "0.50");
+        assert_eq!(seconds(1.24), "1.2 s");
+        assert_eq!(seconds(185.0), "3 min 05 s");
+        assert_eq!(seconds(7800.0), "2 h 10 min");
+        assert_eq!(seconds(f64::INFINITY), "?");
+    }
+}

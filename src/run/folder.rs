@@ -1,0 +1,124 @@
+//! The folder of a run: its card, its lock, and where everything lies.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use humboldt_pipeline::store::atomic::write_atomically;
+use humboldt_schemas::card::{DatasetPoint, RunCard, Split};
+
+/// A run's folder, locked against a second process for as long as this value lives.
+///
+/// ```text
+/// RUN/card.toml                         the card with every default written out
+///     images/{train,validation,test}/   one file a delta C9 and split
+///     training/                         checkpoints, metrics.csv, metrics.jsonl
+///     model/                            best weights (SafeTensors), network.json
+///     results/                          ensembles, predictions, summary, figures
+/// ```
+pub struct RunFolder {
+    root: PathBuf,
+    card: RunCard,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Opens a run's folder for `card`, made anew where there is none.
+    ///
+    /// # Errors
+    /// When the folder belongs to another card, is in use, is not a run's, or cannot be written.
+    pub fn for_card(root: &Path, card: RunCard) -> Result<Self> {
+        let card_file = root.join("card.toml");
+        if card_file.exists() {
+            let existing = RunCard::read(&card_file)?;
+            if existing.hash() != card.hash() {
+                bail!(
+                    "{}: this folder holds a run of another card ({}); give another --out, or the same card",
+                    root.display(),
+                    difference(&existing, &card)
+                );
+            }
+            return Self::lock(root, existing);
+        }
+        if root.exists() {
+            let mut entries = fs::read_dir(root).with_context(|| root.display().to_string())?;
+            if entries.any(|e| e.is_ok_and(|e| e.file_name() != LOCK)) {
+                bail!("{}: is not empty and not a run's folder; give a new --out", root.display());
+            }
+        }
+        fs::create_dir_all(root).with_context(|| root.display().to_string())?;
+        let run = Self::lock(root, card)?;
+        write_atomically(&card_file, run.card.to_toml()?.as_bytes())?;
+        Ok(run)
+    }
+
+    /// Opens an existing run's folder.
+    ///
+    /// # Errors
+    /// When it is no run's folder, is in use, or cannot be written.
+    pub fn open(root: &Path) -> Result<Self> {
+        let card_file = root.join("card.toml");
+        if !card_file.exists() {
+            bail!("{}: is not a run's folder (no card.toml in it); make one with `humboldt run CARD --out RUN`", root.display());
+        }
+        let card = RunCard::read(&card_file)?;
+        Self::lock(root, card)
+    }
+
+    fn lock(root: &Path, card: RunCard) -> Result<Self> {
+        let path = root.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| path.display().to_string())?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { root: root.to_owned(), card, _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!("{}: another process works in this folder", root.display()),
+            Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
+        }
+    }
+
+    /// The run's card.
+    pub fn card(&self) -> &RunCard {
+        &self.card
+    }
+
+    /// File of the images of one delta C9 and split.
+    pub fn images(&self, split: Split, point: &DatasetPoint) -> PathBuf {
+        let name = format!("delta_c9_{:+.6}.{}", point.delta_c9, self.card.images.format.extension());
+        self.root.join("images").join(split.name()).join(name)
+    }
+
+    /// Folder of checkpoints and metrics.
+    pub fn training(&self) -> PathBuf {
+        self.root.join("training")
+    }
+
+    /// Folder of the best network.
+    pub fn model(&self) -> PathBuf {
+        self.root.join("model")
+    }
+
+    /// Folder of tables and figures.
+    pub fn results(&self) -> PathBuf {
+        self.root.join("results")
+    }
+}
+
+const LOCK: &str = ".lock";
+
+/// The first table of the card that differs, for an error message.
+fn difference(a: &RunCard, b: &RunCard) -> String {
+    let tables = [
+        ("seed", a.seed == b.seed),
+        ("[generator]", a.generator == b.generator),
+        ("[images]", a.images == b.images),
+        ("[dataset]", a.dataset == b.dataset),
+        ("[network]", a.network == b.network),
+        ("[training]", a.training == b.training),
+        ("[figures]", a.figures == b.figures),
+    ];
+    let names: Vec<_> = tables.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+    if names.is_empty() { "its name differs".to_owned() } else { format!("{} differ", names.join(", ")) }
+}
