@@ -125,7 +125,8 @@ impl EventBatch {
 #[derive(Debug, Clone, Copy, Default)]
 struct Cell {
     sum: f32,
-    events: u32,
+    /// Signed, as plain x86-64 converts vectors of signed integers only.
+    events: i32,
 }
 
 /// Bins events into images of one size; holds the scratch memory, so that an image allocates nothing.

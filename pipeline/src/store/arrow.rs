@@ -19,8 +19,8 @@ use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES};
 use serde_json::json;
 
 use super::atomic::PartFile;
-use super::index::{Decode, Extent, Index, Source, read_at};
-use super::metadata;
+use super::index::{Decode, Index, Source, read_at};
+use super::metadata::{self, first_line};
 use crate::PipelineError;
 
 /// The first and the last bytes of an Arrow IPC file.
@@ -101,7 +101,7 @@ impl Writer {
 /// The schema of an Arrow IPC file and its record batches, which lie within the file.
 pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<Block>), PipelineError> {
     let truncated = || PipelineError::corrupt(path, "truncated: the end of an Arrow IPC file is missing");
-    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", e.replace('\n', " ")));
+    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(e)));
     let mut end = [0_u8; 10];
     let end_at = len.checked_sub(10).ok_or_else(truncated)?;
     read_at(path, file, end_at, &mut end)?;
@@ -138,8 +138,7 @@ fn header<'a>(
     message.resize(block.metaDataLength() as usize, 0);
     read_at(path, file, block.offset() as u64, message)?;
     let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
-    let damaged =
-        |e: String| PipelineError::corrupt(path, format!("Arrow record batch: {}", e.replace('\n', " ")));
+    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow record batch: {}", first_line(e)));
     let message =
         root_as_message(message.get(prefix..).unwrap_or_default()).map_err(|e| damaged(e.to_string()))?;
     message.header_as_record_batch().ok_or_else(|| damaged("no header".to_owned()))
@@ -171,8 +170,8 @@ pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, Pipelin
         return Err(PipelineError::corrupt(path, what));
     }
     if (at, labels_at, schema.fields().len()) == (0, 1, 2) {
-        if let Some((extents, labels)) = extents(path, file, &blocks, bins)? {
-            return Ok(Index { source: Source::Extents(extents), bins, labels, provenance });
+        if let Some((offsets, labels)) = offsets(path, file, &blocks, bins)? {
+            return Ok(Index { source: Source::Dense(offsets), bins, labels, provenance });
         }
     }
     let (decoder, labels) = Batches::open(path, at, labels_at)?;
@@ -206,15 +205,15 @@ fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
 }
 
 /// Where the images are, and the labels, if the batches are neither compressed nor have nulls.
-fn extents(
+fn offsets(
     path: &Path,
     file: &File,
     blocks: &[Block],
     bins: usize,
-) -> Result<Option<(Vec<Extent>, Vec<f64>)>, PipelineError> {
+) -> Result<Option<(Vec<u64>, Vec<f64>)>, PipelineError> {
     let damaged = |what| PipelineError::corrupt(path, format!("Arrow record batch: {what}"));
     let size = 4 * bins.pow(3) as u64;
-    let (mut extents, mut labels, mut message) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut offsets, mut labels, mut message) = (Vec::new(), Vec::new(), Vec::new());
     for block in blocks {
         let batch = header(path, file, block, &mut message)?;
         let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
@@ -233,12 +232,12 @@ fn extents(
             if whole && inside { Ok(body + at) } else { Err(damaged("a column lies outside of it")) }
         };
         let (images_at, labels_at) = (place(2, size)?, place(4, 8)?);
-        extents.extend((0..rows).map(|i| Extent { offset: images_at + i * size, size, deflated: false }));
+        offsets.extend((0..rows).map(|i| images_at + i * size));
         let mut bytes = vec![0; 8 * rows as usize];
         read_at(path, file, labels_at, &mut bytes)?;
         labels.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)));
     }
-    Ok(Some((extents, labels)))
+    Ok(Some((offsets, labels)))
 }
 
 /// Images that only the library can decode: compressed, or between other columns. Keeps the last batch.
@@ -300,7 +299,7 @@ impl Decode for Batches {
 }
 
 pub(super) fn one_line(error: &ArrowError) -> String {
-    format!("Arrow: {}", error.to_string().replace('\n', " "))
+    format!("Arrow: {}", first_line(error))
 }
 
 /// An error while writing: the system's own, where Arrow passes it on.

@@ -8,7 +8,7 @@ use humboldt_schemas::provenance::Provenance;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
-use super::index::{Index, Source, read_at, read_extent};
+use super::index::{Index, Source, read_at, read_dense};
 use super::{arrow, hdf5};
 use crate::PipelineError;
 
@@ -192,7 +192,7 @@ impl ImageReader {
             return Err(PipelineError::out_of_range("image", i, format!("0 to {}", self.len() - 1)));
         }
         match &self.index.source {
-            Source::Extents(extents) => read_extent(&self.path, &self.file, i, extents[i], image)?,
+            Source::Dense(offsets) => read_dense(&self.path, &self.file, offsets[i], image)?,
             Source::Library(decoder) => decoder.decode(i, image)?,
         }
         // No early exit: the compiler turns this into vector compares.
