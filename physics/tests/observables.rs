@@ -16,7 +16,7 @@ fn standard_model() -> Predictions {
     predictions(&WilsonShifts::STANDARD_MODEL)
 }
 
-/// Double-exponential rule in ln(q2 - low) style variables: no node, split or substitution in common with the crate.
+/// Tanh-sinh rule between other edges: no node and no substitution in common with the crate.
 fn reference_integral(predictions: &Predictions, lepton: Lepton, low: f64, high: f64) -> CpPair {
     let mut edges = vec![low, high];
     edges.extend((0..30).map(|i| 1e-6 * 3.1_f64.powi(i)).chain([6.76]).filter(|x| *x > low && *x < high));
