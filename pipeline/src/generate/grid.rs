@@ -10,11 +10,11 @@ pub(crate) const NODES: usize = 9;
 
 /// Bounds are this much larger than the largest error seen at twice the resolution of the nodes; more where that error
 /// is large, for then it also varies more between the points.
-const SAFETY: f64 = 1.25;
+const SAFETY: f64 = 1.3;
 
 /// A larger error is not that of a smooth function, and its size between the points is unknown: the bound is then the
 /// density itself.
-const ROUGH: f64 = 0.1;
+const ROUGH: f64 = 0.04;
 
 /// No bound is smaller: at least this part of the events is compared with the exact density everywhere.
 const SMALLEST_BOUND: f64 = 2e-4;
