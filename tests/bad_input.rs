@@ -132,7 +132,7 @@ fn an_existing_run_is_safe_from_another_card_and_from_damage() {
     refused(folder.path(), &["run", "card.toml", "--out", "photos"], &["photos", "not empty"]);
 
     // A truncated image file and a truncated network.
-    for (name, command) in [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/model.safetensors", "evaluate")] {
+    for (name, command) in [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/weights.safetensors", "evaluate")] {
         let file = run.join(name);
         let whole = fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
         fs::write(&file, &whole[..whole.len() / 2]).unwrap();
