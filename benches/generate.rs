@@ -2,7 +2,8 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
-use humboldt_pipeline::generate::{EventBatch, EventSampler, Q2Range, Q2Windows};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, Q2Range, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 
 /// Events of one image of the voxel study.
@@ -24,7 +25,9 @@ fn generate(criterion: &mut Criterion) {
         let sampler = || EventSampler::new(&decay, LineShape::BreitWigner, &windows);
         let mut group = criterion.benchmark_group(name);
         group.sample_size(20);
-        group.bench_function("sampler", |bencher| bencher.iter_batched(|| (), |()| sampler(), BatchSize::PerIteration));
+        group.bench_function("sampler", |bencher| {
+            bencher.iter_batched(|| (), |()| sampler(), BatchSize::PerIteration)
+        });
 
         let sampler = sampler().unwrap_or_else(|error| panic!("{error}"));
         let mut batch = EventBatch::with_capacity(EVENTS);

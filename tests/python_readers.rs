@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use humboldt_pipeline::generate::EventBatch;
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter};
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
@@ -138,7 +138,9 @@ fn pandas_reads_events() -> TestResult {
         assert_eq!(found["dtypes"], json!(["float32"]));
         assert_eq!(found["rows"], 200);
         assert_eq!((&found["seed"], &found["convention"]), (&json!(42), &json!("LHCb")));
-        for (name, column) in ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"].iter().zip(events.columns()) {
+        for (name, column) in
+            ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"].iter().zip(events.columns())
+        {
             assert_eq!(found["values"][name], json!(column), "{name}");
         }
     }

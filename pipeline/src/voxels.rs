@@ -1,6 +1,6 @@
 //! Voxel images: the mean q2 of one sample's events in cells of the three angles.
 //!
-//! An image has `bins^3` cells of equal width, axes cos_theta_l, cos_theta_k, chi in memory order
+//! An image has `bins^3` cells of equal width, axes `cos_theta_l, cos_theta_k, chi` in memory order
 //! ([`Axis::ALL`]); a cell holds the mean q2 \[GeV^2\] of its events and 0 where it has none. A cell includes its
 //! lower edge; the last cell of an axis includes its upper edge as well. Angles are LHCb's, f32 as in files.
 //!
@@ -11,8 +11,8 @@ use std::f64::consts::PI;
 use humboldt_schemas::voxels::Axis;
 use rayon::prelude::*;
 
+use crate::EventBatch;
 use crate::PipelineError;
-use crate::generate::EventBatch;
 
 /// Events are binned in blocks whose cell indices stay in the first-level cache.
 const BLOCK: usize = 1024;
@@ -23,7 +23,7 @@ const EVENTS_PER_CELL: usize = 16;
 /// Images are made in groups of at most this size [bytes], so that memory stays bounded.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// No B decay reaches q2 [GeV^2] above m_B^2 = 27.9; what is above is in other units.
+/// No B decay reaches q2 [GeV^2] above `m_B^2` = 27.9; what is above is in other units.
 const Q2_MAX: f32 = 28.0;
 
 /// The columns that make an image; all of the same length.
@@ -80,7 +80,7 @@ impl<'a> EventSlices<'a> {
     fn check_ranges(&self, first_row: usize) -> Result<(), PipelineError> {
         for (name, column, low, high) in self.columns() {
             // No early exit: the compiler turns this into vector compares.
-            if column.iter().fold(true, |ok, &x| ok & (x >= low) & (x <= high)) {
+            if column.iter().filter(|&&x| !(x >= low && x <= high)).count() == 0 {
                 continue;
             }
             let bad = column.iter().position(|&x| !(x >= low && x <= high)).unwrap_or_default();
@@ -93,32 +93,6 @@ impl<'a> EventSlices<'a> {
             ));
         }
         Ok(())
-    }
-}
-
-impl EventBatch {
-    /// What makes an image of these events.
-    pub fn slices(&self) -> EventSlices<'_> {
-        EventSlices {
-            q2: &self.q2,
-            cos_theta_l: &self.cos_theta_l,
-            cos_theta_k: &self.cos_theta_k,
-            chi: &self.chi,
-        }
-    }
-
-    /// Adds the events of `other` at the end.
-    pub fn append(&mut self, other: &Self) {
-        for (column, more) in self.columns_mut().into_iter().zip(other.columns()) {
-            column.extend_from_slice(more);
-        }
-    }
-
-    /// Removes the first `n` events.
-    pub fn remove_first(&mut self, n: usize) {
-        for column in self.columns_mut() {
-            column.drain(..n.min(column.len()));
-        }
     }
 }
 
@@ -155,7 +129,7 @@ impl Voxeliser {
     /// Writes the image of `events` over `image`.
     ///
     /// # Shapes
-    /// `image`: (cos_theta_l, cos_theta_k, chi), `bins`^3 values.
+    /// `image`: `(cos_theta_l, cos_theta_k, chi)`, `bins`^3 values.
     ///
     /// # Errors
     /// An angle or q2 that is NaN or out of range, with its column, row and value; `image` or a column of another
@@ -246,7 +220,7 @@ fn bin(x: f32, half_width: f64, bins: f64) -> f64 {
 /// after the last whole image is dropped; the number of events dropped is returned.
 ///
 /// # Shapes
-/// `images`: (image, cos_theta_l, cos_theta_k, chi), with `events.len() / events_per_image` images.
+/// `images`: `(image, cos_theta_l, cos_theta_k, chi)`, with `events.len() / events_per_image` images.
 ///
 /// # Errors
 /// As [`Voxeliser::voxelise`], of the first bad image; no events in an image; `bins` outside 2 to 256.
@@ -301,7 +275,7 @@ pub struct Voxelised {
 /// Memory stays bounded whatever the number of events.
 ///
 /// # Shapes
-/// `sink` gets (image, cos_theta_l, cos_theta_k, chi) with one image or more.
+/// `sink` gets `(image, cos_theta_l, cos_theta_k, chi)` with one image or more.
 ///
 /// # Errors
 /// As [`voxelise_many`], with rows counted from the first batch; the errors of the batches and of `sink`.
@@ -320,7 +294,7 @@ pub fn voxelise_stream(
         while pending.len() >= at_least * events_per_image {
             let n = (pending.len() / events_per_image).min(group);
             images.resize(n * cells, 0.0);
-            let events = pending.slices().part(0, n * events_per_image);
+            let events = pending.angles().part(0, n * events_per_image);
             voxelise_rows(events, made * events_per_image, events_per_image, bins, &mut images)?;
             sink(&images)?;
             pending.remove_first(n * events_per_image);

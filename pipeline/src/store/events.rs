@@ -23,8 +23,7 @@ use parquet::file::properties::WriterProperties;
 use super::atomic::PartFile;
 use super::index::read_at;
 use super::{arrow as arrow_file, metadata};
-use crate::PipelineError;
-use crate::generate::EventBatch;
+use crate::{EventBatch, PipelineError};
 
 /// The first and the last bytes of a Parquet file.
 const PARQUET_MAGIC: &[u8] = b"PAR1";
@@ -159,7 +158,7 @@ impl EventReader {
         Self::open_columns(path, &EVENT_COLUMNS)
     }
 
-    /// Opens a table for its angles and q2 only: it need not have the K pi mass, whose column stays empty.
+    /// Opens a table for its angles and q2 only: it need not have the K pi mass, which stays empty.
     ///
     /// # Errors
     /// As [`EventReader::open`].
@@ -254,7 +253,7 @@ fn open_parquet(
     len: u64,
     columns: &[&str],
 ) -> Result<(Batches, Option<Provenance>, usize), PipelineError> {
-    let corrupt = |e: ParquetError| PipelineError::corrupt(path, metadata::first_line(e));
+    let corrupt = |e: ParquetError| PipelineError::corrupt(path, metadata::first_line(&e));
     let mut end = [0; 4];
     let end_at = len.saturating_sub(4);
     read_at(path, &file, end_at, &mut end)?;

@@ -1,4 +1,4 @@
-//! Images in HDF5: dataset `images` (image, cos_theta_l, cos_theta_k, chi) f32, dataset `labels/delta_c9` f64, and
+//! Images in HDF5: dataset `images` `(image, cos_theta_l, cos_theta_k, chi)` f32, dataset `labels/delta_c9` f64, and
 //! attributes on the file.
 //!
 //! The same images make the same file to the last bit: nothing in it tells the time.

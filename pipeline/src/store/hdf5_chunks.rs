@@ -18,7 +18,7 @@ unsafe extern "C" {
     fn H5Dget_chunk_storage_size(dataset: hid_t, offset: *const hsize_t, bytes: *mut hsize_t) -> herr_t;
 }
 
-/// Rank of the images: (image, cos_theta_l, cos_theta_k, chi).
+/// Rank of the images: `(image, cos_theta_l, cos_theta_k, chi)`.
 const RANK: usize = 4;
 
 /// Writes the bytes of the chunk of `image`, already filtered as the dataset demands.

@@ -41,6 +41,6 @@ pub(super) fn provenance(
 }
 
 /// A library's message without the details that follow it in further lines.
-pub(super) fn first_line(error: impl ToString) -> String {
+pub(super) fn first_line(error: &impl ToString) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().to_owned()
 }

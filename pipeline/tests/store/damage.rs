@@ -133,14 +133,16 @@ fn one_kind_of_file_is_not_another() -> TestResult {
     Ok(())
 }
 
+type Make = fn(&hdf5::File) -> hdf5::Result<()>;
+
+fn dataset(file: &hdf5::File, name: &str, shape: &[usize]) -> hdf5::Result<()> {
+    file.new_dataset::<f32>().shape(shape).create(name).map(|_| ())
+}
+
 #[test]
 fn hdf5_without_images_or_of_other_shapes_is_refused_by_name() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("other.h5");
-    type Make = fn(&hdf5::File) -> hdf5::Result<()>;
-    fn dataset(file: &hdf5::File, name: &str, shape: &[usize]) -> hdf5::Result<()> {
-        file.new_dataset::<f32>().shape(shape).create(name).map(|_| ())
-    }
     let cases: [(Make, &str); 6] = [
         (|_| Ok(()), "no dataset `images`"),
         (|f| dataset(f, "images", &[2, 4, 4, 4]), "no dataset `labels/delta_c9`"),

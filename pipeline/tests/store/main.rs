@@ -8,8 +8,8 @@ mod kept;
 
 use std::path::Path;
 
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::PipelineError;
-use humboldt_pipeline::generate::EventBatch;
 use humboldt_pipeline::store::{EventWriter, ImageWriter};
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
