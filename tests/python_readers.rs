@@ -70,7 +70,7 @@ fn write_images(path: &Path, format: ImageFormat, gzip: u8) -> TestResult {
     let card = ImagesCard { events: 100, bins: 4, format, gzip };
     let mut writer = ImageWriter::create(path, &card, 20, &provenance())?;
     for i in 0..20_u16 {
-        let image: Vec<f32> = (0..64).map(|cell| f32::from(i) + f32::from(cell) / 64.0).collect();
+        let image: Vec<f32> = (0..64_u16).map(|cell| f32::from(i) + f32::from(cell) / 64.0).collect();
         writer.push(&image, f64::from(i) / 8.0 - 2.0)?;
     }
     Ok(writer.finish()?)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::provenance::Provenance;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -70,8 +71,11 @@ impl EventWriter {
                     .set_max_row_group_row_count(Some(ROWS))
                     .set_key_value_metadata(Some(metadata))
                     .build();
-                let writer =
-                    ArrowWriter::try_new(PartFile::create(path)?, Arc::clone(&schema), Some(properties));
+                // Without Arrow's own copy of the schema pyarrow shows the metadata with the schema.
+                let options =
+                    ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+                let part = PartFile::create(path)?;
+                let writer = ArrowWriter::try_new_with_options(part, Arc::clone(&schema), options);
                 Sink::Parquet(Box::new(writer.map_err(|e| parquet_io_error(path, e))?))
             }
             Some("arrow") => {
@@ -229,7 +233,10 @@ impl Iterator for EventReader {
     type Item = Result<EventBatch, PipelineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.batches.next() {
+        // Parquet's decoder panics on some damaged pages: a page has no checksum that it could look at.
+        let next = catch_unwind(AssertUnwindSafe(|| self.batches.next()));
+        let next = next.unwrap_or_else(|_| Some(Err(ArrowError::ParquetError("damaged page".to_owned()))));
+        match next {
             Some(Ok(batch)) => Some(self.convert(&batch)),
             Some(Err(e)) => {
                 // What follows a damaged batch is not worth reading.

@@ -65,22 +65,22 @@ impl ImageWriter {
         self.push_many(image, &[delta_c9])
     }
 
-    /// Adds one image for each of the labels `delta_c9`; they are compressed in parallel.
+    /// Adds one image for each of the labels `delta_c9`, NaN where it is not known; compresses them in parallel.
     ///
     /// # Shapes
     /// `images`: `(image, cos_theta_l, cos_theta_k, chi)`.
     ///
     /// # Errors
-    /// [`PipelineError::Io`], as when the disk is full; more images than announced, a wrong length, or a label
-    /// that is not finite.
+    /// [`PipelineError::Io`], as when the disk is full; more images than announced, a wrong length, or an infinite
+    /// label.
     pub fn push_many(&mut self, images: &[f32], delta_c9: &[f64]) -> Result<(), PipelineError> {
         check_length(images.len(), delta_c9.len() * self.cells)?;
         let total = self.written + delta_c9.len();
         if total > self.n_images {
             return Err(PipelineError::out_of_range("number of images", total, format!("{}", self.n_images)));
         }
-        if let Some(bad) = delta_c9.iter().find(|x| !x.is_finite()) {
-            return Err(PipelineError::out_of_range("delta_c9", bad, "finite numbers"));
+        if let Some(bad) = delta_c9.iter().find(|x| x.is_infinite()) {
+            return Err(PipelineError::out_of_range("delta_c9", bad, "finite numbers, NaN for unknown"));
         }
         match &mut self.sink {
             Sink::Hdf5(writer) => writer.push_many(&self.path, images, delta_c9)?,
@@ -168,7 +168,7 @@ impl ImageReader {
         self.index.bins
     }
 
-    /// The shift of C9 of each image.
+    /// The shift of C9 of each image; NaN where it is not known.
     pub fn labels(&self) -> &[f64] {
         &self.index.labels
     }

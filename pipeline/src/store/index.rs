@@ -40,7 +40,7 @@ impl Index {
         if self.labels.is_empty() {
             return Err(PipelineError::corrupt(path, "no images in it"));
         }
-        if let Some(i) = self.labels.iter().position(|x| !x.is_finite()) {
+        if let Some(i) = self.labels.iter().position(|x| x.is_infinite()) {
             return Err(PipelineError::corrupt(path, format!("delta_c9 of image {i} is {}", self.labels[i])));
         }
         let Source::Dense(offsets) = &self.source else { return Ok(()) };

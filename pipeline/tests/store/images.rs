@@ -96,6 +96,20 @@ fn more_batches_than_one_and_chosen_images() -> TestResult {
 }
 
 #[test]
+fn a_label_can_be_unknown() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("images");
+    for card in cards(4) {
+        let mut writer = ImageWriter::create(&path, &card, 2, &provenance())?;
+        writer.push_many(&some_images(2, 4), &[f64::NAN, 0.5])?;
+        writer.finish()?;
+        let reader = ImageReader::open(&path)?;
+        assert!(reader.labels()[0].is_nan() && reader.labels()[1] > 0.0);
+    }
+    Ok(())
+}
+
+#[test]
 fn an_unfinished_file_leaves_nothing_and_the_old_one_stays() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("images");
@@ -130,7 +144,7 @@ fn what_does_not_fit_is_refused() -> TestResult {
         assert!(ImageWriter::create(&path, &bad, 1, &provenance()).is_err(), "no such level");
         let mut writer = ImageWriter::create(&path, &card, 1, &provenance())?;
         assert!(writer.push(&[0.0; 63], 0.1).is_err(), "a cell is missing");
-        assert!(writer.push(&[0.0; 64], f64::NAN).is_err(), "no label");
+        assert!(writer.push(&[0.0; 64], f64::INFINITY).is_err(), "no label");
         writer.push(&[0.0; 64], 0.1)?;
         assert!(writer.push(&[0.0; 64], 0.2).is_err(), "one too many");
         writer.finish()?;
