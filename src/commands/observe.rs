@@ -48,8 +48,12 @@ impl ObserveArguments {
     }
 
     fn values(&self) -> Result<Vec<ObservableValue>> {
-        let predictions =
-            Predictions::new(self.model, self.flavour, &self.shifts.shifts()?, &WilsonShifts::STANDARD_MODEL)?;
+        let predictions = Predictions::new(
+            self.model,
+            self.flavour,
+            &self.shifts.shifts()?,
+            &WilsonShifts::STANDARD_MODEL,
+        )?;
         let observables: Vec<Observable> =
             if self.observables.is_empty() { Observable::ALL.to_vec() } else { self.observables.clone() };
         let (low, high) = predictions.q2_range(self.lepton);
