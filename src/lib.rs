@@ -1,1 +1,2 @@
 //! humboldt
+pub mod learn;

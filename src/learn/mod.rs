@@ -1,0 +1,3 @@
+//! learn
+mod layers;
+pub mod network;
