@@ -1,6 +1,6 @@
 //! The layers of the network that burn does not bring, and how weights begin.
 
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, Param};
 use burn::nn::conv::Conv3d;
 use burn::nn::{Linear, PaddingConfig3d};
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
@@ -137,19 +137,4 @@ impl<'a> Init<'a> {
         let data: Vec<f32> = (0..n).map(|_| (self.rng.random::<f32>() * 2.0 - 1.0) * bound).collect();
         Param::from_data(TensorData::new(data, shape), self.device)
     }
-}
-
-/// Gives parameters the ids 1, 2, 3, .. in the order of the layers.
-///
-/// burn's own ids are random; the state of an optimiser refers to them, and files should not differ from run to run.
-pub(super) fn number_parameters<M: Module>(module: M) -> M {
-    struct Counter(u64);
-    impl ModuleMapper for Counter {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            self.0 += 1;
-            let (_, tensor, mapper) = param.consume();
-            Param::from_mapped_value(ParamId::from(self.0), tensor, mapper)
-        }
-    }
-    module.map(&mut Counter(0))
 }

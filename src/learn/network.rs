@@ -81,18 +81,24 @@ impl ResNet {
         self.run(input, None, &mut Phase::Evaluation)
     }
 
-    /// Predictions with the batch's own statistics, which are returned in the order of the layers, as
-    /// (mean, biased variance), and with the dense layer's output multiplied by `dropout` [batch, dense].
+    /// Predictions while learning: with the statistics of the batch, which are handed out, or the running ones if
+    /// `frozen`, and with the dense layer's output multiplied by `dropout`.
     ///
     /// # Shapes
-    /// As [`ResNet::forward`].
-    pub fn forward_train(&self, input: Tensor<5>, dropout: Option<Tensor<2>>) -> (Tensor<2>, BatchStatistics) {
+    /// `input` as in [`ResNet::forward`], `dropout` [batch, dense] -> [batch, 1].
+    pub fn forward_train(
+        &self,
+        input: Tensor<5>,
+        dropout: Option<Tensor<2>>,
+        frozen: bool,
+    ) -> (Tensor<2>, BatchStatistics) {
         let mut statistics = Vec::new();
-        let output = self.run(input, dropout, &mut Phase::Training(&mut statistics));
+        let mut phase = if frozen { Phase::Evaluation } else { Phase::Training(&mut statistics) };
+        let output = self.run(input, dropout, &mut phase);
         (output, statistics)
     }
 
-    /// Moves the running statistics of every batch norm towards those of a batch.
+    /// Moves the running statistics of every batch norm towards those of a batch; none leave them as they are.
     #[must_use]
     pub fn with_statistics(mut self, statistics: BatchStatistics) -> Self {
         for (norm, (mean, variance)) in self.norms().into_iter().zip(statistics) {
@@ -132,7 +138,7 @@ impl ResNet {
     }
 }
 
-/// (mean, biased variance) of each batch norm's input, each [channels], in the order of the layers.
+/// (mean, unbiased variance) of each batch norm's input, each [channels], in the order of the layers.
 pub type BatchStatistics = Vec<(Tensor<1>, Tensor<1>)>;
 
 impl BasicBlock {
