@@ -10,7 +10,7 @@ use humboldt::learn::{Compute, Event, ImageSource, LearnError, Model, Progress};
 use humboldt_schemas::card::{
     Architecture, Channel, Loss, NetworkCard, Optimiser, Preset, Schedule, TrainingCard,
 };
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_pcg::Pcg64;
 
 const BINS: usize = 8;
@@ -184,8 +184,9 @@ fn sgd_with_step_schedule_and_frozen_norms_learns_too() {
         ..card(6)
     };
     let trained = train(&card, folder.path(), &(), KEEP_ALL).unwrap().unwrap();
-    let (first, last) = (trained.history.first().unwrap(), trained.history.last().unwrap());
-    assert!(last.train_loss < 0.7 * first.train_loss, "{} to {}", first.train_loss, last.train_loss);
+    let last = trained.history.last().unwrap();
+    // Guessing the mean label is off by 1.1.
+    assert!(last.validation_mae < 0.7, "mean absolute error {}", last.validation_mae);
     assert!((last.learning_rate - 0.01).abs() < 1e-12, "one cut by 2 after five epochs");
 }
 
