@@ -56,12 +56,7 @@ pub(super) struct Checkpoint {
 }
 
 /// Writes a checkpoint and removes those that are no longer needed.
-pub(super) fn save(
-    folder: &Path,
-    model: &Model,
-    moments: &Moments,
-    state: &State,
-) -> Result<(), LearnError> {
+pub(super) fn save(folder: &Path, model: &Model, moments: &Moments, state: &State) -> Result<(), LearnError> {
     let path = path_of(folder, state.epoch());
     let part = path.with_extension("part");
     remove(&part)?;
@@ -130,7 +125,8 @@ fn epochs(folder: &Path) -> Result<Vec<usize>, LearnError> {
     let mut epochs = Vec::new();
     for entry in entries {
         let name = entry.map_err(LearnError::io(&folder))?.file_name();
-        let number: Option<usize> = name.to_str().and_then(|n| n.strip_prefix("epoch-")).and_then(|n| n.parse().ok());
+        let number: Option<usize> =
+            name.to_str().and_then(|n| n.strip_prefix("epoch-")).and_then(|n| n.parse().ok());
         epochs.extend(number);
     }
     epochs.sort_unstable();

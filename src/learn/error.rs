@@ -14,7 +14,9 @@ pub enum LearnError {
         got: String,
     },
     /// A device that this program was built without.
-    #[error("device {device} was not compiled in; compiled in: {available} (build with --features {feature})")]
+    #[error(
+        "device {device} was not compiled in; compiled in: {available} (build with --features {feature})"
+    )]
     DeviceNotCompiled {
         /// The device.
         device: String,

@@ -77,10 +77,7 @@ impl InputTransform {
             let mean = sum / n;
             let deviation = (squares / n - mean * mean).max(0.0).sqrt();
             // A channel without any spread carries nothing; dividing by 1 keeps it finite.
-            Spread {
-                mean: mean as f32,
-                deviation: if deviation > 1e-12 { deviation as f32 } else { 1.0 },
-            }
+            Spread { mean: mean as f32, deviation: if deviation > 1e-12 { deviation as f32 } else { 1.0 } }
         };
         self.spread = sums.into_iter().map(spread).collect();
         Ok(self)
@@ -231,7 +228,8 @@ mod tests {
     #[test]
     fn without_downsampling_channels_are_the_image_and_its_occupancy() {
         let image = [0.0, 5.0, 0.0, 10.0, 20.0, 0.0, 0.0, 2.0];
-        let input = apply(&transform(&[Channel::Occupancy, Channel::Coordinates, Channel::MeanQ2], 2, 1), &image);
+        let input =
+            apply(&transform(&[Channel::Occupancy, Channel::Coordinates, Channel::MeanQ2], 2, 1), &image);
         assert_eq!(input[..8], [0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
         assert_eq!(input[8..], [0.0, 0.25, 0.0, 0.5, 1.0, 0.0, 0.0, 0.1]);
     }

@@ -1,8 +1,8 @@
 //! The 3D residual network: from the input tensor of an image to one number.
 //!
-//! Stem (convolution, batch norm, ReLU, max pool), stages of basic blocks, global average pool, dense layer with
-//! ReLU, dropout, and one linear output. He et al., arXiv:1512.03385, in three dimensions as in the voxel study,
-//! section 4. The study does not say whether its dense layer has an activation; we take ReLU, without which two
+//! Stem (convolution, batch norm, `ReLU`, max pool), stages of basic blocks, global average pool, dense layer with
+//! `ReLU`, dropout, and one linear output. He et al., arXiv:1512.03385, in three dimensions as in the voxel study,
+//! section 4. The study does not say whether its dense layer has an activation; we take `ReLU`, without which two
 //! linear layers in a row would be one.
 //!
 //! Windows are padded symmetrically by k/2 as in `PyTorch`. `TensorFlow`'s SAME padding, which the study used, puts the

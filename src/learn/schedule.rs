@@ -46,7 +46,9 @@ mod tests {
         assert_eq!(rates(&card(Schedule::Constant, 0.0), &[1, 50, 100]), [1.0; 3]);
         assert_eq!(rates(&card(Schedule::Step, 0.0), &[1, 50, 51, 100]), [1.0, 1.0, 0.25, 0.25]);
         let cosine = rates(&card(Schedule::Cosine, 0.0), &[1, 51, 101]);
-        assert!((cosine[0] - 1.0).abs() < 1e-12 && (cosine[1] - 0.5).abs() < 1e-12 && cosine[2].abs() < 1e-12);
+        assert!(
+            (cosine[0] - 1.0).abs() < 1e-12 && (cosine[1] - 0.5).abs() < 1e-12 && cosine[2].abs() < 1e-12
+        );
         let warm = rates(&card(Schedule::Cosine, 2.0), &[1, 10, 20, 21, 61]);
         for (got, expected) in warm.iter().zip([0.05, 0.5, 1.0, 1.0, 0.5]) {
             assert!((got - expected).abs() < 1e-12, "{warm:?}");

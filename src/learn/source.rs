@@ -125,13 +125,7 @@ pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
 }
 
 /// The mask of a dropout layer in one step, 0 or 1/(1 - p); the same for the same seed, epoch and step.
-pub(super) fn dropout_mask(
-    n: usize,
-    probability: f64,
-    seed: u64,
-    epoch: usize,
-    step: usize,
-) -> Vec<f32> {
+pub(super) fn dropout_mask(n: usize, probability: f64, seed: u64, epoch: usize, step: usize) -> Vec<f32> {
     let kept = (1.0 / (1.0 - probability)) as f32;
     let mut rng = Pcg64::seed_from_u64(seed);
     // Streams of a PCG differ, so that a step's mask does not depend on how many numbers others drew.

@@ -108,9 +108,16 @@ mod tests {
         // 34 layers with weights in the main path (1 + 2 * 16 convolutions and a dense one), and the paper's dense 1000.
         let main = |l: &&Layer| l.kind.starts_with("conv") && !l.name.ends_with("shortcut");
         assert_eq!(list.iter().filter(main).count(), 33);
-        assert_eq!(list.iter().filter(|l| l.kind == "dense").map(|l| l.channels).collect::<Vec<_>>(), [1000, 1]);
-        assert_eq!(list.iter().filter(|l| l.name.ends_with("shortcut") && l.kind.starts_with("conv")).count(), 3);
-        let ends = |stage: usize| list.iter().rfind(|l| l.name.starts_with(&format!("stage {stage}"))).unwrap();
+        assert_eq!(
+            list.iter().filter(|l| l.kind == "dense").map(|l| l.channels).collect::<Vec<_>>(),
+            [1000, 1]
+        );
+        assert_eq!(
+            list.iter().filter(|l| l.name.ends_with("shortcut") && l.kind.starts_with("conv")).count(),
+            3
+        );
+        let ends =
+            |stage: usize| list.iter().rfind(|l| l.name.starts_with(&format!("stage {stage}"))).unwrap();
         let shapes: Vec<_> = (1..=4).map(|s| (ends(s).channels, ends(s).size)).collect();
         assert_eq!(shapes, [(64, 13), (128, 7), (256, 4), (512, 2)]);
 
@@ -120,7 +127,8 @@ mod tests {
             let shortcut = if c == f { 0 } else { c * f + 2 * f };
             27 * f * (c + (2 * b - 1) * f) + 2 * f * 2 * b + shortcut
         };
-        let formula = 343 * 64 + 128
+        let formula = 343 * 64
+            + 128
             + stage(3, 64, 64)
             + stage(4, 64, 128)
             + stage(6, 128, 256)
