@@ -100,7 +100,7 @@ impl<'a> Init<'a> {
         Self { rng: Pcg64::seed_from_u64(seed), device }
     }
 
-    /// Kaiming-uniform weights for a layer before a ReLU (He et al., arXiv:1502.01852), no bias: a batch norm follows.
+    /// Kaiming-uniform weights for a layer before a `ReLU` (He et al., arXiv:1502.01852), no bias: a batch norm follows.
     pub(super) fn conv(&mut self, channels: usize, filters: usize, kernel: usize, stride: usize) -> Conv3d {
         let p = kernel / 2;
         Conv3d {
@@ -114,7 +114,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// Weights of variance `gain` / (3 inputs): 6 before a ReLU, 3 before nothing; the bias begins at 0.
+    /// Weights of variance `gain` / (3 inputs): 6 before a `ReLU`, 3 before nothing; the bias begins at 0.
     pub(super) fn linear(&mut self, inputs: usize, outputs: usize, gain: f64) -> Linear {
         let weight = self.uniform([inputs, outputs], inputs, gain);
         let bias = Param::from_tensor(Tensor::zeros([outputs], self.device));

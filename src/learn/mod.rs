@@ -17,6 +17,7 @@ mod metrics;
 pub mod model;
 pub mod network;
 mod optimiser;
+mod parallel;
 pub mod predict;
 pub mod progress;
 mod schedule;

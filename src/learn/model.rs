@@ -143,7 +143,7 @@ pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> 
     Ok(network)
 }
 
-/// Writes all tensors of a module to a SafeTensors file.
+/// Writes all tensors of a module to a `SafeTensors` file.
 pub(super) fn save_module<M: Module>(module: &M, path: &Path) -> Result<(), LearnError> {
     let part = path.with_extension("part");
     // One key only: more would come in random order, and the same weights should give the same bytes.
@@ -153,7 +153,7 @@ pub(super) fn save_module<M: Module>(module: &M, path: &Path) -> Result<(), Lear
     commit(&part, path)
 }
 
-/// Reads all tensors of a module from a SafeTensors file; none may be missing, too many, or of another shape.
+/// Reads all tensors of a module from a `SafeTensors` file; none may be missing, too many, or of another shape.
 pub(super) fn load_module<M: Module>(module: &mut M, path: &Path) -> Result<(), LearnError> {
     fs::File::open(path).map_err(LearnError::io(path))?;
     let mut store = SafetensorsStore::from_file(path);

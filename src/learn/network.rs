@@ -1,8 +1,8 @@
 //! The 3D residual network: from the input tensor of an image to one number.
 //!
-//! Stem (convolution, batch norm, ReLU, max pool), stages of basic blocks, global average pool, dense layer with
-//! ReLU, dropout, and one linear output. He et al., arXiv:1512.03385, in three dimensions as in the voxel study,
-//! section 4. The study does not say whether its dense layer has an activation; we take ReLU, without which two
+//! Stem (convolution, batch norm, `ReLU`, max pool), stages of basic blocks, global average pool, dense layer with
+//! `ReLU`, dropout, and one linear output. He et al., arXiv:1512.03385, in three dimensions as in the voxel study,
+//! section 4. The study does not say whether its dense layer has an activation; we take `ReLU`, without which two
 //! linear layers in a row would be one.
 //!
 //! Windows are padded symmetrically by k/2 as in `PyTorch`. `TensorFlow`'s SAME padding, which the study used, puts the
@@ -160,5 +160,131 @@ impl BasicBlock {
             None => input,
         };
         relu(x + passed) // the same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{ModuleMapper, ModuleVisitor, Param};
+    use burn::tensor::TensorData;
+    use humboldt_schemas::card::NetworkCard;
+
+    use super::*;
+
+    fn architecture() -> Architecture {
+        NetworkCard {
+            stem_filters: Some(2),
+            stem_kernel: Some(3),
+            blocks: Some(vec![1, 1]),
+            filters: Some(vec![2, 3]),
+            dense: Some(4),
+            ..NetworkCard::default()
+        }
+        .architecture()
+    }
+
+    /// The weights of `tests/reference/make_resnet.py`.
+    #[derive(Default)]
+    struct Reference {
+        tensor: usize,
+        names: Vec<String>,
+    }
+
+    impl ModuleMapper for Reference {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.names.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.names.pop();
+        }
+
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let name = self.names.last().map_or("", String::as_str);
+            let base = if matches!(name, "gamma" | "running_variance") { 1.0 } else { 0.0 };
+            let (t, n) = (self.tensor as f64, param.shape().num_elements());
+            let data = (0..n).map(|j| (base + 0.3 * (1.7 * j as f64 + 0.5 * t + 0.1).sin()) as f32);
+            let data = TensorData::new(data.collect::<Vec<_>>(), param.shape());
+            self.tensor += 1;
+            let (id, tensor, mapper) = param.consume();
+            let value = Tensor::from_data(data, &Device::flex());
+            let value = Tensor::from_inner(value).set_require_grad(tensor.is_require_grad());
+            Param::from_mapped_value(id, value, mapper)
+        }
+    }
+
+    #[test]
+    fn numpy_forward_and_gradients() {
+        let text = include_str!("../../tests/reference/resnet.json");
+        let reference: serde_json::Value = serde_json::from_str(text).unwrap();
+        let list = |key: &str| -> Vec<f64> {
+            reference[key].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+        };
+        let network = ResNet::init(&architecture(), 1, &Device::flex().autodiff());
+        let network = network.map(&mut Reference::default());
+        let data: Vec<f32> =
+            (0..3 * 729).map(|i| (2.0 * (0.9 * f64::from(i).powf(1.1)).cos()) as f32).collect();
+        let input = || {
+            let data = TensorData::new(data.clone(), [3, 1, 9, 9, 9]);
+            Tensor::from_inner(Tensor::<5>::from_data(data, &Device::flex()))
+        };
+        // Single precision through ten layers, against double.
+        let close = |got: Tensor<2>, expected: Vec<f64>| {
+            for (got, expected) in got.into_data().iter::<f64>().zip(expected) {
+                assert!((got - expected).abs() < 1e-5, "{got} is not {expected}");
+            }
+        };
+        close(network.forward(input()), list("evaluation"));
+        let (output, statistics) = network.forward_train(input(), None, false);
+        assert_eq!(statistics.len(), 6);
+        close(output.clone(), list("training"));
+
+        struct Gradients(Vec<Vec<f64>>, burn::tensor::Gradients);
+        impl ModuleVisitor for Gradients {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let gradient = param.val().grad(&self.1);
+                self.0.push(gradient.map_or(Vec::new(), |g| g.into_data().iter::<f64>().collect()));
+            }
+        }
+        let mut gradients = Gradients(Vec::new(), (output.clone() * output).sum().backward());
+        network.visit(&mut gradients);
+        let mut compared = 0;
+        for expected in reference["gradients"].as_array().unwrap() {
+            let index = |key: &str| usize::try_from(expected[key].as_u64().unwrap()).unwrap();
+            let (tensor, element) = (index("tensor"), index("element"));
+            if let Some(got) = gradients.0[tensor].get(element) {
+                let value = expected["value"].as_f64().unwrap();
+                assert!((got - value).abs() < 1e-4, "tensor {tensor}[{element}]: {got} is not {value}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 30, "{compared} gradients compared");
+    }
+
+    #[test]
+    fn max_pool_is_a_maximum_over_cubes() {
+        let data: Vec<f32> = (0..125).map(|i| (i * 71 % 125) as f32).collect();
+        let x = Tensor::<5>::from_data(TensorData::new(data.clone(), [1, 1, 5, 5, 5]), &Device::flex());
+        let got: Vec<f32> = MaxPool { kernel: 3, stride: 2 }.forward(x).into_data().iter::<f32>().collect();
+        let window = |i: usize| (2 * i).saturating_sub(1)..(2 * i + 2).min(5);
+        for (index, got) in got.iter().enumerate() {
+            let mut largest = f32::MIN;
+            for l in window(index / 9) {
+                for k in window(index / 3 % 3) {
+                    largest = window(index % 3).map(|c| data[(l * 5 + k) * 5 + c]).fold(largest, f32::max);
+                }
+            }
+            assert!((got - largest).abs() < f32::EPSILON);
+        }
+    }
+
+    #[test]
+    fn same_seed_gives_the_same_first_weights() {
+        let first = |seed| {
+            let network = ResNet::init(&architecture(), seed, &Device::flex());
+            network.stem.weight.val().into_data().iter::<f32>().collect::<Vec<_>>()
+        };
+        assert_eq!(first(3), first(3));
+        assert_ne!(first(3), first(4));
     }
 }

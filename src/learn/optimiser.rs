@@ -1,7 +1,7 @@
 //! How weights follow gradients: SGD with momentum, and `AdamW` (arXiv:1711.05101).
 //!
 //! The moments are kept as one flat tensor for each trained parameter, in the order of the layers. Thus gradients add
-//! up in a fixed order, the norm is that of the whole gradient, and the state is an ordinary SafeTensors file. (burn's optimisers
+//! up in a fixed order, the norm is that of the whole gradient, and the state is an ordinary `SafeTensors` file. (burn's optimisers
 //! key their state by random ids and load it onto the first backend that was compiled in, whether it works or not.)
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -138,12 +138,12 @@ fn norm(gradient: &Gradient) -> f64 {
     // Flex adds up more than four million numbers by threads as they come; rows keep the order fixed.
     let square = |g: &Tensor<1>| {
         let n = g.dims()[0];
-        let columns = if n % 4096 == 0 { 4096 } else { n.min(1 << 20) };
+        let columns = if n.is_multiple_of(4096) { 4096 } else { n.min(1 << 20) };
         let rows = n / columns;
-        let head = g.clone().slice([0..rows * columns]).reshape([rows, columns]);
-        let tail = g.clone().slice([rows * columns..n]);
+        let head = g.clone().narrow(0, 0, rows * columns).reshape([rows, columns]);
         let mut sums: Vec<f64> = (head.clone() * head).sum_dim(1).into_data().iter::<f64>().collect();
         if rows * columns < n {
+            let tail = g.clone().narrow(0, rows * columns, n - rows * columns);
             sums.push((tail.clone() * tail).sum().into_scalar::<f64>());
         }
         sums.iter().sum::<f64>()

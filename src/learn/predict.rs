@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rayon::prelude::*;
-
 use super::device::panic_message;
 use super::error::LearnError;
 use super::model::Model;
+use super::network::ResNet;
+use super::parallel;
 use super::progress::{Event, Progress};
 use super::source::{ImageSource, Inputs};
 
@@ -57,15 +57,15 @@ impl Model {
     fn outputs(&self, inputs: Vec<f32>) -> Result<Vec<f64>, LearnError> {
         let target = self.info().target;
         let outputs = on_device(&self.compute.name().to_string(), || {
-            let forward = |inputs: Vec<f32>| {
+            let forward = |(network, inputs): (ResNet, Vec<f32>)| {
                 let input = self.transform.tensor(inputs, self.coordinates.as_ref(), self.compute.device());
-                self.network.forward(input).into_data().iter::<f64>().collect::<Vec<f64>>()
+                network.forward(input).into_data().iter::<f64>().collect::<Vec<f64>>()
             };
             if self.compute.is_cpu() {
-                let parts: Vec<&[f32]> = inputs.chunks(PART * self.transform.len()).collect();
-                parts.into_par_iter().map(|part| forward(part.to_vec())).collect::<Vec<_>>().concat()
+                let parts = inputs.chunks(PART * self.transform.len()).map(<[f32]>::to_vec);
+                parallel::map(parts.map(|part| (self.network.clone(), part)).collect(), forward).concat()
             } else {
-                forward(inputs)
+                forward((self.network.clone(), inputs))
             }
         })?;
         Ok(outputs.into_iter().map(|x| target.restored(x)).collect())

@@ -3,13 +3,13 @@
 //! The same seed gives the same weights to the last bit, for any number of threads and of interruptions. Each batch
 //! is cut into micro-batches of a fixed size, which the CPU's threads share and whose gradients are added in their order.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Tensor, TensorData};
 use humboldt_schemas::card::{Architecture, Loss, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
-use rayon::prelude::*;
 
 use super::checkpoint::{self, State};
 use super::device::Compute;
@@ -19,6 +19,7 @@ use super::metrics;
 use super::model::{Model, ModelInfo, Target};
 use super::network::{BatchStatistics, ResNet};
 use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
+use super::parallel;
 use super::predict::on_device;
 use super::progress::{Event, Progress};
 use super::schedule::learning_rate;
@@ -106,7 +107,7 @@ impl Training<'_> {
             let start = (Instant::now(), state.steps);
             while !self.finished(&state) {
                 let epoch = state.epoch() + 1;
-                let step = Epoch { training: self, epoch, model: &model, labels: &labels, start };
+                let step = Epoch { training: self, number: epoch, model: &model, labels: &labels, start };
                 let Some(loss) = step.run(&train, &mut network, &mut optimiser, &state, progress)? else {
                     return Ok(None);
                 };
@@ -222,7 +223,7 @@ fn batch_sizes(images: usize, batch: usize) -> Vec<usize> {
 /// One pass over the training images.
 struct Epoch<'a> {
     training: &'a Training<'a>,
-    epoch: usize,
+    number: usize,
     model: &'a Model,
     labels: &'a [f64],
     /// When this run began, and after how many steps.
@@ -240,7 +241,7 @@ impl Epoch<'_> {
         progress: &dyn Progress,
     ) -> Result<Option<f64>, LearnError> {
         let t = self.training;
-        let order = shuffled(self.labels.len(), t.seed, self.epoch);
+        let order = shuffled(self.labels.len(), t.seed, self.number);
         let mut rest = order.as_slice();
         let mut batches = Vec::new();
         for size in batch_sizes(order.len(), t.card.batch_size) {
@@ -258,7 +259,7 @@ impl Epoch<'_> {
             let images_per_second = self.images_per_second(optimiser.steps);
             let left = t.card.epochs * batches.len() - optimiser.steps as usize;
             let event = Event::Batch {
-                epoch: self.epoch,
+                epoch: self.number,
                 epochs: t.card.epochs,
                 batch: number + 1,
                 batches: batches.len(),
@@ -285,30 +286,26 @@ impl Epoch<'_> {
         let width = t.architecture.dense;
         let dropout = t.architecture.dropout;
         let mask = (width > 0 && dropout > 0.0)
-            .then(|| dropout_mask(batch.len() * width, dropout, t.seed, self.epoch, number));
+            .then(|| dropout_mask(batch.len() * width, dropout, t.seed, self.number, number));
         let micro = t.card.micro_batch.unwrap_or(batch.len()).max(2);
         let sizes = batch_sizes(batch.len(), micro);
         let mut begin = 0;
-        let ranges: Vec<_> = sizes
-            .iter()
-            .map(|n| {
-                (begin, {
-                    begin += n;
-                    begin
-                })
-            })
-            .collect();
-        let part = |&(begin, end): &(usize, usize)| {
-            let size = self.model.transform.len();
-            let mask = mask.as_ref().map(|m| m[begin * width..end * width].to_vec());
-            let input = input[begin * size..end * size].to_vec();
-            self.part(network, &batch[begin..end], batch.len(), input, mask)
+        let ranges = sizes.iter().map(|n| {
+            begin += n;
+            (network.clone(), begin - n..begin)
+        });
+        let ranges: Vec<_> = ranges.collect();
+        let part = |(network, range): (ResNet, Range<usize>)| {
+            let of = |data: &[f32], size: usize| data[range.start * size..range.end * size].to_vec();
+            let mask = mask.as_ref().map(|m| of(m, width));
+            let input = of(input, self.model.transform.len());
+            self.part(network, &batch[range], batch.len(), input, mask)
         };
         let parts: Vec<Part> = on_device(&t.compute.name().to_string(), || {
-            if t.compute.is_cpu() && ranges.len() > 1 {
-                ranges.par_iter().map(part).collect()
+            if t.compute.is_cpu() {
+                parallel::map(ranges, part)
             } else {
-                ranges.iter().map(part).collect()
+                ranges.into_iter().map(part).collect()
             }
         })?;
         let loss = parts.iter().map(|p| p.loss).sum();
@@ -326,7 +323,7 @@ impl Epoch<'_> {
     /// A micro-batch's share of the gradient of a batch of `whole` images.
     fn part(
         &self,
-        network: &ResNet,
+        network: ResNet,
         images: &[usize],
         whole: usize,
         input: Vec<f32>,
@@ -335,7 +332,7 @@ impl Epoch<'_> {
         let (t, model) = (self.training, self.model);
         let device = t.compute.device();
         // Micro-batches that shared leaves of one graph would wait for each other.
-        let network = burn::module::Module::fork(network.clone(), &device.clone().autodiff());
+        let network = burn::module::Module::fork(network, &device.clone().autodiff());
         let input = Tensor::from_inner(model.transform.tensor(input, model.coordinates.as_ref(), device));
         let n = images.len();
         let column = |data: Vec<f32>, width: usize| {
@@ -344,7 +341,7 @@ impl Epoch<'_> {
         let target = model.info().target;
         let truth = images.iter().map(|&i| target.scaled(self.labels[i]) as f32).collect();
         let mask = mask.map(|m| column(m, t.architecture.dense));
-        let frozen = t.card.freeze_norms_after.is_some_and(|epochs| self.epoch > epochs);
+        let frozen = t.card.freeze_norms_after.is_some_and(|epochs| self.number > epochs);
         let (output, statistics) = network.forward_train(input, mask, frozen);
         let error = output - column(truth, 1); // [n, 1]
         let loss = match t.card.loss {
@@ -367,7 +364,7 @@ impl Epoch<'_> {
             0 => String::new(),
             epoch => format!(" (the checkpoint of epoch {epoch} is kept)"),
         };
-        LearnError::Diverged { epoch: self.epoch, batch: number + 1, loss: loss as f32, kept }
+        LearnError::Diverged { epoch: self.number, batch: number + 1, loss: loss as f32, kept }
     }
 }
 
