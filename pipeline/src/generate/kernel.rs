@@ -23,7 +23,7 @@ pub(crate) struct Chunk {
     even: [[f32; CHUNK]; 6],
     harmonics: [[f32; CHUNK]; 6],
     doubt: [f32; CHUNK],
-    map: [[f32; CHUNK]; 5],
+    map: [[f32; CHUNK]; 7],
     node: [u32; CHUNK],
     pub(crate) patch: [u32; CHUNK],
     pub(crate) x: [f32; CHUNK],
@@ -45,7 +45,7 @@ impl Chunk {
             even: [zeros; 6],
             harmonics: [zeros; 6],
             doubt: zeros,
-            map: [zeros; 5],
+            map: [zeros; 7],
             node: [0; CHUNK],
             patch: [0; CHUNK],
             x: zeros,
@@ -91,10 +91,10 @@ impl Chunk {
             self.x[i] = node.x;
             self.y[i] = node.y;
             let map = &table.maps[node.patch as usize];
-            for (column, value) in
-                self.map.iter_mut().zip([map.t_low, map.t_span, map.q2_low, map.q2_high, map.slope])
-            {
-                column[i] = value;
+            let [c0, c1, c2] = map.curve;
+            let numbers = [map.t_low, map.t_span, map.q2_low, map.q2_high, c0, c1, c2];
+            for (column, number) in self.map.iter_mut().zip(numbers) {
+                column[i] = number;
             }
         }
     }
@@ -106,7 +106,7 @@ impl Chunk {
         let m_b = table.exact.decay().m_b_meson() as f32;
         let pole = LineShape::pole() as f32;
         let width = 2.0 * Patch::HALF_WIDTH as f32;
-        let [t_low, t_span, q2_low, q2_high, slope] = &self.map;
+        let [t_low, t_span, q2_low, q2_high, c0, c1, c2] = &self.map;
         for i in 0..CHUNK {
             let word = self.words[1][i];
             let x = folded(self.x[i] + step_x * triangular(word as u32));
@@ -115,7 +115,7 @@ impl Chunk {
             let m = pole + width * t / (1.0 - t * t);
             let end_point = (m_b - m) * (m_b - m) * (1.0 - 4.0 * f32::EPSILON);
             let high = smaller(q2_high[i], end_point);
-            let z = y * (slope[i] + (1.0 - slope[i]) * y);
+            let z = c0[i] + y * (c1[i] + y * c2[i]);
             self.q2[i] = larger(q2_low[i], smaller(high, q2_low[i] + (high - q2_low[i]) * z));
             self.m_kpi[i] = m;
             self.x[i] = x;
