@@ -27,9 +27,9 @@ pub struct EffectiveCoefficients {
     pub c9_prime: Complex64,
     /// C10'.
     pub c10_prime: Complex64,
-    /// C_S - C_S' in GeV^-1, of the operator `m_b (s P_R b)(l l)`.
+    /// `C_S - C_S'` in GeV^-1, of the operator `m_b (s P_R b)(l l)`.
     pub c_s: Complex64,
-    /// C_P - C_P' in GeV^-1, of the operator `m_b (s P_R b)(l gamma5 l)`.
+    /// `C_P - C_P'` in GeV^-1, of the operator `m_b (s P_R b)(l gamma5 l)`.
     pub c_p: Complex64,
 }
 

@@ -96,10 +96,15 @@ impl AngularCoefficients {
         0.75 * (2.0 * self.j1s + self.j1c) - 0.25 * (2.0 * self.j2s + self.j2c)
     }
 
-    /// `9/(32 pi) sum_i J_i f_i` for `cos_theta_l`, `cos_theta_k` in [-1, 1] and `chi` in radians.
+    /// The four-fold rate at `cos_theta_l`, `cos_theta_k` in [-1, 1] and `chi` in radians, per unit of each.
     ///
     /// A sum of squares of amplitudes, and never negative: what rounding leaves below 0 is returned as 0.
     pub fn density(&self, cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> f64 {
+        self.angular_sum(cos_theta_l, cos_theta_k, chi).max(0.0)
+    }
+
+    /// `9/(32 pi) sum_i J_i f_i`: linear in the coefficients, so of either sign for their differences and derivatives.
+    pub fn angular_sum(&self, cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> f64 {
         let sin2_l = (1.0 - cos_theta_l) * (1.0 + cos_theta_l);
         let sin2_k = (1.0 - cos_theta_k) * (1.0 + cos_theta_k);
         let cos2_k = cos_theta_k * cos_theta_k;
@@ -115,7 +120,7 @@ impl AngularCoefficients {
             + interference
                 * ((self.j4 * 2.0 * cos_theta_l + self.j5) * cos_chi
                     + (self.j8 * 2.0 * cos_theta_l + self.j7) * sin_chi);
-        (9.0 / (32.0 * PI) * sum).max(0.0)
+        9.0 / (32.0 * PI) * sum
     }
 }
 

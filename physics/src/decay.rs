@@ -281,9 +281,9 @@ impl Decay {
         4.0 * self.m_lepton * self.m_lepton
     }
 
-    /// Largest q2 at a K pi mass (GeV), `(m_B - m_kpi)^2`, in GeV^2.
+    /// Largest q2 at a K pi mass (GeV), `(m_B - m_kpi)^2`, in GeV^2; 0 where the mass is beyond that of the B.
     pub fn q2_max(&self, m_kpi: f64) -> f64 {
-        (self.m_b_meson - m_kpi).powi(2)
+        (self.m_b_meson - m_kpi).max(0.0).powi(2)
     }
 
     /// K pi masses between which the decay is possible, `m_K + m_pi` to `m_B - 2 m_l`, in GeV.

@@ -64,6 +64,7 @@ impl FourMomentum {
     }
 
     /// This momentum as seen in the rest frame of `frame`, by a pure boost.
+    #[must_use]
     pub fn boosted_to_rest_frame_of(&self, frame: &Self) -> Self {
         let mass = frame.mass2().sqrt();
         let e = (self.e * frame.e - dot(self.p, frame.p)) / mass;
@@ -96,14 +97,14 @@ mod tests {
 
     #[test]
     fn lambda_is_the_kallen_function() {
-        let point = PhaseSpacePoint::new(5.27964, 0.89555, 0.10565837, 6.0).unwrap();
+        let point = PhaseSpacePoint::new(5.27964, 0.89555, 0.105_658_37, 6.0).unwrap();
         let expected = kallen(5.27964_f64.powi(2), 0.89555_f64.powi(2), 6.0);
         assert!((point.lambda / expected - 1.0).abs() < 1e-13);
     }
 
     #[test]
     fn boundary_and_non_numbers_are_outside() {
-        let (m_b, m_kpi, m_l) = (5.27964_f64, 0.89555_f64, 0.10565837_f64);
+        let (m_b, m_kpi, m_l) = (5.27964_f64, 0.89555_f64, 0.105_658_37_f64);
         for q2 in [4.0 * m_l * m_l, (m_b - m_kpi) * (m_b - m_kpi), 0.0, -1.0, 30.0, f64::NAN, f64::INFINITY] {
             assert_eq!(PhaseSpacePoint::new(m_b, m_kpi, m_l, q2), None, "q2 = {q2}");
         }

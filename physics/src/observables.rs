@@ -104,6 +104,31 @@ impl Observable {
         }
     }
 
+    /// Its value where it is a ratio of coefficients; `None` for the rates, which need more than those.
+    pub fn ratio(self, pair: &CpPair) -> Option<f64> {
+        let j = pair.average();
+        let rate = j.rate();
+        let interference = 2.0 * (-j.j2s * j.j2c).sqrt();
+        match self {
+            Self::FL => Some(-j.j2c / rate),
+            Self::AFb => Some(0.375 * (2.0 * j.j6s + j.j6c) / rate),
+            Self::S3 => Some(j.j3 / rate),
+            Self::S4 => Some(j.j4 / rate),
+            Self::S5 => Some(j.j5 / rate),
+            Self::S7 => Some(j.j7 / rate),
+            Self::S8 => Some(j.j8 / rate),
+            Self::S9 => Some(j.j9 / rate),
+            Self::P1 => Some(j.j3 / (2.0 * j.j2s)),
+            Self::P2 => Some(j.j6s / (8.0 * j.j2s)),
+            Self::P3 => Some(-j.j9 / (4.0 * j.j2s)),
+            Self::P4p => Some(j.j4 / interference),
+            Self::P5p => Some(j.j5 / interference),
+            Self::P6p => Some(j.j7 / interference),
+            Self::P8p => Some(j.j8 / interference),
+            Self::DBrDq2 | Self::DGammaDq2 | Self::RKstar => None,
+        }
+    }
+
     /// The unit of its value.
     pub const fn unit(self) -> &'static str {
         match self {
@@ -344,28 +369,11 @@ impl Predictions {
     }
 
     fn evaluate(&self, observable: Observable, pair: &CpPair, electron: &CpPair, width: f64) -> f64 {
-        let j = pair.average();
-        let rate = j.rate();
-        let interference = 2.0 * (-j.j2s * j.j2c).sqrt();
-        match observable {
-            Observable::FL => -j.j2c / rate,
-            Observable::AFb => 0.375 * (2.0 * j.j6s + j.j6c) / rate,
-            Observable::S3 => j.j3 / rate,
-            Observable::S4 => j.j4 / rate,
-            Observable::S5 => j.j5 / rate,
-            Observable::S7 => j.j7 / rate,
-            Observable::S8 => j.j8 / rate,
-            Observable::S9 => j.j9 / rate,
-            Observable::P1 => j.j3 / (2.0 * j.j2s),
-            Observable::P2 => j.j6s / (8.0 * j.j2s),
-            Observable::P3 => -j.j9 / (4.0 * j.j2s),
-            Observable::P4p => j.j4 / interference,
-            Observable::P5p => j.j5 / interference,
-            Observable::P6p => j.j7 / interference,
-            Observable::P8p => j.j8 / interference,
+        let rate = pair.average().rate();
+        observable.ratio(pair).unwrap_or_else(|| match observable {
             Observable::DBrDq2 => rate / width * self.muon.decay.lifetime(),
-            Observable::DGammaDq2 => rate / width,
             Observable::RKstar => rate / electron.average().rate(),
-        }
+            _ => rate / width,
+        })
     }
 }

@@ -28,9 +28,9 @@ pub enum WilsonCoefficient {
     C9Prime,
     /// Right-handed quark current, axial-vector lepton current, C10'.
     C10Prime,
-    /// Scalar difference C_S - C_S' in GeV^-1, of the operator `m_b (s P_R b)(l l)`.
+    /// Scalar difference `C_S - C_S'` in GeV^-1, of the operator `m_b (s P_R b)(l l)`.
     CS,
-    /// Pseudoscalar difference C_P - C_P' in GeV^-1, of the operator `m_b (s P_R b)(l gamma5 l)`.
+    /// Pseudoscalar difference `C_P - C_P'` in GeV^-1, of the operator `m_b (s P_R b)(l gamma5 l)`.
     CP,
 }
 

@@ -1,0 +1,100 @@
+//! The main job on a tiny card: all stages, threads, kills.
+
+#![allow(missing_docs, clippy::pedantic, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use humboldt_schemas::results::{EnsembleResult, Summary};
+use support::{files, humboldt, succeed, tiny_card};
+
+fn run(out: &Path, threads: &str) {
+    succeed(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", threads]);
+}
+
+/// Files that hold no time of day and no duration: all of a run's.
+fn comparable(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files(root)
+}
+
+fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (name, bytes) in a {
+        assert!(bytes == &b[name], "{} differs", name.display());
+    }
+}
+
+#[test]
+fn a_run_leaves_what_it_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    run(&out, "2");
+    let json = |name: &str| fs::read_to_string(out.join("results").join(name)).unwrap();
+    let ensembles: Vec<EnsembleResult> = serde_json::from_str(&json("ensembles.json")).unwrap();
+    let truths: Vec<_> = ensembles.iter().map(|e| (e.delta_c9, e.n_images, e.trained)).collect();
+    assert_eq!(truths, [(-2.0, 8, true), (-1.0, 8, true), (-0.5, 5, false), (0.0, 8, true)]);
+    let summary: Summary = serde_json::from_str(&json("summary.json")).unwrap();
+    assert!(summary.baseline_rmse > 0.0 && summary.rmse.is_finite());
+    for figure in ["linearity", "linearity_scaled", "predictions", "distributions", "images", "training", "widths"] {
+        for (ending, magic) in [("png", &b"\x89PNG"[..]), ("svg", &b"<svg"[..])] {
+            let path = out.join(format!("results/{figure}.{ending}"));
+            let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            assert!(bytes.starts_with(magic) || bytes.windows(4).take(200).any(|w| w == magic), "{}", path.display());
+        }
+    }
+
+    // Again: nothing to do, nothing changed.
+    let before = comparable(&out);
+    run(&out, "1");
+    assert_same(&before, &comparable(&out));
+}
+
+#[test]
+fn threads_do_not_change_events_or_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for threads in ["1", "2"] {
+        let events = path(&format!("events{threads}.parquet"));
+        succeed(&["generate", "--events", "30000", "--seed", "3", "--threads", threads, "--delta-c9", "-0.5", "--out", &events]);
+        for kind in ["h5", "arrow"] {
+            let images = path(&format!("images{threads}.{kind}"));
+            succeed(&["voxelize", &events, "--events-per-image", "4000", "--threads", threads, "--out", &images]);
+        }
+    }
+    for name in ["events%.parquet", "images%.h5", "images%.arrow"] {
+        let read = |threads: &str| fs::read(path(&name.replace('%', threads))).unwrap();
+        assert!(read("1") == read("2"), "{name}");
+    }
+}
+
+#[test]
+fn a_killed_run_ends_like_an_uninterrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let start = Instant::now();
+    run(&whole, "1");
+    let duration = start.elapsed();
+    let expected = comparable(&whole);
+
+    // Kills spread over the run's duration hit images, training, evaluation and figures.
+    for part in 1..=6 {
+        let out = folder.path().join(format!("killed{part}"));
+        let kill_after = duration.mul_f64(f64::from(part) / 7.0);
+        for attempt in 0..2 {
+            let mut child = humboldt(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "2"])
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(if attempt == 0 { kill_after } else { Duration::from_millis(400) });
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        run(&out, "2");
+        assert_same(&expected, &comparable(&out));
+    }
+}

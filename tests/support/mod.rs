@@ -1,0 +1,44 @@
+//! What the whole-program tests share: running the program, and comparing folders.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The program with its arguments, not yet started.
+pub fn humboldt(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_humboldt"));
+    command.args(arguments);
+    command
+}
+
+/// Runs the program and expects success.
+pub fn succeed(arguments: &[&str]) -> Output {
+    let output = humboldt(arguments).output().expect("the program starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "humboldt {arguments:?} failed: {stderr}");
+    output
+}
+
+/// Content of every file below a folder, by relative path; lock files and other hidden files left out.
+pub fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
+                let relative = path.strip_prefix(root).expect("below the root").to_owned();
+                found.insert(relative, fs::read(&path).expect("a readable file"));
+            }
+        }
+    }
+    found
+}
+
+/// The card of the tests' runs.
+pub fn tiny_card() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cards/tiny.toml")
+}
