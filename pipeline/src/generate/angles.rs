@@ -1,4 +1,4 @@
-//! The angular distribution at one point (q2, m_kpi) in the form that the sampler needs.
+//! The angular distribution at one point (`q2`, `m_kpi`) in the form that the sampler needs.
 //!
 //! `J_1s..J_9` are regrouped so that everything even in chi is a positive mixture:
 //!
@@ -116,8 +116,7 @@ impl AngularTerms {
                 largest[i] = if ratio > largest[i] { ratio } else { largest[i] };
             }
         }
-        let largest = largest.into_iter().fold(0.0, f64::max).min(MOST);
-        largest
+        largest.into_iter().fold(0.0, f64::max).min(MOST)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The exact density of events in (m_kpi, q2, angles), which the tables only enclose.
+//! The exact density of events in (`m_kpi`, `q2`, angles), which the tables only enclose.
 
 use std::f64::consts::PI;
 

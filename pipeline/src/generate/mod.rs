@@ -149,8 +149,8 @@ impl EventSampler {
         let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] = columns;
         let blocks = (first..).zip(q2.zip(cos_theta_l).zip(cos_theta_k).zip(chi).zip(m_kpi));
         let fill = |(index, ((((q2, cos_theta_l), cos_theta_k), chi), m_kpi))| {
-            let columns = Columns { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
-            self.fill_block(stream.block(index), columns)
+            let mut columns = Columns { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
+            self.fill_block(stream.block(index), &mut columns)
         };
         if parallel {
             let blocks: Vec<_> = blocks.collect();
@@ -160,7 +160,7 @@ impl EventSampler {
         }
     }
 
-    fn fill_block(&self, mut rng: BlockRng, out: Columns<'_>) -> GenerationReport {
+    fn fill_block(&self, mut rng: BlockRng, out: &mut Columns<'_>) -> GenerationReport {
         let mut chunk = Chunk::new();
         let mut report = GenerationReport { events: out.q2.len() as u64, ..GenerationReport::default() };
         let mut done = 0;

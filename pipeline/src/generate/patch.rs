@@ -1,4 +1,4 @@
-//! Pieces of the (m_kpi, q2) plane, each mapped from the unit square so that the density is smooth there.
+//! Pieces of the (`m_kpi`, `q2`) plane, each mapped from the unit square so that the density is smooth there.
 //!
 //! `m = pole + 2 w t/(1 - t^2)` with `t` linear in `x`: a Lorentzian of half width `w` becomes `2 dt/(1 + t^2)`.
 //! `q2 = low + (high(m) - low) z(y)` with `high(m) = min(high, (mB - m)^2)` and `z` quadratic: over a whole region

@@ -5,7 +5,7 @@ use humboldt_physics::Decay;
 /// A K pi mass range narrower than this (GeV), below what an f32 column tells apart, is no region.
 const NARROWEST: f64 = 1e-7;
 
-/// A part of the (m_kpi, q2) plane, cut off at the end point `(mB - m)^2`; GeV and GeV^2.
+/// A part of the (`m_kpi`, `q2`) plane, cut off at the end point `(mB - m)^2`; GeV and GeV^2.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Region {
     pub(crate) m_low: f64,
