@@ -2,7 +2,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
-use humboldt_pipeline::generate::{EventBatch, EventSampler, Q2Range, Q2Windows};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, Q2Range, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 
 /// Events of one image of the voxel study.

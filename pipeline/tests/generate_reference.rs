@@ -1,7 +1,8 @@
 //! Samples against EvtGen's moments (`tests/reference/evtgen_moments.json`).
 
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
-use humboldt_pipeline::generate::{EventBatch, EventSampler, Q2Windows};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use serde_json::Value;
 

@@ -6,7 +6,8 @@ use humboldt_physics::quadrature::integrate;
 use humboldt_physics::{
     AngularCoefficients, Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts,
 };
-use humboldt_pipeline::generate::{EventBatch, EventSampler, Q2Range, Q2Windows};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, Q2Range, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 
 const BINS: usize = 24;

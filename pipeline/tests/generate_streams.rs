@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
-use humboldt_pipeline::generate::{BLOCK, EventBatch, EventSampler, Q2Range, Q2Windows};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{BLOCK, EventSampler, Q2Range, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 
 fn sampler(shape: LineShape, ranges: &[Q2Range]) -> EventSampler {

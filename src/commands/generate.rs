@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::store::events::EventWriter;
+use humboldt_pipeline::store::EventWriter;
 use humboldt_schemas::card::hash_json;
 use humboldt_schemas::provenance::Provenance;
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use humboldt_pipeline::store::events::EventReader;
-use humboldt_pipeline::store::images::ImageWriter;
+use humboldt_pipeline::store::EventReader;
+use humboldt_pipeline::store::ImageWriter;
 use humboldt_pipeline::voxels::voxelise_stream;
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard, hash_json};
 use humboldt_schemas::provenance::Provenance;

@@ -68,7 +68,7 @@ pub fn linearity(
             let mut axes = below.axes(Some(TRUE_DELTA_C9), Some("predicted − true"));
             axes.y_ticks = below.y.ticks(5);
             below.draw_axes(&axes)?;
-            legend::draw(&main, &entries(&points, summary, errors), &covered(&main, &points))
+            legend::draw(&main, &entries(&points, summary, errors, band), &covered(&main, &points))
         })?;
     paths.push(files::write_csv(
         &files::with_suffix(stem, ".csv"),
@@ -119,7 +119,12 @@ impl Measured {
     }
 }
 
-fn entries(points: &[Measured], summary: Option<&Summary>, errors: ErrorBars) -> Vec<Entry> {
+fn entries(
+    points: &[Measured],
+    summary: Option<&Summary>,
+    errors: ErrorBars,
+    band: Option<f64>,
+) -> Vec<Entry> {
     let bars = match errors {
         ErrorBars::Unscaled => "error bars: *σ*_{L}, *σ*_{R} of single images",
         ErrorBars::OfTheMean => "error bars: *σ*_{L}/√*N*, *σ*_{R}/√*N*",
@@ -132,6 +137,9 @@ fn entries(points: &[Measured], summary: Option<&Summary>, errors: ErrorBars) ->
         }
     }
     entries.push((Key::Line(Stroke::thin(GREY).dashed()), "predicted = true".to_owned()));
+    if let Some(half) = band {
+        entries.push((Key::Patch(SKY, 0.3), format!("|predicted − true| ≤ {}", short(half, 3))));
+    }
     entries.push((Key::Nothing, bars.to_owned()));
     if let Some(s) = summary {
         let [low, high] = s.range.map(|x| short(x, 2));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use humboldt_pipeline::generate::EventBatch;
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::results::EpochMetrics;

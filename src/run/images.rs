@@ -1,10 +1,11 @@
 //! The first stage of a run: images of every delta C9 and split, a file each.
 
 use anyhow::Result;
-use humboldt_pipeline::generate::{EventBatch, EventSampler, GenerationReport};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::store::images::{ImageReader, ImageWriter};
-use humboldt_pipeline::voxels::{EventSlices, Voxeliser};
+use humboldt_pipeline::store::{ImageReader, ImageWriter};
+use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{DatasetPoint, RunCard, Split};
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::provenance::Provenance;
@@ -117,9 +118,7 @@ pub fn make_image(
     image: &mut [f32],
 ) -> Result<GenerationReport> {
     let report = sampler.fill(stream, events, batch);
-    let slices =
-        EventSlices { q2: &batch.q2, cos_theta_l: &batch.cos_theta_l, cos_theta_k: &batch.cos_theta_k, chi: &batch.chi };
-    voxeliser.voxelise(slices, image)?;
+    voxeliser.voxelise(batch.angles(), image)?;
     Ok(report)
 }
 

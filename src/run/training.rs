@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use humboldt_pipeline::store::images::ImageReader;
+use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::Split;
 use humboldt_schemas::provenance::Provenance;
 

@@ -9,24 +9,24 @@
 //! are the steps of random numbers (2^-16 of a table cell in the masses, 2^-20 in the cosines) and of f32.
 
 mod angles;
-mod batch;
 mod exact;
 mod grid;
 mod kernel;
 mod patch;
 mod regions;
+mod report;
 mod table;
 mod windows;
 
 use humboldt_physics::{Decay, LineShape};
 use rayon::prelude::*;
 
-pub use self::batch::{EventBatch, GenerationReport};
 use self::kernel::{CHUNK, Chunk};
+pub use self::report::GenerationReport;
 use self::table::Table;
 pub use self::windows::{Q2Range, Q2Windows};
-use crate::PipelineError;
 use crate::rng::{BlockRng, StreamKey};
+use crate::{EventBatch, PipelineError};
 
 /// Events of one random stream.
 pub const BLOCK: usize = 4096;
