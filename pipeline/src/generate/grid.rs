@@ -13,7 +13,7 @@ const SAFETY: f64 = 1.3;
 
 /// A larger error is not that of a smooth function, and its size between the points is unknown: the bound is then the
 /// density itself.
-const ROUGH: f64 = 0.04;
+const ROUGH: f64 = 0.03;
 
 /// No bound is smaller: at least this part of the events is compared with the exact density everywhere.
 const SMALLEST_BOUND: f64 = 2e-4;
@@ -173,7 +173,7 @@ impl Fine {
                     around.iter().fold(AngularTerms::default(), |sum, at| sum + nodes[*at] * 0.25);
                 let difference = self.at(i, j) - interpolated;
                 let seen = AngularTerms::relative_distance(&interpolated, &difference, ISOTROPIC_FLOOR);
-                let bound = if seen > ROUGH { seen.max(1.0) } else { SAFETY * seen * (1.0 + 4.0 * seen) };
+                let bound = if seen > ROUGH { seen.max(1.0) } else { SAFETY * seen * (1.0 + 10.0 * seen) };
                 let bound = bound.min(LARGEST_BOUND);
                 for at in around {
                     bounds[at] = bounds[at].max(bound);

@@ -2,7 +2,7 @@
 //!
 //! `m = pole + 2 w t/(1 - t^2)` with `t` linear in `x`: a Lorentzian of half width `w` becomes `2 dt/(1 + t^2)`.
 //! `q2 = low + (high(m) - low) z(y)` with `high(m) = min(high, (mB - m)^2)` and `z` quadratic: over a whole region
-//! `z = y^2` turns a square root at the lower edge (4 m_l^2, the c-cbar threshold) into a linear function,
+//! `z = y^2` turns a square root at the lower edge (`4 m_l^2`, the c-cbar threshold) into a linear function,
 //! `z = 2 y - y^2` one at the upper edge (the end point). A patch is a rectangle in (t, y) of its region, and a region
 //! never contains the mass at which `high(m)` changes from one form to the other.
 
