@@ -5,7 +5,7 @@
 
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
 
-use std::f32::consts::{FRAC_PI_2, PI};
+use std::f32::consts::FRAC_PI_2;
 
 use super::patch::Patch;
 use super::table::{AliasColumn, CandidatePoint, DOUBT_FLOOR, Table};
@@ -17,6 +17,9 @@ pub(crate) const CHUNK: usize = 128;
 
 /// Random words for each candidate.
 const WORDS: usize = 5;
+
+/// The largest f32 below pi: chi must not leave its range by rounding.
+const BELOW_PI: f32 = 3.141_592_5;
 
 /// Candidates and what they were drawn from.
 #[derive(Debug, Clone)]
@@ -187,7 +190,7 @@ impl Chunk {
             let p3 = even - quarter - second;
             let pick = unit24((word >> 32) as u32) * (4.0 * even);
             let (to_1, to_2, to_3) = (p0, p0 + p1, p0 + p1 + p2);
-            let opposite = if phi > 0.0 { phi - PI } else { phi + PI };
+            let opposite = if phi > 0.0 { phi - BELOW_PI } else { phi + BELOW_PI };
             let upper = if pick < to_3 { opposite } else { phi - FRAC_PI_2 };
             let upper_start = if pick < to_3 { to_2 } else { to_3 };
             let upper_density = if pick < to_3 { p2 } else { p3 };
@@ -262,7 +265,7 @@ fn folded(x: f32) -> f32 {
     1.0 - (1.0 - x.abs()).abs()
 }
 
-/// The upper 24 bits of a word as a number in (0, 1).
+/// The upper 24 bits of a word as a number in [0, 1).
 #[inline(always)]
 fn unit24(bits: u32) -> f32 {
     const STEP: f32 = 1.0 / 16_777_216.0;
