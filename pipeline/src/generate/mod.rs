@@ -4,8 +4,9 @@
 //! four-fold rate at that mass, normalised over the whole of q2; windows in q2 are cut after that. [`EventSampler`]
 //! tabulates an envelope once, then draws from it in blocks of [`BLOCK`] events, each with a random stream of its own.
 //!
-//! Sampling is exact: tables only decide how often the exact rate has to be computed (four times in a thousand events). Candidates outside the tables' error bounds are counted in the [`GenerationReport`]. What is left
-//! are the steps of random numbers (2^-16 of a table cell in the masses, 2^-20 in the cosines) and of f32.
+//! Sampling is exact: tables only decide how often the exact rate has to be computed, four times in a thousand events.
+//! Candidates whose exact rate lies outside the tables' error bounds are counted in the [`GenerationReport`]. What is
+//! left are the steps of random numbers (2^-16 of a table cell in the masses, 2^-20 in the cosines) and of f32.
 
 mod angles;
 mod exact;
