@@ -173,7 +173,7 @@ impl Fine {
                     around.iter().fold(AngularTerms::default(), |sum, at| sum + nodes[*at] * 0.25);
                 let difference = self.at(i, j) - interpolated;
                 let seen = AngularTerms::relative_distance(&interpolated, &difference, ISOTROPIC_FLOOR);
-                let bound = if seen > ROUGH { seen.max(1.0) } else { SAFETY * seen * (1.0 + 10.0 * seen) };
+                let bound = if seen > ROUGH { seen.max(1.0) } else { SAFETY * seen * (1.0 + 25.0 * seen) };
                 let bound = bound.min(LARGEST_BOUND);
                 for at in around {
                     bounds[at] = bounds[at].max(bound);
