@@ -23,7 +23,11 @@ fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
     }
     assert!(output.stdout.is_empty(), "{arguments:?} printed a result");
     let after = files(folder);
-    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "{arguments:?} changed the folder");
+    assert_eq!(
+        before.keys().collect::<Vec<_>>(),
+        after.keys().collect::<Vec<_>>(),
+        "{arguments:?} changed the folder"
+    );
     assert!(before == after, "{arguments:?} changed a file");
 }
 
@@ -34,7 +38,9 @@ fn folder() -> tempfile::TempDir {
 #[test]
 fn arguments_are_refused_by_name_value_and_range() {
     let folder = folder();
-    let generate = |extra: &[&'static str]| [&["generate", "--out", "events.parquet", "--events", "100"], extra].concat();
+    let generate = |extra: &[&'static str]| {
+        [&["generate", "--out", "events.parquet", "--events", "100"], extra].concat()
+    };
     let cases: Vec<(Vec<&str>, Vec<&str>)> = vec![
         (generate(&["--q2", "30:40"]), vec!["q2", "30", "19"]),
         (generate(&["--q2", "5:1"]), vec!["q2", "5:1"]),
@@ -80,7 +86,10 @@ fn cards_are_refused_by_line_field_value_and_range() {
         (tiny.replace("events = 800", "events = 0"), vec!["images.events = 0", "1 to"]),
         (tiny.replace("1:8", "50:60"), vec!["q2", "50"]),
         (tiny.replace("[4, 8]", "[4, 8, 16]"), vec!["network.blocks", "3"]),
-        (tiny.replace("learning_rate = 0.01", "learning_rate = nan"), vec!["training.learning_rate", "positive"]),
+        (
+            tiny.replace("learning_rate = 0.01", "learning_rate = nan"),
+            vec!["training.learning_rate", "positive"],
+        ),
         (tiny.replace("resnet10", "vgg"), vec!["network.preset", "vgg", "resnet34"]),
         (tiny.replace("train = 16", ""), vec!["dataset.groups.train", "0 images"]),
         (tiny.replace("[[dataset.groups]]", "[dataset.groups]"), vec!["card.toml:"]),
@@ -109,7 +118,11 @@ fn damaged_files_are_refused() {
     }
     fs::write(path("damaged.parquet"), b"q2,cos_theta_l\n1,2\n").unwrap();
     refused(folder.path(), &voxelize, &["damaged.parquet"]);
-    refused(folder.path(), &["voxelize", "none.parquet", "--events-per-image", "10", "--out", "images.h5"], &["none.parquet"]);
+    refused(
+        folder.path(),
+        &["voxelize", "none.parquet", "--events-per-image", "10", "--out", "images.h5"],
+        &["none.parquet"],
+    );
     let many = ["voxelize", "events.parquet", "--events-per-image", "5000", "--out", "images.h5"];
     refused(folder.path(), &many, &["5000", "3000"]);
     let wrong_name = ["voxelize", "events.parquet", "--events-per-image", "1000", "--out", "images.png"];
@@ -132,7 +145,9 @@ fn an_existing_run_is_safe_from_another_card_and_from_damage() {
     refused(folder.path(), &["run", "card.toml", "--out", "photos"], &["photos", "not empty"]);
 
     // A truncated image file and a truncated network.
-    for (name, command) in [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/model.safetensors", "evaluate")] {
+    for (name, command) in
+        [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/model.safetensors", "evaluate")]
+    {
         let file = run.join(name);
         let whole = fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
         fs::write(&file, &whole[..whole.len() / 2]).unwrap();

@@ -40,11 +40,17 @@ fn a_run_leaves_what_it_promises() {
     assert_eq!(truths, [(-2.0, 8, true), (-1.0, 8, true), (-0.5, 5, false), (0.0, 8, true)]);
     let summary: Summary = serde_json::from_str(&json("summary.json")).unwrap();
     assert!(summary.baseline_rmse > 0.0 && summary.rmse.is_finite());
-    for figure in ["linearity", "linearity_scaled", "predictions", "distributions", "images", "training", "widths"] {
+    for figure in
+        ["linearity", "linearity_scaled", "predictions", "distributions", "images", "training", "widths"]
+    {
         for (ending, magic) in [("png", &b"\x89PNG"[..]), ("svg", &b"<svg"[..])] {
             let path = out.join(format!("results/{figure}.{ending}"));
             let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            assert!(bytes.starts_with(magic) || bytes.windows(4).take(200).any(|w| w == magic), "{}", path.display());
+            assert!(
+                bytes.starts_with(magic) || bytes.windows(4).take(200).any(|w| w == magic),
+                "{}",
+                path.display()
+            );
         }
     }
 
@@ -60,10 +66,31 @@ fn threads_do_not_change_events_or_images() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     for threads in ["1", "2"] {
         let events = path(&format!("events{threads}.parquet"));
-        succeed(&["generate", "--events", "30000", "--seed", "3", "--threads", threads, "--delta-c9", "-0.5", "--out", &events]);
+        succeed(&[
+            "generate",
+            "--events",
+            "30000",
+            "--seed",
+            "3",
+            "--threads",
+            threads,
+            "--delta-c9",
+            "-0.5",
+            "--out",
+            &events,
+        ]);
         for kind in ["h5", "arrow"] {
             let images = path(&format!("images{threads}.{kind}"));
-            succeed(&["voxelize", &events, "--events-per-image", "4000", "--threads", threads, "--out", &images]);
+            succeed(&[
+                "voxelize",
+                &events,
+                "--events-per-image",
+                "4000",
+                "--threads",
+                threads,
+                "--out",
+                &images,
+            ]);
         }
     }
     for name in ["events%.parquet", "images%.h5", "images%.arrow"] {
@@ -86,10 +113,17 @@ fn a_killed_run_ends_like_an_uninterrupted_one() {
         let out = folder.path().join(format!("killed{part}"));
         let kill_after = duration.mul_f64(f64::from(part) / 7.0);
         for attempt in 0..2 {
-            let mut child = humboldt(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "2"])
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
+            let mut child = humboldt(&[
+                "run",
+                tiny_card().to_str().unwrap(),
+                "--out",
+                out.to_str().unwrap(),
+                "--threads",
+                "2",
+            ])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
             std::thread::sleep(if attempt == 0 { kill_after } else { Duration::from_millis(400) });
             child.kill().unwrap();
             child.wait().unwrap();

@@ -12,13 +12,11 @@
 //!
 //! Observables of the DHMV convention follow from LHCb's by [`dhmv_factor`].
 
-use std::fmt;
-use std::str::FromStr;
-
+use crate::Flavour;
 use crate::angular::AngularCoefficients;
 use crate::kinematics::{FourMomentum, cross, dot};
+use crate::names::named;
 use crate::observables::Observable;
-use crate::{Flavour, PhysicsError};
 
 /// A definition of the angles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,22 +41,7 @@ impl Convention {
     }
 }
 
-impl fmt::Display for Convention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Convention {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("convention", name, &Self::ALL.map(Self::name)))
-    }
-}
+named!(Convention, "convention");
 
 /// Theory to LHCb coefficients, and LHCb to theory: its own inverse.
 #[must_use]

@@ -9,10 +9,8 @@
 //! mass: `P_1 = S_3/(2 S_2s)`, `P_2 = S_6s/(8 S_2s)`, `P_3 = -S_9/(4 S_2s)`,
 //! `P_{4,5,6,8}' = S_{4,5,7,8}/(2 sqrt(-S_2s S_2c))`, `F_L = -S_2c`, `A_FB = 3/8 (2 S_6s + S_6c)`.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::angular::AngularCoefficients;
+use crate::names::named;
 use crate::quadrature::integrate;
 use crate::{Decay, Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonShifts};
 
@@ -139,22 +137,7 @@ impl Observable {
     }
 }
 
-impl fmt::Display for Observable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Observable {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("observable", name, &Self::ALL.map(Self::name)))
-    }
-}
+named!(Observable, "observable");
 
 /// The coefficients of a meson and of its antiparticle, LHCb convention, at one q2 or integrated over a bin.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -6,12 +6,10 @@
 //! `m_b`, so that `c_s` and `c_p` are in GeV^-1. Where they come without it (EOS, EvtGen), coefficients are larger by
 //! `m_b`.
 
-use std::fmt;
-use std::str::FromStr;
-
 use num_complex::Complex64;
 
 use crate::PhysicsError;
+use crate::names::named;
 
 /// The eight coefficients of the effective Hamiltonian whose shifts are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,22 +52,7 @@ impl WilsonCoefficient {
     }
 }
 
-impl fmt::Display for WilsonCoefficient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for WilsonCoefficient {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("Wilson coefficient", name, &Self::ALL.map(Self::name)))
-    }
-}
+named!(WilsonCoefficient, "Wilson coefficient");
 
 /// Shifts `delta C_i = C_i - C_i^SM` of the eight coefficients; all zero is the Standard Model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

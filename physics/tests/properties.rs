@@ -12,7 +12,11 @@ use num_complex::Complex64;
 use proptest::prelude::*;
 
 fn decay(flavour: Flavour, lepton: Lepton, shifts: &WilsonShifts) -> Decay {
-    Decay::new(ModelName::Npr, flavour, lepton, shifts).expect("finite shifts")
+    decay_of(ModelName::Npr, flavour, lepton, shifts)
+}
+
+fn decay_of(model: ModelName, flavour: Flavour, lepton: Lepton, shifts: &WilsonShifts) -> Decay {
+    Decay::new(model, flavour, lepton, shifts).expect("finite shifts")
 }
 
 /// One of the shifts' sizes between nothing and far beyond physics, with any phase.
@@ -48,6 +52,10 @@ fn flavour() -> impl Strategy<Value = Flavour> {
     prop::sample::select(Flavour::ALL.to_vec())
 }
 
+fn model() -> impl Strategy<Value = ModelName> {
+    prop::sample::select(ModelName::ALL.to_vec())
+}
+
 fn lepton() -> impl Strategy<Value = Lepton> {
     prop::sample::select(Lepton::ALL.to_vec())
 }
@@ -57,13 +65,14 @@ proptest! {
 
     #[test]
     fn rate_is_never_negative(
+        model in model(),
         shifts in shifts(),
         flavour in flavour(),
         lepton in lepton(),
         (in_mass, in_q2) in (fraction(), fraction()),
         (cos_theta_l, cos_theta_k, chi) in (-1.0..=1.0_f64, -1.0..=1.0_f64, -PI..=PI),
     ) {
-        let decay = decay(flavour, lepton, &shifts);
+        let decay = decay_of(model, flavour, lepton, &shifts);
         let m_kpi = LineShape::M_KPI_MIN + in_mass * (LineShape::M_KPI_MAX - LineShape::M_KPI_MIN);
         let (low, high) = (decay.q2_min(), decay.q2_max(m_kpi));
         let j = decay.angular_coefficients(low + in_q2 * (high - low), m_kpi);
