@@ -8,7 +8,7 @@ use crate::convention;
 use crate::form_factors::FormFactors;
 use crate::kinematics::PhaseSpacePoint;
 use crate::models::Model;
-use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonShifts};
+use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
 /// B -> (K pi) l l with everything fixed but the point of phase space.
 ///
@@ -175,6 +175,20 @@ impl Decay {
             }
         };
         Some((point, amplitudes))
+    }
+
+    /// What one unit of a shift (of b -> s) adds to the amplitudes, which are linear in it; `None` outside phase space.
+    pub fn derivative(
+        &self,
+        q2: f64,
+        m_kpi: f64,
+        direction: WilsonDirection,
+    ) -> Option<TransversityAmplitudes> {
+        let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
+        let unit = WilsonShifts::STANDARD_MODEL.moved(direction, 1.0);
+        let seen = if self.flavour.has_b_quark() { unit } else { unit.conj() };
+        let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
+        Some(self.transversity(&point, &EffectiveCoefficients::default().shifted(&seen), &form_factors))
     }
 
     /// What given effective coefficients and form factors contribute to the amplitudes.

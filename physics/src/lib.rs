@@ -20,7 +20,13 @@
 //! - [`kinematics`]: phase space, four-momenta
 //! - [`convention`]: the only file that changes signs or angles
 //! - [`quadrature`]: Gauss-Legendre integration over q2 and masses
-//! - [`observables`]: `F_L`, `A_FB`, `S_i`, `P_i`, `P_i'`, rates, differential and in bins
+//! - [`kaon`]: B -> K l l
+//! - [`cp`]: a decay and its CP conjugate side by side
+//! - [`observables`]: names and definitions of `F_L`, `A_FB`, `S_i`, `A_i`, `P_i`, `P_i'`, `Q_i`, `R_K`, rates
+//! - [`predictions`]: their values at one q2 and in bins
+//! - [`quantities`]: lists of observables in bins, and their exact dependence on a few shifts
+//! - [`uncertainty`]: varied inputs and the spread of what follows from them
+//! - [`score`]: how each event's probability depends on a shift
 
 pub mod amplitudes;
 pub mod angular;
@@ -29,28 +35,37 @@ pub mod charm_loop_nnlo;
 pub mod charmonium;
 pub mod ckm;
 pub mod convention;
+pub mod cp;
 pub mod decay;
 mod error;
 pub mod form_factors;
+pub mod kaon;
 pub mod kinematics;
 pub mod line_shape;
 pub mod models;
 mod names;
 pub mod observables;
 pub mod parameters;
+pub mod predictions;
 pub mod process;
 pub mod quadrature;
+pub mod quantities;
+pub mod score;
 pub mod spectator;
 pub mod subleading;
 mod table;
+pub mod uncertainty;
 pub mod wilson;
 
 pub use angular::AngularCoefficients;
 pub use convention::Convention;
 pub use decay::Decay;
 pub use error::PhysicsError;
+pub use kaon::KaonDecay;
 pub use line_shape::LineShape;
-pub use observables::{Observable, Predictions};
+pub use observables::Observable;
 pub use parameters::{Parameter, Parameters};
+pub use predictions::{Predictions, Theory};
 pub use process::{Flavour, Hadron, Lepton, ModelName};
-pub use wilson::{WilsonCoefficient, WilsonShifts};
+pub use quantities::{Plan, QuadraticForm, Quantity};
+pub use wilson::{WilsonCoefficient, WilsonDirection, WilsonShifts};

@@ -102,6 +102,17 @@ impl Parameters {
         Ok(self)
     }
 
+    /// Moves one central value.
+    pub(crate) fn shift(&mut self, name: &str, by: f64) -> Result<(), PhysicsError> {
+        match self.0.get_mut(name) {
+            Some(entry) => {
+                entry.value += by;
+                Ok(())
+            }
+            None => self.value(name).map(|_| ()),
+        }
+    }
+
     /// Name and entry of each input, in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Parameter)> {
         self.0.iter().map(|(name, entry)| (name.as_str(), entry))

@@ -54,6 +54,37 @@ impl WilsonCoefficient {
 
 named!(WilsonCoefficient, "Wilson coefficient");
 
+/// Real or imaginary part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Part {
+    /// Real part.
+    #[default]
+    Real,
+    /// Imaginary part.
+    Imaginary,
+}
+
+/// One real number of the sixteen that the shifts are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WilsonDirection {
+    /// The coefficient.
+    pub coefficient: WilsonCoefficient,
+    /// Its part.
+    pub part: Part,
+}
+
+impl WilsonDirection {
+    /// The real part of a coefficient.
+    pub const fn real(coefficient: WilsonCoefficient) -> Self {
+        Self { coefficient, part: Part::Real }
+    }
+
+    /// The imaginary part of a coefficient.
+    pub const fn imaginary(coefficient: WilsonCoefficient) -> Self {
+        Self { coefficient, part: Part::Imaginary }
+    }
+}
+
 /// Shifts `delta C_i = C_i - C_i^SM` of the eight coefficients; all zero is the Standard Model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct WilsonShifts([Complex64; 8]);
@@ -77,6 +108,16 @@ impl WilsonShifts {
     pub fn with(mut self, coefficient: WilsonCoefficient, value: Complex64) -> Self {
         self.0[coefficient as usize] = value;
         self
+    }
+
+    /// The same shifts, moved by `step` in one direction.
+    #[must_use]
+    pub fn moved(self, direction: WilsonDirection, step: f64) -> Self {
+        let step = match direction.part {
+            Part::Real => Complex64::new(step, 0.0),
+            Part::Imaginary => Complex64::new(0.0, step),
+        };
+        self.with(direction.coefficient, self.get(direction.coefficient) + step)
     }
 
     /// The shifts that the CP-conjugate process sees.
