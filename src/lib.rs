@@ -1,1 +1,4 @@
 //! humboldt
+
+pub mod infer;
+pub mod report;

@@ -30,6 +30,7 @@ pub struct Progress {
     unit: &'static str,
     total: u64,
     done: AtomicU64,
+    skipped: AtomicU64,
     start: Instant,
     bar: Option<ProgressBar>,
     last_line: Mutex<Instant>,
@@ -48,14 +49,15 @@ impl Progress {
             bar.with_prefix(label.to_owned())
         });
         let now = Instant::now();
-        Self { label: label.to_owned(), unit, total, done: AtomicU64::new(0), start: now, bar, last_line: Mutex::new(now) }
+        Self { label: label.to_owned(), unit, total, done: AtomicU64::new(0), skipped: AtomicU64::new(0), start: now, bar, last_line: Mutex::new(now) }
     }
 
     /// Counts `n` more units; `detail` is shown behind the numbers.
     pub fn advance(&self, n: u64, detail: &str) {
         let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
+        let skipped = self.skipped.load(Ordering::Relaxed);
         if let Some(bar) = &self.bar {
-            bar.set_position(done);
+            bar.set_position(done + skipped);
             if !detail.is_empty() {
                 bar.set_message(detail.to_owned());
             }
@@ -68,9 +70,19 @@ impl Progress {
         }
         *last = Instant::now();
         let rate = done as f64 / self.start.elapsed().as_secs_f64();
-        let left = (self.total.saturating_sub(done)) as f64 / rate;
+        let so_far = done + skipped;
+        let left = self.total.saturating_sub(so_far) as f64 / rate;
         let Self { label, unit, total, .. } = self;
-        note(format!("{label}: {done}/{total} {unit}, {} {unit}/s, {} left{}", number(rate), seconds(left), separated(detail)));
+        note(format!("{label}: {so_far}/{total} {unit}, {} {unit}/s, {} left{}", number(rate), seconds(left), separated(detail)));
+    }
+
+    /// Counts `n` units that were done before: they do not enter the rate.
+    pub fn skip(&self, n: u64) {
+        self.skipped.fetch_add(n, Ordering::Relaxed);
+        if let Some(bar) = &self.bar {
+            bar.inc(n);
+            bar.reset_eta();
+        }
     }
 
     /// A line that stays, above the bar where there is one.

@@ -146,7 +146,7 @@ fn an_existing_run_is_safe_from_another_card_and_from_damage() {
 
     // A truncated image file and a truncated network.
     for (name, command) in
-        [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/model.safetensors", "evaluate")]
+        [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/weights.safetensors", "evaluate")]
     {
         let file = run.join(name);
         let whole = fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -1,1 +1,19 @@
-//! pipeline
+//! Makes, stores and streams the data: events and voxel images.
+//!
+//! Results depend on the seed and the request only, never on the number of threads. One line a module:
+//!
+//! - [`events`]: events in memory, by column
+//! - [`rng`]: independent random streams, one for each block of events
+//! - [`generate`]: unweighted events of one decay
+//! - [`voxels`]: images of events, the mean q2 in cells of the angles
+//! - [`store`]: events and images on disk
+
+mod error;
+pub mod events;
+pub mod generate;
+pub mod rng;
+pub mod store;
+pub mod voxels;
+
+pub use error::PipelineError;
+pub use events::EventBatch;

@@ -48,8 +48,9 @@ pub struct Summary {
     pub baseline_rmse: f64,
     /// `rmse / baseline_rmse`: 1 is nothing learned, 0 is perfect.
     pub rmse_over_baseline: f64,
-    /// Mean of sigma / slope over the ensembles, over the baseline.
-    pub width_over_baseline: f64,
+    /// Mean of sigma / |slope| over the ensembles, over the baseline; absent where the slope is exactly 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width_over_baseline: Option<f64>,
 }
 
 /// One value of `observe --json`.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use crate::learn::{Compute, DeviceName};
 use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
@@ -89,4 +90,19 @@ fn shift(text: &str) -> Result<(WilsonCoefficient, ComplexValue), String> {
     let coefficient = name.trim().parse().map_err(|e: humboldt_physics::PhysicsError| e.to_string())?;
     let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
     Ok((coefficient, value))
+}
+
+/// Where the network computes.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgument {
+    /// Where the network computes: auto, cpu, cuda:N, vulkan:N, metal
+    #[arg(long, default_value = "auto", value_parser = DeviceName::from_str)]
+    device: DeviceName,
+}
+
+impl DeviceArgument {
+    /// Opens the device.
+    pub(crate) fn open(&self) -> Result<Compute> {
+        Ok(self.device.open()?)
+    }
 }

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::learn::LearnError;
 use crate::progress;
 
 /// From Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
@@ -92,9 +93,13 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let failed_work = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
             matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-        }) || cause.downcast_ref::<crate::learn::LearnError>().is_some_and(crate::learn::LearnError::is_failed_work)
+        }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
     });
     if failed_work { 1 } else { 2 }
+}
+
+fn is_failed_training(error: &LearnError) -> bool {
+    matches!(error, LearnError::Diverged { .. } | LearnError::Compute { .. })
 }
 
 /// Everything but clap's usage text, in one line.

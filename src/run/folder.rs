@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use humboldt_pipeline::store::atomic::write_atomically;
 use humboldt_schemas::card::{DatasetPoint, RunCard, Split};
 
+use crate::learn::model::NETWORK_FILE;
+
 /// A run's folder, locked against a second process for as long as this value lives.
 ///
 /// ```text
@@ -98,6 +100,11 @@ impl RunFolder {
     /// Folder of the best network.
     pub fn model(&self) -> PathBuf {
         self.root.join("model")
+    }
+
+    /// Whether the best network of a finished training is there: its description is written last.
+    pub fn model_is_whole(&self) -> bool {
+        self.model().join(NETWORK_FILE).exists()
     }
 
     /// Folder of tables and figures.

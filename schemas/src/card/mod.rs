@@ -72,6 +72,12 @@ impl RunCard {
     /// The first field outside its range.
     pub fn validate(&self) -> Result<(), Invalid> {
         self.generator.validate()?;
+        Invalid::unless(
+            !self.generator.wilson.contains_key("c9"),
+            "generator.wilson.c9",
+            "a shift",
+            "none: C9 is what dataset.groups.delta_c9 sets",
+        )?;
         self.images.validate()?;
         self.dataset.validate()?;
         self.network.validate(self.images.bins)?;

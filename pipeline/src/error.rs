@@ -1,0 +1,59 @@
+//! What can go wrong while data are made, stored and streamed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use humboldt_physics::PhysicsError;
+use thiserror::Error;
+
+/// A request that cannot be met, or a file that cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// A number or a choice outside its range.
+    #[error("{field} = {got} is not allowed; allowed: {allowed}")]
+    OutOfRange {
+        /// The name of the field.
+        field: String,
+        /// The value as given.
+        got: String,
+        /// The range in words.
+        allowed: String,
+    },
+    /// A file or folder that the system refuses to read or write.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file whose content is not what it should be: truncated, another format, another version.
+    #[error("{} is damaged or of another format: {what}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An input that the physics refuses.
+    #[error(transparent)]
+    Physics(#[from] PhysicsError),
+}
+
+impl PipelineError {
+    /// A number or a choice outside its range.
+    pub fn out_of_range(field: &str, got: impl ToString, allowed: impl Into<String>) -> Self {
+        Self::OutOfRange { field: field.to_owned(), got: got.to_string(), allowed: allowed.into() }
+    }
+
+    /// For `map_err` on a call of `std::io` about `path`.
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// A file whose content is not what it should be.
+    pub fn corrupt(path: &Path, what: impl ToString) -> Self {
+        Self::Corrupt { path: path.to_owned(), what: what.to_string() }
+    }
+}

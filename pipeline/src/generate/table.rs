@@ -1,0 +1,251 @@
+//! The envelope from which candidates are drawn: a mixture over the nodes of all patches.
+//!
+//! Bilinear interpolation is a mixture: `sum_n hat_n(x, y) J_n(angles)` is sampled by choosing a node `n` with its
+//! weight, then (x, y) from its hat function (a triangular distribution along each axis) and the angles from the node's
+//! own coefficients. No interpolated number is ever computed for an accepted event. Each node's density is raised
+//! by its error bound, so that the exact density lies below; and lowered by it, so that a candidate under that
+//! lower one needs no further test. Between the two, some candidates in a thousand, the exact density decides.
+
+use std::fmt;
+
+use humboldt_physics::{Decay, LineShape};
+
+use super::angles::{AngularTerms, Direction};
+use super::exact::ExactDensity;
+use super::grid::{Grid, ISOTROPIC_FLOOR, NODES, rise};
+use super::patch::Patch;
+use super::regions::{divide, regions};
+use crate::PipelineError;
+
+/// Patches are divided until at most this part of the candidates needs the exact density, ...
+const TARGET_DOUBT: f64 = 4e-3;
+
+/// ... or until there are this many: 64 bytes for each of the 81 nodes of a patch.
+const MOST_PATCHES: usize = 256;
+
+/// `delta = doubt * (even part + DOUBT_FLOOR * weight)` in terms of the raised coefficients; see [`rise`].
+pub(crate) const DOUBT_FLOOR: f64 = ISOTROPIC_FLOOR / 9.0;
+
+/// What is drawn from one node; one cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Node {
+    /// `t0 t1 t2 l0 l1 l2` raised by the bound.
+    pub(crate) even: [f32; 6],
+    /// `J3 J4 J5 J7 J8 J9`.
+    pub(crate) harmonics: [f32; 6],
+    /// The bound: see [`DOUBT_FLOOR`].
+    pub(crate) doubt: f32,
+    pub(crate) x: f32,
+    pub(crate) y: f32,
+    pub(crate) patch: u32,
+}
+
+/// A patch in the precision of the columns; limits are rounded inwards.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PatchMap {
+    pub(crate) t_low: f32,
+    pub(crate) t_span: f32,
+    pub(crate) q2_low: f32,
+    pub(crate) q2_high: f32,
+    pub(crate) slope: f32,
+}
+
+/// One column of Walker's alias table: below `threshold` (of 2^32) the column's own node, else the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AliasColumn {
+    pub(crate) threshold: u32,
+    pub(crate) other: u32,
+}
+
+/// Everything that drawing an event needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) exact: ExactDensity,
+    pub(crate) patches: Vec<Patch>,
+    pub(crate) maps: Vec<PatchMap>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) alias: Vec<AliasColumn>,
+    pub(crate) nodes_x: usize,
+    /// Expected part of the candidates that needs the exact density.
+    pub(crate) doubt: f64,
+    /// Part of all events that lies in the windows.
+    pub(crate) fraction: f64,
+}
+
+impl Table {
+    /// `envelope` multiplies what is drawn from; 1 but in tests of what happens when it is too low.
+    pub(crate) fn new(
+        decay: &Decay,
+        shape: LineShape,
+        windows: &[(f64, f64)],
+        envelope: f64,
+    ) -> Result<Self, PipelineError> {
+        let exact = ExactDensity::new(decay, shape);
+        let mut grids: Vec<Grid> = windows
+            .iter()
+            .flat_map(|window| regions(decay, exact.m_range(), *window))
+            .map(|region| Grid::new(&exact, region))
+            .collect();
+        refine(&exact, &mut grids);
+
+        let total: f64 = grids.iter().map(|grid| grid.weight).sum();
+        if !(total.is_finite() && total > 0.0) {
+            let allowed = "windows in which the decay has a rate";
+            return Err(PipelineError::out_of_range("q2", Intervals(windows), allowed));
+        }
+        let nodes_x = grids.first().map_or(1, |grid| grid.nodes_x);
+        let mut nodes = Vec::with_capacity(grids.len() * nodes_x * NODES);
+        let mut weights = Vec::with_capacity(nodes.capacity());
+        for (patch, grid) in (0_u32..).zip(&grids) {
+            for at in 0..grid.terms.len() {
+                let terms = grid.terms[at] * envelope;
+                let (node, weight) = raised(&terms, grid.bounds[at]);
+                let x = if nodes_x == 1 { 0.0 } else { (at / NODES) as f32 / (NODES - 1) as f32 };
+                let y = (at % NODES) as f32 / (NODES - 1) as f32;
+                nodes.push(Node { x, y, patch, ..node });
+                weights.push(weight * grid.share(at));
+            }
+        }
+        Ok(Self {
+            exact,
+            patches: grids.iter().map(|grid| grid.patch).collect(),
+            maps: grids.iter().map(|grid| PatchMap::from(&grid.patch)).collect(),
+            alias: alias_table(&weights),
+            nodes,
+            nodes_x,
+            doubt: grids.iter().map(|grid| grid.doubt).sum::<f64>() / total,
+            fraction: grids.iter().map(|grid| grid.integral).sum(),
+        })
+    }
+
+    /// The densities at a point of a patch: exact, raised (what candidates follow) and lowered (what is accepted
+    /// untested), in the same units.
+    pub(crate) fn densities(&self, at: &CandidatePoint) -> Densities {
+        let direction = Direction::new(at.cos_theta_l, at.cos_theta_k, at.chi);
+        let jacobian = self.patches[at.patch].map(at.x, at.y).jacobian;
+        let exact = self.exact.terms(at.q2, at.m_kpi).at(&direction) * jacobian;
+
+        let (mut raised, mut lowered) = (0.0, 0.0);
+        for (i, weight_x) in hats(at.x, self.nodes_x) {
+            for (j, weight_y) in hats(at.y, NODES) {
+                let node = &self.nodes[(at.patch * self.nodes_x + i) * NODES + j];
+                let terms = node.terms();
+                let high = terms.at(&direction);
+                let bound =
+                    f64::from(node.doubt) * (terms.even_at(&direction) + DOUBT_FLOOR * terms.weight());
+                raised += weight_x * weight_y * high;
+                lowered += weight_x * weight_y * (high - 2.0 * bound).max(0.0);
+            }
+        }
+        Densities { exact, raised, lowered }
+    }
+}
+
+/// A candidate event and where in which patch it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CandidatePoint {
+    pub(crate) patch: usize,
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) m_kpi: f64,
+    pub(crate) q2: f64,
+    pub(crate) cos_theta_l: f64,
+    pub(crate) cos_theta_k: f64,
+    pub(crate) chi: f64,
+}
+
+/// See [`Table::densities`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Densities {
+    pub(crate) exact: f64,
+    pub(crate) raised: f64,
+    pub(crate) lowered: f64,
+}
+
+impl Node {
+    fn terms(&self) -> AngularTerms {
+        let [even, harmonics] = [self.even, self.harmonics];
+        AngularTerms(std::array::from_fn(|i| f64::from(if i < 6 { even[i] } else { harmonics[i - 6] })))
+    }
+}
+
+impl From<&Patch> for PatchMap {
+    fn from(patch: &Patch) -> Self {
+        let (low, high) = (patch.q2_low as f32, patch.q2_high as f32);
+        Self {
+            t_low: patch.t_low as f32,
+            t_span: patch.t_span as f32,
+            q2_low: if f64::from(low) < patch.q2_low { low.next_up() } else { low },
+            q2_high: if f64::from(high) > patch.q2_high { high.next_down() } else { high },
+            slope: patch.slope as f32,
+        }
+    }
+}
+
+/// A node (still without a place) whose density exceeds that of `terms` by the bound, and its weight.
+fn raised(terms: &AngularTerms, bound: f64) -> (Node, f64) {
+    let doubt = bound / (1.0 + bound);
+    let weight = terms.weight() * (1.0 + rise(bound));
+    let even = |i: usize| ((terms.0[i] + doubt * DOUBT_FLOOR * weight) / (1.0 - doubt)) as f32;
+    let node = Node {
+        even: std::array::from_fn(even),
+        harmonics: std::array::from_fn(|i| terms.0[6 + i] as f32),
+        doubt: doubt as f32,
+        x: 0.0,
+        y: 0.0,
+        patch: 0,
+    };
+    (node, weight)
+}
+
+/// The two nodes around a coordinate in [0, 1] with their hat functions there.
+fn hats(x: f64, nodes: usize) -> [(usize, f64); 2] {
+    if nodes == 1 {
+        return [(0, 1.0), (0, 0.0)];
+    }
+    let position = x * (nodes - 1) as f64;
+    let low = (position as usize).min(nodes - 2);
+    let part = position - low as f64;
+    [(low, 1.0 - part), (low + 1, part)]
+}
+
+/// Divides the patch with most doubt until the target is met.
+fn refine(exact: &ExactDensity, grids: &mut Vec<Grid>) {
+    while grids.len() < MOST_PATCHES {
+        let weight: f64 = grids.iter().map(|grid| grid.weight).sum();
+        let doubt: f64 = grids.iter().map(|grid| grid.doubt).sum();
+        let worst = (0..grids.len()).max_by(|a, b| grids[*a].doubt.total_cmp(&grids[*b].doubt));
+        let Some(worst) = worst.filter(|_| doubt > TARGET_DOUBT * weight) else {
+            return;
+        };
+        let grid = grids.swap_remove(worst);
+        grids.extend(divide(exact.decay(), &grid).into_iter().map(|region| Grid::new(exact, region)));
+    }
+}
+
+/// Walker's alias table by Vose's method.
+fn alias_table(weights: &[f64]) -> Vec<AliasColumn> {
+    const ONE: f64 = 4_294_967_296.0;
+    let total: f64 = weights.iter().sum();
+    let mut shares: Vec<f64> = weights.iter().map(|w| w * weights.len() as f64 / total).collect();
+    let mut columns: Vec<AliasColumn> =
+        (0..weights.len() as u32).map(|own| AliasColumn { threshold: u32::MAX, other: own }).collect();
+    let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..shares.len()).partition(|i| shares[*i] < 1.0);
+    while let (Some(poor), Some(rich)) = (small.pop(), large.pop()) {
+        columns[poor] = AliasColumn { threshold: (shares[poor] * ONE) as u32, other: rich as u32 };
+        shares[rich] -= 1.0 - shares[poor];
+        if shares[rich] < 1.0 { small.push(rich) } else { large.push(rich) }
+    }
+    columns
+}
+
+/// Windows as text.
+struct Intervals<'a>(&'a [(f64, f64)]);
+
+impl fmt::Display for Intervals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: Vec<String> = self.0.iter().map(|(low, high)| format!("{low}:{high}")).collect();
+        f.write_str(&text.join(","))
+    }
+}

@@ -1,0 +1,312 @@
+//! Images in an Arrow IPC file: column `images`, an `arrow.fixed_shape_tensor` of f32, and column `delta_c9` f64.
+//!
+//! Not compressed, so that pyarrow maps the file into memory and this program reads any image with one read.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
+use arrow::error::ArrowError;
+use arrow::ipc::convert::try_fb_to_schema;
+use arrow::ipc::reader::{FileReader, FileReaderBuilder};
+use arrow::ipc::writer::FileWriter;
+use arrow::ipc::{self, Block, root_as_footer, root_as_message};
+use humboldt_schemas::provenance::Provenance;
+use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES};
+use serde_json::json;
+
+use super::atomic::PartFile;
+use super::index::{Decode, Extent, Index, Source, read_at};
+use super::metadata;
+use crate::PipelineError;
+
+/// The first and the last bytes of an Arrow IPC file.
+pub(super) const MAGIC: &[u8] = b"ARROW1";
+
+/// A record batch has at most so many bytes of images (but one image at least).
+const BATCH_BYTES: usize = 8 << 20;
+
+const EXTENSION_NAME: &str = "ARROW:extension:name";
+const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
+const TENSOR: &str = "arrow.fixed_shape_tensor";
+
+pub(super) struct Writer {
+    writer: FileWriter<PartFile>,
+    item: Arc<Field>,
+    cells: usize,
+    rows: usize,
+    images: Vec<f32>,
+    labels: Vec<f64>,
+}
+
+impl Writer {
+    pub(super) fn create(
+        part: PartFile,
+        bins: usize,
+        provenance: &Provenance,
+    ) -> Result<Self, PipelineError> {
+        let path = part.path().to_owned();
+        let cells = bins.pow(3);
+        let item = Arc::new(Field::new("item", DataType::Float32, false));
+        let shape = json!({ "shape": [bins, bins, bins], "dim_names": Axis::ALL.map(Axis::name) });
+        let extension = [(EXTENSION_NAME, TENSOR.to_owned()), (EXTENSION_METADATA, shape.to_string())];
+        let images = Field::new(IMAGES, DataType::FixedSizeList(Arc::clone(&item), cells as i32), false)
+            .with_metadata(extension.map(|(key, value)| (key.to_owned(), value)));
+        let fields = vec![images, Field::new(DELTA_C9, DataType::Float64, false)];
+        let schema = Schema::new_with_metadata(fields, metadata::entries(&path, provenance)?);
+        let writer = FileWriter::try_new(part, &schema).map_err(|e| io_error(&path, e))?;
+        let rows = (BATCH_BYTES / (4 * cells)).max(1);
+        Ok(Self { writer, item, cells, rows, images: Vec::new(), labels: Vec::new() })
+    }
+
+    pub(super) fn push_many(
+        &mut self,
+        path: &Path,
+        images: &[f32],
+        labels: &[f64],
+    ) -> Result<(), PipelineError> {
+        for (image, &label) in images.chunks_exact(self.cells).zip(labels) {
+            self.images.extend_from_slice(image);
+            self.labels.push(label);
+            if self.labels.len() == self.rows {
+                self.write_batch().map_err(|e| io_error(path, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> Result<(), ArrowError> {
+        let values = Arc::new(Float32Array::from(std::mem::take(&mut self.images)));
+        let images = FixedSizeListArray::try_new(Arc::clone(&self.item), self.cells as i32, values, None)?;
+        let labels = Float64Array::from(std::mem::take(&mut self.labels));
+        let columns: Vec<ArrayRef> = vec![Arc::new(images), Arc::new(labels)];
+        self.writer.write(&RecordBatch::try_new(Arc::clone(self.writer.schema()), columns)?)
+    }
+
+    pub(super) fn finish(mut self, path: &Path) -> Result<(), PipelineError> {
+        let mut close = || {
+            if !self.labels.is_empty() {
+                self.write_batch()?;
+            }
+            self.writer.finish()
+        };
+        close().map_err(|e| io_error(path, e))?;
+        self.writer.into_inner().map_err(|e| io_error(path, e))?.commit()
+    }
+}
+
+/// The schema of an Arrow IPC file and its record batches, which lie within the file.
+pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<Block>), PipelineError> {
+    let truncated = || PipelineError::corrupt(path, "truncated: the end of an Arrow IPC file is missing");
+    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", e.replace('\n', " ")));
+    let mut end = [0_u8; 10];
+    let end_at = len.checked_sub(10).ok_or_else(truncated)?;
+    read_at(path, file, end_at, &mut end)?;
+    if &end[4..] != MAGIC {
+        return Err(truncated());
+    }
+    let size = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
+    let footer_at = end_at.checked_sub(size).ok_or_else(truncated)?;
+    let mut bytes = vec![0; size as usize];
+    read_at(path, file, footer_at, &mut bytes)?;
+    let footer = root_as_footer(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let schema = footer.schema().ok_or_else(|| damaged("no schema".to_owned()))?;
+    let schema = try_fb_to_schema(schema).map_err(|e| damaged(e.to_string()))?;
+    let batches: Vec<Block> = footer.recordBatches().iter().flatten().copied().collect();
+    for block in batches.iter().chain(footer.dictionaries().iter().flatten()) {
+        let end = [i64::from(block.metaDataLength()), block.bodyLength()]
+            .iter()
+            .try_fold(block.offset(), |sum, &n| if n < 0 { None } else { sum.checked_add(n) });
+        if block.offset() < 0 || end.is_none_or(|end| end as u64 > footer_at) {
+            return Err(damaged("a record batch lies outside the file".to_owned()));
+        }
+    }
+    Ok((schema, batches))
+}
+
+/// Reads what stands before the columns of a record batch into `message`.
+fn header<'a>(
+    path: &Path,
+    file: &File,
+    block: &Block,
+    message: &'a mut Vec<u8>,
+) -> Result<ipc::RecordBatch<'a>, PipelineError> {
+    // `footer` has checked that these are not negative and lie in the file.
+    message.resize(block.metaDataLength() as usize, 0);
+    read_at(path, file, block.offset() as u64, message)?;
+    let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
+    let damaged =
+        |e: String| PipelineError::corrupt(path, format!("Arrow record batch: {}", e.replace('\n', " ")));
+    let message =
+        root_as_message(message.get(prefix..).unwrap_or_default()).map_err(|e| damaged(e.to_string()))?;
+    message.header_as_record_batch().ok_or_else(|| damaged("no header".to_owned()))
+}
+
+/// Rows in the record batches of an Arrow IPC file.
+pub(super) fn rows(path: &Path, file: &File, blocks: &[Block]) -> Result<usize, PipelineError> {
+    let mut message = Vec::new();
+    blocks.iter().try_fold(0_usize, |sum, block| {
+        let rows = header(path, file, block, &mut message)?.length();
+        let sum = usize::try_from(rows).ok().and_then(|rows| sum.checked_add(rows));
+        sum.ok_or_else(|| PipelineError::corrupt(path, format!("Arrow record batch: {rows} rows")))
+    })
+}
+
+/// Finds images, labels and provenance in the Arrow IPC file `path` of `len` bytes.
+pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, PipelineError> {
+    let (schema, blocks) = footer(path, file, len)?;
+    let provenance = metadata::provenance(path, |key| schema.metadata.get(key).map(ToString::to_string))?;
+    let column = |name: &str| {
+        schema
+            .column_with_name(name)
+            .ok_or_else(|| PipelineError::corrupt(path, format!("no column `{name}`")))
+    };
+    let ((at, images), (labels_at, labels)) = (column(IMAGES)?, column(DELTA_C9)?);
+    let bins = bins(path, images)?;
+    if labels.data_type() != &DataType::Float64 {
+        let what = format!("column `{DELTA_C9}` holds {}, wanted Float64", labels.data_type());
+        return Err(PipelineError::corrupt(path, what));
+    }
+    if (at, labels_at, schema.fields().len()) == (0, 1, 2) {
+        if let Some((extents, labels)) = extents(path, file, &blocks, bins)? {
+            return Ok(Index { source: Source::Extents(extents), bins, labels, provenance });
+        }
+    }
+    let (decoder, labels) = Batches::open(path, at, labels_at)?;
+    Ok(Index { source: Source::Library(Box::new(decoder)), bins, labels, provenance })
+}
+
+/// Bins of the axes, from the column's type and, where it has one, its tensor shape.
+fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
+    let wrong = |what: String| Err(PipelineError::corrupt(path, format!("column `{IMAGES}`: {what}")));
+    let cells = match images.data_type() {
+        DataType::FixedSizeList(item, cells) if item.data_type() == &DataType::Float32 => *cells as usize,
+        other => return wrong(format!("{other}, wanted lists of Float32 of one size")),
+    };
+    let Some(bins) = (2..=256_usize).find(|b| b.pow(3) == cells) else {
+        return wrong(format!("{cells} cells, wanted bins^3 with 2 to 256 bins"));
+    };
+    let text = images.metadata().get(EXTENSION_METADATA).map(ToString::to_string).unwrap_or_default();
+    let extension: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let shape = extension.get("shape");
+    if shape.is_some_and(|s| *s != json!([bins, bins, bins])) {
+        return wrong(format!("shape {}, wanted three equal axes", shape.unwrap_or_default()));
+    }
+    let axes = extension.get("dim_names").filter(|names| !names.is_null());
+    if axes.is_some_and(|names| *names != json!(Axis::ALL.map(Axis::name))) {
+        return wrong(format!("axes {}, wanted {:?}", axes.unwrap_or_default(), Axis::ALL.map(Axis::name)));
+    }
+    if extension.get("permutation").is_some_and(|p| !p.is_null() && *p != json!([0, 1, 2])) {
+        return wrong("a permutation of axes is not supported".to_owned());
+    }
+    Ok(bins)
+}
+
+/// Where the images are, and the labels, if the batches are neither compressed nor have nulls.
+fn extents(
+    path: &Path,
+    file: &File,
+    blocks: &[Block],
+    bins: usize,
+) -> Result<Option<(Vec<Extent>, Vec<f64>)>, PipelineError> {
+    let damaged = |what| PipelineError::corrupt(path, format!("Arrow record batch: {what}"));
+    let size = 4 * bins.pow(3) as u64;
+    let (mut extents, mut labels, mut message) = (Vec::new(), Vec::new(), Vec::new());
+    for block in blocks {
+        let batch = header(path, file, block, &mut message)?;
+        let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
+            return Err(damaged("no columns"));
+        };
+        // Validity of images, of their items, the items; validity of labels, the labels.
+        if batch.compression().is_some() || nodes.iter().any(|n| n.null_count() != 0) || buffers.len() != 5 {
+            return Ok(None);
+        }
+        let rows = batch.length() as u64;
+        let body = block.offset() as u64 + block.metaDataLength() as u64;
+        let place = |buffer: usize, row_size: u64| {
+            let (at, length) = (buffers.get(buffer).offset() as u64, buffers.get(buffer).length() as u64);
+            let whole = rows.checked_mul(row_size).is_some_and(|bytes| bytes <= length);
+            let inside = at.checked_add(length).is_some_and(|end| end <= block.bodyLength() as u64);
+            if whole && inside { Ok(body + at) } else { Err(damaged("a column lies outside of it")) }
+        };
+        let (images_at, labels_at) = (place(2, size)?, place(4, 8)?);
+        extents.extend((0..rows).map(|i| Extent { offset: images_at + i * size, size, deflated: false }));
+        let mut bytes = vec![0; 8 * rows as usize];
+        read_at(path, file, labels_at, &mut bytes)?;
+        labels.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)));
+    }
+    Ok(Some((extents, labels)))
+}
+
+/// Images that only the library can decode: compressed, or between other columns. Keeps the last batch.
+struct Batches {
+    path: PathBuf,
+    /// First image of each batch.
+    starts: Vec<usize>,
+    state: Mutex<(FileReader<BufReader<File>>, Option<(usize, FixedSizeListArray)>)>,
+}
+
+impl Batches {
+    fn open(path: &Path, images: usize, labels: usize) -> Result<(Self, Vec<f64>), PipelineError> {
+        let corrupt = |e: ArrowError| PipelineError::corrupt(path, one_line(&e));
+        let open = |column: usize| {
+            let file = File::open(path).map_err(PipelineError::io(path))?;
+            FileReaderBuilder::new()
+                .with_projection(vec![column])
+                .build(BufReader::new(file))
+                .map_err(corrupt)
+        };
+        let (mut starts, mut values) = (Vec::new(), Vec::new());
+        for batch in open(labels)? {
+            let batch = batch.map_err(corrupt)?;
+            let column = batch.column(0).as_primitive::<Float64Type>();
+            if column.null_count() > 0 {
+                return Err(PipelineError::corrupt(path, format!("column `{DELTA_C9}` has nulls")));
+            }
+            starts.push(values.len());
+            values.extend_from_slice(column.values());
+        }
+        let state = Mutex::new((open(images)?, None));
+        Ok((Self { path: path.to_owned(), starts, state }, values))
+    }
+}
+
+impl Decode for Batches {
+    fn decode(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError> {
+        let corrupt = |what: String| PipelineError::corrupt(&self.path, format!("image {i}: {what}"));
+        let batch = self.starts.partition_point(|&start| start <= i) - 1;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reader, cached) = &mut *state;
+        if cached.as_ref().is_none_or(|(at, _)| *at != batch) {
+            reader.set_index(batch).map_err(|e| corrupt(one_line(&e)))?;
+            let next = reader.next().ok_or_else(|| corrupt("its record batch is missing".to_owned()))?;
+            let next = next.map_err(|e| corrupt(one_line(&e)))?;
+            *cached = Some((batch, next.column(0).as_fixed_size_list().clone()));
+        }
+        let column = cached.as_ref().map(|(_, column)| column).filter(|c| i - self.starts[batch] < c.len());
+        let row = column
+            .map(|column| (column.is_valid(i - self.starts[batch]), column.value(i - self.starts[batch])));
+        match row {
+            Some((true, values)) if values.null_count() == 0 => {
+                image.copy_from_slice(values.as_primitive::<Float32Type>().values());
+                Ok(())
+            }
+            _ => Err(corrupt("null".to_owned())),
+        }
+    }
+}
+
+pub(super) fn one_line(error: &ArrowError) -> String {
+    format!("Arrow: {}", error.to_string().replace('\n', " "))
+}
+
+/// An error while writing: the system's own, where Arrow passes it on.
+pub(super) fn io_error(path: &Path, error: ArrowError) -> PipelineError {
+    PipelineError::io(path)(match error {
+        ArrowError::IoError(_, source) => source,
+        other => io::Error::other(other),
+    })
+}

@@ -1,0 +1,62 @@
+//! Files of format version 1, kept in `tests/reference/v1`: every later version must read them.
+//!
+//! Written by version 0.1.0 with `HUMBOLDT_WRITE_V1=1 cargo test -p humboldt-pipeline --test store kept`; do not
+//! write them again.
+
+use std::path::PathBuf;
+
+use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter};
+use humboldt_schemas::card::{ImageFormat, ImagesCard};
+
+use crate::{TestResult, provenance, some_events, some_images, some_labels};
+
+const IMAGES: usize = 3;
+const BINS: usize = 5;
+const EVENTS: usize = 40;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/reference/v1")
+}
+
+#[test]
+fn version_1_images_and_events_are_read() -> TestResult {
+    if std::env::var_os("HUMBOLDT_WRITE_V1").is_some() {
+        write()?;
+    }
+    for name in ["images.h5", "images.arrow"] {
+        let reader = ImageReader::open(&folder().join(name))?;
+        assert_eq!((reader.bins(), reader.labels()), (BINS, &some_labels(IMAGES)[..]));
+        let provenance = reader.provenance().ok_or("no provenance")?;
+        assert_eq!(
+            (provenance.format_version, provenance.seed, provenance.events_per_image),
+            (1, 7, Some(100))
+        );
+        assert_eq!(provenance.generator, crate::provenance().generator);
+        let mut images = vec![0.0; IMAGES * BINS.pow(3)];
+        reader.read_range(0, IMAGES, &mut images)?;
+        assert_eq!(images, some_images(IMAGES, BINS), "{name}");
+    }
+    for name in ["events.parquet", "events.arrow"] {
+        let reader = EventReader::open(&folder().join(name))?;
+        assert_eq!(reader.provenance().map(|p| (p.format_version, p.seed)), Some((1, 7)));
+        assert_eq!(reader.read_all()?, some_events(EVENTS), "{name}");
+    }
+    Ok(())
+}
+
+fn write() -> TestResult {
+    std::fs::create_dir_all(folder())?;
+    for format in [ImageFormat::Hdf5, ImageFormat::Arrow] {
+        let path = folder().join(format!("images.{}", format.extension()));
+        let card = ImagesCard { events: 100, bins: BINS, format, gzip: 1 };
+        let mut writer = ImageWriter::create(&path, &card, IMAGES, &provenance())?;
+        writer.push_many(&some_images(IMAGES, BINS), &some_labels(IMAGES))?;
+        writer.finish()?;
+    }
+    for name in ["events.parquet", "events.arrow"] {
+        let mut writer = EventWriter::create(&folder().join(name), &provenance())?;
+        writer.write(&some_events(EVENTS))?;
+        writer.finish()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! Images: axes, edges and means by hand, and equality with an implementation that is only simple.
+
+use std::collections::HashMap;
+use std::f32::consts::PI;
+
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::PipelineError;
+use humboldt_pipeline::voxels::{EventSlices, Voxeliser, voxelise_many, voxelise_stream};
+use proptest::prelude::*;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// Events as (q2, cos_theta_l, cos_theta_k, chi).
+fn columns(events: &[(f32, f32, f32, f32)]) -> EventBatch {
+    EventBatch {
+        q2: events.iter().map(|e| e.0).collect(),
+        cos_theta_l: events.iter().map(|e| e.1).collect(),
+        cos_theta_k: events.iter().map(|e| e.2).collect(),
+        chi: events.iter().map(|e| e.3).collect(),
+        m_kpi: Vec::new(),
+    }
+}
+
+fn image(events: EventSlices, bins: usize) -> Result<Vec<f32>, PipelineError> {
+    let mut image = vec![-1.0; bins.pow(3)];
+    Voxeliser::new(bins)?.voxelise(events, &mut image)?;
+    Ok(image)
+}
+
+/// Mean q2 by cell, with the edges of each axis compared one after another.
+fn naive(events: EventSlices, bins: usize) -> Vec<f32> {
+    let bin = |x: f32, half_width: f64| {
+        let edges = (1..bins).map(|i| -half_width + 2.0 * half_width * i as f64 / bins as f64);
+        edges.filter(|&edge| f64::from(x) >= edge).count()
+    };
+    let pi = std::f64::consts::PI;
+    let mut cells: HashMap<usize, Vec<f64>> = HashMap::new();
+    for i in 0..events.len() {
+        let (l, k) = (bin(events.cos_theta_l[i], 1.0), bin(events.cos_theta_k[i], 1.0));
+        let cell = (l * bins + k) * bins + bin(events.chi[i], pi);
+        cells.entry(cell).or_default().push(events.q2[i].into());
+    }
+    let mut image = vec![0.0; bins.pow(3)];
+    for (cell, q2) in cells {
+        image[cell] = (q2.iter().sum::<f64>() / q2.len() as f64) as f32;
+    }
+    image
+}
+
+/// Events without structure, the same for the same seed.
+fn random_events(n: usize, mut seed: u64) -> EventBatch {
+    let mut uniform = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 40) as f32 / (1_u64 << 24) as f32
+    };
+    let event = |_| {
+        (0.1 + 19.0 * uniform(), 2.0 * uniform() - 1.0, 2.0 * uniform() - 1.0, PI * (2.0 * uniform() - 1.0))
+    };
+    columns(&(0..n).map(event).collect::<Vec<_>>())
+}
+
+#[test]
+fn axes_are_cos_theta_l_then_cos_theta_k_then_chi() -> TestResult {
+    // Bins 3, 1 and 2 of four.
+    let image = image(columns(&[(6.0, 0.9, -0.4, 0.1)]).angles(), 4)?;
+    let filled: Vec<_> = image.iter().enumerate().filter(|(_, q2)| **q2 != 0.0).collect();
+    assert_eq!(filled, [((3 * 4 + 1) * 4 + 2, &6.0)]);
+    Ok(())
+}
+
+#[test]
+fn a_cell_holds_the_mean_q2_of_its_events() -> TestResult {
+    let events =
+        columns(&[(1.0, 0.1, 0.1, 0.1), (2.0, 0.2, 0.2, 0.2), (6.0, 0.3, 0.3, 0.3), (9.5, -0.1, 0.1, 0.1)]);
+    let image = image(events.angles(), 2)?;
+    assert_eq!(image, [0.0, 0.0, 0.0, 9.5, 0.0, 0.0, 0.0, 3.0]);
+    Ok(())
+}
+
+#[test]
+fn a_cell_has_its_lower_edge_and_the_last_cell_the_upper_one() -> TestResult {
+    for (x, chi, bin) in [(-1.0, -PI, 0), (-0.5, -PI / 2.0, 1), (0.0, 0.0, 2), (1.0, PI, 3)] {
+        let image = image(columns(&[(5.0, x, x, chi)]).angles(), 4)?;
+        let filled = image.iter().position(|q2| *q2 == 5.0);
+        assert_eq!(filled, Some((bin * 4 + bin) * 4 + bin), "{x}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_image_does_not_depend_on_the_image_before_it() -> TestResult {
+    let (first, second) = (random_events(5000, 1), random_events(3000, 2));
+    let mut voxeliser = Voxeliser::new(10)?;
+    let mut image_after = vec![0.0; 1000];
+    voxeliser.voxelise(first.angles(), &mut image_after)?;
+    voxeliser.voxelise(second.angles(), &mut image_after)?;
+    assert_eq!(image_after, image(second.angles(), 10)?);
+    Ok(())
+}
+
+#[test]
+fn a_mean_of_very_many_events_keeps_its_digits() -> TestResult {
+    // In single precision a running sum of 3 million values of 10 would be off by 1e-3 and more.
+    let events = columns(&vec![(10.1, 0.3, 0.3, 0.3); 3_000_000]);
+    let image = image(events.angles(), 2)?;
+    assert!((image[7] - 10.1).abs() < 2e-6, "{}", image[7]);
+    Ok(())
+}
+
+#[test]
+fn a_bad_value_is_refused_with_column_row_and_range() -> TestResult {
+    let good = [(6.0, 0.1, 0.1, 0.1); 30];
+    let cases = [
+        ((f32::NAN, 0.1, 0.1, 0.1), "q2 in row 17 = NaN is not allowed; allowed: above 0, to 28 GeV^2"),
+        ((-1.0, 0.1, 0.1, 0.1), "q2 in row 17 = -1 "),
+        ((6e6, 0.1, 0.1, 0.1), "q2 in row 17 = 6000000 "),
+        ((6.0, 1.01, 0.1, 0.1), "cos_theta_l in row 17 = 1.01 is not allowed; allowed: -1 to 1"),
+        ((6.0, 0.1, f32::NEG_INFINITY, 0.1), "cos_theta_k in row 17 = -inf "),
+        ((6.0, 0.1, 0.1, 3.2), "chi in row 17 = 3.2 is not allowed; allowed: -3.1415927 to 3.1415927"),
+    ];
+    for (bad, message) in cases {
+        let mut events = good;
+        events[17] = bad;
+        let events = columns(&events);
+        let mut images = vec![0.0; 3 * 8];
+        let Err(error) = voxelise_many(events.angles(), 10, 2, &mut images) else { panic!("{message}") };
+        assert!(error.to_string().starts_with(message), "{error}");
+        let Err(error) = image(events.angles(), 2) else { panic!("{message}") };
+        assert!(error.to_string().starts_with(message), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let mut events = random_events(10, 3);
+    for bins in [0, 1, 257] {
+        assert!(matches!(Voxeliser::new(bins), Err(PipelineError::OutOfRange { .. })));
+    }
+    assert!(voxelise_many(events.angles(), 0, 2, &mut []).is_err());
+    assert!(voxelise_many(events.angles(), 5, 2, &mut [0.0; 8]).is_err());
+    events.chi.pop();
+    assert!(voxelise_many(events.angles(), 5, 2, &mut [0.0; 16]).is_err());
+    assert!(image(events.angles(), 2).is_err());
+}
+
+#[test]
+fn images_take_events_in_file_order_and_the_remainder_is_dropped() -> TestResult {
+    let events = random_events(1050, 4);
+    let mut images = vec![0.0; 10 * 125];
+    assert_eq!(voxelise_many(events.angles(), 100, 5, &mut images)?, 50);
+    let mut rest = events.clone();
+    for made in images.chunks(125) {
+        let mut of_one = rest.clone();
+        for column in [&mut of_one.q2, &mut of_one.cos_theta_l, &mut of_one.cos_theta_k, &mut of_one.chi] {
+            column.truncate(100);
+        }
+        assert_eq!(made, image(of_one.angles(), 5)?);
+        rest.remove_first(100);
+    }
+    Ok(())
+}
+
+#[test]
+fn images_do_not_depend_on_threads_or_batches() -> TestResult {
+    let events = random_events(20_500, 5);
+    let mut whole = vec![0.0; 20 * 1000];
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()?
+        .install(|| voxelise_many(events.angles(), 1000, 10, &mut whole))?;
+    for threads in [2, 5] {
+        let mut images = vec![0.0; 20 * 1000];
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()?
+            .install(|| voxelise_many(events.angles(), 1000, 10, &mut images))?;
+        assert_eq!(images, whole);
+    }
+    for batch in [1, 700, 1000, 20_500] {
+        let mut rest = events.clone();
+        let batches = std::iter::from_fn(|| {
+            let mut next = rest.clone();
+            for column in
+                [&mut next.q2, &mut next.cos_theta_l, &mut next.cos_theta_k, &mut next.chi, &mut next.m_kpi]
+            {
+                column.truncate(batch);
+            }
+            rest.remove_first(batch);
+            (!next.is_empty()).then_some(Ok(next))
+        });
+        if batch == 1 {
+            // Copying the rest for each single event takes too long.
+            let singles = (0..20_500).map(|i| {
+                Ok(columns(&[(events.q2[i], events.cos_theta_l[i], events.cos_theta_k[i], events.chi[i])]))
+            });
+            check_stream(singles, &whole)?;
+        } else {
+            check_stream(batches, &whole)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_stream(
+    batches: impl Iterator<Item = Result<EventBatch, PipelineError>>,
+    whole: &[f32],
+) -> TestResult {
+    let mut streamed = Vec::new();
+    let made = voxelise_stream(batches, 1000, 10, |images| {
+        streamed.extend_from_slice(images);
+        Ok(())
+    })?;
+    assert_eq!((made.images, made.dropped), (20, 500));
+    assert_eq!(streamed, whole);
+    Ok(())
+}
+
+#[test]
+fn rows_of_errors_count_from_the_start_of_the_stream() {
+    let batches = (0..300).map(|i| Ok(columns(&[(if i == 257 { f32::NAN } else { 1.0 }, 0.1, 0.1, 0.1)])));
+    let Err(error) = voxelise_stream(batches, 4, 2, |_| Ok(())) else { panic!("NaN accepted") };
+    assert!(error.to_string().starts_with("q2 in row 257 = NaN"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn an_image_equals_the_simple_implementation(
+        events in prop::collection::vec((0.01_f32..20.0, -1.0_f32..=1.0, -1.0_f32..=1.0, -PI..=PI), 0..400),
+        bins in 2_usize..12,
+    ) {
+        let events = columns(&events);
+        let image = image(events.angles(), bins)?;
+        for (got, wanted) in image.iter().zip(naive(events.angles(), bins)) {
+            // The simple one sums in double precision.
+            prop_assert!((got - wanted).abs() <= 2e-6 * wanted, "{got} {wanted}");
+        }
+    }
+
+    #[test]
+    fn every_edge_falls_where_the_simple_implementation_puts_it(
+        bins in 2_usize..=64, i in 0_usize..=64, ulps in -2_i32..=2,
+    ) {
+        // Values at and next to the edges of bins that single precision holds.
+        let edge = -1.0 + 2.0 * (i.min(bins)) as f32 / bins as f32;
+        let x = f32::from_bits(edge.to_bits().wrapping_add_signed(ulps)).clamp(-1.0, 1.0);
+        prop_assume!(!x.is_nan());
+        let events = columns(&[(3.0, x, x, x)]);
+        let wanted = naive(events.angles(), bins);
+        prop_assert_eq!(image(events.angles(), bins)?, wanted);
+    }
+}

@@ -1,0 +1,31 @@
+//! `humboldt train`: images and network of a card.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use humboldt_schemas::card::Split;
+
+use super::arguments::DeviceArgument;
+use crate::run::{images, training};
+
+/// Make the images of a card and train its network; goes on from the last checkpoint
+#[derive(Debug, Args)]
+pub(super) struct TrainArguments {
+    /// Card, as in cards/quickstart.toml
+    card: PathBuf,
+    /// Folder of the run, made if it does not exist
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl TrainArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let run = super::run::open(&self.card, &self.out)?;
+        let compute = self.device.open()?;
+        images::make(&run, &[Split::Train, Split::Validation])?;
+        training::train(&run, &compute)
+    }
+}

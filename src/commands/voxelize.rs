@@ -1,0 +1,88 @@
+//! `humboldt voxelize`: events to images.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use humboldt_pipeline::store::EventReader;
+use humboldt_pipeline::store::ImageWriter;
+use humboldt_pipeline::voxels::voxelise_stream;
+use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard, hash_json};
+use humboldt_schemas::provenance::Provenance;
+
+use crate::progress::{Progress, note};
+
+/// Bin the events of a file into images of mean q2, in file order
+#[derive(Debug, Args)]
+pub(super) struct VoxelizeArguments {
+    /// Events, .parquet or .arrow, of humboldt or of your own
+    events: PathBuf,
+    /// Events of one image; a remainder at the end of the file is dropped
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    events_per_image: u64,
+    /// Bins of each of cos_theta_l, cos_theta_k and chi
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=256))]
+    bins: u16,
+    /// Gzip level of HDF5 images, 0 (none) to 9
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
+    gzip: u8,
+    /// Label of the images; by default what the file says, or NaN (unknown) if it says nothing
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    delta_c9: Option<f64>,
+    /// File to write, .h5 or .arrow
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl VoxelizeArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let format = image_format(&self.out)?;
+        let per_image = self.events_per_image as usize;
+        let reader = EventReader::open(&self.events)?;
+        let events = reader.len();
+        let n_images = (events / self.events_per_image) as usize;
+        ensure!(
+            n_images > 0,
+            "--events-per-image = {per_image} is not allowed; allowed: 1 to {events}, the events of {}",
+            self.events.display()
+        );
+        let (label, mut provenance) = self.label_and_provenance(reader.provenance());
+        provenance.events_per_image = Some(per_image);
+
+        let card = ImagesCard { events: per_image, bins: self.bins.into(), format, gzip: self.gzip };
+        let mut writer = ImageWriter::create(&self.out, &card, n_images, &provenance)?;
+        let progress = Progress::new("voxelize", n_images as u64, "images");
+        let cells = card.bins.pow(3);
+        let made = voxelise_stream(reader.batches()?, per_image, card.bins, |images| {
+            let n = images.len() / cells;
+            writer.push_many(images, &vec![label; n])?;
+            progress.advance(n as u64, "");
+            Ok(())
+        })
+        .with_context(|| self.events.display().to_string())?;
+        writer.finish()?;
+        progress.finish();
+        note(format!("wrote {}: {} images", self.out.display(), made.images));
+        if made.dropped > 0 {
+            note(format!("dropped the last {} events, less than an image", made.dropped));
+        }
+        Ok(())
+    }
+
+    fn label_and_provenance(&self, events: Option<&Provenance>) -> (f64, Provenance) {
+        let provenance = events.cloned().unwrap_or_else(|| {
+            let unknown = GeneratorCard::default();
+            Provenance::new(hash_json(&self.events), 0, unknown)
+        });
+        let said = events.map(|p| p.generator.wilson.get("c9").map_or(0.0, |c9| c9.0.re));
+        (self.delta_c9.or(said).unwrap_or(f64::NAN), provenance)
+    }
+}
+
+fn image_format(path: &Path) -> Result<ImageFormat> {
+    let ending = path.extension().and_then(|e| e.to_str());
+    match [ImageFormat::Hdf5, ImageFormat::Arrow].into_iter().find(|f| Some(f.extension()) == ending) {
+        Some(format) => Ok(format),
+        None => bail!("--out = {} is not allowed; allowed: a name ending in .h5 or .arrow", path.display()),
+    }
+}

@@ -1,0 +1,80 @@
+//! Why a figure or a table could not be made.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A figure that cannot be drawn from its data, or a file that cannot be written.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// Nothing to draw.
+    #[error("{figure}: no {what} to show")]
+    NoData {
+        /// The figure.
+        figure: &'static str,
+        /// What it is made of.
+        what: &'static str,
+    },
+    /// A value that has no place on an axis.
+    #[error("{figure}: {what} = {got}; allowed: {allowed}")]
+    Value {
+        /// The figure.
+        figure: &'static str,
+        /// The quantity.
+        what: &'static str,
+        /// Its value.
+        got: String,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
+    /// Lengths that do not belong together.
+    #[error("{figure}: {what} has {got} values, expected {expected}")]
+    Length {
+        /// The figure.
+        figure: &'static str,
+        /// The quantity.
+        what: &'static str,
+        /// Values given.
+        got: usize,
+        /// Values expected.
+        expected: usize,
+    },
+    /// A file that cannot be written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A table that cannot be encoded.
+    #[error("{path}: {message}")]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder said.
+        message: String,
+    },
+    /// The drawing library or the rasteriser failed.
+    #[error("drawing {figure}: {message}")]
+    Drawing {
+        /// The figure.
+        figure: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+impl ReportError {
+    /// An error unless all of `values` are finite.
+    pub(super) fn unless_finite(
+        figure: &'static str,
+        what: &'static str,
+        values: impl IntoIterator<Item = f64>,
+    ) -> Result<(), Self> {
+        match values.into_iter().find(|x| !x.is_finite()) {
+            Some(got) => Err(Self::Value { figure, what, got: got.to_string(), allowed: "finite numbers" }),
+            None => Ok(()),
+        }
+    }
+}

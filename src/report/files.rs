@@ -1,0 +1,114 @@
+//! Files that are there whole or not at all, and tables as CSV, Parquet and JSON.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use serde::Serialize;
+
+use super::ReportError;
+
+/// `stem` with a suffix behind it; unlike an extension it replaces nothing, so that `delta_c9_-0.87` survives.
+pub(super) fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
+    let mut path = OsString::from(stem);
+    path.push(suffix);
+    path.into()
+}
+
+/// Writes `path.part` beside the file, syncs it and renames it.
+///
+/// # Errors
+/// When the folder is not there or cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    let part = with_suffix(path, ".part");
+    let written = File::create(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|source| {
+        // Best effort: what matters is the first error.
+        let _ = std::fs::remove_file(&part);
+        ReportError::Io { path: path.to_owned(), source }
+    })
+}
+
+/// JSON, indented, with a line feed at the end.
+///
+/// # Errors
+/// When a value has no JSON form, or the file cannot be written.
+pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), ReportError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| ReportError::Encoding { path: path.to_owned(), message: e.to_string() })?;
+    write(path, format!("{text}\n").as_bytes())
+}
+
+/// CSV of numbers and words without commas: a header, then a row a line.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(super) fn write_csv(
+    path: &Path,
+    header: &str,
+    rows: impl IntoIterator<Item = String>,
+) -> Result<PathBuf, ReportError> {
+    let mut text = format!("{header}\n");
+    for row in rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{row}");
+    }
+    write(path, text.as_bytes())?;
+    Ok(path.to_owned())
+}
+
+/// Parquet of f64 columns, compressed by zstd.
+///
+/// # Errors
+/// When the columns differ in length, or the file cannot be written.
+pub(super) fn write_parquet(path: &Path, columns: Vec<(&str, Vec<f64>)>) -> Result<(), ReportError> {
+    let encoding = |message: String| ReportError::Encoding { path: path.to_owned(), message };
+    let columns =
+        columns.into_iter().map(|(name, values)| (name, Arc::new(Float64Array::from(values)) as ArrayRef));
+    let batch = RecordBatch::try_from_iter(columns).map_err(|e| encoding(e.to_string()))?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(parquet::basic::ZstdLevel::default()))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
+        .map_err(|e| encoding(e.to_string()))?;
+    writer.write(&batch).and_then(|()| writer.close()).map_err(|e| encoding(e.to_string()))?;
+    write(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_replaces_the_old_one_and_leaves_no_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("delta_c9_-0.87.csv");
+        write(&path, b"old").unwrap();
+        write_csv(&path, "a,b", ["1,2".to_owned(), "3,4".to_owned()]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,2\n3,4\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_one_clear_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none").join("a.json");
+        let message = write_json(&path, &[1.5]).unwrap_err().to_string();
+        assert!(message.starts_with(path.to_str().unwrap()) && !message.contains('\n'), "{message}");
+    }
+
+    #[test]
+    fn a_suffix_keeps_a_decimal_point() {
+        assert_eq!(with_suffix(Path::new("a/delta_c9_-0.87"), ".svg"), Path::new("a/delta_c9_-0.87.svg"));
+    }
+}

@@ -1,0 +1,44 @@
+//! Figures and tables of a run: SVG and PNG, and their numbers as CSV, Parquet and JSON.
+//!
+//! A figure function takes plain numbers and a stem, writes `stem.svg`, `stem.png` (300 dpi) and `stem.csv`, and gives
+//! their paths. The same numbers give the same bytes: fonts are embedded, nothing depends on the machine. Files
+//! appear whole or not at all; the folder must exist.
+//!
+//! - [`histograms()`], [`linearity()`], [`width()`]: what a network predicts (the paper's Figs. 5 to 7)
+//! - [`distributions()`], [`voxel_views()`]: what it sees (Figs. 2 and 3)
+//! - [`training_curves()`]: how it learned
+//! - [`write_ensembles_csv`], [`write_predictions_parquet`], [`write_json`]: numbers alone
+//!
+//! Colours, sizes and labels stand in `style`, text with sub- and superscripts in `markup`, drawing in `canvas` and
+//! `panel`.
+
+mod canvas;
+#[cfg(test)]
+mod checks;
+mod colour_map;
+mod distributions;
+mod error;
+mod files;
+mod histograms;
+mod legend;
+mod linearity;
+mod markup;
+mod panel;
+mod projection;
+mod raster;
+mod style;
+mod tables;
+mod ticks;
+mod training;
+mod voxel_views;
+mod width;
+
+pub use distributions::{EventSample, distributions};
+pub use error::ReportError;
+pub use files::{write, write_json};
+pub use histograms::histograms;
+pub use linearity::{ErrorBars, linearity};
+pub use tables::{Predictions, write_ensembles_csv, write_predictions_parquet};
+pub use training::training_curves;
+pub use voxel_views::{VoxelImage, mean_image, voxel_views};
+pub use width::{WidthReferences, width};

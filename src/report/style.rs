@@ -1,0 +1,73 @@
+//! The one place that says how figures look: lengths in mm on paper, font sizes in points.
+//!
+//! Colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with any common colour
+//! blindness tell apart; the series also differ by marker or dash.
+
+use plotters::style::RGBColor;
+
+/// Families in the order in which a viewer of the SVG should try them; the first is the embedded one.
+pub(super) const FONT_FAMILY: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
+
+/// Resolution of the PNG [dots per inch].
+pub(super) const PNG_DPI: f32 = 300.0;
+
+/// Titles of axes [pt].
+pub(super) const TITLE_PT: f64 = 10.0;
+/// Numbers at the ticks [pt].
+pub(super) const NUMBER_PT: f64 = 9.0;
+/// Legends [pt].
+pub(super) const LEGEND_PT: f64 = 8.5;
+/// Small multiples and remarks [pt].
+pub(super) const SMALL_PT: f64 = 7.0;
+/// mm of one point.
+pub(super) const MM_PER_PT: f64 = 25.4 / 72.0;
+
+/// Frame of a panel [mm].
+pub(super) const FRAME_WIDTH: f64 = 0.28;
+/// Curves and steps [mm].
+pub(super) const CURVE_WIDTH: f64 = 0.4;
+/// Error bars, reference lines [mm].
+pub(super) const THIN_WIDTH: f64 = 0.26;
+/// Long and short ticks, inward [mm].
+pub(super) const TICKS: (f64, f64) = (1.9, 1.0);
+/// Dash and gap of a dashed line [mm].
+pub(super) const DASH: (f64, f64) = (1.6, 1.0);
+/// Radius of a marker [mm].
+pub(super) const MARKER_RADIUS: f64 = 0.95;
+
+/// Text, frames.
+pub(super) const BLACK: RGBColor = RGBColor(0, 0, 0);
+/// Reference lines.
+pub(super) const GREY: RGBColor = RGBColor(110, 110, 110);
+/// Background.
+pub(super) const WHITE: RGBColor = RGBColor(255, 255, 255);
+/// First series.
+pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
+/// Second series.
+pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+/// Third series.
+pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
+/// Fourth series.
+pub(super) const PURPLE: RGBColor = RGBColor(204, 121, 167);
+/// Fifth series.
+pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
+/// Bands, fills of histograms.
+pub(super) const SKY: RGBColor = RGBColor(86, 180, 233);
+
+/// Series in their order.
+pub(super) const SERIES: [RGBColor; 5] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE];
+
+/// Axis titles, in the markup of [`super::markup`].
+pub(super) const DELTA_C9: &str = "δ*C*_{9}";
+/// Axis title of q2.
+pub(super) const Q2: &str = "*q*^{2} [GeV^{2}]";
+/// Axis title of the lepton helicity angle.
+pub(super) const COS_THETA_L: &str = "cos *θ*_{*ℓ*}";
+/// Axis title of the K* helicity angle.
+pub(super) const COS_THETA_K: &str = "cos *θ*_{*K*}";
+/// Axis title of the decay-plane angle.
+pub(super) const CHI: &str = "*χ* [rad]";
+/// Axis title of the truth.
+pub(super) const TRUE_DELTA_C9: &str = "true δ*C*_{9}";
+/// Axis title of predictions.
+pub(super) const PREDICTED_DELTA_C9: &str = "predicted δ*C*_{9}";

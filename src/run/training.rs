@@ -1,0 +1,140 @@
+//! The second stage of a run: the network.
+
+use std::ops::ControlFlow;
+
+use anyhow::Result;
+use humboldt_pipeline::store::ImageReader;
+use humboldt_schemas::card::Split;
+use humboldt_schemas::provenance::Provenance;
+
+use super::{RunFolder, images};
+use crate::learn::{Compute, Event, ImageSource, LearnError, Model, Training};
+use crate::progress::{Progress, note};
+
+/// Bytes that a training may keep its inputs in.
+const MEMORY: u64 = 4 << 30;
+
+/// Trains the run's network, from its last checkpoint where there is one, and leaves the best epoch's in `model/`.
+///
+/// # Errors
+/// When images are missing or damaged, the training diverges, or a file cannot be written.
+pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
+    let card = run.card();
+    if run.model_is_whole() {
+        // Opening it says whether it can be used.
+        Model::load(&run.model(), compute)?;
+        return Ok(());
+    }
+    let (train, validation) = (SplitImages::open(run, Split::Train)?, SplitImages::open(run, Split::Validation)?);
+    let architecture = card.network.architecture();
+    let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());
+    provenance.events_per_image = Some(card.images.events);
+    let training = Training {
+        card: &card.training,
+        architecture: &architecture,
+        seed: card.seed,
+        events: card.images.events,
+        provenance: serde_json::json!({ "provenance": provenance, "card": card }),
+        train: &train,
+        validation: &validation,
+        compute,
+        memory: MEMORY,
+    };
+    let total = (card.training.epochs * train.len()) as u64;
+    let (batch, images) = (card.training.batch_size, train.len());
+    note(format!("train: {images} images, at most {} epochs, on {}", card.training.epochs, compute.name()));
+    let progress = Progress::new("train", total, "images");
+    let trained = training.run(&run.training(), &|event: Event| {
+        match event {
+            Event::Resumed { epoch } => {
+                progress.line(&format!("train: goes on after epoch {epoch}"));
+                progress.skip((epoch * images) as u64);
+            }
+            Event::Batch { epoch, batch: index, batches, loss, .. } => {
+                let last = images - (batches - 1) * batch;
+                let n = if index == batches { last } else { batch };
+                progress.advance(n as u64, &format!("epoch {epoch}, loss {loss:.4}"));
+            }
+            Event::Epoch(m) => progress.line(&format!(
+                "train: epoch {:>3}  loss {:.4}  validation loss {:.4}  MAE {:.4}{}",
+                m.epoch,
+                m.train_loss,
+                m.validation_loss,
+                m.validation_mae,
+                if m.best { "  best" } else { "" }
+            )),
+            Event::Loaded { .. } | Event::Predicted { .. } => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    progress.finish();
+    if let Some(trained) = trained {
+        trained.model.save(&run.model())?;
+        note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
+    }
+    Ok(())
+}
+
+/// The images of one split, file after file.
+pub struct SplitImages {
+    files: Vec<ImageReader>,
+    /// Number of the first image of each file.
+    starts: Vec<usize>,
+    len: usize,
+    bins: usize,
+}
+
+impl SplitImages {
+    /// Opens all files of a split.
+    ///
+    /// # Errors
+    /// When one is missing, damaged, or of another card.
+    pub fn open(run: &RunFolder, split: Split) -> Result<Self> {
+        let points = run.card().dataset.points();
+        let files = points
+            .iter()
+            .filter(|p| p.count(split) > 0)
+            .map(|point| images::open(run, split, point))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self::of(files, run.card().images.bins))
+    }
+
+    /// The images of some files, all of `bins` cells an axis.
+    pub fn of(files: Vec<ImageReader>, bins: usize) -> Self {
+        let mut len = 0;
+        let starts = files
+            .iter()
+            .map(|file| {
+                let start = len;
+                len += file.len();
+                start
+            })
+            .collect();
+        Self { files, starts, len, bins }
+    }
+
+    fn find(&self, index: usize) -> (&ImageReader, usize) {
+        let file = self.starts.partition_point(|&start| start <= index) - 1;
+        (&self.files[file], index - self.starts[file])
+    }
+}
+
+impl ImageSource for SplitImages {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn bins(&self) -> usize {
+        self.bins
+    }
+
+    fn label(&self, index: usize) -> f64 {
+        let (file, image) = self.find(index);
+        file.labels()[image]
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        let (file, i) = self.find(index);
+        file.read(i, image).map_err(|e| LearnError::Image { index, reason: format!("{:#}", anyhow::Error::new(e)) })
+    }
+}
