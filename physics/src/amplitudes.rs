@@ -11,6 +11,7 @@ use num_complex::Complex64;
 
 use crate::form_factors::FormFactors;
 use crate::kinematics::PhaseSpacePoint;
+use crate::{WilsonCoefficient, WilsonShifts};
 
 /// Effective Wilson coefficients at one q2, as the decay at hand sees them (weak phases conjugated for B0 and B+).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -31,6 +32,24 @@ pub struct EffectiveCoefficients {
     pub c_s: Complex64,
     /// `C_P - C_P'` in GeV^-1, of the operator `m_b (s P_R b)(l gamma5 l)`.
     pub c_p: Complex64,
+}
+
+impl EffectiveCoefficients {
+    /// The same with shifts, those already as the decay at hand sees them.
+    #[must_use]
+    pub fn shifted(self, shifts: &WilsonShifts) -> Self {
+        let shift = |coefficient| shifts.get(coefficient);
+        Self {
+            c7: self.c7 + shift(WilsonCoefficient::C7),
+            c9: self.c9 + shift(WilsonCoefficient::C9),
+            c10: self.c10 + shift(WilsonCoefficient::C10),
+            c7_prime: self.c7_prime + shift(WilsonCoefficient::C7Prime),
+            c9_prime: self.c9_prime + shift(WilsonCoefficient::C9Prime),
+            c10_prime: self.c10_prime + shift(WilsonCoefficient::C10Prime),
+            c_s: self.c_s + shift(WilsonCoefficient::CS),
+            c_p: self.c_p + shift(WilsonCoefficient::CP),
+        }
+    }
 }
 
 /// The same transversity amplitude with a left- and a right-handed lepton current.
@@ -75,6 +94,11 @@ pub fn weak_coupling(fermi_constant: f64, alpha_em: f64, ckm: f64) -> f64 {
     fermi_constant * alpha_em * ckm / (3.0 * 1024.0 * PI.powi(5)).sqrt()
 }
 
+/// `N = V_tb V_ts* sqrt(G_F^2 alpha^2 q2 lambda^(1/2) beta / (3 2^10 pi^5 mB^3))` of eq. 3.33.
+pub fn normalisation(point: &PhaseSpacePoint, weak_coupling: f64) -> f64 {
+    weak_coupling * (point.q2 * point.lambda.sqrt() * point.beta_l / point.m_b_meson.powi(3)).sqrt()
+}
+
 /// The amplitudes at one point of phase space.
 ///
 /// `weak_coupling` is that of [`weak_coupling`], `m_b_quark` (GeV) multiplies C7 and C7'.
@@ -85,10 +109,9 @@ pub fn transversity(
     c: &EffectiveCoefficients,
     ff: &FormFactors,
 ) -> TransversityAmplitudes {
-    let &PhaseSpacePoint { m_b_meson, m_kpi, m_lepton, q2, lambda, beta_l } = point;
+    let &PhaseSpacePoint { m_b_meson, m_kpi, m_lepton, q2, lambda, .. } = point;
     let root_lambda = lambda.sqrt();
-    // Eq. 3.33: N = V_tb V_ts* sqrt(G_F^2 alpha^2 q2 lambda^(1/2) beta / (3 2^10 pi^5 mB^3)).
-    let n = weak_coupling * (q2 * root_lambda * beta_l / m_b_meson.powi(3)).sqrt();
+    let n = normalisation(point, weak_coupling);
     let sum = m_b_meson + m_kpi;
     let difference = m_b_meson - m_kpi;
     let dipole = 2.0 * m_b_quark / q2;
@@ -113,4 +136,99 @@ pub fn transversity(
     let time = n / q2.sqrt() * root_lambda * ff.a0 * (2.0 * (c.c10 - c.c10_prime) + q2 / m_lepton * c.c_p);
     let scalar = -2.0 * n * root_lambda * ff.a0 * c.c_s;
     TransversityAmplitudes { perp, para, zero, time, scalar }
+}
+
+/// What is added to `A_perp`, `A_para`, `A_0`, left and right alike, beyond effective coefficients times form factors;
+/// in units of the normalisation N of eq. 3.33.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Nonlocal {
+    /// To `A_perp`.
+    pub perp: Complex64,
+    /// To `A_para`.
+    pub para: Complex64,
+    /// To `A_0`.
+    pub zero: Complex64,
+}
+
+impl Nonlocal {
+    /// What shifts of C7, C7' and C9 would add.
+    pub fn from_shifts(
+        point: &PhaseSpacePoint,
+        m_b_quark: f64,
+        ff: &FormFactors,
+        c7: Complex64,
+        c7_prime: Complex64,
+        c9: Complex64,
+    ) -> Self {
+        let c = EffectiveCoefficients { c7, c9, c7_prime, ..EffectiveCoefficients::default() };
+        // A weak coupling that makes N one; no axial part: left and right are the same.
+        let amplitudes = transversity(point, 1.0 / normalisation(point, 1.0), m_b_quark, &c, ff);
+        Self { perp: amplitudes.perp.left, para: amplitudes.para.left, zero: amplitudes.zero.left }
+    }
+
+    /// What a shift of C9 in each of the amplitudes would add.
+    pub fn from_delta_c9(
+        point: &PhaseSpacePoint,
+        ff: &FormFactors,
+        perp: Complex64,
+        para: Complex64,
+        zero: Complex64,
+    ) -> Self {
+        let unit = Self::from_shifts(point, 0.0, ff, Complex64::ZERO, Complex64::ZERO, Complex64::ONE);
+        Self { perp: unit.perp * perp, para: unit.para * para, zero: unit.zero * zero }
+    }
+
+    /// `A_0` of the first, `H_+` of the second and `H_-` of the third, with `H_+- = (A_para +- A_perp)/sqrt(2)`.
+    pub fn from_helicities(zero: &Self, plus: &Self, minus: &Self) -> Self {
+        let h_plus = (plus.para + plus.perp) * 0.5;
+        let h_minus = (minus.para - minus.perp) * 0.5;
+        Self { perp: h_plus - h_minus, para: h_plus + h_minus, zero: zero.zero }
+    }
+}
+
+impl std::ops::Add for Nonlocal {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { perp: self.perp + other.perp, para: self.para + other.para, zero: self.zero + other.zero }
+    }
+}
+
+impl TransversityAmplitudes {
+    /// The same with nonlocal contributions, `n` from [`normalisation`].
+    #[must_use]
+    pub fn with_nonlocal(mut self, n: f64, nonlocal: &Nonlocal) -> Self {
+        let parts = [
+            (&mut self.perp, nonlocal.perp),
+            (&mut self.para, nonlocal.para),
+            (&mut self.zero, nonlocal.zero),
+        ];
+        for (amplitude, addition) in parts {
+            amplitude.left += n * addition;
+            amplitude.right += n * addition;
+        }
+        self
+    }
+}
+
+impl std::ops::Add for Chiral {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { left: self.left + other.left, right: self.right + other.right }
+    }
+}
+
+impl std::ops::Add for TransversityAmplitudes {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            perp: self.perp + other.perp,
+            para: self.para + other.para,
+            zero: self.zero + other.zero,
+            time: self.time + other.time,
+            scalar: self.scalar + other.scalar,
+        }
+    }
 }

@@ -9,6 +9,8 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 use num_complex::Complex64;
 
+use crate::charmonium::Charmonium;
+
 /// Wilson coefficients C1 to C6 and quark masses of the loop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneLoop {
@@ -20,22 +22,50 @@ pub struct OneLoop {
     pub m_c_quark: f64,
     /// C1 to C6 at `mu`.
     pub c: [f64; 6],
+    /// Resonances in place of the charm quark's loop.
+    pub charmonium: Option<Charmonium>,
 }
 
 impl OneLoop {
     /// `Y(q2)` for q2 > 0 in GeV^2.
     pub fn y(&self, q2: f64) -> Complex64 {
+        self.y_with(self.h_charm(q2), h_massless(q2, self.mu), q2)
+    }
+
+    /// `Y(q2)` and `Y_u(q2) = (4/3 C1 + C2) [h(q2, mc) - h(q2, 0)]`, which comes with `xi_u/xi_t`; q2 > 0 in GeV^2.
+    ///
+    /// # Source
+    /// `Y_u`: Beneke, Feldmann, Seidel, hep-ph/0412400, eq. 8 (as `Y^(u)`).
+    pub fn y_and_y_u(&self, q2: f64) -> (Complex64, Complex64) {
+        let (charm, light) = (self.h_charm(q2), h_massless(q2, self.mu));
+        let [c1, c2, ..] = self.c;
+        (self.y_with(charm, light, q2), (charm - light) * (4.0 / 3.0 * c1 + c2))
+    }
+
+    fn h_charm(&self, q2: f64) -> Complex64 {
+        match &self.charmonium {
+            None => h(q2, self.m_c_quark, self.mu),
+            Some(charmonium) => charmonium.h(q2, self.m_c_quark, self.mu),
+        }
+    }
+
+    fn y_with(&self, charm: Complex64, light: Complex64, q2: f64) -> Complex64 {
         let [c1, c2, c3, c4, c5, c6] = self.c;
-        h(q2, self.m_c_quark, self.mu) * (4.0 / 3.0 * c1 + c2 + 6.0 * c3 + 60.0 * c5)
+        charm * (4.0 / 3.0 * c1 + c2 + 6.0 * c3 + 60.0 * c5)
             - h(q2, self.m_b_quark, self.mu)
                 * (0.5 * (7.0 * c3 + 4.0 / 3.0 * c4 + 76.0 * c5 + 64.0 / 3.0 * c6))
-            - h_massless(q2, self.mu) * (0.5 * (c3 + 4.0 / 3.0 * c4 + 16.0 * c5 + 64.0 / 3.0 * c6))
+            - light * (0.5 * (c3 + 4.0 / 3.0 * c4 + 16.0 * c5 + 64.0 / 3.0 * c6))
             + (4.0 / 3.0 * c3 + 64.0 / 9.0 * c5 + 64.0 / 27.0 * c6)
     }
 
-    /// Where `Y(q2)` is not smooth: the thresholds of open charm and beauty, in GeV^2.
-    pub fn thresholds(&self) -> [f64; 2] {
-        [4.0 * self.m_c_quark * self.m_c_quark, 4.0 * self.m_b_quark * self.m_b_quark]
+    /// Where `Y(q2)` is not smooth, or changes within less than itself: the thresholds of open charm and beauty and the
+    /// shoulders of narrow resonances, in GeV^2.
+    pub fn thresholds(&self) -> Vec<f64> {
+        let beauty = 4.0 * self.m_b_quark * self.m_b_quark;
+        match &self.charmonium {
+            None => vec![4.0 * self.m_c_quark * self.m_c_quark, beauty],
+            Some(charmonium) => charmonium.thresholds().into_iter().chain([beauty]).collect(),
+        }
     }
 }
 

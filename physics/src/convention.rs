@@ -12,13 +12,12 @@
 //!
 //! Observables of the DHMV convention follow from LHCb's by [`dhmv_factor`].
 
-use std::fmt;
-use std::str::FromStr;
-
+use crate::Flavour;
 use crate::angular::AngularCoefficients;
+use crate::kaon::KaonCoefficients;
 use crate::kinematics::{FourMomentum, cross, dot};
+use crate::names::named;
 use crate::observables::Observable;
-use crate::{Flavour, PhysicsError};
 
 /// A definition of the angles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,22 +42,7 @@ impl Convention {
     }
 }
 
-impl fmt::Display for Convention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Convention {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("convention", name, &Self::ALL.map(Self::name)))
-    }
-}
+named!(Convention, "convention");
 
 /// Theory to LHCb coefficients, and LHCb to theory: its own inverse.
 #[must_use]
@@ -66,8 +50,14 @@ pub fn exchange_lhcb_and_theory(j: AngularCoefficients) -> AngularCoefficients {
     AngularCoefficients { j4: -j.j4, j6s: -j.j6s, j6c: -j.j6c, j7: -j.j7, j9: -j.j9, ..j }
 }
 
+/// The same for B -> K: the lepton angle is measured from the opposite direction.
+#[must_use]
+pub fn exchange_lepton_angle(coefficients: KaonCoefficients) -> KaonCoefficients {
+    KaonCoefficients { b: -coefficients.b, ..coefficients }
+}
+
 /// What an observable in the LHCb convention is multiplied with to give it in the convention of DHMV (optimised
-/// observables) and Altmannshofer et al. (`S_i`, `A_FB`).
+/// observables) and Altmannshofer et al. (`S_i`, `A_i`, `A_FB`).
 ///
 /// # Source
 /// Descotes-Genon, Hurth, Matias, Virto, arXiv:1303.5794: `P_4' = J_4 / sqrt(-J_2s J_2c)`, `P_5' = J_5 / (2 sqrt)`,
@@ -76,21 +66,20 @@ pub const fn dhmv_factor(observable: Observable) -> f64 {
     match observable {
         Observable::AFb
         | Observable::S4
+        | Observable::S6s
+        | Observable::S6c
         | Observable::S7
         | Observable::S9
+        | Observable::A4
+        | Observable::A6s
+        | Observable::A7
+        | Observable::A9
         | Observable::P2
-        | Observable::P3 => -1.0,
-        Observable::P4p | Observable::P8p => -2.0,
-        Observable::FL
-        | Observable::S3
-        | Observable::S5
-        | Observable::S8
-        | Observable::P1
-        | Observable::P5p
-        | Observable::P6p
-        | Observable::DBrDq2
-        | Observable::DGammaDq2
-        | Observable::RKstar => 1.0,
+        | Observable::P3
+        | Observable::Q2
+        | Observable::Q3 => -1.0,
+        Observable::P4p | Observable::P8p | Observable::Q4 | Observable::Q8 => -2.0,
+        _ => 1.0,
     }
 }
 

@@ -1,158 +1,14 @@
-//! One decay process: meson, lepton, amplitude model and Wilson coefficients.
-
-use std::fmt;
-use std::str::FromStr;
+//! One decay B -> (K pi) l l: meson, lepton, amplitude model and Wilson coefficients.
 
 use crate::amplitudes::{self, EffectiveCoefficients, TransversityAmplitudes};
 use crate::angular::AngularCoefficients;
+use crate::charmonium::Charmonium;
+use crate::ckm::Ckm;
 use crate::convention;
+use crate::form_factors::FormFactors;
 use crate::kinematics::PhaseSpacePoint;
 use crate::models::Model;
-use crate::{Parameters, PhysicsError, WilsonShifts};
-
-/// The decaying meson; its flavour fixes kaon and pion charges and the sign of the weak phases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Flavour {
-    /// B0bar (b dbar) -> K- pi+ l+ l-, a b -> s transition.
-    #[default]
-    B0bar,
-    /// B0 (bbar d) -> K+ pi- l+ l-.
-    B0,
-    /// B- (b ubar) -> K0bar pi- l+ l-, a b -> s transition.
-    BMinus,
-    /// B+ (bbar u) -> K0 pi+ l+ l-.
-    BPlus,
-}
-
-impl Flavour {
-    /// All flavours.
-    pub const ALL: [Self; 4] = [Self::B0bar, Self::B0, Self::BMinus, Self::BPlus];
-
-    /// The name used on the command line, in cards and in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::B0bar => "B0bar",
-            Self::B0 => "B0",
-            Self::BMinus => "B-",
-            Self::BPlus => "B+",
-        }
-    }
-
-    /// Whether the meson holds a b quark (b -> s), so that shifts apply as typed.
-    pub const fn has_b_quark(self) -> bool {
-        matches!(self, Self::B0bar | Self::BMinus)
-    }
-
-    /// Whether the meson is charged.
-    pub const fn is_charged(self) -> bool {
-        matches!(self, Self::BMinus | Self::BPlus)
-    }
-
-    /// The antiparticle.
-    #[must_use]
-    pub const fn conjugate(self) -> Self {
-        match self {
-            Self::B0bar => Self::B0,
-            Self::B0 => Self::B0bar,
-            Self::BMinus => Self::BPlus,
-            Self::BPlus => Self::BMinus,
-        }
-    }
-}
-
-impl fmt::Display for Flavour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Flavour {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("flavour", name, &Self::ALL.map(Self::name)))
-    }
-}
-
-/// The charged lepton of the pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Lepton {
-    /// Electron.
-    Electron,
-    /// Muon.
-    #[default]
-    Muon,
-}
-
-impl Lepton {
-    /// All leptons.
-    pub const ALL: [Self; 2] = [Self::Electron, Self::Muon];
-
-    /// The name used on the command line, in cards and in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Electron => "e",
-            Self::Muon => "mu",
-        }
-    }
-}
-
-impl fmt::Display for Lepton {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Lepton {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("lepton", name, &Self::ALL.map(Self::name)))
-    }
-}
-
-/// Which amplitude model describes the decay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ModelName {
-    /// Naive factorisation with the one-loop Y(q2): the physics of EvtGen's new-physics model (arXiv:2203.06827).
-    #[default]
-    Npr,
-}
-
-impl ModelName {
-    /// All models.
-    pub const ALL: [Self; 1] = [Self::Npr];
-
-    /// The name used on the command line, in cards and in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Npr => "npr",
-        }
-    }
-}
-
-impl fmt::Display for ModelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ModelName {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("model", name, &Self::ALL.map(Self::name)))
-    }
-}
+use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
 /// B -> (K pi) l l with everything fixed but the point of phase space.
 ///
@@ -202,28 +58,33 @@ impl Decay {
         shifts.check()?;
         let value = |name| parameters.value(name);
         let by_charge = |neutral, charged| value(if flavour.is_charged() { charged } else { neutral });
-        let lifetime_ps = by_charge("lifetime_neutral_ps", "lifetime_charged_ps")?;
         Ok(Self {
-            model: Model::new(model, parameters)?,
+            model: Model::new(model, flavour, parameters)?,
             flavour,
             lepton,
             shifts: *shifts,
             seen: if flavour.has_b_quark() { *shifts } else { shifts.conj() },
-            m_b_meson: by_charge("m_b_meson_neutral", "m_b_meson_charged")?,
-            m_lepton: value(match lepton {
-                Lepton::Electron => "m_electron",
-                Lepton::Muon => "m_muon",
-            })?,
+            m_b_meson: m_b_meson(model, flavour, parameters)?,
+            m_lepton: m_lepton(lepton, parameters)?,
             m_kaon: by_charge("m_kaon_charged", "m_kaon_neutral")?,
             m_pion: value("m_pion_charged")?,
-            m_kstar: value("m_kstar")?,
-            lifetime: lifetime_ps / value("hbar_gev_ps")?,
-            weak_coupling: amplitudes::weak_coupling(
-                value("fermi_constant")?,
-                1.0 / value("alpha_em_inverse")?,
-                value("ckm_vtb_vts")?,
-            ),
+            // The model npr has one K* mass for both charges.
+            m_kstar: match model {
+                ModelName::Npr => value("m_kstar")?,
+                _ => by_charge("m_kstar", "sm_m_kstar_charged")?,
+            },
+            lifetime: lifetime(flavour, parameters)?,
+            weak_coupling: weak_coupling(parameters)?,
         })
+    }
+
+    /// The same with charmonium resonances in place of the charm loop.
+    ///
+    /// # Errors
+    /// When the model has no charm loop (`bare`).
+    pub fn with_charmonium(mut self, charmonium: &Charmonium) -> Result<Self, PhysicsError> {
+        self.model = self.model.with_charmonium(charmonium)?;
+        Ok(self)
     }
 
     /// The amplitude model.
@@ -266,7 +127,7 @@ impl Decay {
         self.m_pion
     }
 
-    /// Pole mass of the K* in GeV, the same for both charges.
+    /// Pole mass of the K* in GeV.
     pub const fn m_kstar(&self) -> f64 {
         self.m_kstar
     }
@@ -291,30 +152,59 @@ impl Decay {
         (self.m_kaon + self.m_pion, self.m_b_meson - 2.0 * self.m_lepton)
     }
 
-    /// Where the rate is not smooth in q2 although inside phase space, in GeV^2, ascending.
-    pub fn q2_thresholds(&self) -> [f64; 2] {
+    /// Where the rate is not smooth in q2 although inside phase space, or changes within less than itself, in GeV^2.
+    pub fn q2_thresholds(&self) -> Vec<f64> {
         self.model.thresholds()
     }
 
     /// The effective coefficients at `q2` (GeV^2), as this flavour sees them.
     pub fn effective_coefficients(&self, q2: f64) -> EffectiveCoefficients {
-        self.model.effective_coefficients(q2, &self.seen)
+        self.model.effective_coefficients(q2).shifted(&self.seen)
     }
 
     /// Transversity amplitudes (theory convention, GeV^(-1/2)) at `q2` (GeV^2) and a K pi mass (GeV); `None` outside
     /// phase space.
     pub fn amplitudes(&self, q2: f64, m_kpi: f64) -> Option<(PhaseSpacePoint, TransversityAmplitudes)> {
         let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
-        let coefficients = self.effective_coefficients(q2);
         let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
-        let amplitudes = amplitudes::transversity(
-            &point,
+        let local = self.transversity(&point, &self.effective_coefficients(q2), &form_factors);
+        let amplitudes = match self.model.nonlocal(&point, &form_factors) {
+            None => local,
+            Some(nonlocal) => {
+                local.with_nonlocal(amplitudes::normalisation(&point, self.weak_coupling), &nonlocal)
+            }
+        };
+        Some((point, amplitudes))
+    }
+
+    /// What one unit of a shift (of b -> s) adds to the amplitudes, which are linear in it; `None` outside phase space.
+    pub fn derivative(
+        &self,
+        q2: f64,
+        m_kpi: f64,
+        direction: WilsonDirection,
+    ) -> Option<TransversityAmplitudes> {
+        let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
+        let unit = WilsonShifts::STANDARD_MODEL.moved(direction, 1.0);
+        let seen = if self.flavour.has_b_quark() { unit } else { unit.conj() };
+        let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
+        Some(self.transversity(&point, &EffectiveCoefficients::default().shifted(&seen), &form_factors))
+    }
+
+    /// What given effective coefficients and form factors contribute to the amplitudes.
+    fn transversity(
+        &self,
+        point: &PhaseSpacePoint,
+        coefficients: &EffectiveCoefficients,
+        form_factors: &FormFactors,
+    ) -> TransversityAmplitudes {
+        amplitudes::transversity(
+            point,
             self.weak_coupling,
             self.model.m_b_quark(),
-            &coefficients,
-            &form_factors,
-        );
-        Some((point, amplitudes))
+            coefficients,
+            form_factors,
+        )
     }
 
     /// `J_1s..J_9` in GeV^-1, LHCb convention, at `q2` (GeV^2) for a K* of mass `m_kpi` (GeV).
@@ -325,4 +215,40 @@ impl Decay {
             convention::exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes))
         })
     }
+}
+
+/// Mass of the B meson in GeV; the model `npr` has that of EvtGen's particle table.
+pub(crate) fn m_b_meson(
+    model: ModelName,
+    flavour: Flavour,
+    parameters: &Parameters,
+) -> Result<f64, PhysicsError> {
+    parameters.value(match (flavour.is_charged(), model) {
+        (true, _) => "m_b_meson_charged",
+        (false, ModelName::Npr) => "m_b_meson_neutral",
+        (false, _) => "sm_m_b_meson_neutral",
+    })
+}
+
+/// Mass of the lepton in GeV.
+pub(crate) fn m_lepton(lepton: Lepton, parameters: &Parameters) -> Result<f64, PhysicsError> {
+    parameters.value(match lepton {
+        Lepton::Electron => "m_electron",
+        Lepton::Muon => "m_muon",
+    })
+}
+
+/// Lifetime of the B meson in GeV^-1.
+pub(crate) fn lifetime(flavour: Flavour, parameters: &Parameters) -> Result<f64, PhysicsError> {
+    let name = if flavour.is_charged() { "lifetime_charged_ps" } else { "lifetime_neutral_ps" };
+    Ok(parameters.value(name)? / parameters.value("hbar_gev_ps")?)
+}
+
+/// The factor of all amplitudes, see [`amplitudes::weak_coupling`].
+pub(crate) fn weak_coupling(parameters: &Parameters) -> Result<f64, PhysicsError> {
+    Ok(amplitudes::weak_coupling(
+        parameters.value("fermi_constant")?,
+        1.0 / parameters.value("alpha_em_inverse")?,
+        Ckm::new(parameters)?.xi_t.norm(),
+    ))
 }

@@ -31,4 +31,16 @@ impl PhysicsError {
     pub(crate) fn unknown(what: &'static str, got: &str, allowed: &[&str]) -> Self {
         Self::Unknown { what, got: got.to_owned(), allowed: allowed.join(", ") }
     }
+
+    pub(crate) fn unless(ok: bool, field: &str, got: f64, allowed: &str) -> Result<(), Self> {
+        if ok {
+            Ok(())
+        } else {
+            Err(Self::OutOfRange {
+                field: field.to_owned(),
+                got: got.to_string(),
+                allowed: allowed.to_owned(),
+            })
+        }
+    }
 }

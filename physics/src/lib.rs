@@ -1,12 +1,18 @@
-//! Physics of B -> K* l l: from Wilson coefficients to the five-fold decay rate.
+//! Physics of B -> K(*) l l: from Wilson coefficients to decay rates and observables.
 //!
 //! This crate opens no files; its inputs come in by `include_str!`. One line a module:
 //!
 //! - [`parameters`]: masses, widths and couplings, each with value, uncertainty, unit and source
+//! - [`process`]: which meson, hadron, lepton, model, and their names
 //! - [`wilson`]: the eight complex shifts of the Wilson coefficients and their names
-//! - [`decay`]: which meson, which lepton, which model: the entry point, [`decay::Decay`]
-//! - [`form_factors`]: B -> K* form factors, one file a paper
+//! - [`decay`]: B -> K* l l with everything fixed but phase space: the entry point, [`decay::Decay`]
+//! - [`ckm`]: the quark mixing matrix and its weak phases
+//! - [`form_factors`]: B -> K* and B -> K form factors, one file a paper
 //! - [`charm_loop`]: the one-loop function Y(q2) in `C9eff`
+//! - [`charm_loop_nnlo`]: the four-quark operators at next-to-next-to-leading order
+//! - [`charmonium`]: resonances in place of the charm loop, an option
+//! - [`spectator`]: spectator scattering
+//! - [`subleading`]: hadronic corrections that no calculation gives
 //! - [`models`]: form factors and effective coefficients of each amplitude model
 //! - [`amplitudes`]: transversity amplitudes, exact in the lepton mass
 //! - [`angular`]: `J_1s..J_9` and the four-fold rate
@@ -14,28 +20,52 @@
 //! - [`kinematics`]: phase space, four-momenta
 //! - [`convention`]: the only file that changes signs or angles
 //! - [`quadrature`]: Gauss-Legendre integration over q2 and masses
-//! - [`observables`]: `F_L`, `A_FB`, `S_i`, `P_i`, `P_i'`, rates, differential and in bins
+//! - [`kaon`]: B -> K l l
+//! - [`cp`]: a decay and its CP conjugate side by side
+//! - [`observables`]: names and definitions of `F_L`, `A_FB`, `S_i`, `A_i`, `P_i`, `P_i'`, `Q_i`, `R_K`, rates
+//! - [`predictions`]: their values at one q2 and in bins
+//! - [`quantities`]: lists of observables in bins, and their exact dependence on a few shifts
+//! - [`uncertainty`]: varied inputs and the spread of what follows from them
+//! - [`score`]: how each event's probability depends on a shift
 
 pub mod amplitudes;
 pub mod angular;
 pub mod charm_loop;
+pub mod charm_loop_nnlo;
+pub mod charmonium;
+pub mod ckm;
 pub mod convention;
+pub mod cp;
 pub mod decay;
 mod error;
 pub mod form_factors;
+pub mod kaon;
 pub mod kinematics;
 pub mod line_shape;
 pub mod models;
+mod names;
 pub mod observables;
 pub mod parameters;
+pub mod predictions;
+pub mod process;
 pub mod quadrature;
+pub mod quantities;
+pub mod score;
+pub mod spectator;
+pub mod subleading;
+mod table;
+pub mod uncertainty;
 pub mod wilson;
 
 pub use angular::AngularCoefficients;
 pub use convention::Convention;
-pub use decay::{Decay, Flavour, Lepton, ModelName};
+pub use decay::Decay;
 pub use error::PhysicsError;
+pub use kaon::KaonDecay;
 pub use line_shape::LineShape;
-pub use observables::{Observable, Predictions};
+pub use observables::Observable;
 pub use parameters::{Parameter, Parameters};
-pub use wilson::{WilsonCoefficient, WilsonShifts};
+pub use predictions::{Predictions, Theory};
+pub use process::{Flavour, Hadron, Lepton, ModelName};
+pub use quantities::{Plan, QuadraticForm, Quantity};
+pub use wilson::{WilsonCoefficient, WilsonDirection, WilsonShifts};

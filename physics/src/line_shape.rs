@@ -2,11 +2,10 @@
 //!
 //! Drawn before and independently of the matrix element, as EvtGen does; one shape for both charges of the K*.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use crate::kinematics::two_body_momentum;
+use crate::names::named;
 use crate::{Parameters, PhysicsError};
 
 /// How the K pi mass of an event is chosen.
@@ -62,22 +61,7 @@ impl LineShape {
     }
 }
 
-impl fmt::Display for LineShape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for LineShape {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("line shape", name, &Self::ALL.map(Self::name)))
-    }
-}
+named!(LineShape, "line shape");
 
 static RESONANCE: LazyLock<Resonance> = LazyLock::new(|| {
     Resonance::new(Parameters::standard()).unwrap_or_else(|error| panic!("built-in K* line shape: {error}"))

@@ -1,73 +1,95 @@
-//! Observables of B -> K* l l at the pole of the K*, at one q2 or in a bin, LHCb convention.
+//! Observables of B -> K(*) l l: their names and what they are of the coefficients of a meson and its antiparticle.
 //!
-//! `S_i` are CP averages: coefficients of meson and antimeson are added, then divided by the added rates. In a bin every
-//! observable is a ratio of integrals over q2, never an average of ratios. [`crate::convention::dhmv_factor`] leads to
-//! the other convention.
+//! LHCb convention. `S_i` are CP averages: coefficients of meson and antimeson are added, then divided by the added
+//! rates; `A_i` are the same with the difference (b -> s decay minus its conjugate). In a bin every observable is a
+//! ratio of integrals over q2, never an average of ratios. [`crate::convention::dhmv_factor`] leads to the other
+//! convention.
 //!
 //! # Source
 //! LHCb, arXiv:1512.04442, and Altmannshofer et al., arXiv:0811.1214; the optimised observables exact in the lepton
 //! mass: `P_1 = S_3/(2 S_2s)`, `P_2 = S_6s/(8 S_2s)`, `P_3 = -S_9/(4 S_2s)`,
-//! `P_{4,5,6,8}' = S_{4,5,7,8}/(2 sqrt(-S_2s S_2c))`, `F_L = -S_2c`, `A_FB = 3/8 (2 S_6s + S_6c)`.
+//! `P_{4,5,6,8}' = S_{4,5,7,8}/(2 sqrt(-S_2s S_2c))`, `F_L = -S_2c`, `A_FB = 3/8 (2 S_6s + S_6c)`;
+//! `Q_i = P_i(mu) - P_i(e)` of Capdevila et al., arXiv:1605.03156; B -> K: Bobeth et al., arXiv:0709.4174.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::kaon::KaonCoefficients;
+use crate::names::named;
+use crate::{AngularCoefficients, Hadron};
 
-use crate::angular::AngularCoefficients;
-use crate::quadrature::integrate;
-use crate::{Decay, Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonShifts};
+pub use crate::cp::CpPair;
+pub use crate::predictions::Predictions;
 
 /// A quantity that experiments quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are the literature's; the module and `name` say what they are")]
 pub enum Observable {
     /// Longitudinal polarisation fraction of the K*.
     FL,
     /// Forward-backward asymmetry of the lepton.
     AFb,
-    /// `S_3`.
     S3,
-    /// `S_4`.
     S4,
-    /// `S_5`.
     S5,
-    /// `S_7`.
+    S6s,
+    S6c,
     S7,
-    /// `S_8`.
     S8,
-    /// `S_9`.
     S9,
-    /// `P_1`.
+    /// CP asymmetry of the rate, `(Gamma - Gammabar)/(Gamma + Gammabar)`.
+    ACp,
+    A3,
+    A4,
+    A5,
+    A6s,
+    A7,
+    A8,
+    A9,
     P1,
-    /// `P_2`.
     P2,
-    /// `P_3`.
     P3,
-    /// `P_4'`.
     P4p,
-    /// `P_5'`.
     P5p,
-    /// `P_6'`.
     P6p,
-    /// `P_8'`.
     P8p,
+    Q1,
+    Q2,
+    Q3,
+    Q4,
+    Q5,
+    Q6,
+    Q8,
+    /// Flat term of B -> K: the fraction of the rate that has no `1 - cos_theta_l^2`.
+    FH,
     /// Differential branching fraction, in a bin its average, in GeV^-2; all K pi charges, CP-averaged.
     DBrDq2,
     /// Differential decay rate, in a bin its average, in GeV^-1; all K pi charges, CP-averaged.
     DGammaDq2,
-    /// Ratio of the rates to muons and to electrons.
+    /// Ratio of the rates of B -> K* to muons and to electrons.
     RKstar,
+    /// Ratio of the rates of B -> K to muons and to electrons.
+    RK,
 }
 
 impl Observable {
     /// All observables.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 37] = [
         Self::FL,
         Self::AFb,
         Self::S3,
         Self::S4,
         Self::S5,
+        Self::S6s,
+        Self::S6c,
         Self::S7,
         Self::S8,
         Self::S9,
+        Self::ACp,
+        Self::A3,
+        Self::A4,
+        Self::A5,
+        Self::A6s,
+        Self::A7,
+        Self::A8,
+        Self::A9,
         Self::P1,
         Self::P2,
         Self::P3,
@@ -75,9 +97,18 @@ impl Observable {
         Self::P5p,
         Self::P6p,
         Self::P8p,
+        Self::Q1,
+        Self::Q2,
+        Self::Q3,
+        Self::Q4,
+        Self::Q5,
+        Self::Q6,
+        Self::Q8,
+        Self::FH,
         Self::DBrDq2,
         Self::DGammaDq2,
         Self::RKstar,
+        Self::RK,
     ];
 
     /// The name used on the command line, in cards and in files.
@@ -88,9 +119,19 @@ impl Observable {
             Self::S3 => "S3",
             Self::S4 => "S4",
             Self::S5 => "S5",
+            Self::S6s => "S6s",
+            Self::S6c => "S6c",
             Self::S7 => "S7",
             Self::S8 => "S8",
             Self::S9 => "S9",
+            Self::ACp => "A_CP",
+            Self::A3 => "A3",
+            Self::A4 => "A4",
+            Self::A5 => "A5",
+            Self::A6s => "A6s",
+            Self::A7 => "A7",
+            Self::A8 => "A8",
+            Self::A9 => "A9",
             Self::P1 => "P1",
             Self::P2 => "P2",
             Self::P3 => "P3",
@@ -98,34 +139,94 @@ impl Observable {
             Self::P5p => "P5p",
             Self::P6p => "P6p",
             Self::P8p => "P8p",
+            Self::Q1 => "Q1",
+            Self::Q2 => "Q2",
+            Self::Q3 => "Q3",
+            Self::Q4 => "Q4",
+            Self::Q5 => "Q5",
+            Self::Q6 => "Q6",
+            Self::Q8 => "Q8",
+            Self::FH => "F_H",
             Self::DBrDq2 => "dBR_dq2",
             Self::DGammaDq2 => "dGamma_dq2",
             Self::RKstar => "R_Kstar",
+            Self::RK => "R_K",
         }
     }
 
-    /// Its value where it is a ratio of coefficients; `None` for the rates, which need more than those.
+    /// Whether the decay to this hadron has it.
+    pub const fn describes(self, hadron: Hadron) -> bool {
+        match self {
+            Self::AFb | Self::ACp | Self::DBrDq2 | Self::DGammaDq2 => true,
+            Self::FH | Self::RK => matches!(hadron, Hadron::Kaon),
+            _ => matches!(hadron, Hadron::Kstar),
+        }
+    }
+
+    /// Whether it compares muons with electrons.
+    pub const fn compares_leptons(self) -> bool {
+        matches!(self, Self::RKstar | Self::RK) || self.compared().is_some()
+    }
+
+    /// Of `Q_i`, the observable whose difference between muons and electrons it is.
+    pub const fn compared(self) -> Option<Self> {
+        match self {
+            Self::Q1 => Some(Self::P1),
+            Self::Q2 => Some(Self::P2),
+            Self::Q3 => Some(Self::P3),
+            Self::Q4 => Some(Self::P4p),
+            Self::Q5 => Some(Self::P5p),
+            Self::Q6 => Some(Self::P6p),
+            Self::Q8 => Some(Self::P8p),
+            _ => None,
+        }
+    }
+
+    /// Its value in B -> K* where it is a ratio of coefficients of one lepton; else `None`.
     pub fn ratio(self, pair: &CpPair) -> Option<f64> {
         let j = pair.average();
         let rate = j.rate();
-        let interference = 2.0 * (-j.j2s * j.j2c).sqrt();
+        let s = |coefficient: f64| Some(coefficient / rate);
+        let a = |coefficient: fn(&AngularCoefficients) -> f64| Some(coefficient(&pair.difference()) / rate);
+        let p = |coefficient: f64| Some(coefficient / (2.0 * (-j.j2s * j.j2c).sqrt()));
         match self {
-            Self::FL => Some(-j.j2c / rate),
-            Self::AFb => Some(0.375 * (2.0 * j.j6s + j.j6c) / rate),
-            Self::S3 => Some(j.j3 / rate),
-            Self::S4 => Some(j.j4 / rate),
-            Self::S5 => Some(j.j5 / rate),
-            Self::S7 => Some(j.j7 / rate),
-            Self::S8 => Some(j.j8 / rate),
-            Self::S9 => Some(j.j9 / rate),
+            Self::FL => s(-j.j2c),
+            Self::AFb => s(0.375 * (2.0 * j.j6s + j.j6c)),
+            Self::S3 => s(j.j3),
+            Self::S4 => s(j.j4),
+            Self::S5 => s(j.j5),
+            Self::S6s => s(j.j6s),
+            Self::S6c => s(j.j6c),
+            Self::S7 => s(j.j7),
+            Self::S8 => s(j.j8),
+            Self::S9 => s(j.j9),
+            Self::ACp => Some(pair.rate_asymmetry()),
+            Self::A3 => a(|j| j.j3),
+            Self::A4 => a(|j| j.j4),
+            Self::A5 => a(|j| j.j5),
+            Self::A6s => a(|j| j.j6s),
+            Self::A7 => a(|j| j.j7),
+            Self::A8 => a(|j| j.j8),
+            Self::A9 => a(|j| j.j9),
             Self::P1 => Some(j.j3 / (2.0 * j.j2s)),
             Self::P2 => Some(j.j6s / (8.0 * j.j2s)),
             Self::P3 => Some(-j.j9 / (4.0 * j.j2s)),
-            Self::P4p => Some(j.j4 / interference),
-            Self::P5p => Some(j.j5 / interference),
-            Self::P6p => Some(j.j7 / interference),
-            Self::P8p => Some(j.j8 / interference),
-            Self::DBrDq2 | Self::DGammaDq2 | Self::RKstar => None,
+            Self::P4p => p(j.j4),
+            Self::P5p => p(j.j5),
+            Self::P6p => p(j.j7),
+            Self::P8p => p(j.j8),
+            _ => None,
+        }
+    }
+
+    /// Its value in B -> K where it is a ratio of coefficients of one lepton; else `None`.
+    pub fn kaon_ratio(self, pair: &CpPair<KaonCoefficients>) -> Option<f64> {
+        let average = pair.average();
+        match self {
+            Self::AFb => Some(average.b / average.rate()),
+            Self::FH => Some(2.0 * (average.a + average.c) / average.rate()),
+            Self::ACp => Some(pair.rate_asymmetry()),
+            _ => None,
         }
     }
 
@@ -139,241 +240,4 @@ impl Observable {
     }
 }
 
-impl fmt::Display for Observable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Observable {
-    type Err = PhysicsError;
-
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("observable", name, &Self::ALL.map(Self::name)))
-    }
-}
-
-/// The coefficients of a meson and of its antiparticle, LHCb convention, at one q2 or integrated over a bin.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct CpPair {
-    /// Of the b -> s decay (B0bar, B-).
-    pub j: AngularCoefficients,
-    /// Of its CP conjugate (B0, B+).
-    pub j_bar: AngularCoefficients,
-}
-
-impl CpPair {
-    /// `(J_i + Jbar_i)/2`, whose rate is the CP-averaged rate.
-    pub fn average(&self) -> AngularCoefficients {
-        (self.j + self.j_bar) * 0.5
-    }
-
-    /// `(J_i - Jbar_i)/2`.
-    pub fn difference(&self) -> AngularCoefficients {
-        (self.j - self.j_bar) * 0.5
-    }
-}
-
-impl std::ops::AddAssign for CpPair {
-    fn add_assign(&mut self, other: Self) {
-        self.j += other.j;
-        self.j_bar += other.j_bar;
-    }
-}
-
-impl std::ops::Mul<f64> for CpPair {
-    type Output = Self;
-
-    fn mul(self, factor: f64) -> Self {
-        Self { j: self.j * factor, j_bar: self.j_bar * factor }
-    }
-}
-
-/// The decays of a meson and of its antiparticle to one lepton.
-#[derive(Debug, Clone, Copy)]
-struct Process {
-    decay: Decay,
-    decay_bar: Decay,
-}
-
-impl Process {
-    fn new(
-        model: ModelName,
-        flavour: Flavour,
-        lepton: Lepton,
-        shifts: &WilsonShifts,
-        parameters: &Parameters,
-    ) -> Result<Self, PhysicsError> {
-        let flavour = if flavour.has_b_quark() { flavour } else { flavour.conjugate() };
-        Ok(Self {
-            decay: Decay::with_parameters(model, flavour, lepton, shifts, parameters)?,
-            decay_bar: Decay::with_parameters(model, flavour.conjugate(), lepton, shifts, parameters)?,
-        })
-    }
-
-    fn at(&self, q2: f64) -> CpPair {
-        let m_kstar = self.decay.m_kstar();
-        CpPair {
-            j: self.decay.angular_coefficients(q2, m_kstar),
-            j_bar: self.decay_bar.angular_coefficients(q2, m_kstar),
-        }
-    }
-
-    /// Integral over a bin; what lies outside phase space adds nothing.
-    fn integrated(&self, q2_min: f64, q2_max: f64) -> CpPair {
-        let low = q2_min.max(self.decay.q2_min());
-        let high = q2_max.min(self.decay.q2_max(self.decay.m_kstar()));
-        // The rate has poles and logarithms at q2 = 0: pieces grow with their distance from it.
-        let growing =
-            std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge)).take_while(|edge| *edge < high);
-        integrate(low, high, growing.chain(self.decay.q2_thresholds()), |q2| self.at(q2))
-    }
-}
-
-/// Predictions for one B meson, averaged with its antiparticle, with muons and with electrons.
-#[derive(Debug, Clone, Copy)]
-pub struct Predictions {
-    muon: Process,
-    electron: Process,
-}
-
-impl Predictions {
-    /// With the built-in inputs. `flavour` names the meson or its antiparticle; muons see `muon_shifts`, electrons
-    /// `electron_shifts`.
-    ///
-    /// # Errors
-    /// When a shift is not a finite number of allowed size; the error names it.
-    pub fn new(
-        model: ModelName,
-        flavour: Flavour,
-        muon_shifts: &WilsonShifts,
-        electron_shifts: &WilsonShifts,
-    ) -> Result<Self, PhysicsError> {
-        Self::with_parameters(model, flavour, muon_shifts, electron_shifts, Parameters::standard())
-    }
-
-    /// With the caller's inputs.
-    ///
-    /// # Errors
-    /// When a shift is not a finite number of allowed size, or an input is missing.
-    pub fn with_parameters(
-        model: ModelName,
-        flavour: Flavour,
-        muon_shifts: &WilsonShifts,
-        electron_shifts: &WilsonShifts,
-        parameters: &Parameters,
-    ) -> Result<Self, PhysicsError> {
-        Ok(Self {
-            muon: Process::new(model, flavour, Lepton::Muon, muon_shifts, parameters)?,
-            electron: Process::new(model, flavour, Lepton::Electron, electron_shifts, parameters)?,
-        })
-    }
-
-    /// The process as files name it, such as `B0->K*0mumu`.
-    pub fn process_name(&self, lepton: Lepton) -> String {
-        let mesons = if self.muon.decay.flavour().is_charged() { "B+->K*+" } else { "B0->K*0" };
-        let pair = match lepton {
-            Lepton::Electron => "ee",
-            Lepton::Muon => "mumu",
-        };
-        format!("{mesons}{pair}")
-    }
-
-    /// Smallest and largest q2 at the pole of the K*, in GeV^2.
-    pub fn q2_range(&self, lepton: Lepton) -> (f64, f64) {
-        let decay = &self.process(lepton).decay;
-        (decay.q2_min(), decay.q2_max(decay.m_kstar()))
-    }
-
-    /// The coefficients at one q2 (GeV^2), in GeV^-1.
-    pub fn coefficients(&self, lepton: Lepton, q2: f64) -> CpPair {
-        self.process(lepton).at(q2)
-    }
-
-    /// The coefficients integrated over a bin (GeV^2), in GeV.
-    ///
-    /// # Errors
-    /// When the bin is not an interval that overlaps phase space.
-    pub fn integrated_coefficients(
-        &self,
-        lepton: Lepton,
-        q2_min: f64,
-        q2_max: f64,
-    ) -> Result<CpPair, PhysicsError> {
-        let (low, high) = self.q2_range(lepton);
-        let inside = q2_min >= 0.0 && q2_min < q2_max && q2_max.is_finite() && q2_max > low && q2_min < high;
-        if inside {
-            Ok(self.process(lepton).integrated(q2_min, q2_max))
-        } else {
-            Err(PhysicsError::OutOfRange {
-                field: "q2 bin".to_owned(),
-                got: format!("[{q2_min}, {q2_max}]"),
-                allowed: format!("0 <= q2_min < q2_max, overlapping {low:.6} to {high:.6} GeV^2"),
-            })
-        }
-    }
-
-    /// One observable at one q2 (GeV^2); of the decay to `lepton`, which `R_Kstar` ignores.
-    ///
-    /// # Errors
-    /// When q2 is not inside phase space.
-    pub fn differential(&self, lepton: Lepton, observable: Observable, q2: f64) -> Result<f64, PhysicsError> {
-        let lepton = if observable == Observable::RKstar { Lepton::Muon } else { lepton };
-        let (low, high) = self.q2_range(lepton);
-        if !(q2 > low && q2 < high) {
-            return Err(PhysicsError::OutOfRange {
-                field: "q2".to_owned(),
-                got: q2.to_string(),
-                allowed: format!("between {low:.6} and {high:.6} GeV^2"),
-            });
-        }
-        let reference = self.coefficients(Lepton::Electron, q2);
-        Ok(self.evaluate(observable, &self.coefficients(lepton, q2), &reference, 1.0))
-    }
-
-    /// Observables in one bin (GeV^2), in the order asked for; of the decay to `lepton`, which `R_Kstar` ignores.
-    ///
-    /// # Errors
-    /// When the bin is not an interval that overlaps phase space.
-    pub fn binned(
-        &self,
-        lepton: Lepton,
-        observables: &[Observable],
-        q2_min: f64,
-        q2_max: f64,
-    ) -> Result<Vec<f64>, PhysicsError> {
-        let own = self.integrated_coefficients(lepton, q2_min, q2_max)?;
-        let (muon, electron) = if observables.contains(&Observable::RKstar) {
-            match lepton {
-                Lepton::Muon => (own, self.integrated_coefficients(Lepton::Electron, q2_min, q2_max)?),
-                Lepton::Electron => (self.integrated_coefficients(Lepton::Muon, q2_min, q2_max)?, own),
-            }
-        } else {
-            (own, own)
-        };
-        let evaluate = |&observable: &Observable| {
-            let pair = if observable == Observable::RKstar { &muon } else { &own };
-            self.evaluate(observable, pair, &electron, q2_max - q2_min)
-        };
-        Ok(observables.iter().map(evaluate).collect())
-    }
-
-    const fn process(&self, lepton: Lepton) -> &Process {
-        match lepton {
-            Lepton::Electron => &self.electron,
-            Lepton::Muon => &self.muon,
-        }
-    }
-
-    fn evaluate(&self, observable: Observable, pair: &CpPair, electron: &CpPair, width: f64) -> f64 {
-        let rate = pair.average().rate();
-        observable.ratio(pair).unwrap_or_else(|| match observable {
-            Observable::DBrDq2 => rate / width * self.muon.decay.lifetime(),
-            Observable::RKstar => rate / electron.average().rate(),
-            _ => rate / width,
-        })
-    }
-}
+named!(Observable, "observable");

@@ -12,11 +12,23 @@ use serde::{Deserialize, Serialize};
 use crate::PhysicsError;
 
 /// The built-in data files: name and contents.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("parameters.toml", include_str!("../data/parameters.toml")),
     ("npr.toml", include_str!("../data/npr.toml")),
+    ("standard_model.toml", include_str!("../data/standard_model.toml")),
+    ("charmonium.toml", include_str!("../data/charmonium.toml")),
+    ("subleading.toml", include_str!("../data/subleading.toml")),
     ("form_factors_bsz2015.toml", include_str!("../data/form_factors_bsz2015.toml")),
+    ("form_factors_grvdv2023.toml", include_str!("../data/form_factors_grvdv2023.toml")),
 ];
+
+/// Contents of a built-in data file.
+///
+/// # Panics
+/// When the file is broken, which is a bug of this crate.
+pub(crate) fn built_in_data<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {
+    toml::from_str(text).unwrap_or_else(|error| panic!("built-in data file {file}: {error}"))
+}
 
 /// One physical input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,8 +62,7 @@ impl Parameters {
     fn built_in() -> Self {
         let mut all = BTreeMap::new();
         for (file, text) in BUILT_IN {
-            let entries: BTreeMap<String, Parameter> =
-                toml::from_str(text).unwrap_or_else(|error| panic!("built-in data file {file}: {error}"));
+            let entries: BTreeMap<String, Parameter> = built_in_data(file, text);
             for (name, entry) in entries {
                 assert!(all.insert(name.clone(), entry).is_none(), "built-in data file {file}: {name} twice");
             }
@@ -84,17 +95,22 @@ impl Parameters {
     /// When no input has this name, or the value is not a finite number.
     pub fn with_value(mut self, name: &str, value: f64) -> Result<Self, PhysicsError> {
         self.get(name)?;
-        if !value.is_finite() {
-            return Err(PhysicsError::OutOfRange {
-                field: name.to_owned(),
-                got: value.to_string(),
-                allowed: "a finite number".to_owned(),
-            });
-        }
+        PhysicsError::unless(value.is_finite(), name, value, "a finite number")?;
         if let Some(entry) = self.0.get_mut(name) {
             entry.value = value;
         }
         Ok(self)
+    }
+
+    /// Moves one central value.
+    pub(crate) fn shift(&mut self, name: &str, by: f64) -> Result<(), PhysicsError> {
+        match self.0.get_mut(name) {
+            Some(entry) => {
+                entry.value += by;
+                Ok(())
+            }
+            None => self.value(name).map(|_| ()),
+        }
     }
 
     /// Name and entry of each input, in alphabetical order.

@@ -9,10 +9,7 @@ const NODES: usize = 32;
 
 static RULE: LazyLock<[(f64, f64); NODES]> = LazyLock::new(legendre_rule);
 
-/// Integral of `f` over `[low, high]`, split at those `breaks` that lie inside.
-///
-/// Within each piece the variable is substituted by `x = a + (b - a) t^2 (3 - 2 t)`: square-root behaviour at either
-/// end of a piece (a threshold, an end of phase space) becomes smooth.
+/// Integral of `f` over `[low, high]`, split at those `breaks` that lie inside: the sum over [`nodes`].
 pub fn integrate<T>(
     low: f64,
     high: f64,
@@ -22,19 +19,32 @@ pub fn integrate<T>(
 where
     T: Default + AddAssign + Mul<f64, Output = T>,
 {
+    let mut sum = T::default();
+    for (x, weight) in nodes(low, high, breaks) {
+        sum += f(x) * weight;
+    }
+    sum
+}
+
+/// Nodes and weights on `[low, high]`, split at those `breaks` that lie inside.
+///
+/// Within each piece the variable is substituted by `x = a + (b - a) t^2 (3 - 2 t)`: square-root behaviour at either
+/// end of a piece (a threshold, an end of phase space) becomes smooth.
+pub fn nodes(low: f64, high: f64, breaks: impl IntoIterator<Item = f64>) -> Vec<(f64, f64)> {
     let mut edges: Vec<f64> = breaks.into_iter().filter(|x| *x > low && *x < high).collect();
     edges.extend([low, high]);
     edges.sort_by(f64::total_cmp);
 
-    let mut sum = T::default();
+    let mut nodes = Vec::with_capacity((edges.len() - 1) * NODES);
     for piece in edges.windows(2) {
         let (a, width) = (piece[0], piece[1] - piece[0]);
-        for &(t, weight) in RULE.iter() {
-            let x = a + width * t * t * (3.0 - 2.0 * t);
-            sum += f(x) * (weight * width * 6.0 * t * (1.0 - t));
-        }
+        nodes.extend(
+            RULE.iter().map(|&(t, weight)| {
+                (a + width * t * t * (3.0 - 2.0 * t), weight * width * 6.0 * t * (1.0 - t))
+            }),
+        );
     }
-    sum
+    nodes
 }
 
 /// Nodes and weights on [0, 1], by Newton's method on the Legendre polynomial.

@@ -6,12 +6,10 @@
 //! `m_b`, so that `c_s` and `c_p` are in GeV^-1. Where they come without it (EOS, EvtGen), coefficients are larger by
 //! `m_b`.
 
-use std::fmt;
-use std::str::FromStr;
-
 use num_complex::Complex64;
 
 use crate::PhysicsError;
+use crate::names::named;
 
 /// The eight coefficients of the effective Hamiltonian whose shifts are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,20 +52,36 @@ impl WilsonCoefficient {
     }
 }
 
-impl fmt::Display for WilsonCoefficient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+named!(WilsonCoefficient, "Wilson coefficient");
+
+/// Real or imaginary part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Part {
+    /// Real part.
+    #[default]
+    Real,
+    /// Imaginary part.
+    Imaginary,
 }
 
-impl FromStr for WilsonCoefficient {
-    type Err = PhysicsError;
+/// One real number of the sixteen that the shifts are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WilsonDirection {
+    /// The coefficient.
+    pub coefficient: WilsonCoefficient,
+    /// Its part.
+    pub part: Part,
+}
 
-    fn from_str(name: &str) -> Result<Self, PhysicsError> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.name() == name)
-            .ok_or_else(|| PhysicsError::unknown("Wilson coefficient", name, &Self::ALL.map(Self::name)))
+impl WilsonDirection {
+    /// The real part of a coefficient.
+    pub const fn real(coefficient: WilsonCoefficient) -> Self {
+        Self { coefficient, part: Part::Real }
+    }
+
+    /// The imaginary part of a coefficient.
+    pub const fn imaginary(coefficient: WilsonCoefficient) -> Self {
+        Self { coefficient, part: Part::Imaginary }
     }
 }
 
@@ -94,6 +108,16 @@ impl WilsonShifts {
     pub fn with(mut self, coefficient: WilsonCoefficient, value: Complex64) -> Self {
         self.0[coefficient as usize] = value;
         self
+    }
+
+    /// The same shifts, moved by `step` in one direction.
+    #[must_use]
+    pub fn moved(self, direction: WilsonDirection, step: f64) -> Self {
+        let step = match direction.part {
+            Part::Real => Complex64::new(step, 0.0),
+            Part::Imaginary => Complex64::new(0.0, step),
+        };
+        self.with(direction.coefficient, self.get(direction.coefficient) + step)
     }
 
     /// The shifts that the CP-conjugate process sees.

@@ -4,6 +4,7 @@
 //! on trial, to the digits of the reference.
 
 use humboldt_physics::amplitudes::{self, EffectiveCoefficients};
+use humboldt_physics::ckm::Ckm;
 use humboldt_physics::convention::exchange_lhcb_and_theory;
 use humboldt_physics::form_factors::FormFactors;
 use humboldt_physics::kinematics::PhaseSpacePoint;
@@ -72,7 +73,7 @@ fn coefficients(q2: &str, c9: Complex64, c10: f64) -> AngularCoefficients {
     let coupling = amplitudes::weak_coupling(
         input("fermi_constant"),
         1.0 / input("alpha_em_inverse"),
-        input("ckm_vtb_vts"),
+        Ckm::new(Parameters::standard()).expect("built-in inputs").xi_t.norm(),
     );
     let point = PhaseSpacePoint::new(M_B_MESON, M_KSTAR, M_MUON, q2.parse().expect("a number"))
         .expect("inside phase space");

@@ -2,17 +2,22 @@
 
 use std::f64::consts::PI;
 
-use humboldt_physics::convention::exchange_lhcb_and_theory;
+use humboldt_physics::convention::{exchange_lepton_angle, exchange_lhcb_and_theory};
+use humboldt_physics::kaon::KaonCoefficients;
 use humboldt_physics::quadrature::integrate;
 use humboldt_physics::{
-    AngularCoefficients, Convention, Decay, Flavour, Lepton, LineShape, ModelName, Observable, PhysicsError,
-    WilsonCoefficient, WilsonShifts,
+    AngularCoefficients, Convention, Decay, Flavour, KaonDecay, Lepton, LineShape, ModelName, Observable,
+    Parameters, PhysicsError, WilsonCoefficient, WilsonShifts,
 };
 use num_complex::Complex64;
 use proptest::prelude::*;
 
 fn decay(flavour: Flavour, lepton: Lepton, shifts: &WilsonShifts) -> Decay {
-    Decay::new(ModelName::Npr, flavour, lepton, shifts).expect("finite shifts")
+    decay_of(ModelName::Npr, flavour, lepton, shifts)
+}
+
+fn decay_of(model: ModelName, flavour: Flavour, lepton: Lepton, shifts: &WilsonShifts) -> Decay {
+    Decay::new(model, flavour, lepton, shifts).expect("finite shifts")
 }
 
 /// One of the shifts' sizes between nothing and far beyond physics, with any phase.
@@ -48,6 +53,10 @@ fn flavour() -> impl Strategy<Value = Flavour> {
     prop::sample::select(Flavour::ALL.to_vec())
 }
 
+fn model() -> impl Strategy<Value = ModelName> {
+    prop::sample::select(ModelName::ALL.to_vec())
+}
+
 fn lepton() -> impl Strategy<Value = Lepton> {
     prop::sample::select(Lepton::ALL.to_vec())
 }
@@ -57,13 +66,14 @@ proptest! {
 
     #[test]
     fn rate_is_never_negative(
+        model in model(),
         shifts in shifts(),
         flavour in flavour(),
         lepton in lepton(),
         (in_mass, in_q2) in (fraction(), fraction()),
         (cos_theta_l, cos_theta_k, chi) in (-1.0..=1.0_f64, -1.0..=1.0_f64, -PI..=PI),
     ) {
-        let decay = decay(flavour, lepton, &shifts);
+        let decay = decay_of(model, flavour, lepton, &shifts);
         let m_kpi = LineShape::M_KPI_MIN + in_mass * (LineShape::M_KPI_MAX - LineShape::M_KPI_MIN);
         let (low, high) = (decay.q2_min(), decay.q2_max(m_kpi));
         let j = decay.angular_coefficients(low + in_q2 * (high - low), m_kpi);
@@ -71,6 +81,25 @@ proptest! {
         prop_assert!(largest.is_finite());
         prop_assert!(j.rate() >= 0.0 && j.density(cos_theta_l, cos_theta_k, chi) >= 0.0);
         let unclamped = j.angular_sum(cos_theta_l, cos_theta_k, chi);
+        prop_assert!(unclamped >= -1e-13 * largest, "{unclamped:e} beside {largest:e}");
+    }
+
+    #[test]
+    fn kaon_rate_is_never_negative(
+        model in model(),
+        shifts in shifts(),
+        flavour in flavour(),
+        lepton in lepton(),
+        in_q2 in fraction(),
+        cos_theta_l in prop_oneof![-1.0..=1.0_f64, Just(1.0), Just(-1.0)],
+    ) {
+        let decay = KaonDecay::with_parameters(model, flavour, lepton, &shifts, Parameters::standard())
+            .expect("finite shifts");
+        let (low, high) = decay.q2_range();
+        let KaonCoefficients { a, b, c } = decay.coefficients(low + in_q2 * (high - low));
+        let largest = a.abs().max(b.abs()).max(c.abs());
+        prop_assert!(largest.is_finite() && 2.0 * (a + c / 3.0) >= 0.0);
+        let unclamped = a + cos_theta_l * (b + cos_theta_l * c);
         prop_assert!(unclamped >= -1e-13 * largest, "{unclamped:e} beside {largest:e}");
     }
 
@@ -92,6 +121,8 @@ proptest! {
         let theory = exchange_lhcb_and_theory(j);
         prop_assert_eq!(exchange_lhcb_and_theory(theory), j);
         prop_assert!((theory.rate() - j.rate()).abs() < f64::EPSILON);
+        let kaon = KaonCoefficients { a: j.j1s, b: j.j2s, c: j.j3 };
+        prop_assert_eq!(exchange_lepton_angle(exchange_lepton_angle(kaon)), kaon);
     }
 
     /// Lepton angle from the other lepton, plane angle reversed: the same physical density.
@@ -187,18 +218,56 @@ fn bad_shifts_are_refused_by_name() {
     for value in [f64::NAN, f64::INFINITY, 1e10] {
         for coefficient in WilsonCoefficient::ALL {
             let shifts = WilsonShifts::STANDARD_MODEL.with(coefficient, Complex64::new(0.0, value));
-            match Decay::new(ModelName::Npr, Flavour::B0, Lepton::Muon, &shifts) {
-                Err(PhysicsError::OutOfRange { field, .. }) => assert_eq!(field, coefficient.name()),
-                other => panic!("{coefficient} = {value}: {other:?}"),
+            for model in ModelName::ALL {
+                match Decay::new(model, Flavour::B0, Lepton::Muon, &shifts) {
+                    Err(PhysicsError::OutOfRange { field, .. }) => assert_eq!(field, coefficient.name()),
+                    other => panic!("{coefficient} = {value}: {other:?}"),
+                }
             }
         }
     }
+}
+
+/// Everything that a model reads can be overridden, and a wrong name or a non-number is refused.
+#[test]
+fn inputs_change_predictions_and_bad_ones_are_refused_by_name() {
+    let at = |parameters: &Parameters| {
+        let decay = Decay::with_parameters(
+            ModelName::Full,
+            Flavour::B0,
+            Lepton::Muon,
+            &WilsonShifts::STANDARD_MODEL,
+            parameters,
+        );
+        decay.expect("valid inputs").angular_coefficients(3.0, 0.89555)
+    };
+    let standard = Parameters::standard();
+    for name in ["sm_c9", "sm_m_c_pole", "bsz2015_v_alpha0", "v_cb", "subleading_neutral_kstar_a_zero_re"] {
+        let moved = standard.value(name).expect("a known input") * 1.01 + 0.001;
+        let changed = standard.clone().with_value(name, moved).expect("a number");
+        assert_ne!(at(&changed), at(standard), "{name}");
+    }
+    for (name, value) in [("sm_c99", 1.0), ("sm_c9", f64::NAN)] {
+        assert!(standard.clone().with_value(name, value).is_err(), "{name}");
+    }
+    let wrong = standard.clone().with_value("sm_m_c_pole", -1.0).expect("a number");
+    let refused = Decay::with_parameters(
+        ModelName::Nnlo,
+        Flavour::B0,
+        Lepton::Muon,
+        &WilsonShifts::STANDARD_MODEL,
+        &wrong,
+    );
+    assert!(matches!(refused, Err(PhysicsError::OutOfRange { field, .. }) if field == "sm_m_c_pole"));
 }
 
 #[test]
 fn names_round_trip() {
     for observable in Observable::ALL {
         assert_eq!(observable.name().parse(), Ok(observable));
+    }
+    for model in ModelName::ALL {
+        assert_eq!(model.name().parse(), Ok(model));
     }
     for convention in Convention::ALL {
         assert_eq!(convention.name().parse(), Ok(convention));

@@ -69,6 +69,9 @@ pub struct ObservableValue {
     /// Its theory uncertainty, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uncertainty: Option<f64>,
+    /// The correlation of its uncertainty with that of each value of the array, in order, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Vec<f64>>,
 }
 
 /// One line of `training/metrics.jsonl`.

@@ -1,28 +1,49 @@
-//! `humboldt observe`: predictions of angular observables and rates in bins of q2.
+//! `humboldt observe`: predictions of angular observables and rates in bins of q2, with theory uncertainties.
 
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use humboldt_physics::observables::{Observable, Predictions};
-use humboldt_physics::{Flavour, Lepton, ModelName, PhysicsError, WilsonShifts};
+use humboldt_physics::charmonium::Charmonium;
+use humboldt_physics::convention::dhmv_factor;
+use humboldt_physics::process::process_name;
+use humboldt_physics::uncertainty::{Spread, Variation};
+use humboldt_physics::{
+    Convention, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError, Plan, Quantity,
+    Theory, WilsonCoefficient, WilsonShifts,
+};
 use humboldt_schemas::card::Q2Range;
+use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::results::ObservableValue;
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::arguments::ShiftArguments;
-
-/// Print F_L, A_FB, S_i, P_i, P_i' (LHCb convention, CP-averaged) and rates in bins of q2, from the amplitudes
+/// Print F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2, from the amplitudes
 #[derive(Debug, Args)]
 pub(super) struct ObserveArguments {
-    #[command(flatten)]
-    shifts: ShiftArguments,
-    /// Amplitude model: npr
-    #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
+    /// Shift of C9 of muons; short for --wc c9=X
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = finite)]
+    delta_c9: Option<f64>,
+    /// Shifts of Wilson coefficients: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p of muons, with _e of electrons;
+    /// complex values allowed, as in c9=-1,c9_e=-0.5,c10=0.5+0.1i
+    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = shift)]
+    wilson: Vec<Shift>,
+    /// Amplitude model: npr, bare, nnlo, full
+    #[arg(long, default_value = ModelName::Full.name(), value_parser = ModelName::from_str)]
     model: ModelName,
+    /// Charmonium resonances in place of the charm loop; scale and phase [rad] of single ones as in
+    /// j_psi=1:3.14,psi_2s=0.5:0
+    #[arg(long, value_name = "NAME=SCALE:PHASE,...", num_args = 0..=1, value_delimiter = ',', value_parser = resonance)]
+    charmonium: Option<Vec<(String, f64, f64)>>,
     /// Decaying meson, averaged with its antiparticle: B0 or B+
     #[arg(long, default_value = Flavour::B0.name(), value_parser = Flavour::from_str)]
     flavour: Flavour,
-    /// Lepton: mu, e. Shifts belong to muons; electrons stay at the Standard Model
+    /// Strange meson of the final state: K*, K
+    #[arg(long, default_value = Hadron::default().name(), value_parser = Hadron::from_str)]
+    hadron: Hadron,
+    /// Lepton: mu, e
     #[arg(long, default_value = Lepton::default().name(), value_parser = Lepton::from_str)]
     lepton: Lepton,
     /// Bins in q2 [GeV^2], as in 1.1:2.5,4:6; an end may be open
@@ -31,10 +52,22 @@ pub(super) struct ObserveArguments {
     /// Only these observables, as in F_L,P5p; all by default
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Observable::from_str)]
     observables: Vec<Observable>,
-    /// Print a JSON array of {process, observable, q2_min, q2_max, value}
+    /// Signs and factors: lhcb, or theory (Altmannshofer et al. for S_i, A_i, A_FB; DHMV for P_i, P_i', Q_i)
+    #[arg(long, default_value = Convention::default().name(), value_parser = Convention::from_str)]
+    convention: Convention,
+    /// Theory uncertainties from this many draws of all inputs, at least 2
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    uncertainty: Option<u32>,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print a JSON array of {process, observable, q2_min, q2_max, value}, with uncertainty and correlation where asked for
     #[arg(long)]
     json: bool,
 }
+
+/// The shift of one coefficient of one lepton.
+type Shift = (Lepton, WilsonCoefficient, ComplexValue);
 
 impl ObserveArguments {
     pub(super) fn run(self) -> Result<()> {
@@ -48,25 +81,134 @@ impl ObserveArguments {
     }
 
     fn values(&self) -> Result<Vec<ObservableValue>> {
-        let predictions =
-            Predictions::new(self.model, self.flavour, &self.shifts.shifts()?, &WilsonShifts::STANDARD_MODEL)?;
-        let observables: Vec<Observable> =
-            if self.observables.is_empty() { Observable::ALL.to_vec() } else { self.observables.clone() };
-        let (low, high) = predictions.q2_range(self.lepton);
-        let per_bin = self.bins.iter().map(|bin| {
-            let (q2_min, q2_max) = (bin.min.unwrap_or(low), bin.max.unwrap_or(high));
-            let values = predictions.binned(self.lepton, &observables, q2_min, q2_max)?;
-            Ok(observables.iter().zip(values).map(move |(observable, value)| ObservableValue {
-                process: predictions.process_name(self.lepton),
-                observable: observable.name().to_owned(),
-                q2_min,
-                q2_max,
-                value,
-                uncertainty: None,
-            }))
-        });
-        Ok(per_bin.collect::<Result<Vec<_>, PhysicsError>>()?.into_iter().flatten().collect())
+        let theory = self.theory()?;
+        let plan = self.plan(&theory)?;
+        let factors: Vec<f64> = plan
+            .quantities()
+            .iter()
+            .map(|quantity| match self.convention {
+                Convention::Lhcb => 1.0,
+                Convention::Theory => dhmv_factor(quantity.observable),
+            })
+            .collect();
+        let of = |theory: &Theory| -> Result<Vec<f64>, PhysicsError> {
+            Ok(plan.values(theory)?.into_iter().zip(&factors).map(|(value, factor)| value * factor).collect())
+        };
+
+        let values = of(&theory)?;
+        let spread = match self.uncertainty {
+            None => None,
+            Some(draws) => Spread::of(&self.samples(&theory, draws, &of)?),
+        };
+        let name = |quantity: &Quantity| process_name(self.flavour, self.hadron, quantity.lepton);
+        let value = |(index, (quantity, value)): (usize, (&Quantity, f64))| ObservableValue {
+            process: name(quantity),
+            observable: quantity.observable.name().to_owned(),
+            q2_min: quantity.q2_min,
+            q2_max: quantity.q2_max,
+            value,
+            uncertainty: spread.as_ref().map(|spread| spread.sigma[index]),
+            correlation: spread.as_ref().map(|spread| spread.correlation[index].clone()),
+        };
+        Ok(plan.quantities().iter().zip(values).enumerate().map(value).collect())
     }
+
+    fn theory(&self) -> Result<Theory<'static>> {
+        let mut theory = Theory::new(self.model, Parameters::standard());
+        let c9 = self.delta_c9.map(|x| (Lepton::Muon, WilsonCoefficient::C9, ComplexValue(x.into())));
+        let mut seen = Vec::new();
+        for (lepton, coefficient, value) in c9.into_iter().chain(self.wilson.iter().copied()) {
+            if seen.contains(&(lepton, coefficient)) {
+                bail!(
+                    "--wc {coefficient} = {value} is not allowed; allowed: each coefficient once (--delta-c9 is c9)"
+                );
+            }
+            seen.push((lepton, coefficient));
+            let shifts: &mut WilsonShifts = match lepton {
+                Lepton::Electron => &mut theory.electron_shifts,
+                Lepton::Muon => &mut theory.muon_shifts,
+            };
+            *shifts = shifts.with(coefficient, value.0);
+        }
+        if let Some(resonances) = &self.charmonium {
+            let mut charmonium = Charmonium::new(theory.parameters)?;
+            for (name, scale, phase) in resonances {
+                charmonium = charmonium.with(name, *scale, *phase)?;
+            }
+            theory.charmonium = Some(charmonium);
+        }
+        Ok(theory)
+    }
+
+    /// Every observable in every bin.
+    fn plan(&self, theory: &Theory) -> Result<Plan> {
+        let observables: Vec<Observable> = if self.observables.is_empty() {
+            Observable::ALL.into_iter().filter(|observable| observable.describes(self.hadron)).collect()
+        } else {
+            self.observables.clone()
+        };
+        let (low, high) = theory.predictions(self.flavour, self.hadron)?.q2_range(self.lepton);
+        let quantities: Vec<Quantity> = self
+            .bins
+            .iter()
+            .flat_map(|bin| {
+                observables.iter().map(move |observable| Quantity {
+                    flavour: self.flavour,
+                    hadron: self.hadron,
+                    lepton: self.lepton,
+                    observable: *observable,
+                    q2_min: bin.min.unwrap_or(low),
+                    q2_max: bin.max.unwrap_or(high),
+                })
+            })
+            .collect();
+        Ok(Plan::new(&quantities))
+    }
+
+    /// The quantities with varied inputs. Draw k takes words k d to (k + 1) d of one stream, d the number of inputs: it
+    /// does not depend on threads, and more draws hold the fewer.
+    fn samples(
+        &self,
+        theory: &Theory,
+        draws: u32,
+        of: &(impl Fn(&Theory) -> Result<Vec<f64>, PhysicsError> + Sync),
+    ) -> Result<Vec<Vec<f64>>, PhysicsError> {
+        let variation = Variation::new(theory.parameters)?;
+        let stream = Pcg64::seed_from_u64(self.seed);
+        let normal = Normal::standard();
+        let draw = |k: u32| {
+            let mut rng = stream.clone();
+            rng.advance(u128::from(k) * variation.dimension() as u128);
+            // The middle of one of 2^52 intervals of equal probability.
+            let mut unit_normal =
+                || normal.inverse_cdf(((rng.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64);
+            let normals: Vec<f64> = (0..variation.dimension()).map(|_| unit_normal()).collect();
+            let parameters = variation.varied(&normals)?;
+            of(&Theory { parameters: &parameters, ..theory.clone() })
+        };
+        (0..draws).into_par_iter().map(draw).collect()
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| "allowed: a finite number".to_owned())
+}
+
+fn shift(text: &str) -> Result<Shift, String> {
+    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
+    let name = name.trim();
+    let (lepton, coefficient) =
+        name.strip_suffix("_e").map_or((Lepton::Muon, name), |name| (Lepton::Electron, name));
+    let coefficient = coefficient.parse().map_err(|e: PhysicsError| e.to_string())?;
+    let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
+    Ok((lepton, coefficient, value))
+}
+
+fn resonance(text: &str) -> Result<(String, f64, f64), String> {
+    let wrong = || format!("allowed: NAME=SCALE:PHASE with NAME one of {}", Charmonium::NAMES.join(", "));
+    let (name, numbers) = text.split_once('=').ok_or_else(wrong)?;
+    let (scale, phase) = numbers.split_once(':').ok_or_else(wrong)?;
+    Ok((name.trim().to_owned(), finite(scale.trim())?, finite(phase.trim())?))
 }
 
 fn print_table(values: &[ObservableValue]) {
@@ -75,18 +217,31 @@ fn print_table(values: &[ObservableValue]) {
     if let Some(first) = values.first() {
         println!("{}", first.process);
     }
+    let width = if values.iter().any(|v| v.uncertainty.is_some()) { 26 } else { 16 };
     print!("{:<12}", "q2 [GeV^2]");
     for (low, high) in &bins {
-        print!("{:>16}", format!("[{low:.4}, {high:.4}]"));
+        print!("{:>width$}", format!("[{low:.4}, {high:.4}]"));
     }
     println!();
     let count = values.len() / bins.len().max(1);
-    for (i, value) in values.iter().take(count).enumerate() {
-        print!("{:<12}", value.observable);
+    for (i, first) in values.iter().take(count).enumerate() {
+        print!("{:<12}", first.observable);
         for bin in 0..bins.len() {
-            let x = values[bin * count + i].value;
-            print!("{:>16}", if x != 0.0 && x.abs() < 1e-4 { format!("{x:.5e}") } else { format!("{x:.5}") });
+            print!("{:>width$}", text(&values[bin * count + i]));
         }
         println!();
+    }
+}
+
+fn text(value: &ObservableValue) -> String {
+    let small = value.value != 0.0 && value.value.abs() < 1e-4;
+    let number = |x: f64| if small { format!("{x:.5e}") } else { format!("{x:.5}") };
+    match value.uncertainty {
+        None => number(value.value),
+        Some(sigma) => format!(
+            "{} +- {}",
+            number(value.value),
+            if small { format!("{sigma:.1e}") } else { format!("{sigma:.5}") }
+        ),
     }
 }

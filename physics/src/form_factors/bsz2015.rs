@@ -1,34 +1,10 @@
 //! Bharucha, Straub, Zwicky, arXiv:1503.05534: light-cone sum rules and lattice QCD, simplified series expansion.
 //!
-//! `F(q2) = 1/(1 - q2/mR^2) sum_k alpha_k [z(q2) - z(0)]^k`, k = 0, 1, 2 (eqs. 15 to 17), with
-//! `z(q2) = (sqrt(t+ - q2) - sqrt(t+ - t0)) / (sqrt(t+ - q2) + sqrt(t+ - t0))`, `t± = (mB ± mV)^2`,
-//! `t0 = t+ (1 - sqrt(1 - t-/t+))`. The K pi mass of the event stands for mV.
+//! The K pi mass of the event stands for mV in the variable z of the series.
 
 use super::FormFactors;
+use super::series::{Series, z_minus_z0};
 use crate::{Parameters, PhysicsError};
-
-/// One form factor: pole and coefficients of the series.
-#[derive(Debug, Clone, Copy)]
-struct Series {
-    /// 1/mR^2 in GeV^-2.
-    inverse_m_r2: f64,
-    alpha: [f64; 3],
-}
-
-impl Series {
-    fn new(parameters: &Parameters, name: &str) -> Result<Self, PhysicsError> {
-        let value = |suffix: &str| parameters.value(&format!("bsz2015_{name}_{suffix}"));
-        Ok(Self {
-            inverse_m_r2: value("m_r")?.powi(-2),
-            alpha: [value("alpha0")?, value("alpha1")?, value("alpha2")?],
-        })
-    }
-
-    fn at(&self, q2: f64, z_minus_z0: f64) -> f64 {
-        let [alpha0, alpha1, alpha2] = self.alpha;
-        (alpha0 + z_minus_z0 * (alpha1 + z_minus_z0 * alpha2)) / (1.0 - q2 * self.inverse_m_r2)
-    }
-}
 
 /// The form factors of arXiv:1503.05534 as functions of q2 and the K pi mass.
 #[derive(Debug, Clone, Copy)]
@@ -43,29 +19,61 @@ pub struct Bsz2015 {
 }
 
 impl Bsz2015 {
+    /// The published coefficients, each as it stands.
+    ///
     /// # Errors
     /// When a coefficient is missing from the parameters.
     pub fn new(parameters: &Parameters) -> Result<Self, PhysicsError> {
+        let series = |name: &str| {
+            let value = |suffix: &str| parameters.value(&format!("bsz2015_{name}_{suffix}"));
+            Ok::<Series, PhysicsError>(Series::new(
+                value("m_r")?,
+                [value("alpha0")?, value("alpha1")?, value("alpha2")?],
+            ))
+        };
         Ok(Self {
-            v: Series::new(parameters, "v")?,
-            a0: Series::new(parameters, "a0")?,
-            a1: Series::new(parameters, "a1")?,
-            a12: Series::new(parameters, "a12")?,
-            t1: Series::new(parameters, "t1")?,
-            t2: Series::new(parameters, "t2")?,
-            t23: Series::new(parameters, "t23")?,
+            v: series("v")?,
+            a0: series("a0")?,
+            a1: series("a1")?,
+            a12: series("a12")?,
+            t1: series("t1")?,
+            t2: series("t2")?,
+            t23: series("t23")?,
+        })
+    }
+
+    /// The same fit with both exact relations at q2 = 0 imposed, `A12 = (mB^2 - mV^2)/(8 mB mV) A0` and `T2 = T1`, and
+    /// with the poles of the models `bare`, `nnlo` and `full`.
+    ///
+    /// # Errors
+    /// When an input is missing from the parameters.
+    ///
+    /// # Source
+    /// arXiv:1503.05534, eqs. 17 and 22; flavio 2.7.1 (arXiv:1810.08132).
+    pub fn with_exact_relations(parameters: &Parameters) -> Result<Self, PhysicsError> {
+        let value = |name: &str| parameters.value(name);
+        let alpha = |name: &str, k: usize| value(&format!("bsz2015_{name}_alpha{k}"));
+        let series = |pole: f64, name: &str, alpha0: f64| {
+            Ok::<Series, PhysicsError>(Series::new(pole, [alpha0, alpha(name, 1)?, alpha(name, 2)?]))
+        };
+        let (m_b_meson, m_kstar) = (value("sm_m_b_meson_neutral")?, value("m_kstar")?);
+        let (pseudoscalar, vector, axial) =
+            (value("sm_m_r_0_minus")?, value("sm_m_r_1_minus")?, value("sm_m_r_1_plus")?);
+        let relation = (m_b_meson * m_b_meson - m_kstar * m_kstar) / (8.0 * m_b_meson * m_kstar);
+        Ok(Self {
+            v: series(vector, "v", alpha("v", 0)?)?,
+            a0: series(pseudoscalar, "a0", alpha("a0", 0)?)?,
+            a1: series(axial, "a1", alpha("a1", 0)?)?,
+            a12: series(axial, "a12", relation * alpha("a0", 0)?)?,
+            t1: series(vector, "t1", alpha("t1", 0)?)?,
+            t2: series(axial, "t2", alpha("t1", 0)?)?,
+            t23: series(axial, "t23", alpha("t23", 0)?)?,
         })
     }
 
     /// All seven form factors at `q2` (GeV^2) for meson masses in GeV, `m_kpi < m_b_meson` and `q2 < (mB + m_kpi)^2`.
     pub fn at(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
-        let t_plus = (m_b_meson + m_kpi).powi(2);
-        // sqrt(t+ - t0) = (t+^2 (1 - t-/t+))^(1/4) = (4 mB mV t+)^(1/4), free of cancellation.
-        let root_t0 = (4.0 * m_b_meson * m_kpi * t_plus).sqrt().sqrt();
-        let root_q2 = (t_plus - q2).sqrt();
-        let root_0 = m_b_meson + m_kpi;
-        // z(q2) - z(0) over a common denominator.
-        let z_minus_z0 = 2.0 * root_t0 * (root_q2 - root_0) / ((root_q2 + root_t0) * (root_0 + root_t0));
+        let z_minus_z0 = z_minus_z0(q2, m_b_meson, m_kpi);
         FormFactors {
             v: self.v.at(q2, z_minus_z0),
             a0: self.a0.at(q2, z_minus_z0),

@@ -1,11 +1,14 @@
-//! Form factors of B -> K* in the basis V, A0, A1, A12, T1, T2, T23; one file a paper.
+//! Form factors of B -> K* in the basis V, A0, A1, A12, T1, T2, T23, and of B -> K; one file a paper.
 //!
 //! A12 and T23 are kept rather than A2 and T3: the longitudinal amplitude needs exactly these two, and they stay
 //! finite at the end point where A2 and T3 are quotients of two numbers that vanish.
 
 mod bsz2015;
+mod grvdv2023;
+mod series;
 
 pub use bsz2015::Bsz2015;
+pub use grvdv2023::Grvdv2023;
 
 /// The seven form factors at one q2 and one K pi mass; all dimensionless.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +27,17 @@ pub struct FormFactors {
     pub t2: f64,
     /// T23(q2).
     pub t23: f64,
+}
+
+/// The three form factors of B -> K at one q2; all dimensionless.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KaonFormFactors {
+    /// f+(q2).
+    pub f_plus: f64,
+    /// f0(q2).
+    pub f_zero: f64,
+    /// fT(q2).
+    pub f_t: f64,
 }
 
 impl FormFactors {

@@ -1,33 +1,76 @@
 //! Amplitude models: how form factors and effective Wilson coefficients are obtained; one file a model.
 
+mod bare;
+mod full;
+mod nnlo;
 mod npr;
 
+pub use bare::Bare;
+pub use full::Full;
+pub use nnlo::Nnlo;
 pub use npr::Npr;
 
-use crate::amplitudes::EffectiveCoefficients;
-use crate::form_factors::FormFactors;
-use crate::{ModelName, Parameters, PhysicsError, WilsonShifts};
+use num_complex::Complex64;
 
-/// A model ready for evaluation.
+use crate::amplitudes::{EffectiveCoefficients, Nonlocal};
+use crate::charmonium::Charmonium;
+use crate::form_factors::FormFactors;
+use crate::kinematics::PhaseSpacePoint;
+use crate::{Flavour, ModelName, Parameters, PhysicsError};
+
+/// A model ready for evaluation, for one flavour.
+#[allow(clippy::large_enum_variant, reason = "a decay is Copy, and there are few of them")]
 #[derive(Debug, Clone, Copy)]
 pub enum Model {
     /// See [`Npr`].
     Npr(Npr),
+    /// See [`Bare`].
+    Bare(Bare),
+    /// See [`Nnlo`].
+    Nnlo(Nnlo),
+    /// See [`Full`].
+    Full(Full),
 }
 
 impl Model {
     /// # Errors
     /// When an input of the model is missing from the parameters.
-    pub fn new(name: ModelName, parameters: &Parameters) -> Result<Self, PhysicsError> {
+    pub fn new(name: ModelName, flavour: Flavour, parameters: &Parameters) -> Result<Self, PhysicsError> {
         match name {
             ModelName::Npr => Npr::new(parameters).map(Self::Npr),
+            ModelName::Bare => Bare::new(parameters).map(Self::Bare),
+            ModelName::Nnlo => Nnlo::new(flavour, parameters).map(Self::Nnlo),
+            ModelName::Full => Full::new(flavour, parameters).map(Self::Full),
         }
+    }
+
+    /// The same with charmonium resonances in place of the charm loop.
+    ///
+    /// # Errors
+    /// When the model has no charm loop.
+    pub fn with_charmonium(mut self, charmonium: &Charmonium) -> Result<Self, PhysicsError> {
+        match &mut self {
+            Self::Npr(npr) => npr.set_charmonium(charmonium),
+            Self::Nnlo(nnlo) => nnlo.set_charmonium(charmonium),
+            Self::Full(full) => full.set_charmonium(charmonium),
+            Self::Bare(_) => {
+                return Err(PhysicsError::OutOfRange {
+                    field: "charmonium".to_owned(),
+                    got: "on, with the model bare".to_owned(),
+                    allowed: "the models npr, nnlo, full, which have a charm loop".to_owned(),
+                });
+            }
+        }
+        Ok(self)
     }
 
     /// Its name.
     pub const fn name(&self) -> ModelName {
         match self {
             Self::Npr(_) => ModelName::Npr,
+            Self::Bare(_) => ModelName::Bare,
+            Self::Nnlo(_) => ModelName::Nnlo,
+            Self::Full(_) => ModelName::Full,
         }
     }
 
@@ -35,27 +78,56 @@ impl Model {
     pub const fn m_b_quark(&self) -> f64 {
         match self {
             Self::Npr(npr) => npr.m_b_quark(),
+            Self::Bare(bare) => bare.m_b_quark(),
+            Self::Nnlo(nnlo) => nnlo.m_b_quark(),
+            Self::Full(full) => full.m_b_quark(),
         }
     }
 
-    /// The coefficients at `q2` (GeV^2): Standard Model and `shifts`, those already as the decay at hand sees them.
-    pub fn effective_coefficients(&self, q2: f64, shifts: &WilsonShifts) -> EffectiveCoefficients {
+    /// The coefficients of the Standard Model at `q2` (GeV^2), as the flavour at hand sees them.
+    pub fn effective_coefficients(&self, q2: f64) -> EffectiveCoefficients {
         match self {
-            Self::Npr(npr) => npr.effective_coefficients(q2, shifts),
+            Self::Npr(npr) => npr.effective_coefficients(q2),
+            Self::Bare(bare) => bare.effective_coefficients(),
+            Self::Nnlo(nnlo) => nnlo.effective_coefficients(q2),
+            Self::Full(full) => full.effective_coefficients(q2),
         }
     }
 
-    /// The form factors at `q2` (GeV^2) for meson masses in GeV.
+    /// The form factors of B -> K* at `q2` (GeV^2) for meson masses in GeV.
     pub fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
         match self {
             Self::Npr(npr) => npr.form_factors(q2, m_b_meson, m_kpi),
+            Self::Bare(bare) => bare.form_factors(q2, m_b_meson, m_kpi),
+            Self::Nnlo(nnlo) => nnlo.form_factors(q2, m_b_meson, m_kpi),
+            Self::Full(full) => full.form_factors(q2, m_b_meson, m_kpi),
         }
     }
 
-    /// Where the coefficients are not smooth in q2, in GeV^2, ascending: integrals over q2 are split there.
-    pub fn thresholds(&self) -> [f64; 2] {
+    /// What does not factorise in B -> K*; `None` where the model has nothing of the kind.
+    pub fn nonlocal(&self, point: &PhaseSpacePoint, form_factors: &FormFactors) -> Option<Nonlocal> {
+        match self {
+            Self::Npr(_) | Self::Bare(_) | Self::Nnlo(_) => None,
+            Self::Full(full) => Some(full.nonlocal(point, form_factors)),
+        }
+    }
+
+    /// What does not factorise in B -> K, as a shift of C9.
+    pub fn kaon_delta_c9(&self, q2: f64) -> Complex64 {
+        match self {
+            Self::Npr(_) | Self::Bare(_) | Self::Nnlo(_) => Complex64::ZERO,
+            Self::Full(full) => full.kaon_delta_c9(q2),
+        }
+    }
+
+    /// Where amplitudes are not smooth in q2, or change within less than itself, in GeV^2: integrals over q2 are split
+    /// there.
+    pub fn thresholds(&self) -> Vec<f64> {
         match self {
             Self::Npr(npr) => npr.thresholds(),
+            Self::Bare(_) => Vec::new(),
+            Self::Nnlo(nnlo) => nnlo.thresholds(),
+            Self::Full(full) => full.thresholds(),
         }
     }
 }

@@ -8,8 +8,9 @@ use num_complex::Complex64;
 
 use crate::amplitudes::EffectiveCoefficients;
 use crate::charm_loop::OneLoop;
+use crate::charmonium::Charmonium;
 use crate::form_factors::{Bsz2015, FormFactors};
-use crate::{Parameters, PhysicsError, WilsonCoefficient, WilsonShifts};
+use crate::{Parameters, PhysicsError};
 
 /// The model's inputs.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,7 @@ impl Npr {
                     value("npr_c5")?,
                     value("npr_c6")?,
                 ],
+                charmonium: None,
             },
             m_b_quark,
             c7_eff: value("npr_c7_eff")?,
@@ -59,16 +61,12 @@ impl Npr {
         self.m_b_quark
     }
 
-    pub(super) fn effective_coefficients(&self, q2: f64, shifts: &WilsonShifts) -> EffectiveCoefficients {
+    pub(super) fn effective_coefficients(&self, q2: f64) -> EffectiveCoefficients {
         EffectiveCoefficients {
-            c7: self.c7_eff + shifts.get(WilsonCoefficient::C7),
-            c9: self.c9_effective(q2) + shifts.get(WilsonCoefficient::C9),
-            c10: self.c10 + shifts.get(WilsonCoefficient::C10),
-            c7_prime: shifts.get(WilsonCoefficient::C7Prime),
-            c9_prime: shifts.get(WilsonCoefficient::C9Prime),
-            c10_prime: shifts.get(WilsonCoefficient::C10Prime),
-            c_s: shifts.get(WilsonCoefficient::CS),
-            c_p: shifts.get(WilsonCoefficient::CP),
+            c7: self.c7_eff.into(),
+            c9: self.c9_effective(q2),
+            c10: self.c10.into(),
+            ..EffectiveCoefficients::default()
         }
     }
 
@@ -76,8 +74,12 @@ impl Npr {
         self.form_factors.at(q2, m_b_meson, m_kpi)
     }
 
-    pub(super) fn thresholds(&self) -> [f64; 2] {
+    pub(super) fn thresholds(&self) -> Vec<f64> {
         self.one_loop.thresholds()
+    }
+
+    pub(super) fn set_charmonium(&mut self, charmonium: &Charmonium) {
+        self.one_loop.charmonium = Some(*charmonium);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::Invalid;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GeneratorCard {
-    /// Amplitude model: `npr`.
+    /// Amplitude model: `npr`, `bare`, `nnlo` or `full`.
     pub model: String,
     /// `B0bar`, `B0`, `B-` or `B+`.
     pub flavour: String,

@@ -1,0 +1,47 @@
+//! The model `bare`: form factors, C7eff, C7', C9, C10 and nothing else.
+//!
+//! No four-quark operators: no `Y(q2)`, no strong phases. What flavio (arXiv:1810.08132) calls naive factorisation with
+//! all of its hadronic corrections switched off.
+
+use crate::amplitudes::EffectiveCoefficients;
+use crate::form_factors::{Bsz2015, FormFactors};
+use crate::{Parameters, PhysicsError};
+
+/// The model's inputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Bare {
+    form_factors: Bsz2015,
+    m_b_quark: f64,
+    coefficients: EffectiveCoefficients,
+}
+
+impl Bare {
+    /// # Errors
+    /// When an input is missing from the parameters.
+    pub fn new(parameters: &Parameters) -> Result<Self, PhysicsError> {
+        let value = |name| parameters.value(name);
+        Ok(Self {
+            form_factors: Bsz2015::with_exact_relations(parameters)?,
+            m_b_quark: value("sm_m_b_quark")?,
+            coefficients: EffectiveCoefficients {
+                c7: value("sm_c7_eff")?.into(),
+                c9: value("sm_c9")?.into(),
+                c10: value("sm_c10")?.into(),
+                c7_prime: value("sm_c7_prime")?.into(),
+                ..EffectiveCoefficients::default()
+            },
+        })
+    }
+
+    pub(super) const fn m_b_quark(&self) -> f64 {
+        self.m_b_quark
+    }
+
+    pub(super) const fn effective_coefficients(&self) -> EffectiveCoefficients {
+        self.coefficients
+    }
+
+    pub(super) fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
+        self.form_factors.at(q2, m_b_meson, m_kpi)
+    }
+}

@@ -1,0 +1,430 @@
+//! Predictions: observables of one decay at one q2 or in bins, for muons and electrons.
+
+use crate::charmonium::Charmonium;
+use crate::cp::{Coefficients, CpPair};
+use crate::kaon::{KaonCoefficients, KaonDecay};
+use crate::process::process_name;
+use crate::quadrature::integrate;
+use crate::{
+    AngularCoefficients, Decay, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError,
+    WilsonShifts,
+};
+
+/// A decay as a function of q2 alone.
+trait Differential {
+    type Coefficients: Coefficients;
+
+    fn at(&self, q2: f64) -> Self::Coefficients;
+    fn q2_range(&self) -> (f64, f64);
+    fn q2_thresholds(&self) -> Vec<f64>;
+    fn lifetime(&self) -> f64;
+}
+
+/// At the pole of the K*.
+impl Differential for Decay {
+    type Coefficients = AngularCoefficients;
+
+    fn at(&self, q2: f64) -> AngularCoefficients {
+        self.angular_coefficients(q2, self.m_kstar())
+    }
+
+    fn q2_range(&self) -> (f64, f64) {
+        (self.q2_min(), self.q2_max(self.m_kstar()))
+    }
+
+    fn q2_thresholds(&self) -> Vec<f64> {
+        self.q2_thresholds()
+    }
+
+    fn lifetime(&self) -> f64 {
+        self.lifetime()
+    }
+}
+
+impl Differential for KaonDecay {
+    type Coefficients = KaonCoefficients;
+
+    fn at(&self, q2: f64) -> KaonCoefficients {
+        self.coefficients(q2)
+    }
+
+    fn q2_range(&self) -> (f64, f64) {
+        self.q2_range()
+    }
+
+    fn q2_thresholds(&self) -> Vec<f64> {
+        self.q2_thresholds()
+    }
+
+    fn lifetime(&self) -> f64 {
+        self.lifetime()
+    }
+}
+
+/// The decays of a meson and of its antiparticle to one lepton.
+#[derive(Debug, Clone, Copy)]
+struct Process<D> {
+    decay: D,
+    decay_bar: D,
+}
+
+impl<D: Differential> Process<D> {
+    fn at(&self, q2: f64) -> CpPair<D::Coefficients> {
+        CpPair { j: self.decay.at(q2), j_bar: self.decay_bar.at(q2) }
+    }
+
+    /// Integral over a bin; what lies outside phase space adds nothing.
+    fn integrated(&self, q2_min: f64, q2_max: f64) -> CpPair<D::Coefficients> {
+        let (first, last) = self.decay.q2_range();
+        let (low, high) = (q2_min.max(first), q2_max.min(last));
+        // The rate has poles and logarithms at q2 = 0: pieces grow with their distance from it.
+        let growing =
+            std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge)).take_while(|edge| *edge < high);
+        integrate(low, high, growing.chain(self.decay.q2_thresholds()), |q2| self.at(q2))
+    }
+}
+
+/// What a prediction is of: a process for each hadron.
+#[derive(Debug, Clone, Copy)]
+enum Channel {
+    Kstar(Process<Decay>),
+    Kaon(Process<KaonDecay>),
+}
+
+/// The coefficients of a meson and its antiparticle, of either hadron.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum PairOf {
+    Kstar(CpPair),
+    Kaon(CpPair<KaonCoefficients>),
+}
+
+impl PairOf {
+    pub(crate) fn rate(&self) -> f64 {
+        match self {
+            Self::Kstar(pair) => pair.rate(),
+            Self::Kaon(pair) => pair.rate(),
+        }
+    }
+
+    fn ratio(&self, observable: Observable) -> Option<f64> {
+        match self {
+            Self::Kstar(pair) => observable.ratio(pair),
+            Self::Kaon(pair) => observable.kaon_ratio(pair),
+        }
+    }
+
+    pub(crate) fn times(&self, factor: f64) -> Self {
+        match *self {
+            Self::Kstar(pair) => Self::Kstar(pair * factor),
+            Self::Kaon(pair) => Self::Kaon(pair * factor),
+        }
+    }
+
+    /// A linear combination with others of the same hadron; another hadron's are left out.
+    pub(crate) fn plus(&self, other: &Self, factor: f64) -> Self {
+        match (*self, *other) {
+            (Self::Kstar(a), Self::Kstar(b)) => Self::Kstar(a + b * factor),
+            (Self::Kaon(a), Self::Kaon(b)) => Self::Kaon(a + b * factor),
+            (own, _) => own,
+        }
+    }
+}
+
+/// The integrals that an observable of a bin is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ingredients<'a> {
+    /// Of the lepton asked for.
+    pub(crate) own: &'a PairOf,
+    /// Of muons and electrons; for observables that compare them.
+    pub(crate) muon: &'a PairOf,
+    pub(crate) electron: &'a PairOf,
+    /// Width of the bin in GeV^2, 1 at one q2.
+    pub(crate) width: f64,
+    /// Lifetime of the meson in GeV^-1.
+    pub(crate) lifetime: f64,
+}
+
+impl Ingredients<'_> {
+    /// The observable's value; NaN where the hadron does not have it.
+    pub(crate) fn value(&self, observable: Observable) -> f64 {
+        if let Some(compared) = observable.compared() {
+            return match (self.muon.ratio(compared), self.electron.ratio(compared)) {
+                (Some(muon), Some(electron)) => muon - electron,
+                _ => f64::NAN,
+            };
+        }
+        match observable {
+            Observable::RKstar | Observable::RK => self.muon.rate() / self.electron.rate(),
+            Observable::DGammaDq2 => self.own.rate() / self.width,
+            Observable::DBrDq2 => self.own.rate() / self.width * self.lifetime,
+            _ => self.own.ratio(observable).unwrap_or(f64::NAN),
+        }
+    }
+}
+
+/// Predictions for one B meson, averaged with its antiparticle, with muons and with electrons.
+#[derive(Debug, Clone, Copy)]
+pub struct Predictions {
+    flavour: Flavour,
+    hadron: Hadron,
+    lifetime: f64,
+    muon: Channel,
+    electron: Channel,
+}
+
+impl Predictions {
+    /// Of B -> K* with the built-in inputs. `flavour` names the meson or its antiparticle; muons see `muon_shifts`,
+    /// electrons `electron_shifts`.
+    ///
+    /// # Errors
+    /// When a shift is not a finite number of allowed size; the error names it.
+    pub fn new(
+        model: ModelName,
+        flavour: Flavour,
+        muon_shifts: &WilsonShifts,
+        electron_shifts: &WilsonShifts,
+    ) -> Result<Self, PhysicsError> {
+        let theory = Theory {
+            muon_shifts: *muon_shifts,
+            electron_shifts: *electron_shifts,
+            ..Theory::new(model, Parameters::standard())
+        };
+        theory.predictions(flavour, Hadron::Kstar)
+    }
+
+    /// The process as files name it, such as `B0->K*0mumu`.
+    pub fn process_name(&self, lepton: Lepton) -> String {
+        process_name(self.flavour, self.hadron, lepton)
+    }
+
+    /// Lifetime of the meson in GeV^-1.
+    pub const fn lifetime(&self) -> f64 {
+        self.lifetime
+    }
+
+    /// Smallest and largest q2, of K* at its pole, in GeV^2.
+    pub fn q2_range(&self, lepton: Lepton) -> (f64, f64) {
+        match self.channel(lepton) {
+            Channel::Kstar(process) => Differential::q2_range(&process.decay),
+            Channel::Kaon(process) => process.decay.q2_range(),
+        }
+    }
+
+    /// The coefficients of B -> K* at one q2 (GeV^2), in GeV^-1; all zero for B -> K, see [`Self::kaon_coefficients`].
+    pub fn coefficients(&self, lepton: Lepton, q2: f64) -> CpPair {
+        match self.channel(lepton) {
+            Channel::Kstar(process) => process.at(q2),
+            Channel::Kaon(_) => CpPair::default(),
+        }
+    }
+
+    /// The coefficients of B -> K at one q2 (GeV^2), in GeV^-1; all zero for B -> K*, see [`Self::coefficients`].
+    pub fn kaon_coefficients(&self, lepton: Lepton, q2: f64) -> CpPair<KaonCoefficients> {
+        match self.channel(lepton) {
+            Channel::Kstar(_) => CpPair::default(),
+            Channel::Kaon(process) => process.at(q2),
+        }
+    }
+
+    /// The coefficients of B -> K* integrated over a bin (GeV^2), in GeV; all zero for B -> K.
+    ///
+    /// # Errors
+    /// When the bin is not an interval that overlaps phase space.
+    pub fn integrated_coefficients(
+        &self,
+        lepton: Lepton,
+        q2_min: f64,
+        q2_max: f64,
+    ) -> Result<CpPair, PhysicsError> {
+        Ok(match self.integrated(lepton, q2_min, q2_max)? {
+            PairOf::Kstar(pair) => pair,
+            PairOf::Kaon(_) => CpPair::default(),
+        })
+    }
+
+    /// Whichever coefficients the hadron has, integrated over a bin.
+    pub(crate) fn integrated(
+        &self,
+        lepton: Lepton,
+        q2_min: f64,
+        q2_max: f64,
+    ) -> Result<PairOf, PhysicsError> {
+        let (low, high) = self.q2_range(lepton);
+        let inside = q2_min >= 0.0 && q2_min < q2_max && q2_max.is_finite() && q2_max > low && q2_min < high;
+        if !inside {
+            return Err(PhysicsError::OutOfRange {
+                field: "q2 bin".to_owned(),
+                got: format!("[{q2_min}, {q2_max}]"),
+                allowed: format!("0 <= q2_min < q2_max, overlapping {low:.6} to {high:.6} GeV^2"),
+            });
+        }
+        Ok(match self.channel(lepton) {
+            Channel::Kstar(process) => PairOf::Kstar(process.integrated(q2_min, q2_max)),
+            Channel::Kaon(process) => PairOf::Kaon(process.integrated(q2_min, q2_max)),
+        })
+    }
+
+    /// One observable at one q2 (GeV^2); of the decay to `lepton`, which those that compare leptons ignore.
+    ///
+    /// # Errors
+    /// When q2 is not inside phase space, or the hadron does not have the observable.
+    pub fn differential(&self, lepton: Lepton, observable: Observable, q2: f64) -> Result<f64, PhysicsError> {
+        self.check(observable)?;
+        let lepton = if observable.compares_leptons() { Lepton::Muon } else { lepton };
+        let (low, high) = self.q2_range(lepton);
+        PhysicsError::unless(
+            q2 > low && q2 < high,
+            "q2",
+            q2,
+            &format!("between {low:.6} and {high:.6} GeV^2"),
+        )?;
+        let at = |lepton| match self.channel(lepton) {
+            Channel::Kstar(process) => PairOf::Kstar(process.at(q2)),
+            Channel::Kaon(process) => PairOf::Kaon(process.at(q2)),
+        };
+        let own = at(lepton);
+        let (muon, electron) =
+            if observable.compares_leptons() { (own, at(Lepton::Electron)) } else { (own, own) };
+        let ingredients =
+            Ingredients { own: &own, muon: &muon, electron: &electron, width: 1.0, lifetime: self.lifetime };
+        Ok(ingredients.value(observable))
+    }
+
+    /// Observables in one bin (GeV^2), in the order asked for; of the decay to `lepton`, which those that compare
+    /// leptons ignore.
+    ///
+    /// # Errors
+    /// When the bin is not an interval that overlaps phase space, or the hadron does not have an observable.
+    pub fn binned(
+        &self,
+        lepton: Lepton,
+        observables: &[Observable],
+        q2_min: f64,
+        q2_max: f64,
+    ) -> Result<Vec<f64>, PhysicsError> {
+        observables.iter().try_for_each(|observable| self.check(*observable))?;
+        let own = self.integrated(lepton, q2_min, q2_max)?;
+        let (muon, electron) = if observables.iter().any(|observable| observable.compares_leptons()) {
+            match lepton {
+                Lepton::Muon => (own, self.integrated(Lepton::Electron, q2_min, q2_max)?),
+                Lepton::Electron => (self.integrated(Lepton::Muon, q2_min, q2_max)?, own),
+            }
+        } else {
+            (own, own)
+        };
+        let ingredients = Ingredients {
+            own: &own,
+            muon: &muon,
+            electron: &electron,
+            width: q2_max - q2_min,
+            lifetime: self.lifetime,
+        };
+        Ok(observables.iter().map(|observable| ingredients.value(*observable)).collect())
+    }
+
+    /// Whether the hadron has the observable.
+    pub(crate) fn check(&self, observable: Observable) -> Result<(), PhysicsError> {
+        if observable.describes(self.hadron) {
+            return Ok(());
+        }
+        let allowed: Vec<&str> = Observable::ALL
+            .into_iter()
+            .filter(|known| known.describes(self.hadron))
+            .map(Observable::name)
+            .collect();
+        Err(PhysicsError::OutOfRange {
+            field: "observable".to_owned(),
+            got: format!("{observable} of B -> {}", self.hadron),
+            allowed: allowed.join(", "),
+        })
+    }
+
+    const fn channel(&self, lepton: Lepton) -> &Channel {
+        match lepton {
+            Lepton::Electron => &self.electron,
+            Lepton::Muon => &self.muon,
+        }
+    }
+}
+
+/// A model with its inputs and shifts: all that a prediction depends on but the process.
+#[derive(Debug, Clone)]
+pub struct Theory<'a> {
+    /// The amplitude model.
+    pub model: ModelName,
+    /// Its inputs.
+    pub parameters: &'a Parameters,
+    /// Resonances in place of the charm loop.
+    pub charmonium: Option<Charmonium>,
+    /// The shifts that muons see.
+    pub muon_shifts: WilsonShifts,
+    /// The shifts that electrons see.
+    pub electron_shifts: WilsonShifts,
+}
+
+impl<'a> Theory<'a> {
+    /// The Standard Model without resonances.
+    pub const fn new(model: ModelName, parameters: &'a Parameters) -> Self {
+        Self {
+            model,
+            parameters,
+            charmonium: None,
+            muon_shifts: WilsonShifts::STANDARD_MODEL,
+            electron_shifts: WilsonShifts::STANDARD_MODEL,
+        }
+    }
+
+    /// The shifts that a lepton sees.
+    pub const fn shifts(&self, lepton: Lepton) -> &WilsonShifts {
+        match lepton {
+            Lepton::Electron => &self.electron_shifts,
+            Lepton::Muon => &self.muon_shifts,
+        }
+    }
+
+    /// One decay to K*.
+    ///
+    /// # Errors
+    /// When a shift is not a finite number of allowed size, an input is missing, or charmonium is asked of `bare`.
+    pub fn decay(&self, flavour: Flavour, lepton: Lepton) -> Result<Decay, PhysicsError> {
+        let decay =
+            Decay::with_parameters(self.model, flavour, lepton, self.shifts(lepton), self.parameters)?;
+        self.charmonium.map_or(Ok(decay), |charmonium| decay.with_charmonium(&charmonium))
+    }
+
+    /// One decay to K.
+    ///
+    /// # Errors
+    /// As for [`Self::decay`].
+    pub fn kaon_decay(&self, flavour: Flavour, lepton: Lepton) -> Result<KaonDecay, PhysicsError> {
+        let decay =
+            KaonDecay::with_parameters(self.model, flavour, lepton, self.shifts(lepton), self.parameters)?;
+        self.charmonium.map_or(Ok(decay), |charmonium| decay.with_charmonium(&charmonium))
+    }
+
+    /// Predictions for a meson or its antiparticle.
+    ///
+    /// # Errors
+    /// As for [`Self::decay`].
+    pub fn predictions(&self, flavour: Flavour, hadron: Hadron) -> Result<Predictions, PhysicsError> {
+        let flavour = flavour.with_b_quark();
+        let channel = |lepton| {
+            Ok::<Channel, PhysicsError>(match hadron {
+                Hadron::Kstar => Channel::Kstar(Process {
+                    decay: self.decay(flavour, lepton)?,
+                    decay_bar: self.decay(flavour.conjugate(), lepton)?,
+                }),
+                Hadron::Kaon => Channel::Kaon(Process {
+                    decay: self.kaon_decay(flavour, lepton)?,
+                    decay_bar: self.kaon_decay(flavour.conjugate(), lepton)?,
+                }),
+            })
+        };
+        let muon = channel(Lepton::Muon)?;
+        let lifetime = match &muon {
+            Channel::Kstar(process) => Differential::lifetime(&process.decay),
+            Channel::Kaon(process) => process.decay.lifetime(),
+        };
+        Ok(Predictions { flavour, hadron, lifetime, muon, electron: channel(Lepton::Electron)? })
+    }
+}

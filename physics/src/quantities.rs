@@ -1,0 +1,230 @@
+//! Lists of quantities: what a fit or a table asks for in one go.
+//!
+//! Quantities that share a process and a bin share their integrals. [`QuadraticForm`] turns a list into an exact function
+//! of a few shifts that costs a microsecond.
+
+use crate::predictions::{Ingredients, PairOf, Theory};
+use crate::{Flavour, Hadron, Lepton, Observable, PhysicsError, Predictions, WilsonDirection, WilsonShifts};
+
+/// One number: an observable of a process in a bin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quantity {
+    /// The meson or its antiparticle.
+    pub flavour: Flavour,
+    /// The strange meson of the final state.
+    pub hadron: Hadron,
+    /// The lepton; of no effect where leptons are compared.
+    pub lepton: Lepton,
+    /// What is asked for.
+    pub observable: Observable,
+    /// Lower end of the bin in GeV^2.
+    pub q2_min: f64,
+    /// Upper end of the bin in GeV^2.
+    pub q2_max: f64,
+}
+
+/// An integral over a bin that at least one quantity needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Integral {
+    channel: usize,
+    lepton: Lepton,
+    q2_min: f64,
+    q2_max: f64,
+}
+
+/// Where a quantity finds its integrals.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    channel: usize,
+    own: usize,
+    muon: usize,
+    electron: usize,
+}
+
+/// A list of quantities and the distinct integrals behind them.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    quantities: Vec<Quantity>,
+    channels: Vec<(Flavour, Hadron)>,
+    integrals: Vec<Integral>,
+    uses: Vec<Use>,
+}
+
+impl Plan {
+    /// Of a list of quantities, in its order.
+    pub fn new(quantities: &[Quantity]) -> Self {
+        let (mut channels, mut integrals) = (Vec::new(), Vec::new());
+        let uses = quantities.iter().map(|quantity| {
+            let channel = position(&mut channels, (quantity.flavour.with_b_quark(), quantity.hadron));
+            let mut of = |lepton| {
+                let (q2_min, q2_max) = (quantity.q2_min, quantity.q2_max);
+                position(&mut integrals, Integral { channel, lepton, q2_min, q2_max })
+            };
+            if quantity.observable.compares_leptons() {
+                let (muon, electron) = (of(Lepton::Muon), of(Lepton::Electron));
+                Use { channel, own: muon, muon, electron }
+            } else {
+                let own = of(quantity.lepton);
+                Use { channel, own, muon: own, electron: own }
+            }
+        });
+        let uses = uses.collect();
+        Self { quantities: quantities.to_vec(), channels, integrals, uses }
+    }
+
+    /// The quantities, in order.
+    pub fn quantities(&self) -> &[Quantity] {
+        &self.quantities
+    }
+
+    /// Their values, in order.
+    ///
+    /// # Errors
+    /// When a bin does not overlap phase space, a hadron does not have an observable, or the theory is refused.
+    pub fn values(&self, theory: &Theory) -> Result<Vec<f64>, PhysicsError> {
+        let predictions = self.predictions(theory)?;
+        let lifetimes: Vec<f64> = predictions.iter().map(Predictions::lifetime).collect();
+        Ok(self.combine(&self.integrate(&predictions)?, &lifetimes))
+    }
+
+    fn predictions(&self, theory: &Theory) -> Result<Vec<Predictions>, PhysicsError> {
+        let predictions: Vec<Predictions> = self
+            .channels
+            .iter()
+            .map(|(flavour, hadron)| theory.predictions(*flavour, *hadron))
+            .collect::<Result<_, _>>()?;
+        for (quantity, of) in self.quantities.iter().zip(&self.uses) {
+            predictions[of.channel].check(quantity.observable)?;
+        }
+        Ok(predictions)
+    }
+
+    fn integrate(&self, predictions: &[Predictions]) -> Result<Vec<PairOf>, PhysicsError> {
+        self.integrals
+            .iter()
+            .map(|integral| {
+                predictions[integral.channel].integrated(integral.lepton, integral.q2_min, integral.q2_max)
+            })
+            .collect()
+    }
+
+    fn combine(&self, integrals: &[PairOf], lifetimes: &[f64]) -> Vec<f64> {
+        self.quantities
+            .iter()
+            .zip(&self.uses)
+            .map(|(quantity, of)| {
+                let ingredients = Ingredients {
+                    own: &integrals[of.own],
+                    muon: &integrals[of.muon],
+                    electron: &integrals[of.electron],
+                    width: quantity.q2_max - quantity.q2_min,
+                    lifetime: lifetimes[of.channel],
+                };
+                ingredients.value(quantity.observable)
+            })
+            .collect()
+    }
+}
+
+/// The index of an item, which joins the list if it is new.
+fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
+}
+
+/// A list of quantities as an exact function of a few real shifts.
+///
+/// Rates are quadratic in every shift of a Wilson coefficient: each integral is
+/// `I_0 + sum_i I_i d_i + sum_{i<=j} I_ij d_i d_j`, and a quantity is a fixed function of these sums.
+#[derive(Debug, Clone)]
+pub struct QuadraticForm {
+    plan: Plan,
+    lifetimes: Vec<f64>,
+    dimension: usize,
+    /// For each integral: constant, linear terms, and quadratic terms row by row of the upper triangle.
+    terms: Vec<Vec<PairOf>>,
+}
+
+impl QuadraticForm {
+    /// About the shifts of `theory`, in the given directions: the lepton that sees the shift, and what is shifted.
+    ///
+    /// # Errors
+    /// As for [`Plan::values`].
+    pub fn new(
+        theory: &Theory,
+        plan: &Plan,
+        directions: &[(Lepton, WilsonDirection)],
+    ) -> Result<Self, PhysicsError> {
+        let at = |steps: &[(usize, f64)]| {
+            let mut moved = theory.clone();
+            for (index, step) in steps {
+                let (lepton, direction) = directions[*index];
+                let shifts: &mut WilsonShifts = match lepton {
+                    Lepton::Electron => &mut moved.electron_shifts,
+                    Lepton::Muon => &mut moved.muon_shifts,
+                };
+                *shifts = shifts.moved(direction, *step);
+            }
+            plan.integrate(&plan.predictions(&moved)?)
+        };
+
+        let predictions = plan.predictions(theory)?;
+        let constant = plan.integrate(&predictions)?;
+        let n = directions.len();
+        let mut terms: Vec<Vec<PairOf>> = constant.iter().map(|integral| vec![*integral]).collect();
+        let mut squares = Vec::new();
+        for i in 0..n {
+            let (up, down) = (at(&[(i, 1.0)])?, at(&[(i, -1.0)])?);
+            let mut square = Vec::new();
+            for (k, terms) in terms.iter_mut().enumerate() {
+                terms.push(up[k].plus(&down[k], -1.0).times(0.5));
+                square.push(up[k].plus(&down[k], 1.0).times(0.5).plus(&constant[k], -1.0));
+            }
+            squares.push(square);
+        }
+        for i in 0..n {
+            for j in i..n {
+                let both = if i == j { None } else { Some(at(&[(i, 1.0), (j, 1.0)])?) };
+                for (k, terms) in terms.iter_mut().enumerate() {
+                    let term = both.as_ref().map_or(squares[i][k], |both| {
+                        let alone = [terms[0], terms[1 + i], terms[1 + j], squares[i][k], squares[j][k]];
+                        alone.iter().fold(both[k], |rest, term| rest.plus(term, -1.0))
+                    });
+                    terms.push(term);
+                }
+            }
+        }
+        let lifetimes = predictions.iter().map(Predictions::lifetime).collect();
+        Ok(Self { plan: plan.clone(), lifetimes, dimension: n, terms })
+    }
+
+    /// The quantities' values at given shifts along the directions, in the order of the list.
+    ///
+    /// # Errors
+    /// When there are not as many shifts as directions.
+    pub fn values(&self, shifts: &[f64]) -> Result<Vec<f64>, PhysicsError> {
+        if shifts.len() != self.dimension {
+            return Err(PhysicsError::OutOfRange {
+                field: "shifts".to_owned(),
+                got: format!("{} numbers", shifts.len()),
+                allowed: format!("{} numbers", self.dimension),
+            });
+        }
+        let mut factors = vec![1.0];
+        factors.extend(shifts);
+        for (i, first) in shifts.iter().enumerate() {
+            factors.extend(shifts[i..].iter().map(|second| first * second));
+        }
+        let integrals: Vec<PairOf> = self
+            .terms
+            .iter()
+            .map(|terms| {
+                let rest = terms[1..].iter().zip(&factors[1..]);
+                rest.fold(terms[0], |sum, (term, factor)| sum.plus(term, *factor))
+            })
+            .collect();
+        Ok(self.plan.combine(&integrals, &self.lifetimes))
+    }
+}

@@ -1,0 +1,252 @@
+//! How the probability of an event depends on a shift: the rate as a parabola, the score, and weights.
+//!
+//! Amplitudes are linear in each shift, so that every rate is `a + b d + c d^2` in a real shift d away from the decay's
+//! own: exactly, at each point of phase space and integrated. The score is `d ln p / d d` at d = 0, with p the normalised
+//! density of the events as they are generated: K pi masses follow the line shape, each mass slice is normalised over its
+//! full phase space, and windows in q2 are cut after that.
+
+use std::f64::consts::PI;
+
+use crate::angular::AngularCoefficients;
+use crate::convention::{DecayVariables, exchange_lhcb_and_theory};
+use crate::quadrature::{integrate, nodes};
+use crate::{Decay, LineShape, PhysicsError, WilsonDirection};
+
+/// A quantity as a function of a shift d: `a + b d + c d^2`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[allow(missing_docs, reason = "the formula says what they are")]
+pub struct Parabola {
+    pub a: f64,
+    pub b: f64,
+    pub c: f64,
+}
+
+impl Parabola {
+    /// Its value.
+    pub fn at(&self, shift: f64) -> f64 {
+        self.a + shift * (self.b + shift * self.c)
+    }
+
+    /// The derivative of its logarithm at d = 0.
+    pub fn log_derivative(&self) -> f64 {
+        self.b / self.a
+    }
+}
+
+/// The angular coefficients as a function of a shift d: `constant + linear d + quadratic d^2`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Expansion {
+    /// At d = 0.
+    pub constant: AngularCoefficients,
+    /// Coefficient of d; no rate itself, its density may have either sign.
+    pub linear: AngularCoefficients,
+    /// Coefficient of d^2.
+    pub quadratic: AngularCoefficients,
+}
+
+impl Expansion {
+    /// The coefficients at a shift d.
+    pub fn at(&self, shift: f64) -> AngularCoefficients {
+        self.constant + self.linear * shift + self.quadratic * (shift * shift)
+    }
+
+    /// The rate, integrated over the angles.
+    pub fn rate(&self) -> Parabola {
+        self.map(AngularCoefficients::rate)
+    }
+
+    /// The four-fold rate at given angles.
+    pub fn density(&self, cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> Parabola {
+        self.map(|j| j.angular_sum(cos_theta_l, cos_theta_k, chi))
+    }
+}
+
+impl Expansion {
+    /// A linear function of the coefficients.
+    fn map(&self, f: impl Fn(&AngularCoefficients) -> f64) -> Parabola {
+        Parabola { a: f(&self.constant), b: f(&self.linear), c: f(&self.quadratic) }
+    }
+}
+
+impl std::ops::AddAssign for Expansion {
+    fn add_assign(&mut self, other: Self) {
+        self.constant += other.constant;
+        self.linear += other.linear;
+        self.quadratic += other.quadratic;
+    }
+}
+
+impl std::ops::Mul<f64> for Expansion {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        Self {
+            constant: self.constant * factor,
+            linear: self.linear * factor,
+            quadratic: self.quadratic * factor,
+        }
+    }
+}
+
+impl Decay {
+    /// `J_1s..J_9` (GeV^-1, LHCb convention) at `q2` (GeV^2) and a K pi mass (GeV) as a function of a shift away from the
+    /// decay's own; all zero outside phase space. A shift is that of b -> s, also for B0 and B+.
+    pub fn expansion(&self, q2: f64, m_kpi: f64, direction: WilsonDirection) -> Expansion {
+        let (Some((point, own)), Some(unit)) =
+            (self.amplitudes(q2, m_kpi), self.derivative(q2, m_kpi, direction))
+        else {
+            return Expansion::default();
+        };
+        let coefficients =
+            |amplitudes| exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes));
+        // J is a quadratic form: J(A + B) = J(A) + linear + J(B).
+        let (constant, quadratic) = (coefficients(own), coefficients(unit));
+        Expansion { constant, linear: coefficients(own + unit) - constant - quadratic, quadratic }
+    }
+
+    /// The rate at a K pi mass (GeV), integrated over windows in q2 (GeV^2), as a function of a shift.
+    fn rate_expansion(&self, m_kpi: f64, windows: &[(f64, f64)], direction: WilsonDirection) -> Parabola {
+        let mut sum = Expansion::default();
+        for (q2_min, q2_max) in windows {
+            let (low, high) = (q2_min.max(self.q2_min()), q2_max.min(self.q2_max(m_kpi)));
+            if low < high {
+                let growing = std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge))
+                    .take_while(|edge| *edge < high);
+                sum += integrate(low, high, growing.chain(self.q2_thresholds()), |q2| {
+                    self.expansion(q2, m_kpi, direction)
+                });
+            }
+        }
+        sum.rate()
+    }
+}
+
+/// Interpolation points in the K pi mass; the total rate is smooth in it.
+const MASSES: usize = 20;
+
+fn chebyshev_angle(k: usize) -> f64 {
+    PI * (k as f64 + 0.5) / MASSES as f64
+}
+
+/// The density of generated events as a function of one shift.
+#[derive(Debug, Clone)]
+pub struct EventDensity {
+    decay: Decay,
+    direction: WilsonDirection,
+    line_shape: LineShape,
+    /// Chebyshev points in the K pi mass, and the rate over all of phase space there.
+    masses: Vec<(f64, Parabola)>,
+    /// Over the line shape: its weight, the rate over all of phase space, and that in the windows.
+    slices: Vec<(f64, Parabola, Parabola)>,
+}
+
+impl EventDensity {
+    /// For events of `decay` with K pi masses of `line_shape`, in windows of q2 (GeV^2); no window is all of phase space.
+    ///
+    /// # Errors
+    /// When a window is not an interval, or none overlaps phase space.
+    pub fn new(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        direction: WilsonDirection,
+    ) -> Result<Self, PhysicsError> {
+        for (low, high) in windows {
+            PhysicsError::unless(
+                *low < *high,
+                "q2 window",
+                *low,
+                &format!("below the window's end, {high}"),
+            )?;
+        }
+        let everything = [(0.0, f64::INFINITY)];
+        let windows = if windows.is_empty() { &everything[..] } else { windows };
+        let total = |m_kpi: f64| decay.rate_expansion(m_kpi, &everything, direction);
+        let slice =
+            |m_kpi: f64, weight: f64| (weight, total(m_kpi), decay.rate_expansion(m_kpi, windows, direction));
+        let (masses, slices) = match line_shape {
+            LineShape::Narrow => {
+                let pole = decay.m_kstar();
+                (vec![(pole, total(pole))], vec![slice(pole, 1.0)])
+            }
+            LineShape::BreitWigner => {
+                let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
+                let chebyshev = |k| 0.5 * (low + high) + 0.5 * (high - low) * chebyshev_angle(k).cos();
+                let masses = (0..MASSES).map(chebyshev).map(|m_kpi| (m_kpi, total(m_kpi))).collect();
+                let slices = nodes(low, high, [0.8, LineShape::pole(), 1.0])
+                    .into_iter()
+                    .map(|(m_kpi, weight)| slice(m_kpi, weight * line_shape.density(m_kpi)))
+                    .collect();
+                (masses, slices)
+            }
+        };
+        let density = Self { decay: *decay, direction, line_shape, masses, slices };
+        let accepted = density.accepted(0.0);
+        PhysicsError::unless(
+            accepted > 0.0,
+            "q2 windows",
+            accepted,
+            "at least one that overlaps phase space",
+        )?;
+        Ok(density)
+    }
+
+    /// `|A|^2 = a + b d + c d^2` at an event, up to a constant.
+    pub fn parabola(&self, event: &DecayVariables) -> Parabola {
+        self.decay.expansion(event.q2, self.mass(event), self.direction).density(
+            event.cos_theta_l,
+            event.cos_theta_k,
+            event.chi,
+        )
+    }
+
+    /// `d ln p / d d` of the normalised density at d = 0.
+    pub fn score(&self, event: &DecayVariables) -> f64 {
+        let step: f64 = self
+            .slices
+            .iter()
+            .map(|(weight, total, inside)| weight * (inside.b - inside.a * total.log_derivative()) / total.a)
+            .sum();
+        self.parabola(event).log_derivative()
+            - self.total(self.mass(event)).log_derivative()
+            - step / self.accepted(0.0)
+    }
+
+    /// What an event of d = 0 counts in a sample of shift d: the ratio of the two normalised densities.
+    pub fn weight(&self, event: &DecayVariables, shift: f64) -> f64 {
+        let (density, total) = (self.parabola(event), self.total(self.mass(event)));
+        density.at(shift) / density.a
+            * (total.a / total.at(shift))
+            * (self.accepted(0.0) / self.accepted(shift))
+    }
+
+    /// The fraction of the line shape's events that are inside the windows, up to a constant.
+    fn accepted(&self, shift: f64) -> f64 {
+        self.slices.iter().map(|(weight, total, inside)| weight * inside.at(shift) / total.at(shift)).sum()
+    }
+
+    fn mass(&self, event: &DecayVariables) -> f64 {
+        match self.line_shape {
+            LineShape::Narrow => self.decay.m_kstar(),
+            LineShape::BreitWigner => event.m_kpi,
+        }
+    }
+
+    /// The rate over all of phase space at a K pi mass, by barycentric interpolation.
+    fn total(&self, m_kpi: f64) -> Parabola {
+        let (mut sum, mut norm) = (Parabola::default(), 0.0);
+        for (k, (mass, total)) in self.masses.iter().enumerate() {
+            let distance = m_kpi - mass;
+            if distance == 0.0 {
+                return *total;
+            }
+            let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+            let weight = sign * chebyshev_angle(k).sin() / distance;
+            norm += weight;
+            sum.a += weight * total.a;
+            sum.b += weight * total.b;
+            sum.c += weight * total.c;
+        }
+        Parabola { a: sum.a / norm, b: sum.b / norm, c: sum.c / norm }
+    }
+}

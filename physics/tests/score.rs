@@ -1,0 +1,125 @@
+//! Scores and weights against finite differences of the normalised density.
+
+use humboldt_physics::convention::DecayVariables;
+use humboldt_physics::quadrature::integrate;
+use humboldt_physics::score::{EventDensity, Expansion};
+use humboldt_physics::{
+    Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
+};
+use num_complex::Complex64;
+
+fn base() -> WilsonShifts {
+    WilsonShifts::delta_c9(-0.7).with(WilsonCoefficient::CS, Complex64::new(0.02, -0.03))
+}
+
+fn decay(model: ModelName, flavour: Flavour, shifts: &WilsonShifts) -> Decay {
+    Decay::new(model, flavour, Lepton::Muon, shifts).expect("finite shifts")
+}
+
+fn directions() -> Vec<WilsonDirection> {
+    WilsonCoefficient::ALL
+        .into_iter()
+        .flat_map(|c| [WilsonDirection::real(c), WilsonDirection::imaginary(c)])
+        .collect()
+}
+
+/// The expansion is the coefficients themselves, at any shift, in each of the sixteen directions.
+#[test]
+fn expansion_is_exact() {
+    for model in ModelName::ALL {
+        for flavour in Flavour::ALL {
+            let own = decay(model, flavour, &base());
+            for direction in directions() {
+                let expansion = own.expansion(4.2, 0.93, direction);
+                for shift in [-2.0, 0.3, 5.0] {
+                    let expected = decay(model, flavour, &base().moved(direction, shift))
+                        .angular_coefficients(4.2, 0.93);
+                    let largest = expected.rate();
+                    for difference in (expansion.at(shift) - expected).as_array() {
+                        assert!(
+                            difference.abs() < 1e-12 * largest,
+                            "{model} {flavour} {direction:?} {shift}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    let outside = decay(ModelName::Npr, Flavour::B0, &base()).expansion(
+        25.0,
+        0.9,
+        WilsonDirection::real(WilsonCoefficient::C9),
+    );
+    assert_eq!(outside, Expansion::default());
+}
+
+/// `ln p` of an event up to a constant, from scratch: rate over that of its mass slice, over what the windows keep.
+fn log_density(decay: &Decay, line_shape: LineShape, window: (f64, f64), event: &DecayVariables) -> f64 {
+    let rate = |m_kpi: f64, low: f64, high: f64| {
+        let high = high.min(decay.q2_max(m_kpi));
+        let breaks = (0..7).map(|i| 0.08 * 2.5_f64.powi(i)).chain(decay.q2_thresholds());
+        integrate(low.max(decay.q2_min()), high, breaks, |q2| decay.angular_coefficients(q2, m_kpi).rate())
+    };
+    let kept = match line_shape {
+        LineShape::Narrow => rate(0.89555, window.0, window.1) / rate(0.89555, 0.0, 30.0),
+        LineShape::BreitWigner => {
+            integrate(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [0.75, 0.85, 0.94, 1.1], |m_kpi| {
+                line_shape.density(m_kpi) * rate(m_kpi, window.0, window.1) / rate(m_kpi, 0.0, 30.0)
+            })
+        }
+    };
+    let density = decay.angular_coefficients(event.q2, event.m_kpi).density(
+        event.cos_theta_l,
+        event.cos_theta_k,
+        event.chi,
+    );
+    (density / rate(event.m_kpi, 0.0, 30.0) / kept).ln()
+}
+
+#[test]
+fn score_and_weight_are_those_of_the_normalised_density() {
+    let window = (1.1, 6.0);
+    let direction = WilsonDirection::real(WilsonCoefficient::C9);
+    for (line_shape, m_kpi) in [(LineShape::Narrow, 0.89555), (LineShape::BreitWigner, 0.97)] {
+        let own = decay(ModelName::Npr, Flavour::B0, &base());
+        let density = EventDensity::new(&own, line_shape, &[window], direction).expect("a window");
+        let event = DecayVariables { q2: 3.3, cos_theta_l: 0.4, cos_theta_k: -0.6, chi: 2.2, m_kpi };
+        let at = |shift: f64| {
+            let moved = decay(ModelName::Npr, Flavour::B0, &base().moved(direction, shift));
+            log_density(&moved, line_shape, window, &event)
+        };
+        let step = 1e-4;
+        let expected = (at(step) - at(-step)) / (2.0 * step);
+        assert!((density.score(&event) - expected).abs() < 1e-6, "{} {expected}", density.score(&event));
+        let expected = (at(1.3) - at(0.0)).exp();
+        assert!((density.weight(&event, 1.3) / expected - 1.0).abs() < 1e-7);
+        assert!((density.weight(&event, 0.0) - 1.0).abs() < 1e-14);
+    }
+}
+
+/// The mean score over the density is zero: the normalisation is the right one.
+#[test]
+fn mean_score_vanishes() {
+    let own = decay(ModelName::Full, Flavour::B0bar, &base());
+    let direction = WilsonDirection::imaginary(WilsonCoefficient::C7Prime);
+    let density = EventDensity::new(&own, LineShape::Narrow, &[(1.0, 6.0)], direction).expect("a window");
+    let sum = integrate(1.0, 6.0, [], |q2| {
+        let expansion = own.expansion(q2, 0.89555, direction).rate();
+        let event = DecayVariables { q2, cos_theta_l: 0.1, cos_theta_k: 0.2, chi: 0.3, m_kpi: 0.89555 };
+        // Score less the event's own log derivative is the normalisation, the same for all events.
+        let normalisation = density.score(&event) - density.parabola(&event).log_derivative();
+        expansion.b + normalisation * expansion.a
+    });
+    let scale = integrate(1.0, 6.0, [], |q2| own.expansion(q2, 0.89555, direction).rate().a);
+    // Two quadratures over the knots of the tables of spectator scattering.
+    assert!((sum / scale).abs() < 1e-6, "{}", sum / scale);
+}
+
+#[test]
+fn windows_are_refused_where_they_are_empty() {
+    let own = decay(ModelName::Npr, Flavour::B0, &base());
+    let direction = WilsonDirection::real(WilsonCoefficient::C9);
+    for window in [(6.0, 1.0), (25.0, 30.0), (f64::NAN, 3.0)] {
+        assert!(EventDensity::new(&own, LineShape::Narrow, &[window], direction).is_err(), "{window:?}");
+    }
+}
