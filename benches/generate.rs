@@ -1,6 +1,6 @@
 //! Speed of the event generator on one core: building a sampler, and events per second in memory.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Range, Q2Windows};
@@ -25,9 +25,7 @@ fn generate(criterion: &mut Criterion) {
         let sampler = || EventSampler::new(&decay, LineShape::BreitWigner, &windows);
         let mut group = criterion.benchmark_group(name);
         group.sample_size(20);
-        group.bench_function("sampler", |bencher| {
-            bencher.iter_batched(|| (), |()| sampler(), BatchSize::PerIteration)
-        });
+        group.bench_function("sampler", |bencher| bencher.iter(sampler));
 
         let sampler = sampler().unwrap_or_else(|error| panic!("{error}"));
         let mut batch = EventBatch::with_capacity(EVENTS);

@@ -1,4 +1,20 @@
-//! humboldt
+//! humboldt: from Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
+//!
+//! The physics, the file formats and the data pipeline are crates of their own; here is what learns, infers and talks
+//! to the user. One line a module:
+//!
+//! - [`sampling`]: from a card's words to a sampler of events
+//! - [`learn`]: the 3D residual network, its training and its predictions
+//! - [`infer`]: what ensembles of predictions say
+//! - [`report`]: figures and tables
+//! - [`run`]: a run's folder and its stages
+//! - [`progress`]: what the user sees while it works
+//! - [`commands`]: the command line
 
+pub mod commands;
 pub mod infer;
+pub mod learn;
+pub mod progress;
 pub mod report;
+pub mod run;
+pub mod sampling;

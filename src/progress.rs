@@ -49,7 +49,16 @@ impl Progress {
             bar.with_prefix(label.to_owned())
         });
         let now = Instant::now();
-        Self { label: label.to_owned(), unit, total, done: AtomicU64::new(0), skipped: AtomicU64::new(0), start: now, bar, last_line: Mutex::new(now) }
+        Self {
+            label: label.to_owned(),
+            unit,
+            total,
+            done: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            start: now,
+            bar,
+            last_line: Mutex::new(now),
+        }
     }
 
     /// Counts `n` more units; `detail` is shown behind the numbers.
@@ -73,7 +82,12 @@ impl Progress {
         let so_far = done + skipped;
         let left = self.total.saturating_sub(so_far) as f64 / rate;
         let Self { label, unit, total, .. } = self;
-        note(format!("{label}: {so_far}/{total} {unit}, {} {unit}/s, {} left{}", number(rate), seconds(left), separated(detail)));
+        note(format!(
+            "{label}: {so_far}/{total} {unit}, {} {unit}/s, {} left{}",
+            number(rate),
+            seconds(left),
+            separated(detail)
+        ));
     }
 
     /// Counts `n` units that were done before: they do not enter the rate.
@@ -101,7 +115,14 @@ impl Progress {
         let done = self.done.load(Ordering::Relaxed);
         let elapsed = self.start.elapsed().as_secs_f64();
         let rate = done as f64 / elapsed.max(1e-9);
-        note(format!("{}: {done} {} in {} ({} {}/s)", self.label, self.unit, seconds(elapsed), number(rate), self.unit));
+        note(format!(
+            "{}: {done} {} in {} ({} {}/s)",
+            self.label,
+            self.unit,
+            seconds(elapsed),
+            number(rate),
+            self.unit
+        ));
     }
 }
 
@@ -117,7 +138,13 @@ pub fn number(x: f64) -> String {
         a if a >= 1e3 => (x / 1e3, "k"),
         _ => (x, ""),
     };
-    let digits = if value.abs() >= 100.0 { 0 } else if value.abs() >= 10.0 { 1 } else { 2 };
+    let digits = if value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{value:.digits$}{prefix}")
 }
 

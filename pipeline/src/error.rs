@@ -43,6 +43,7 @@ pub enum PipelineError {
 
 impl PipelineError {
     /// A number or a choice outside its range.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and format! results")]
     pub fn out_of_range(field: &str, got: impl ToString, allowed: impl Into<String>) -> Self {
         Self::OutOfRange { field: field.to_owned(), got: got.to_string(), allowed: allowed.into() }
     }
@@ -53,6 +54,7 @@ impl PipelineError {
     }
 
     /// A file whose content is not what it should be.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass other errors and format! results")]
     pub fn corrupt(path: &Path, what: impl ToString) -> Self {
         Self::Corrupt { path: path.to_owned(), what: what.to_string() }
     }

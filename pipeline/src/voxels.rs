@@ -1,6 +1,6 @@
 //! Voxel images: the mean q2 of one sample's events in cells of the three angles.
 //!
-//! An image has `bins^3` cells of equal width, axes cos_theta_l, cos_theta_k, chi in memory order
+//! An image has `bins^3` cells of equal width, axes `cos_theta_l, cos_theta_k, chi` in memory order
 //! ([`Axis::ALL`]); a cell holds the mean q2 \[GeV^2\] of its events and 0 where it has none. A cell includes its
 //! lower edge; the last cell of an axis includes its upper edge as well. Angles are LHCb's, f32 as in files.
 //!
@@ -23,7 +23,7 @@ const EVENTS_PER_CELL: usize = 16;
 /// Images are made in groups of at most this size [bytes], so that memory stays bounded.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// No B decay reaches q2 [GeV^2] above m_B^2 = 27.9; what is above is in other units.
+/// No B decay reaches q2 [GeV^2] above `m_B^2` = 27.9; what is above is in other units.
 const Q2_MAX: f32 = 28.0;
 
 /// The columns that make an image; all of the same length.
@@ -80,7 +80,7 @@ impl<'a> EventSlices<'a> {
     fn check_ranges(&self, first_row: usize) -> Result<(), PipelineError> {
         for (name, column, low, high) in self.columns() {
             // No early exit: the compiler turns this into vector compares.
-            if column.iter().fold(true, |ok, &x| ok & (x >= low) & (x <= high)) {
+            if column.iter().filter(|&&x| !(x >= low && x <= high)).count() == 0 {
                 continue;
             }
             let bad = column.iter().position(|&x| !(x >= low && x <= high)).unwrap_or_default();
@@ -99,7 +99,8 @@ impl<'a> EventSlices<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Cell {
     sum: f32,
-    events: u32,
+    /// Signed, as plain x86-64 converts vectors of signed integers only.
+    events: i32,
 }
 
 /// Bins events into images of one size; holds the scratch memory, so that an image allocates nothing.
@@ -128,7 +129,7 @@ impl Voxeliser {
     /// Writes the image of `events` over `image`.
     ///
     /// # Shapes
-    /// `image`: (cos_theta_l, cos_theta_k, chi), `bins`^3 values.
+    /// `image`: `(cos_theta_l, cos_theta_k, chi)`, `bins`^3 values.
     ///
     /// # Errors
     /// An angle or q2 that is NaN or out of range, with its column, row and value; `image` or a column of another
@@ -219,7 +220,7 @@ fn bin(x: f32, half_width: f64, bins: f64) -> f64 {
 /// after the last whole image is dropped; the number of events dropped is returned.
 ///
 /// # Shapes
-/// `images`: (image, cos_theta_l, cos_theta_k, chi), with `events.len() / events_per_image` images.
+/// `images`: `(image, cos_theta_l, cos_theta_k, chi)`, with `events.len() / events_per_image` images.
 ///
 /// # Errors
 /// As [`Voxeliser::voxelise`], of the first bad image; no events in an image; `bins` outside 2 to 256.
@@ -274,7 +275,7 @@ pub struct Voxelised {
 /// Memory stays bounded whatever the number of events.
 ///
 /// # Shapes
-/// `sink` gets (image, cos_theta_l, cos_theta_k, chi) with one image or more.
+/// `sink` gets `(image, cos_theta_l, cos_theta_k, chi)` with one image or more.
 ///
 /// # Errors
 /// As [`voxelise_many`], with rows counted from the first batch; the errors of the batches and of `sink`.

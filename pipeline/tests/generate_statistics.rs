@@ -207,8 +207,11 @@ fn pulls(batch: &EventBatch, expected: &Expected) -> Vec<(&'static str, f64)> {
     pulls
 }
 
+/// Name, decay, line shape, ranges and vetoes.
+type Request = (&'static str, Decay, LineShape, Vec<Q2Range>, Vec<Q2Range>);
+
 /// Some decays with windows that reach all corners of the generator.
-fn requests() -> Vec<(&'static str, Decay, LineShape, Vec<Q2Range>, Vec<Q2Range>)> {
+fn requests() -> Vec<Request> {
     let standard = WilsonShifts::default();
     let shifted = standard
         .with(WilsonCoefficient::C9, "-1.2+0.9i".parse().unwrap())

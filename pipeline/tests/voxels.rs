@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// Events as (q2, cos_theta_l, cos_theta_k, chi).
+/// Events as `(q2, cos_theta_l, cos_theta_k, chi)`.
 fn columns(events: &[(f32, f32, f32, f32)]) -> EventBatch {
     EventBatch {
         q2: events.iter().map(|e| e.0).collect(),
@@ -81,7 +81,7 @@ fn a_cell_holds_the_mean_q2_of_its_events() -> TestResult {
 fn a_cell_has_its_lower_edge_and_the_last_cell_the_upper_one() -> TestResult {
     for (x, chi, bin) in [(-1.0, -PI, 0), (-0.5, -PI / 2.0, 1), (0.0, 0.0, 2), (1.0, PI, 3)] {
         let image = image(columns(&[(5.0, x, x, chi)]).angles(), 4)?;
-        let filled = image.iter().position(|q2| *q2 == 5.0);
+        let filled = image.iter().position(|q2| *q2 > 0.0);
         assert_eq!(filled, Some((bin * 4 + bin) * 4 + bin), "{x}");
     }
     Ok(())
@@ -108,7 +108,7 @@ fn a_mean_of_very_many_events_keeps_its_digits() -> TestResult {
 }
 
 #[test]
-fn a_bad_value_is_refused_with_column_row_and_range() -> TestResult {
+fn a_bad_value_is_refused_with_column_row_and_range() {
     let good = [(6.0, 0.1, 0.1, 0.1); 30];
     let cases = [
         ((f32::NAN, 0.1, 0.1, 0.1), "q2 in row 17 = NaN is not allowed; allowed: above 0, to 28 GeV^2"),
@@ -128,7 +128,6 @@ fn a_bad_value_is_refused_with_column_row_and_range() -> TestResult {
         let Err(error) = image(events.angles(), 2) else { panic!("{message}") };
         assert!(error.to_string().starts_with(message), "{error}");
     }
-    Ok(())
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use crate::learn::{Compute, DeviceName};
 use anyhow::{Result, bail};
 use clap::Args;
-use crate::learn::{Compute, DeviceName};
 use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
@@ -29,7 +29,9 @@ impl ShiftArguments {
         let mut map = BTreeMap::new();
         for (coefficient, value) in c9.into_iter().chain(self.wilson.iter().copied()) {
             if map.insert(coefficient.name().to_owned(), value).is_some() {
-                bail!("--wc {coefficient} = {value} is not allowed; allowed: each coefficient once (--delta-c9 is c9)");
+                bail!(
+                    "--wc {coefficient} = {value} is not allowed; allowed: each coefficient once (--delta-c9 is c9)"
+                );
             }
         }
         Ok(map)

@@ -32,7 +32,10 @@ impl EvaluateArguments {
             println!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);
             return Ok(());
         }
-        println!("{:>10} {:>7} {:>9} {:>9} {:>9} {:>9}", "delta C9", "images", "mean", "bias", "sigma_L", "sigma_R");
+        println!(
+            "{:>10} {:>7} {:>9} {:>9} {:>9} {:>9}",
+            "delta C9", "images", "mean", "bias", "sigma_L", "sigma_R"
+        );
         for e in &evaluation.ensembles {
             let between = if e.trained { "" } else { "  in between" };
             println!(
@@ -51,6 +54,11 @@ pub(super) fn print_summary(s: &Summary) {
     println!("  slope                    {:>8.3}   (1 is perfect)", s.slope);
     println!("  mean |bias|              {:>8.4}", s.mean_abs_bias);
     println!("  mean sigma of an image   {:>8.4}", s.mean_sigma);
-    println!("  RMSE / baseline          {:>8.4}   (baseline {:.4}: always the mean; 1 is nothing learned)", s.rmse_over_baseline, s.baseline_rmse);
-    println!("  width/slope / baseline   {:>8.4}", s.width_over_baseline);
+    println!(
+        "  RMSE / baseline          {:>8.4}   (baseline {:.4}: always the mean; 1 is nothing learned)",
+        s.rmse_over_baseline, s.baseline_rmse
+    );
+    if let Some(width) = s.width_over_baseline {
+        println!("  width/slope / baseline   {width:>8.4}");
+    }
 }

@@ -38,9 +38,9 @@ impl VoxelizeArguments {
     pub(super) fn run(self) -> Result<()> {
         let format = image_format(&self.out)?;
         let per_image = self.events_per_image as usize;
-        let reader = EventReader::open(&self.events)?;
+        let reader = EventReader::open_for_images(&self.events)?;
         let events = reader.len();
-        let n_images = (events / self.events_per_image) as usize;
+        let n_images = events / per_image;
         ensure!(
             n_images > 0,
             "--events-per-image = {per_image} is not allowed; allowed: 1 to {events}, the events of {}",
@@ -53,7 +53,7 @@ impl VoxelizeArguments {
         let mut writer = ImageWriter::create(&self.out, &card, n_images, &provenance)?;
         let progress = Progress::new("voxelize", n_images as u64, "images");
         let cells = card.bins.pow(3);
-        let made = voxelise_stream(reader.batches()?, per_image, card.bins, |images| {
+        let made = voxelise_stream(reader, per_image, card.bins, |images| {
             let n = images.len() / cells;
             writer.push_many(images, &vec![label; n])?;
             progress.advance(n as u64, "");

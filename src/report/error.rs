@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use humboldt_pipeline::PipelineError;
 use thiserror::Error;
 
 /// A figure that cannot be drawn from its data, or a file that cannot be written.
@@ -39,14 +40,9 @@ pub enum ReportError {
         /// Values expected.
         expected: usize,
     },
-    /// A file that cannot be written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] PipelineError),
     /// A table that cannot be encoded.
     #[error("{path}: {message}")]
     Encoding {

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray as _, Float64Array, RecordBatch};
+use arrow::datatypes::Float64Type;
+use humboldt_pipeline::PipelineError;
+use humboldt_pipeline::store::write_atomically;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use serde::Serialize;
@@ -22,20 +24,12 @@ pub(super) fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Writes `path.part` beside the file, syncs it and renames it.
+/// Writes a file whole or not at all.
 ///
 /// # Errors
 /// When the folder is not there or cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let part = with_suffix(path, ".part");
-    let written = File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|source| {
-        // Best effort: what matters is the first error.
-        let _ = std::fs::remove_file(&part);
-        ReportError::Io { path: path.to_owned(), source }
-    })
+    Ok(write_atomically(path, bytes)?)
 }
 
 /// JSON, indented, with a line feed at the end.
@@ -83,6 +77,28 @@ pub(super) fn write_parquet(path: &Path, columns: Vec<(&str, Vec<f64>)>) -> Resu
         .map_err(|e| encoding(e.to_string()))?;
     writer.write(&batch).and_then(|()| writer.close()).map_err(|e| encoding(e.to_string()))?;
     write(path, &bytes)
+}
+
+/// f64 columns of a Parquet file, in the order of `names`.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or lacks a column.
+pub(super) fn read_parquet(path: &Path, names: &[&str]) -> Result<Vec<Vec<f64>>, ReportError> {
+    let encoding = |message: String| ReportError::Encoding { path: path.to_owned(), message };
+    let file = std::fs::File::open(path).map_err(PipelineError::io(path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(ParquetRecordBatchReaderBuilder::build)
+        .map_err(|e| encoding(e.to_string()))?;
+    let mut columns = vec![Vec::new(); names.len()];
+    for batch in reader {
+        let batch = batch.map_err(|e| encoding(e.to_string()))?;
+        for (column, name) in columns.iter_mut().zip(names) {
+            let values = batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<Float64Type>());
+            let values = values.ok_or_else(|| encoding(format!("has no f64 column `{name}`")))?;
+            column.extend_from_slice(values.values());
+        }
+    }
+    Ok(columns)
 }
 
 #[cfg(test)]

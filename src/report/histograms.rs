@@ -59,7 +59,7 @@ pub fn histograms(
         .zip(predictions)
         .map(|(e, p)| {
             let own = reach(e);
-            Counted::new(e, p.values, if common < 4.0 * own { common } else { own })
+            Counted::new(e, &p.values, if common < 4.0 * own { common } else { own })
         })
         .collect();
 
@@ -184,7 +184,7 @@ mod tests {
             let predictions: Vec<Predictions> = ensembles
                 .iter()
                 .zip(&values)
-                .map(|(e, values)| Predictions { delta_c9: e.delta_c9, values })
+                .map(|(e, values)| Predictions { delta_c9: e.delta_c9, values: values.clone() })
                 .collect();
             let svg = checks::figure("histograms", |stem| histograms(stem, &ensembles, &predictions));
             assert_eq!(svg.matches("trained on").count() + svg.matches("in between").count(), n);
@@ -205,7 +205,7 @@ mod tests {
     fn what_cannot_be_shown_is_refused() {
         let (ensembles, values) = checks::ensembles(2);
         let stem = Path::new("never");
-        let of = |values| Predictions { delta_c9: 0.0, values };
+        let of = |values: &[f64]| Predictions { delta_c9: 0.0, values: values.to_vec() };
         assert!(matches!(histograms(stem, &[], &[]), Err(ReportError::NoData { .. })));
         assert!(matches!(histograms(stem, &ensembles, &[of(&values[0])]), Err(ReportError::Length { .. })));
         assert!(matches!(histograms(stem, &ensembles, &[of(&[]), of(&[])]), Err(ReportError::NoData { .. })));

@@ -38,7 +38,7 @@ pub use error::ReportError;
 pub use files::{write, write_json};
 pub use histograms::histograms;
 pub use linearity::{ErrorBars, linearity};
-pub use tables::{Predictions, write_ensembles_csv, write_predictions_parquet};
+pub use tables::{Predictions, read_predictions_parquet, write_ensembles_csv, write_predictions_parquet};
 pub use training::training_curves;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};

@@ -7,12 +7,12 @@ use humboldt_schemas::results::EnsembleResult;
 use super::{ReportError, files};
 
 /// Predictions of the images of one ensemble.
-#[derive(Debug, Clone, Copy)]
-pub struct Predictions<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
     /// True shift of C9.
     pub delta_c9: f64,
     /// One prediction an image, in the order of the images.
-    pub values: &'a [f64],
+    pub values: Vec<f64>,
 }
 
 /// CSV with the fields of [`EnsembleResult`] as columns.
@@ -40,13 +40,27 @@ pub fn write_predictions_parquet(path: &Path, ensembles: &[Predictions]) -> Resu
     files::write_parquet(path, vec![("delta_c9", truth), ("prediction", prediction)])
 }
 
+/// Reads what [`write_predictions_parquet`] wrote, in its order.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or has other columns.
+pub fn read_predictions_parquet(path: &Path) -> Result<Vec<Predictions>, ReportError> {
+    let mut columns = files::read_parquet(path, &["delta_c9", "prediction"])?.into_iter();
+    let (truth, prediction) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+    let mut ensembles: Vec<Predictions> = Vec::new();
+    for (delta_c9, value) in truth.into_iter().zip(prediction) {
+        match ensembles.last_mut() {
+            Some(last) if last.delta_c9.to_bits() == delta_c9.to_bits() => last.values.push(value),
+            _ => ensembles.push(Predictions { delta_c9, values: vec![value] }),
+        }
+    }
+    Ok(ensembles)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::infer::ensembles::ensemble;
-    use arrow::array::{Array as _, AsArray as _};
-    use arrow::datatypes::Float64Type;
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     #[test]
     fn ensembles_csv_holds_every_field() {
@@ -65,16 +79,13 @@ mod tests {
     fn predictions_come_back_from_parquet() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.parquet");
-        let (a, b) = ([-0.4, -0.6, 0.1], [0.25]);
-        let both = [Predictions { delta_c9: -0.5, values: &a }, Predictions { delta_c9: 0.0, values: &b }];
+        let both = [
+            Predictions { delta_c9: -0.5, values: vec![-0.4, -0.6, 0.1] },
+            Predictions { delta_c9: 0.0, values: vec![0.25] },
+        ];
         write_predictions_parquet(&path, &both).unwrap();
-        let file = std::fs::File::open(&path).unwrap();
-        let batches = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-        let batch = batches.map(Result::unwrap).next().unwrap();
-        let column =
-            |name| batch.column_by_name(name).unwrap().as_primitive::<Float64Type>().values().to_vec();
-        assert_eq!(column("delta_c9"), [-0.5, -0.5, -0.5, 0.0]);
-        assert_eq!(column("prediction"), [-0.4, -0.6, 0.1, 0.25]);
-        assert_eq!(batch.column(0).null_count(), 0);
+        assert_eq!(read_predictions_parquet(&path).unwrap(), both);
+        std::fs::write(&path, b"PAR1").unwrap();
+        assert!(read_predictions_parquet(&path).unwrap_err().to_string().contains("predictions.parquet"));
     }
 }

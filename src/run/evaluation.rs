@@ -104,7 +104,8 @@ pub fn read(run: &RunFolder) -> Result<Evaluation> {
 impl Evaluation {
     fn new(card: &RunCard, predictions: Vec<Predictions>) -> Result<Self> {
         let points = card.dataset.points();
-        let trained = |x: f64| points.iter().any(|p| p.delta_c9.to_bits() == x.to_bits() && p.count(Split::Train) > 0);
+        let trained =
+            |x: f64| points.iter().any(|p| p.delta_c9.to_bits() == x.to_bits() && p.count(Split::Train) > 0);
         let ensembles = predictions
             .iter()
             .map(|p| ensemble(p.delta_c9, trained(p.delta_c9), &p.values))

@@ -39,7 +39,9 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
 fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     text.lines()
-        .map(|line| serde_json::from_str(line).with_context(|| format!("{}: not a line of metrics", path.display())))
+        .map(|line| {
+            serde_json::from_str(line).with_context(|| format!("{}: not a line of metrics", path.display()))
+        })
         .collect()
 }
 

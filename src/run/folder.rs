@@ -61,7 +61,10 @@ impl RunFolder {
     pub fn open(root: &Path) -> Result<Self> {
         let card_file = root.join("card.toml");
         if !card_file.exists() {
-            bail!("{}: is not a run's folder (no card.toml in it); make one with `humboldt run CARD --out RUN`", root.display());
+            bail!(
+                "{}: is not a run's folder (no card.toml in it); make one with `humboldt run CARD --out RUN`",
+                root.display()
+            );
         }
         let card = RunCard::read(&card_file)?;
         Self::lock(root, card)
@@ -76,7 +79,9 @@ impl RunFolder {
             .with_context(|| path.display().to_string())?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { root: root.to_owned(), card, _lock: lock }),
-            Err(TryLockError::WouldBlock) => bail!("{}: another process works in this folder", root.display()),
+            Err(TryLockError::WouldBlock) => {
+                bail!("{}: another process works in this folder", root.display())
+            }
             Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
         }
     }

@@ -1,6 +1,8 @@
 //! The first stage of a run: images of every delta C9 and split, a file each.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
@@ -80,7 +82,11 @@ fn make_file(
     let (bins, n_images) = (card.images.bins, point.count(split));
     let cells = bins.pow(3);
     let group = (GROUP_BYTES / (4 * cells)).clamp(1, n_images);
-    let mut writer = ImageWriter::create(&run.images(split, point), &card.images, n_images, &provenance(card, point))?;
+    let path = run.images(split, point);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let mut writer = ImageWriter::create(&path, &card.images, n_images, &provenance(card, point))?;
     let mut images = vec![0.0; group * cells];
     let mut report = GenerationReport::default();
     for start in (0..n_images).step_by(group) {
@@ -92,7 +98,14 @@ fn make_file(
                 || Voxeliser::new(bins).map(|v| (v, EventBatch::default())),
                 |state, (i, image)| {
                     let (voxeliser, batch) = state.as_mut().map_err(|e| anyhow::anyhow!("{e}"))?;
-                    make_image(sampler, image_stream(card, point, split, start + i), card.images.events, voxeliser, batch, image)
+                    make_image(
+                        sampler,
+                        image_stream(card, point, split, start + i),
+                        card.images.events,
+                        voxeliser,
+                        batch,
+                        image,
+                    )
                 },
             )
             .collect::<Result<Vec<_>>>()?;

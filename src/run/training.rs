@@ -25,7 +25,8 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         Model::load(&run.model(), compute)?;
         return Ok(());
     }
-    let (train, validation) = (SplitImages::open(run, Split::Train)?, SplitImages::open(run, Split::Validation)?);
+    let (train, validation) =
+        (SplitImages::open(run, Split::Train)?, SplitImages::open(run, Split::Validation)?);
     let architecture = card.network.architecture();
     let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());
     provenance.events_per_image = Some(card.images.events);
@@ -135,6 +136,7 @@ impl ImageSource for SplitImages {
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
         let (file, i) = self.find(index);
-        file.read(i, image).map_err(|e| LearnError::Image { index, reason: format!("{:#}", anyhow::Error::new(e)) })
+        file.read(i, image)
+            .map_err(|e| LearnError::Image { index, reason: format!("{:#}", anyhow::Error::new(e)) })
     }
 }

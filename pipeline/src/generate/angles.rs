@@ -1,4 +1,4 @@
-//! The angular distribution at one point (q2, m_kpi) in the form that the sampler needs.
+//! The angular distribution at one point (`q2`, `m_kpi`) in the form that the sampler needs.
 //!
 //! `J_1s..J_9` are regrouped so that everything even in chi is a positive mixture:
 //!
@@ -86,8 +86,10 @@ impl AngularTerms {
     /// The largest `|difference| / (terms' even part + floor of their mean)` over the angles: how well `terms` stand
     /// in for `terms + difference`.
     pub(crate) fn relative_distance(terms: &Self, difference: &Self, floor: f64) -> f64 {
-        const COS2_K: [f64; 4] = [0.0, 0.3, 0.7, 1.0];
         const COS_L: [f64; 5] = [-1.0, -0.6, 0.0, 0.6, 1.0];
+        const COS2_K: [f64; 4] = [0.0, 0.3, 0.7, 1.0];
+        /// `cos theta_K sin theta_K`.
+        const MIXED: [f64; 4] = [0.0, 0.458_257_569_495_584, 0.458_257_569_495_584, 0.0];
         /// Where the terms vanish and the difference does not, the ratio says no more than that.
         const MOST: f64 = 10.0;
         let (t, d) = (&terms.0, &difference.0);
@@ -95,7 +97,7 @@ impl AngularTerms {
         let isotropic = floor * terms.weight() / 9.0;
         let length = |a: f64, b: f64| (a * a + b * b).sqrt();
         let double = length(d[6], d[11]);
-        let mut largest = 0.0_f64;
+        let mut largest = [0.0_f64; 4];
         for c in COS_L {
             let basis = [0.25 * (1.0 - c) * (1.0 - c), 0.5 * (1.0 - c * c), 0.25 * (1.0 + c) * (1.0 + c)];
             let mix = |a: &[f64]| a[0] * basis[0] + a[1] * basis[1] + a[2] * basis[2];
@@ -103,18 +105,18 @@ impl AngularTerms {
             let (t_change, l_change) = (mix(&d[..3]), mix(&d[3..6]));
             let sin2_l = 1.0 - c * c;
             let single = 2.0 * sin2_l.sqrt() * length(2.0 * d[7] * c + d[8], 2.0 * d[10] * c + d[9]);
-            for k in COS2_K {
-                let sin2_k = 1.0 - k;
-                let change = (sin2_k * t_change + k * l_change).abs()
-                    + (k * sin2_k).sqrt() * single
+            for i in 0..COS2_K.len() {
+                let (cos2_k, sin2_k) = (COS2_K[i], 1.0 - COS2_K[i]);
+                let change = (sin2_k * t_change + cos2_k * l_change).abs()
+                    + MIXED[i] * single
                     + sin2_k * sin2_l * double;
-                let size = sin2_k * t_part + k * l_part + isotropic;
-                if change > 0.0 {
-                    largest = largest.max(change / size).min(MOST);
-                }
+                let size = sin2_k * t_part + cos2_k * l_part + isotropic;
+                // 0/0 is no change: the comparison is false.
+                let ratio = change / size;
+                largest[i] = if ratio > largest[i] { ratio } else { largest[i] };
             }
         }
-        largest
+        largest.into_iter().fold(0.0, f64::max).min(MOST)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The exact density of events in (m_kpi, q2, angles), which the tables only enclose.
+//! The exact density of events in (`m_kpi`, `q2`, angles), which the tables only enclose.
 
 use std::f64::consts::PI;
 
@@ -48,7 +48,7 @@ impl ExactDensity {
         self.m_range
     }
 
-    /// Normalised so that `weight()/4` is the density in (q2, m_kpi), GeV^-3 (GeV^-2 for a narrow K*, in q2 alone).
+    /// Normalised so that `weight()/4` is the density in (`q2`, `m_kpi`), GeV^-3 (GeV^-2 for a narrow K*, in q2 alone).
     pub(crate) fn terms(&self, q2: f64, m_kpi: f64) -> AngularTerms {
         let line = match self.shape {
             // Rounding may take a mass at either limit out of the range.

@@ -3,7 +3,6 @@
 use super::angles::AngularTerms;
 use super::exact::ExactDensity;
 use super::patch::Patch;
-use super::regions::Region;
 
 /// Nodes along y (q2), and along x (the K pi mass) unless that is fixed.
 pub(crate) const NODES: usize = 9;
@@ -14,7 +13,7 @@ const SAFETY: f64 = 1.3;
 
 /// A larger error is not that of a smooth function, and its size between the points is unknown: the bound is then the
 /// density itself.
-const ROUGH: f64 = 0.04;
+const ROUGH: f64 = 0.03;
 
 /// No bound is smaller: at least this part of the events is compared with the exact density everywhere.
 const SMALLEST_BOUND: f64 = 2e-4;
@@ -29,7 +28,6 @@ pub(crate) const ISOTROPIC_FLOOR: f64 = 0.2;
 /// Terms at the nodes, times the Jacobian of the patch, and their error bounds; node (i, j) at `i * NODES + j`.
 #[derive(Debug)]
 pub(crate) struct Grid {
-    pub(crate) region: Region,
     pub(crate) patch: Patch,
     pub(crate) nodes_x: usize,
     pub(crate) terms: Vec<AngularTerms>,
@@ -46,14 +44,12 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    pub(crate) fn new(exact: &ExactDensity, region: Region) -> Self {
-        let patch = patch_of(exact, &region);
-        let nodes_x = if region.m_high > region.m_low { NODES } else { 1 };
+    pub(crate) fn new(exact: &ExactDensity, patch: Patch) -> Self {
+        let nodes_x = if patch.t_span > 0.0 { NODES } else { 1 };
         let fine = Fine::new(exact, &patch, nodes_x);
         let terms = fine.fitted();
         let bounds = fine.bounds(&terms);
         let mut grid = Self {
-            region,
             patch,
             nodes_x,
             terms,
@@ -71,6 +67,11 @@ impl Grid {
         grid
     }
 
+    /// Its halves along the axis that is farther from straight.
+    pub(crate) fn halves(&self) -> [Patch; 2] {
+        if self.split_along_x { self.patch.halves_along_x() } else { self.patch.halves_along_y() }
+    }
+
     /// The part of a full cell's area that a node's hat function covers: half at edges, a quarter at corners.
     pub(crate) fn share(&self, node: usize) -> f64 {
         let half = |at_edge: bool| if at_edge { 0.5 } else { 1.0 };
@@ -85,32 +86,6 @@ impl Grid {
 /// `A^ = A + delta`, `delta = k (A^ + floor * mean of A^)`, of weight `W^ = W/(1 - k - k floor)`.
 pub(crate) fn rise(bound: f64) -> f64 {
     bound * (1.0 + ISOTROPIC_FLOOR) / (1.0 - bound * ISOTROPIC_FLOOR)
-}
-
-fn patch_of(exact: &ExactDensity, region: &Region) -> Patch {
-    let (t_low, t_high) = (Patch::t_of(region.m_low), Patch::t_of(region.m_high));
-    let mut patch = Patch {
-        t_low,
-        t_span: t_high - t_low,
-        q2_low: region.q2_low,
-        q2_high: region.q2_high,
-        slope: 1.0,
-        m_b_meson: exact.decay().m_b_meson(),
-    };
-    patch.slope = match (region.root_low, region.root_high) {
-        (true, false) => 0.0,
-        (false, true) => 2.0,
-        _ => {
-            let rate = |y| {
-                let point = patch.map(0.5, y);
-                exact.terms(point.q2, point.m_kpi).weight()
-            };
-            // Steps in q2 that shrink where the rate is high.
-            let steepness = (rate(0.02) / rate(0.98)).sqrt();
-            if steepness.is_finite() { 2.0 / (1.0 + steepness.clamp(0.2, 5.0)) } else { 1.0 }
-        }
-    };
-    patch
 }
 
 /// Exact terms at twice the resolution of the nodes.
@@ -198,7 +173,7 @@ impl Fine {
                     around.iter().fold(AngularTerms::default(), |sum, at| sum + nodes[*at] * 0.25);
                 let difference = self.at(i, j) - interpolated;
                 let seen = AngularTerms::relative_distance(&interpolated, &difference, ISOTROPIC_FLOOR);
-                let bound = if seen > ROUGH { seen.max(1.0) } else { SAFETY * seen * (1.0 + 4.0 * seen) };
+                let bound = if seen > ROUGH { seen.max(1.0) } else { SAFETY * seen * (1.0 + 25.0 * seen) };
                 let bound = bound.min(LARGEST_BOUND);
                 for at in around {
                     bounds[at] = bounds[at].max(bound);

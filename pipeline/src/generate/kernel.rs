@@ -3,7 +3,9 @@
 //! Only additions, multiplications, divisions, square roots, comparisons and conversions of f32 are used: all are
 //! exactly rounded, so the events are the same bits whatever the width of the vectors.
 
-use std::f32::consts::{FRAC_PI_2, PI};
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
+
+use std::f32::consts::FRAC_PI_2;
 
 use super::patch::Patch;
 use super::table::{AliasColumn, CandidatePoint, DOUBT_FLOOR, Table};
@@ -16,6 +18,9 @@ pub(crate) const CHUNK: usize = 128;
 /// Random words for each candidate.
 const WORDS: usize = 5;
 
+/// The largest f32 below pi: chi must not leave its range by rounding.
+const BELOW_PI: f32 = 3.141_592_5;
+
 /// Candidates and what they were drawn from.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {
@@ -23,7 +28,7 @@ pub(crate) struct Chunk {
     even: [[f32; CHUNK]; 6],
     harmonics: [[f32; CHUNK]; 6],
     doubt: [f32; CHUNK],
-    map: [[f32; CHUNK]; 5],
+    map: [[f32; CHUNK]; 7],
     node: [u32; CHUNK],
     pub(crate) patch: [u32; CHUNK],
     pub(crate) x: [f32; CHUNK],
@@ -45,7 +50,7 @@ impl Chunk {
             even: [zeros; 6],
             harmonics: [zeros; 6],
             doubt: zeros,
-            map: [zeros; 5],
+            map: [zeros; 7],
             node: [0; CHUNK],
             patch: [0; CHUNK],
             x: zeros,
@@ -59,13 +64,15 @@ impl Chunk {
         }
     }
 
-    /// Draws all candidates anew.
+    /// Draws all candidates anew, in the widest vectors that this processor has.
     pub(crate) fn draw(&mut self, table: &Table, rng: &mut BlockRng) {
+        self.prepare(table, rng);
+        pulp::Arch::new().dispatch(Arithmetic { chunk: self, table });
+    }
+
+    fn prepare(&mut self, table: &Table, rng: &mut BlockRng) {
         rng.fill_words(self.words.as_flattened_mut());
         self.choose_nodes(table);
-        self.draw_masses(table);
-        self.draw_cosines();
-        self.draw_chi();
     }
 
     /// Nodes by the alias table, from the upper half of word 0; copies their numbers into arrays.
@@ -91,22 +98,23 @@ impl Chunk {
             self.x[i] = node.x;
             self.y[i] = node.y;
             let map = &table.maps[node.patch as usize];
-            for (column, value) in
-                self.map.iter_mut().zip([map.t_low, map.t_span, map.q2_low, map.q2_high, map.slope])
-            {
-                column[i] = value;
+            let [c0, c1, c2] = map.curve;
+            let numbers = [map.t_low, map.t_span, map.q2_low, map.q2_high, c0, c1, c2];
+            for (column, number) in self.map.iter_mut().zip(numbers) {
+                column[i] = number;
             }
         }
     }
 
     /// (x, y) from the nodes' hat functions (word 1), and the masses there.
+    #[inline(always)]
     fn draw_masses(&mut self, table: &Table) {
         let step_x = if table.nodes_x > 1 { 1.0 / (table.nodes_x - 1) as f32 } else { 0.0 };
         let step_y = 1.0 / (super::grid::NODES - 1) as f32;
         let m_b = table.exact.decay().m_b_meson() as f32;
         let pole = LineShape::pole() as f32;
         let width = 2.0 * Patch::HALF_WIDTH as f32;
-        let [t_low, t_span, q2_low, q2_high, slope] = &self.map;
+        let [t_low, t_span, q2_low, q2_high, c0, c1, c2] = &self.map;
         for i in 0..CHUNK {
             let word = self.words[1][i];
             let x = folded(self.x[i] + step_x * triangular(word as u32));
@@ -115,7 +123,7 @@ impl Chunk {
             let m = pole + width * t / (1.0 - t * t);
             let end_point = (m_b - m) * (m_b - m) * (1.0 - 4.0 * f32::EPSILON);
             let high = smaller(q2_high[i], end_point);
-            let z = y * (slope[i] + (1.0 - slope[i]) * y);
+            let z = c0[i] + y * (c1[i] + y * c2[i]);
             self.q2[i] = larger(q2_low[i], smaller(high, q2_low[i] + (high - q2_low[i]) * z));
             self.m_kpi[i] = m;
             self.x[i] = x;
@@ -124,6 +132,7 @@ impl Chunk {
     }
 
     /// The cosines from one of the six products (lower half of word 0), as order statistics of words 2 and 3.
+    #[inline(always)]
     fn draw_cosines(&mut self) {
         let [t0, t1, t2, l0, l1, l2] = &self.even;
         for i in 0..CHUNK {
@@ -151,6 +160,7 @@ impl Chunk {
     }
 
     /// Chi from word 4: uniform modulo pi/2, then one of four; and whether the exact density has to decide.
+    #[inline(always)]
     fn draw_chi(&mut self) {
         let [t0, t1, t2, l0, l1, l2] = &self.even;
         let [j3, j4, j5, j7, j8, j9] = &self.harmonics;
@@ -180,7 +190,7 @@ impl Chunk {
             let p3 = even - quarter - second;
             let pick = unit24((word >> 32) as u32) * (4.0 * even);
             let (to_1, to_2, to_3) = (p0, p0 + p1, p0 + p1 + p2);
-            let opposite = if phi > 0.0 { phi - PI } else { phi + PI };
+            let opposite = if phi > 0.0 { phi - BELOW_PI } else { phi + BELOW_PI };
             let upper = if pick < to_3 { opposite } else { phi - FRAC_PI_2 };
             let upper_start = if pick < to_3 { to_2 } else { to_3 };
             let upper_density = if pick < to_3 { p2 } else { p3 };
@@ -221,6 +231,23 @@ impl Chunk {
     }
 }
 
+/// What is compiled once for each kind of vectors.
+struct Arithmetic<'a> {
+    chunk: &'a mut Chunk,
+    table: &'a Table,
+}
+
+impl pulp::NullaryFnOnce for Arithmetic<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.chunk.draw_masses(self.table);
+        self.chunk.draw_cosines();
+        self.chunk.draw_chi();
+    }
+}
+
 // `f32::min` and `max` also look for NaN, which costs; there is none here.
 #[inline(always)]
 fn smaller(a: f32, b: f32) -> f32 {
@@ -238,34 +265,75 @@ fn folded(x: f32) -> f32 {
     1.0 - (1.0 - x.abs()).abs()
 }
 
-/// The upper 24 bits of a word as a number in (0, 1).
+/// The upper 24 bits of a word as a number in [0, 1).
 #[inline(always)]
 fn unit24(bits: u32) -> f32 {
     const STEP: f32 = 1.0 / 16_777_216.0;
-    (bits >> 8) as i32 as f32 * STEP
+    (bits >> 8).cast_signed() as f32 * STEP
 }
 
 /// The sum of two uniform numbers of 16 bits, centred: in (-1, 1) with a density of triangular shape.
 #[inline(always)]
 fn triangular(bits: u32) -> f32 {
     const STEP: f32 = 1.0 / 65_536.0;
-    ((bits & 0xffff) + (bits >> 16)) as i32 as f32 * STEP + (STEP - 1.0)
+    ((bits & 0xffff) + (bits >> 16)).cast_signed() as f32 * STEP + (STEP - 1.0)
 }
 
 /// Three uniform numbers in (-1, 1) of 21 bits each.
 #[inline(always)]
 fn three(word: u64) -> (f32, f32, f32) {
     const STEP: f32 = 1.0 / 1_048_576.0;
-    let centred = |bits: u32| bits as i32 as f32 * STEP + (0.5 * STEP - 1.0);
+    let centred = |bits: u32| bits.cast_signed() as f32 * STEP + (0.5 * STEP - 1.0);
     let (low, high) = (word as u32, (word >> 32) as u32);
     (centred(low >> 11), centred(high >> 11), centred((low & 0x7ff) << 10 | (high & 0x3ff)))
 }
 
-/// Sine and cosine on [-pi/4, pi/4], to 1e-7: Taylor series with the last coefficient lowered to spread the error.
+/// Sine and cosine on [-pi/4, pi/4] by their Taylor series, to the rounding of f32.
 #[inline(always)]
 fn sin_cos(x: f32) -> (f32, f32) {
     let x2 = x * x;
-    let sin = x * (1.0 + x2 * (-1.0 / 6.0 + x2 * (1.0 / 120.0 + x2 * (-1.0 / 5040.0))));
-    let cos = 1.0 + x2 * (-0.5 + x2 * (1.0 / 24.0 + x2 * (-1.0 / 720.0 + x2 * (1.0 / 40320.0))));
+    let sin =
+        x * (1.0 + x2 * (-1.0 / 6.0 + x2 * (1.0 / 120.0 + x2 * (-1.0 / 5040.0 + x2 * (1.0 / 362_880.0)))));
+    let cos = 1.0 + x2 * (-0.5 + x2 * (1.0 / 24.0 + x2 * (-1.0 / 720.0 + x2 * (1.0 / 40_320.0))));
     (sin, cos)
+}
+
+#[cfg(test)]
+mod tests {
+    use humboldt_physics::{Decay, Flavour, Lepton, ModelName, WilsonShifts};
+    use pulp::NullaryFnOnce;
+
+    use super::*;
+    use crate::rng::StreamKey;
+
+    #[test]
+    fn vectors_of_any_width_give_the_same_bits() {
+        let decay =
+            Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::default()).unwrap();
+        let table = Table::new(&decay, LineShape::BreitWigner, &[(0.1, 19.0)], 1.0).unwrap();
+        let (mut wide, mut narrow) = (Chunk::new(), Chunk::new());
+        let mut rng_wide = StreamKey::new(1).block(0);
+        let mut rng_narrow = rng_wide.clone();
+        for _ in 0..500 {
+            wide.draw(&table, &mut rng_wide);
+            narrow.prepare(&table, &mut rng_narrow);
+            Arithmetic { chunk: &mut narrow, table: &table }.call();
+            assert_eq!(wide.open, narrow.open);
+            let columns = |chunk: &Chunk| {
+                [chunk.q2, chunk.cos_theta_l, chunk.cos_theta_k, chunk.chi, chunk.m_kpi, chunk.x, chunk.y]
+                    .map(|column| column.map(f32::to_bits))
+            };
+            assert!(columns(&wide) == columns(&narrow));
+        }
+    }
+
+    #[test]
+    fn sine_and_cosine_to_the_last_digits() {
+        for i in -1000..=1000 {
+            let x = std::f32::consts::FRAC_PI_4 * i as f32 / 1000.0;
+            let (sin, cos) = sin_cos(x);
+            assert!((f64::from(sin) - f64::from(x).sin()).abs() < 1.5e-7, "sin {x}");
+            assert!((f64::from(cos) - f64::from(x).cos()).abs() < 1.5e-7, "cos {x}");
+        }
+    }
 }

@@ -1,11 +1,14 @@
-//! Pieces of the (m_kpi, q2) plane, each mapped from the unit square so that the density is smooth there.
+//! Pieces of the (`m_kpi`, `q2`) plane, each mapped from the unit square so that the density is smooth there.
 //!
 //! `m = pole + 2 w t/(1 - t^2)` with `t` linear in `x`: a Lorentzian of half width `w` becomes `2 dt/(1 + t^2)`.
-//! `q2 = low + (high(m) - low) y (a + (1 - a) y)` with `high(m) = min(high, (mB - m)^2)`: `a = 0` turns a square root
-//! at the lower edge (4 m_l^2, the c-cbar threshold) into a linear function, `a = 2` one at the upper edge (the end
-//! point). A patch never contains the mass at which `high(m)` changes from one form to the other.
+//! `q2 = low + (high(m) - low) z(y)` with `high(m) = min(high, (mB - m)^2)` and `z` quadratic: over a whole region
+//! `z = y^2` turns a square root at the lower edge (`4 m_l^2`, the c-cbar threshold) into a linear function,
+//! `z = 2 y - y^2` one at the upper edge (the end point). A patch is a rectangle in (t, y) of its region, and a region
+//! never contains the mass at which `high(m)` changes from one form to the other.
 
 use humboldt_physics::LineShape;
+
+use super::regions::Region;
 
 /// One piece of the plane; masses in GeV, q2 in GeV^2.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,8 +17,8 @@ pub(crate) struct Patch {
     pub(crate) t_span: f64,
     pub(crate) q2_low: f64,
     pub(crate) q2_high: f64,
-    /// The `a` of the map in y, from 0 to 2.
-    pub(crate) slope: f64,
+    /// `z = curve[0] + curve[1] y + curve[2] y^2`.
+    pub(crate) curve: [f64; 3],
     pub(crate) m_b_meson: f64,
 }
 
@@ -32,38 +35,55 @@ impl Patch {
     /// Half width at half maximum of the map's Lorentzian in GeV; only speed depends on it.
     pub(crate) const HALF_WIDTH: f64 = 0.02365;
 
-    /// `t` at a K pi mass.
-    pub(crate) fn t_of(m_kpi: f64) -> f64 {
-        let s = (m_kpi - LineShape::pole()) / Self::HALF_WIDTH;
-        s / (1.0 + (1.0 + s * s).sqrt())
+    /// The whole of a region.
+    pub(crate) fn new(region: &Region, m_b_meson: f64) -> Self {
+        let (t_low, t_high) = (t_of(region.m_low), t_of(region.m_high));
+        let curve = match (region.root_low, region.root_high) {
+            (true, false) => [0.0, 0.0, 1.0],
+            (false, true) => [0.0, 2.0, -1.0],
+            _ => [0.0, 1.0, 0.0],
+        };
+        let (q2_low, q2_high) = (region.q2_low, region.q2_high);
+        Self { t_low, t_span: t_high - t_low, q2_low, q2_high, curve, m_b_meson }
     }
 
-    /// The K pi mass at `x`.
-    pub(crate) fn mass(&self, x: f64) -> f64 {
-        let t = self.t_low + self.t_span * x;
-        LineShape::pole() + Self::HALF_WIDTH * 2.0 * t / (1.0 - t * t)
+    /// Its halves along x.
+    pub(crate) fn halves_along_x(&self) -> [Self; 2] {
+        let t_span = 0.5 * self.t_span;
+        [self.t_low, self.t_low + t_span].map(|t_low| Self { t_low, t_span, ..*self })
     }
 
-    /// The upper edge in q2 at a K pi mass.
-    pub(crate) fn q2_high_at(&self, m_kpi: f64) -> f64 {
-        self.q2_high.min((self.m_b_meson - m_kpi).powi(2))
+    /// Its halves along y.
+    pub(crate) fn halves_along_y(&self) -> [Self; 2] {
+        let [c0, c1, c2] = self.curve;
+        let lower = [c0, 0.5 * c1, 0.25 * c2];
+        let upper = [c0 + 0.5 * c1 + 0.25 * c2, 0.5 * c1 + 0.5 * c2, 0.25 * c2];
+        [lower, upper].map(|curve| Self { curve, ..*self })
     }
 
     /// The image of a point of the unit square.
     pub(crate) fn map(&self, x: f64, y: f64) -> MappedPoint {
         let t = self.t_low + self.t_span * x;
-        let m_kpi = self.mass(x);
+        let one_minus = (1.0 - t) * (1.0 + t);
+        let m_kpi = LineShape::pole() + Self::HALF_WIDTH * 2.0 * t / one_minus;
         let dm_dx = if self.t_span > 0.0 {
-            Self::HALF_WIDTH * 2.0 * (1.0 + t * t) / (1.0 - t * t).powi(2) * self.t_span
+            Self::HALF_WIDTH * 2.0 * (1.0 + t * t) / (one_minus * one_minus) * self.t_span
         } else {
             1.0
         };
-        let height = (self.q2_high_at(m_kpi) - self.q2_low).max(0.0);
-        let a = self.slope;
+        let q2_high = self.q2_high.min((self.m_b_meson - m_kpi).powi(2));
+        let height = (q2_high - self.q2_low).max(0.0);
+        let [c0, c1, c2] = self.curve;
         MappedPoint {
             m_kpi,
-            q2: self.q2_low + height * y * (a + (1.0 - a) * y),
-            jacobian: dm_dx * height * (a + 2.0 * (1.0 - a) * y),
+            q2: self.q2_low + height * (c0 + y * (c1 + y * c2)),
+            jacobian: dm_dx * height * (c1 + 2.0 * y * c2),
         }
     }
+}
+
+/// `t` at a K pi mass.
+fn t_of(m_kpi: f64) -> f64 {
+    let s = (m_kpi - LineShape::pole()) / Patch::HALF_WIDTH;
+    s / (1.0 + (1.0 + s * s).sqrt())
 }

@@ -2,12 +2,10 @@
 
 use humboldt_physics::Decay;
 
-use super::grid::Grid;
-
 /// A K pi mass range narrower than this (GeV), below what an f32 column tells apart, is no region.
 const NARROWEST: f64 = 1e-7;
 
-/// A part of the (m_kpi, q2) plane, cut off at the end point `(mB - m)^2`; GeV and GeV^2.
+/// A part of the (`m_kpi`, `q2`) plane, cut off at the end point `(mB - m)^2`; GeV and GeV^2.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Region {
     pub(crate) m_low: f64,
@@ -42,35 +40,20 @@ pub(crate) fn regions(decay: &Decay, m_range: (f64, f64), window: (f64, f64)) ->
         })
         .flat_map(|region| {
             // No map straightens a root at either edge.
-            if region.root_low && region.root_high {
-                divide_q2(decay, &region, middle(decay, &region))
-            } else {
-                vec![region]
-            }
+            if region.root_low && region.root_high { halves(decay, &region) } else { vec![region] }
         })
         .collect()
 }
 
-/// The smaller regions of a grid that is too coarse.
-pub(crate) fn divide(decay: &Decay, grid: &Grid) -> Vec<Region> {
-    let region = grid.region;
-    let m_middle = grid.patch.mass(0.5);
-    if grid.split_along_x && m_middle - region.m_low > NARROWEST && region.m_high - m_middle > NARROWEST {
-        return vec![Region { m_high: m_middle, ..region }, Region { m_low: m_middle, ..region }];
-    }
-    divide_q2(decay, &region, grid.patch.map(0.5, 0.5).q2)
-}
-
-fn divide_q2(decay: &Decay, region: &Region, q2: f64) -> Vec<Region> {
+/// Divided at a q2 that all masses of the region allow, if there is one.
+fn halves(decay: &Decay, region: &Region) -> Vec<Region> {
+    let high = region.q2_high.min(decay.q2_max(region.m_high));
+    // The photon pole spans decades.
+    let pole = region.q2_low <= decay.q2_min();
+    let q2 = if pole { (region.q2_low * high).sqrt() } else { 0.5 * (region.q2_low + high) };
     let lower = Region { q2_high: q2, root_high: false, ..*region };
     let upper = Region { q2_low: q2, root_low: false, ..*region };
     [lower, upper].iter().flat_map(|part| cut_at_end_point(decay, part)).collect()
-}
-
-/// Half way up at the smallest mass.
-fn middle(decay: &Decay, region: &Region) -> f64 {
-    let high = region.q2_high.min(decay.q2_max(region.m_low));
-    if region.q2_low <= decay.q2_min() { (region.q2_low * high).sqrt() } else { 0.5 * (region.q2_low + high) }
 }
 
 /// The part below the end point: where the mass allows all of the range in q2, and where it allows some.

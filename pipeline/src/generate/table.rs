@@ -14,7 +14,7 @@ use super::angles::{AngularTerms, Direction};
 use super::exact::ExactDensity;
 use super::grid::{Grid, ISOTROPIC_FLOOR, NODES, rise};
 use super::patch::Patch;
-use super::regions::{divide, regions};
+use super::regions::regions;
 use crate::PipelineError;
 
 /// Patches are divided until at most this part of the candidates needs the exact density, ...
@@ -48,7 +48,7 @@ pub(crate) struct PatchMap {
     pub(crate) t_span: f32,
     pub(crate) q2_low: f32,
     pub(crate) q2_high: f32,
-    pub(crate) slope: f32,
+    pub(crate) curve: [f32; 3],
 }
 
 /// One column of Walker's alias table: below `threshold` (of 2^32) the column's own node, else the other.
@@ -85,7 +85,7 @@ impl Table {
         let mut grids: Vec<Grid> = windows
             .iter()
             .flat_map(|window| regions(decay, exact.m_range(), *window))
-            .map(|region| Grid::new(&exact, region))
+            .map(|region| Grid::new(&exact, Patch::new(&region, decay.m_b_meson())))
             .collect();
         refine(&exact, &mut grids);
 
@@ -178,7 +178,7 @@ impl From<&Patch> for PatchMap {
             t_span: patch.t_span as f32,
             q2_low: if f64::from(low) < patch.q2_low { low.next_up() } else { low },
             q2_high: if f64::from(high) > patch.q2_high { high.next_down() } else { high },
-            slope: patch.slope as f32,
+            curve: patch.curve.map(|c| c as f32),
         }
     }
 }
@@ -220,7 +220,7 @@ fn refine(exact: &ExactDensity, grids: &mut Vec<Grid>) {
             return;
         };
         let grid = grids.swap_remove(worst);
-        grids.extend(divide(exact.decay(), &grid).into_iter().map(|region| Grid::new(exact, region)));
+        grids.extend(grid.halves().map(|patch| Grid::new(exact, patch)));
     }
 }
 

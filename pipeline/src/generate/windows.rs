@@ -46,7 +46,7 @@ impl Q2Windows {
     pub fn resolve(&self, q2_min: f64, q2_max: f64) -> Result<Vec<(f64, f64)>, PipelineError> {
         let close = |field: &str, &(low, high): &Q2Range| {
             for limit in [low, high].into_iter().flatten() {
-                // A limit typed as 0.0447 stands for 0.044655...: the last digit of a print is not an error.
+                // A caller who computes 4 m_l^2 or (mB - m)^2 himself may round differently.
                 if !(q2_min * (1.0 - 1e-9)..=q2_max * (1.0 + 1e-9)).contains(&limit) {
                     let allowed = format!("{q2_min:.6} to {q2_max:.6} GeV^2, or an open end");
                     return Err(PipelineError::out_of_range(field, limit, allowed));

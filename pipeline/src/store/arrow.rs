@@ -19,8 +19,8 @@ use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES};
 use serde_json::json;
 
 use super::atomic::PartFile;
-use super::index::{Decode, Extent, Index, Source, read_at};
-use super::metadata;
+use super::index::{Decode, Index, Source, read_at};
+use super::metadata::{self, first_line};
 use crate::PipelineError;
 
 /// The first and the last bytes of an Arrow IPC file.
@@ -34,9 +34,9 @@ const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
 const TENSOR: &str = "arrow.fixed_shape_tensor";
 
 pub(super) struct Writer {
-    writer: FileWriter<PartFile>,
+    file: FileWriter<PartFile>,
     item: Arc<Field>,
-    cells: usize,
+    cells: i32,
     rows: usize,
     images: Vec<f32>,
     labels: Vec<f64>,
@@ -49,17 +49,18 @@ impl Writer {
         provenance: &Provenance,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
-        let cells = bins.pow(3);
+        // At most 256^3.
+        let cells = i32::try_from(bins.pow(3)).unwrap_or(i32::MAX);
         let item = Arc::new(Field::new("item", DataType::Float32, false));
         let shape = json!({ "shape": [bins, bins, bins], "dim_names": Axis::ALL.map(Axis::name) });
         let extension = [(EXTENSION_NAME, TENSOR.to_owned()), (EXTENSION_METADATA, shape.to_string())];
-        let images = Field::new(IMAGES, DataType::FixedSizeList(Arc::clone(&item), cells as i32), false)
+        let images = Field::new(IMAGES, DataType::FixedSizeList(Arc::clone(&item), cells), false)
             .with_metadata(extension.map(|(key, value)| (key.to_owned(), value)));
         let fields = vec![images, Field::new(DELTA_C9, DataType::Float64, false)];
         let schema = Schema::new_with_metadata(fields, metadata::entries(&path, provenance)?);
-        let writer = FileWriter::try_new(part, &schema).map_err(|e| io_error(&path, e))?;
-        let rows = (BATCH_BYTES / (4 * cells)).max(1);
-        Ok(Self { writer, item, cells, rows, images: Vec::new(), labels: Vec::new() })
+        let file = FileWriter::try_new(part, &schema).map_err(|e| io_error(&path, e))?;
+        let rows = (BATCH_BYTES / (4 * cells as usize)).max(1);
+        Ok(Self { file, item, cells, rows, images: Vec::new(), labels: Vec::new() })
     }
 
     pub(super) fn push_many(
@@ -68,7 +69,7 @@ impl Writer {
         images: &[f32],
         labels: &[f64],
     ) -> Result<(), PipelineError> {
-        for (image, &label) in images.chunks_exact(self.cells).zip(labels) {
+        for (image, &label) in images.chunks_exact(self.cells as usize).zip(labels) {
             self.images.extend_from_slice(image);
             self.labels.push(label);
             if self.labels.len() == self.rows {
@@ -80,10 +81,10 @@ impl Writer {
 
     fn write_batch(&mut self) -> Result<(), ArrowError> {
         let values = Arc::new(Float32Array::from(std::mem::take(&mut self.images)));
-        let images = FixedSizeListArray::try_new(Arc::clone(&self.item), self.cells as i32, values, None)?;
+        let images = FixedSizeListArray::try_new(Arc::clone(&self.item), self.cells, values, None)?;
         let labels = Float64Array::from(std::mem::take(&mut self.labels));
         let columns: Vec<ArrayRef> = vec![Arc::new(images), Arc::new(labels)];
-        self.writer.write(&RecordBatch::try_new(Arc::clone(self.writer.schema()), columns)?)
+        self.file.write(&RecordBatch::try_new(Arc::clone(self.file.schema()), columns)?)
     }
 
     pub(super) fn finish(mut self, path: &Path) -> Result<(), PipelineError> {
@@ -91,17 +92,17 @@ impl Writer {
             if !self.labels.is_empty() {
                 self.write_batch()?;
             }
-            self.writer.finish()
+            self.file.finish()
         };
         close().map_err(|e| io_error(path, e))?;
-        self.writer.into_inner().map_err(|e| io_error(path, e))?.commit()
+        self.file.into_inner().map_err(|e| io_error(path, e))?.commit()
     }
 }
 
 /// The schema of an Arrow IPC file and its record batches, which lie within the file.
 pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<Block>), PipelineError> {
     let truncated = || PipelineError::corrupt(path, "truncated: the end of an Arrow IPC file is missing");
-    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", e.replace('\n', " ")));
+    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(&e)));
     let mut end = [0_u8; 10];
     let end_at = len.checked_sub(10).ok_or_else(truncated)?;
     read_at(path, file, end_at, &mut end)?;
@@ -138,8 +139,7 @@ fn header<'a>(
     message.resize(block.metaDataLength() as usize, 0);
     read_at(path, file, block.offset() as u64, message)?;
     let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
-    let damaged =
-        |e: String| PipelineError::corrupt(path, format!("Arrow record batch: {}", e.replace('\n', " ")));
+    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow record batch: {}", first_line(&e)));
     let message =
         root_as_message(message.get(prefix..).unwrap_or_default()).map_err(|e| damaged(e.to_string()))?;
     message.header_as_record_batch().ok_or_else(|| damaged("no header".to_owned()))
@@ -170,10 +170,10 @@ pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, Pipelin
         let what = format!("column `{DELTA_C9}` holds {}, wanted Float64", labels.data_type());
         return Err(PipelineError::corrupt(path, what));
     }
-    if (at, labels_at, schema.fields().len()) == (0, 1, 2) {
-        if let Some((extents, labels)) = extents(path, file, &blocks, bins)? {
-            return Ok(Index { source: Source::Extents(extents), bins, labels, provenance });
-        }
+    if (at, labels_at, schema.fields().len()) == (0, 1, 2)
+        && let Some((offsets, labels)) = dense(path, file, &blocks, bins)?
+    {
+        return Ok(Index { source: Source::Dense(offsets), bins, labels, provenance });
     }
     let (decoder, labels) = Batches::open(path, at, labels_at)?;
     Ok(Index { source: Source::Library(Box::new(decoder)), bins, labels, provenance })
@@ -205,16 +205,14 @@ fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
     Ok(bins)
 }
 
+/// Where images begin, and their labels.
+type Dense = (Vec<u64>, Vec<f64>);
+
 /// Where the images are, and the labels, if the batches are neither compressed nor have nulls.
-fn extents(
-    path: &Path,
-    file: &File,
-    blocks: &[Block],
-    bins: usize,
-) -> Result<Option<(Vec<Extent>, Vec<f64>)>, PipelineError> {
+fn dense(path: &Path, file: &File, blocks: &[Block], bins: usize) -> Result<Option<Dense>, PipelineError> {
     let damaged = |what| PipelineError::corrupt(path, format!("Arrow record batch: {what}"));
     let size = 4 * bins.pow(3) as u64;
-    let (mut extents, mut labels, mut message) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut offsets, mut labels, mut message) = (Vec::new(), Vec::new(), Vec::new());
     for block in blocks {
         let batch = header(path, file, block, &mut message)?;
         let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
@@ -233,12 +231,12 @@ fn extents(
             if whole && inside { Ok(body + at) } else { Err(damaged("a column lies outside of it")) }
         };
         let (images_at, labels_at) = (place(2, size)?, place(4, 8)?);
-        extents.extend((0..rows).map(|i| Extent { offset: images_at + i * size, size, deflated: false }));
+        offsets.extend((0..rows).map(|i| images_at + i * size));
         let mut bytes = vec![0; 8 * rows as usize];
         read_at(path, file, labels_at, &mut bytes)?;
         labels.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)));
     }
-    Ok(Some((extents, labels)))
+    Ok(Some((offsets, labels)))
 }
 
 /// Images that only the library can decode: compressed, or between other columns. Keeps the last batch.
@@ -246,7 +244,13 @@ struct Batches {
     path: PathBuf,
     /// First image of each batch.
     starts: Vec<usize>,
-    state: Mutex<(FileReader<BufReader<File>>, Option<(usize, FixedSizeListArray)>)>,
+    state: Mutex<BatchReader>,
+}
+
+struct BatchReader {
+    reader: FileReader<BufReader<File>>,
+    /// The batch read last, and its number.
+    last: Option<(usize, FixedSizeListArray)>,
 }
 
 impl Batches {
@@ -269,7 +273,7 @@ impl Batches {
             starts.push(values.len());
             values.extend_from_slice(column.values());
         }
-        let state = Mutex::new((open(images)?, None));
+        let state = Mutex::new(BatchReader { reader: open(images)?, last: None });
         Ok((Self { path: path.to_owned(), starts, state }, values))
     }
 }
@@ -279,14 +283,14 @@ impl Decode for Batches {
         let corrupt = |what: String| PipelineError::corrupt(&self.path, format!("image {i}: {what}"));
         let batch = self.starts.partition_point(|&start| start <= i) - 1;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (reader, cached) = &mut *state;
-        if cached.as_ref().is_none_or(|(at, _)| *at != batch) {
+        let BatchReader { reader, last } = &mut *state;
+        if last.as_ref().is_none_or(|(at, _)| *at != batch) {
             reader.set_index(batch).map_err(|e| corrupt(one_line(&e)))?;
             let next = reader.next().ok_or_else(|| corrupt("its record batch is missing".to_owned()))?;
             let next = next.map_err(|e| corrupt(one_line(&e)))?;
-            *cached = Some((batch, next.column(0).as_fixed_size_list().clone()));
+            *last = Some((batch, next.column(0).as_fixed_size_list().clone()));
         }
-        let column = cached.as_ref().map(|(_, column)| column).filter(|c| i - self.starts[batch] < c.len());
+        let column = last.as_ref().map(|(_, column)| column).filter(|c| i - self.starts[batch] < c.len());
         let row = column
             .map(|column| (column.is_valid(i - self.starts[batch]), column.value(i - self.starts[batch])));
         match row {
@@ -300,7 +304,7 @@ impl Decode for Batches {
 }
 
 pub(super) fn one_line(error: &ArrowError) -> String {
-    format!("Arrow: {}", error.to_string().replace('\n', " "))
+    format!("Arrow: {}", first_line(error))
 }
 
 /// An error while writing: the system's own, where Arrow passes it on.

@@ -253,7 +253,7 @@ fn open_parquet(
     len: u64,
     columns: &[&str],
 ) -> Result<(Batches, Option<Provenance>, usize), PipelineError> {
-    let corrupt = |e: ParquetError| PipelineError::corrupt(path, parquet_line(&e));
+    let corrupt = |e: ParquetError| PipelineError::corrupt(path, metadata::first_line(&e));
     let mut end = [0; 4];
     let end_at = len.saturating_sub(4);
     read_at(path, &file, end_at, &mut end)?;
@@ -313,10 +313,6 @@ fn numbers(array: &ArrayRef, first_row: usize) -> Result<Vec<f32>, String> {
         Some(row) => Err(format!(" is {} in row {}", numbers[row], first_row + row)),
         None => Ok(numbers),
     }
-}
-
-fn parquet_line(error: &ParquetError) -> String {
-    error.to_string().replace('\n', " ")
 }
 
 fn read_error(path: &Path, error: ArrowError) -> PipelineError {

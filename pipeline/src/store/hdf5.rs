@@ -1,17 +1,19 @@
-//! Images in HDF5: dataset `images` (image, cos_theta_l, cos_theta_k, chi) f32, dataset `labels/delta_c9` f64, and
+//! Images in HDF5: dataset `images` `(image, cos_theta_l, cos_theta_k, chi)` f32, dataset `labels/delta_c9` f64, and
 //! attributes on the file.
 //!
+//! The same images make the same file to the last bit: nothing in it tells the time.
 //! Without gzip the images are contiguous; with gzip a chunk is one image. The library serves for the structure
 //! only: images are compressed, and read, without its process-wide lock.
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use hdf5::filters::Filter;
 use hdf5::plist::dataset_create::Layout;
+use hdf5::plist::file_access::{FileAccessBuilder, LibraryVersion};
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Location};
 use humboldt_schemas::provenance::Provenance;
@@ -20,8 +22,8 @@ use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
-use super::hdf5_chunks::{chunk_at, write_chunk};
-use super::index::{Decode, Extent, Index, Source, read_at};
+use super::hdf5_chunks::{read_chunk, write_chunk};
+use super::index::{Decode, Index, Source, inflate, read_at, with_scratch};
 use super::metadata;
 use crate::PipelineError;
 
@@ -58,11 +60,13 @@ impl Writer {
         let path = part.path().to_owned();
         let entries = metadata::entries(&path, provenance)?;
         let create = || {
-            let file = hdf5::File::create(part.part())?;
+            let file = hdf5::FileBuilder::new()
+                .with_fapl(checksummed)
+                .with_fcpl(|properties| properties.obj_track_times(false))
+                .create(part.part())?;
             for (key, value) in &entries {
                 write_text(&file, key, value)?;
             }
-            // The same images give the same file, so that files can be compared by their hashes.
             let builder =
                 file.new_dataset::<f32>().obj_track_times(false).shape((n_images, bins, bins, bins));
             let builder = match gzip {
@@ -116,7 +120,7 @@ impl Writer {
     pub(super) fn finish(self, path: &Path) -> Result<(), PipelineError> {
         let Self { images, file, part, labels, .. } = self;
         let close = || {
-            let group = file.create_group(LABELS)?;
+            let group = file.create_group_builder().with_gcpl(|p| p.obj_track_times(false)).create(LABELS)?;
             let builder = group.new_dataset::<f64>().obj_track_times(false).shape(labels.len());
             builder.no_chunk().create(DELTA_C9)?.write_raw(&labels)?;
             drop((group, images));
@@ -126,6 +130,12 @@ impl Writer {
         close().map_err(|e| io_error(path, &e))?;
         part.commit()
     }
+}
+
+/// The format of HDF5 1.10, whose structures carry checksums: the older one lets the library follow damaged
+/// pointers.
+fn checksummed(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+    properties.libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
 }
 
 /// One image as a zlib stream; the same bytes whatever was compressed before.
@@ -138,14 +148,15 @@ fn deflate(compress: &mut Compress, image: &[f32]) -> io::Result<Vec<u8>> {
         &bytes
     };
     compress.reset();
-    // Zlib's own bound on what it can need, rounded up.
-    let mut deflated = Vec::with_capacity(bytes.len() + bytes.len() / 1000 + 64);
-    match compress.compress_vec(bytes, &mut deflated, FlushCompress::Finish)? {
-        Status::StreamEnd => {
+    let mut deflated = Vec::new();
+    loop {
+        // What does not compress grows by an eighth at most (nine bits a byte at level 1).
+        deflated.reserve(bytes.len() + bytes.len() / 8 + 64);
+        let rest = &bytes[compress.total_in() as usize..];
+        if compress.compress_vec(rest, &mut deflated, FlushCompress::Finish)? == Status::StreamEnd {
             deflated.shrink_to_fit();
-            Ok(deflated)
+            return Ok(deflated);
         }
-        status => Err(io::Error::other(format!("zlib stopped with {status:?}"))),
     }
 }
 
@@ -175,47 +186,34 @@ pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, Pipelin
         return Err(PipelineError::corrupt(path, what));
     }
     let labels = labels.read_raw::<f64>().map_err(corrupt)?;
-    let source = match extents(path, &images, n, bins)? {
-        Some(extents) => Source::Extents(extents),
-        None => Source::Library(Box::new(Foreign { path: path.to_owned(), images: Mutex::new(images) })),
-    };
+    let source = source(path, images, n, bins).map_err(corrupt)?;
     Ok(Index { source, bins, labels, provenance })
 }
 
-/// Where the images are, if they are f32 and contiguous, or one to a chunk with gzip or nothing.
-fn extents(
-    path: &Path,
-    images: &Dataset,
-    n: usize,
-    bins: usize,
-) -> Result<Option<Vec<Extent>>, PipelineError> {
-    let corrupt = |e: hdf5::Error| PipelineError::corrupt(path, one_line(&e));
-    let size = 4 * bins.pow(3) as u64;
-    let little_endian_f32 = images.dtype().map_err(corrupt)?.is::<f32>() && cfg!(target_endian = "little");
-    let properties = images.create_plist().map_err(corrupt)?;
-    if !little_endian_f32 {
-        return Ok(None);
+/// How to read the images: contiguous f32 need no library, and f32 with one image to a chunk only its index.
+fn source(path: &Path, images: Dataset, n: usize, bins: usize) -> hdf5::Result<Source> {
+    let path = path.to_owned();
+    let foreign =
+        |images| Ok(Source::Library(Box::new(Foreign { path: path.clone(), images: Mutex::new(images) })));
+    if !images.dtype()?.is::<f32>() || cfg!(target_endian = "big") {
+        return foreign(images);
     }
-    match properties.get_layout().map_err(corrupt)? {
-        Layout::Contiguous => Ok(images.offset().map(|offset| {
-            (0..n as u64).map(|i| Extent { offset: offset + i * size, size, deflated: false }).collect()
-        })),
-        Layout::Chunked if properties.get_chunk().map_err(corrupt)? == Some(vec![1, bins, bins, bins]) => {
-            let deflated = match properties.get_filters().map_err(corrupt)?[..] {
-                [] => false,
-                [Filter::Deflate(_)] => true,
-                _ => return Ok(None),
-            };
-            (0..n)
-                .map(|i| {
-                    let never = || PipelineError::corrupt(path, format!("image {i} was never written"));
-                    let (offset, size, skipped) = chunk_at(images, i).map_err(corrupt)?.ok_or_else(never)?;
-                    Ok(Extent { offset, size, deflated: deflated && skipped == 0 })
-                })
-                .collect::<Result<_, _>>()
-                .map(Some)
+    let properties = images.create_plist()?;
+    match (properties.get_layout()?, images.offset()) {
+        (Layout::Contiguous, Some(offset)) => {
+            let size = 4 * bins.pow(3) as u64;
+            Ok(Source::Dense((0..n as u64).map(|i| offset.saturating_add(i * size)).collect()))
         }
-        _ => Ok(None),
+        (Layout::Chunked, _) if properties.get_chunk()? == Some(vec![1, bins, bins, bins]) => {
+            match properties.get_filters()?[..] {
+                [] => Ok(Source::Library(Box::new(Chunks { path, images, deflated: false }))),
+                [Filter::Deflate(_)] => {
+                    Ok(Source::Library(Box::new(Chunks { path, images, deflated: true })))
+                }
+                _ => foreign(images),
+            }
+        }
+        _ => foreign(images),
     }
 }
 
@@ -255,15 +253,41 @@ fn check_size(path: &Path, file: &File, len: u64) -> Result<(), PipelineError> {
     Ok(())
 }
 
+/// Images of one chunk each, which the library finds and this program inflates.
+struct Chunks {
+    path: PathBuf,
+    images: Dataset,
+    deflated: bool,
+}
+
+impl Decode for Chunks {
+    fn decode(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError> {
+        with_scratch(|scratch, inflater| {
+            let corrupt = |what| PipelineError::corrupt(&self.path, format!("image {i}: {what}"));
+            let dense: &mut [u8] = bytemuck::cast_slice_mut(image);
+            let skipped =
+                read_chunk(&self.images, i, 2 * dense.len(), scratch).map_err(|e| corrupt(one_line(&e)))?;
+            if self.deflated && skipped == 0 {
+                return inflate(inflater, scratch, dense).map_err(corrupt);
+            }
+            if scratch.len() != dense.len() {
+                return Err(corrupt(format!("{} bytes, wanted {}", scratch.len(), dense.len())));
+            }
+            dense.copy_from_slice(scratch);
+            Ok(())
+        })
+    }
+}
+
 /// Images in a layout that only the library understands: other chunks, filters or number types.
 struct Foreign {
-    path: std::path::PathBuf,
+    path: PathBuf,
     images: Mutex<Dataset>,
 }
 
 impl Decode for Foreign {
     fn decode(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError> {
-        let images = self.images.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
         let array = images
             .read_slice::<f32, _, ndarray::Ix3>((i, .., .., ..))
             .map_err(|e| PipelineError::corrupt(&self.path, format!("image {i}: {}", one_line(&e))))?;

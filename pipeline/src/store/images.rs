@@ -8,7 +8,7 @@ use humboldt_schemas::provenance::Provenance;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
-use super::index::{Index, Source, read_at, read_extent};
+use super::index::{Index, Source, read_at, read_dense};
 use super::{arrow, hdf5};
 use crate::PipelineError;
 
@@ -24,7 +24,7 @@ pub struct ImageWriter {
 
 enum Sink {
     Hdf5(hdf5::Writer),
-    Arrow(arrow::Writer),
+    Arrow(Box<arrow::Writer>),
 }
 
 impl ImageWriter {
@@ -49,7 +49,7 @@ impl ImageWriter {
             ImageFormat::Hdf5 => {
                 Sink::Hdf5(hdf5::Writer::create(part, n_images, card.bins, card.gzip, provenance)?)
             }
-            ImageFormat::Arrow => Sink::Arrow(arrow::Writer::create(part, card.bins, provenance)?),
+            ImageFormat::Arrow => Sink::Arrow(Box::new(arrow::Writer::create(part, card.bins, provenance)?)),
         };
         Ok(Self { path: path.to_owned(), sink, cells: card.bins.pow(3), n_images, written: 0 })
     }
@@ -57,7 +57,7 @@ impl ImageWriter {
     /// Adds one image.
     ///
     /// # Shapes
-    /// `image`: (cos_theta_l, cos_theta_k, chi).
+    /// `image`: `(cos_theta_l, cos_theta_k, chi)`.
     ///
     /// # Errors
     /// As [`ImageWriter::push_many`].
@@ -68,7 +68,7 @@ impl ImageWriter {
     /// Adds one image for each of the labels `delta_c9`; they are compressed in parallel.
     ///
     /// # Shapes
-    /// `images`: (image, cos_theta_l, cos_theta_k, chi).
+    /// `images`: `(image, cos_theta_l, cos_theta_k, chi)`.
     ///
     /// # Errors
     /// [`PipelineError::Io`], as when the disk is full; more images than announced, a wrong length, or a label
@@ -181,7 +181,7 @@ impl ImageReader {
     /// Reads image `i` over `image`.
     ///
     /// # Shapes
-    /// `image`: (cos_theta_l, cos_theta_k, chi).
+    /// `image`: `(cos_theta_l, cos_theta_k, chi)`.
     ///
     /// # Errors
     /// [`PipelineError::Corrupt`] for a damaged image or one with values that are not finite;
@@ -192,7 +192,7 @@ impl ImageReader {
             return Err(PipelineError::out_of_range("image", i, format!("0 to {}", self.len() - 1)));
         }
         match &self.index.source {
-            Source::Extents(extents) => read_extent(&self.path, &self.file, i, extents[i], image)?,
+            Source::Dense(offsets) => read_dense(&self.path, &self.file, offsets[i], image)?,
             Source::Library(decoder) => decoder.decode(i, image)?,
         }
         // No early exit: the compiler turns this into vector compares.
@@ -206,7 +206,7 @@ impl ImageReader {
     /// Reads the images `chosen`, in that order and in parallel, over `images`.
     ///
     /// # Shapes
-    /// `images`: (chosen, cos_theta_l, cos_theta_k, chi).
+    /// `images`: `(chosen, cos_theta_l, cos_theta_k, chi)`.
     ///
     /// # Errors
     /// As [`ImageReader::read`], of the first image that fails.

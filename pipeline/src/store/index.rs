@@ -1,7 +1,7 @@
-//! Where the images lie in a file, so that they can be read without the file format's library.
+//! What a format's reader finds in a file of images, and how an image is read from it.
 //!
-//! Both formats keep one image in one piece, as f32 or deflated f32. With a table of these pieces any number of
-//! threads reads at once, without HDF5's process-wide lock and without Arrow's batches.
+//! Where images lie in the file as they are, a table of their places suffices: any number of threads reads at once,
+//! without HDF5's process-wide lock and without Arrow's batches.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,17 +13,7 @@ use humboldt_schemas::provenance::Provenance;
 
 use crate::PipelineError;
 
-/// One image in its file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
-    pub(super) offset: u64,
-    /// Bytes in the file.
-    pub(super) size: u64,
-    /// Whether they are a zlib stream.
-    pub(super) deflated: bool,
-}
-
-/// Reads images whose layout only the format's library understands.
+/// Reads images that are compressed or lie in pieces.
 pub(super) trait Decode: Send + Sync {
     /// Reads image `i` (checked) into `image` (of the right length).
     fn decode(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError>;
@@ -31,7 +21,8 @@ pub(super) trait Decode: Send + Sync {
 
 /// How images are read.
 pub(super) enum Source {
-    Extents(Vec<Extent>),
+    /// Where each image begins, as f32 from its first cell to its last.
+    Dense(Vec<u64>),
     Library(Box<dyn Decode>),
 }
 
@@ -52,54 +43,46 @@ impl Index {
         if let Some(i) = self.labels.iter().position(|x| !x.is_finite()) {
             return Err(PipelineError::corrupt(path, format!("delta_c9 of image {i} is {}", self.labels[i])));
         }
-        let Source::Extents(extents) = &self.source else { return Ok(()) };
-        let dense = 4 * self.bins.pow(3) as u64;
-        for (i, extent) in extents.iter().enumerate() {
-            let end = extent.offset.checked_add(extent.size);
-            if end.is_none_or(|end| end > file_len) || (!extent.deflated && extent.size != dense) {
-                return Err(PipelineError::corrupt(path, format!("image {i} is not where the file says")));
-            }
+        let Source::Dense(offsets) = &self.source else { return Ok(()) };
+        let size = 4 * self.bins.pow(3) as u64;
+        match offsets.iter().position(|at| at.checked_add(size).is_none_or(|end| end > file_len)) {
+            Some(i) => Err(PipelineError::corrupt(path, format!("image {i} is not where the file says"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-thread_local! {
-    static SCRATCH: RefCell<(Vec<u8>, Decompress)> = RefCell::new((Vec::new(), Decompress::new(true)));
-}
-
-/// Reads image `i`, which lies at `extent`.
-pub(super) fn read_extent(
+/// Reads the image that begins at `offset`.
+pub(super) fn read_dense(
     path: &Path,
     file: &File,
-    i: usize,
-    extent: Extent,
+    offset: u64,
     image: &mut [f32],
 ) -> Result<(), PipelineError> {
-    if extent.deflated {
-        SCRATCH.with_borrow_mut(|(deflated, inflater)| {
-            deflated.resize(extent.size as usize, 0);
-            read_at(path, file, extent.offset, deflated)?;
-            inflater.reset(true);
-            let bytes: &mut [u8] = bytemuck::cast_slice_mut(image);
-            let status = inflater.decompress(deflated, bytes, FlushDecompress::Finish);
-            let whole = inflater.total_out() == bytes.len() as u64;
-            match status {
-                Ok(Status::StreamEnd) if whole => Ok(()),
-                Ok(_) => {
-                    Err(PipelineError::corrupt(path, format!("image {i} has another size than the others")))
-                }
-                Err(e) => Err(PipelineError::corrupt(path, format!("image {i}: {e}"))),
-            }
-        })?;
-    } else {
-        read_at(path, file, extent.offset, bytemuck::cast_slice_mut(image))?;
-    }
+    read_at(path, file, offset, bytemuck::cast_slice_mut(image))?;
     for value in image {
         // Files are little-endian; nothing happens here on machines that are.
         *value = f32::from_bits(u32::from_le(value.to_bits()));
     }
     Ok(())
+}
+
+/// Runs `f` with this thread's buffer for compressed bytes and its decompressor.
+pub(super) fn with_scratch<T>(f: impl FnOnce(&mut Vec<u8>, &mut Decompress) -> T) -> T {
+    thread_local! {
+        static SCRATCH: RefCell<(Vec<u8>, Decompress)> = RefCell::new((Vec::new(), Decompress::new(true)));
+    }
+    SCRATCH.with_borrow_mut(|(bytes, inflater)| f(bytes, inflater))
+}
+
+/// Fills `dense` from a zlib stream, or says what is wrong with the stream.
+pub(super) fn inflate(inflater: &mut Decompress, deflated: &[u8], dense: &mut [u8]) -> Result<(), String> {
+    inflater.reset(true);
+    match inflater.decompress(deflated, dense, FlushDecompress::Finish) {
+        Ok(Status::StreamEnd) if inflater.total_out() == dense.len() as u64 => Ok(()),
+        Ok(_) => Err("another size than the other images".to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
 }
 
 /// Fills `bytes` from `offset` on.

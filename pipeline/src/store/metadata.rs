@@ -39,3 +39,8 @@ pub(super) fn provenance(
         None => Err(PipelineError::corrupt(path, "provenance: no format_version")),
     }
 }
+
+/// A library's message without the details that follow it in further lines.
+pub(super) fn first_line(error: &impl ToString) -> String {
+    error.to_string().lines().next().unwrap_or_default().trim().to_owned()
+}

@@ -143,7 +143,7 @@ fn bad_columns_are_refused_by_name_and_row() -> TestResult {
         ("chi", doubles(&chi)),
         ("m_kpi", doubles(&m_kpi)),
     ];
-    let with_null = Float64Array::from_iter((0..20).map(|i| (i != 13).then_some(0.5)));
+    let with_null = (0..20).map(|i| (i != 13).then_some(0.5)).collect::<Float64Array>();
     let with_nan = Float64Array::from_iter_values((0..20).map(|i| if i == 11 { f64::NAN } else { 0.5 }));
     let too_large = Float64Array::from_iter_values((0..20).map(|i| if i == 3 { 1e300 } else { 0.5 }));
     let text = StringArray::from(vec!["0.5"; 20]);

@@ -17,6 +17,8 @@ pub struct NetworkCard {
     pub downsample: Option<usize>,
     /// q2 [GeV^2] that becomes 1 at the input.
     pub q2_scale: Option<f64>,
+    /// q2 [GeV^2] at which the bands of `q2_bands` stand, ascending.
+    pub q2_bands: Option<Vec<f64>>,
     /// Filters of the first convolution.
     pub stem_filters: Option<usize>,
     /// Kernel of the first convolution.
@@ -58,15 +60,20 @@ pub enum Channel {
     MeanQ2,
     /// Whether the cell holds events; with `downsample` the occupied fraction of the merged cells.
     Occupancy,
+    /// One channel for each band of `q2_bands`: the occupancy by cells whose mean q2 lies there; between two bands a
+    /// cell counts for both, in proportion, outside for the outermost. With `downsample` it keeps what a mean q2 over merged cells loses.
+    #[serde(rename = "q2_bands")]
+    Q2Bands,
     /// Four channels: cos_theta_l, cos_theta_k, cos chi and sin chi of the cell's centre.
     Coordinates,
 }
 
 impl Channel {
-    /// Number of tensor channels.
-    pub const fn width(self) -> usize {
+    /// Number of tensor channels, with this number of bands.
+    pub const fn width(self, bands: usize) -> usize {
         match self {
             Self::MeanQ2 | Self::Occupancy => 1,
+            Self::Q2Bands => bands,
             Self::Coordinates => 4,
         }
     }
@@ -82,6 +89,8 @@ pub struct Architecture {
     pub downsample: usize,
     /// q2 [GeV^2] that becomes 1 at the input.
     pub q2_scale: f64,
+    /// q2 [GeV^2] at which the bands of `q2_bands` stand, ascending.
+    pub q2_bands: Vec<f64>,
     /// Filters of the first convolution.
     pub stem_filters: usize,
     /// Kernel of the first convolution.
@@ -105,7 +114,7 @@ pub struct Architecture {
 impl Architecture {
     /// Tensor channels at the input.
     pub fn input_channels(&self) -> usize {
-        self.channels.iter().map(|c| c.width()).sum()
+        self.channels.iter().map(|c| c.width(self.q2_bands.len())).sum()
     }
 
     /// Cells of an axis at the input of the first layer, for images of `bins` cells an axis; a remainder is
@@ -128,6 +137,7 @@ impl NetworkCard {
             channels: self.channels.clone().unwrap_or_else(|| vec![Channel::MeanQ2]),
             downsample: self.downsample.unwrap_or(1),
             q2_scale: self.q2_scale.unwrap_or(20.0),
+            q2_bands: self.q2_bands.clone().unwrap_or_else(|| vec![0.0, 1.0, 4.0, 8.0, 13.0, 19.0]),
             stem_filters: self.stem_filters.or(filters.first().copied()).unwrap_or(64),
             stem_kernel: self.stem_kernel.unwrap_or(7),
             stem_stride: self.stem_stride.unwrap_or(2),
@@ -147,13 +157,13 @@ impl NetworkCard {
             !a.channels.is_empty() && unique,
             "network.channels",
             format!("{:?}", a.channels),
-            "one or more of mean_q2, occupancy, coordinates, each once",
+            "one or more of mean_q2, occupancy, q2_bands, coordinates, each once",
         )?;
         Invalid::unless(
             a.channels != [Channel::Coordinates],
             "network.channels",
             "coordinates alone",
-            "mean_q2 or occupancy among the channels",
+            "mean_q2, occupancy or q2_bands among the channels",
         )?;
         Invalid::unless(
             (1..=bins / 2).contains(&a.downsample),
@@ -166,6 +176,14 @@ impl NetworkCard {
             "network.q2_scale",
             a.q2_scale,
             "a positive number [GeV^2]",
+        )?;
+        Invalid::unless(
+            (2..=64).contains(&a.q2_bands.len())
+                && a.q2_bands.iter().all(|q2| q2.is_finite())
+                && a.q2_bands.windows(2).all(|w| w[0] < w[1]),
+            "network.q2_bands",
+            format!("{:?}", a.q2_bands),
+            "2 to 64 ascending numbers [GeV^2]",
         )?;
         for (field, value, max) in [
             ("network.stem_filters", a.stem_filters, 4096),

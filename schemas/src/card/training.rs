@@ -11,6 +11,9 @@ use crate::error::Invalid;
 pub struct TrainingCard {
     /// Images in a batch (paper: 128).
     pub batch_size: usize,
+    /// Images of a batch that are computed at once; default the whole batch. On a CPU its threads share these parts. Each
+    /// part has its own statistics in batch norms.
+    pub micro_batch: Option<usize>,
     /// Most epochs to train (the paper states none).
     pub epochs: usize,
     /// Epochs without a better validation loss before training stops (paper: 20).
@@ -39,12 +42,18 @@ pub struct TrainingCard {
     /// Regress the label after subtracting the training labels' mean and dividing by their spread, which are
     /// undone at the output. The paper regresses the label as it is.
     pub standardise_target: bool,
+    /// Subtract each input channel's mean over the training images and divide by its deviation. The paper does not.
+    pub standardise_input: bool,
+    /// Epochs after which batch norms keep the statistics that they have, and use them in training too; default never
+    /// (as the paper). A batch's own statistics mix its labels: delta C9 shifts the mean of a channel.
+    pub freeze_norms_after: Option<usize>,
 }
 
 impl Default for TrainingCard {
     fn default() -> Self {
         Self {
             batch_size: 128,
+            micro_batch: None,
             epochs: 100,
             early_stopping: 20,
             loss: Loss::Mae,
@@ -58,6 +67,8 @@ impl Default for TrainingCard {
             warmup_epochs: 0.0,
             clip_gradient: 0.0,
             standardise_target: false,
+            standardise_input: false,
+            freeze_norms_after: None,
         }
     }
 }
@@ -103,6 +114,14 @@ impl TrainingCard {
             ("training.step_epochs", self.step_epochs, 1, 1_000_000),
         ] {
             Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))?;
+        }
+        if let Some(micro) = self.micro_batch {
+            Invalid::unless(
+                (2..=self.batch_size).contains(&micro),
+                "training.micro_batch",
+                micro,
+                format!("2 to training.batch_size, {}", self.batch_size),
+            )?;
         }
         let positive = |x: f64| x.is_finite() && x > 0.0;
         Invalid::unless(

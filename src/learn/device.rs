@@ -1,0 +1,188 @@
+//! Where the network computes: `--device auto|cpu|cuda:N|vulkan:N|metal`.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+
+use burn::tensor::{Device, Tensor};
+
+use super::error::{LearnError, one_line};
+
+/// A device as a user names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceName {
+    /// The best compiled-in device that works, else the CPU.
+    #[default]
+    Auto,
+    /// burn's `flex` backend.
+    Cpu,
+    /// An NVIDIA GPU by its number (feature `cuda`).
+    Cuda(usize),
+    /// A GPU through Vulkan (feature `vulkan`): 0 is the one that the driver puts first, whatever its kind, N the N-th discrete one.
+    Vulkan(usize),
+    /// Apple's GPU (feature `metal`).
+    Metal,
+}
+
+/// An open device, and what it is called.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    name: DeviceName,
+    device: Device,
+}
+
+impl DeviceName {
+    /// Names of the devices that this program was built with.
+    pub fn compiled() -> Vec<&'static str> {
+        let mut names = vec!["cpu"];
+        names.extend(cfg!(feature = "cuda").then_some("cuda:N"));
+        names.extend(cfg!(feature = "vulkan").then_some("vulkan:N"));
+        names.extend(cfg!(feature = "metal").then_some("metal"));
+        names
+    }
+
+    /// Opens the device and lets it add two numbers.
+    ///
+    /// # Errors
+    /// When the device was not compiled in, or does not answer.
+    pub fn open(self) -> Result<Compute, LearnError> {
+        if self == Self::Auto {
+            let gpus = [Self::Cuda(0), Self::Metal, Self::Vulkan(0)];
+            let found = gpus.into_iter().filter(|gpu| gpu.device().is_some()).find_map(|gpu| gpu.open().ok());
+            return found.map_or_else(|| Self::Cpu.open(), Ok);
+        }
+        // A driver that is not there makes burn panic.
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            let device = self.device()?;
+            let sum = Tensor::<1>::ones([2], &device).sum().into_data().iter::<f32>().sum::<f32>();
+            Some((device, sum))
+        }));
+        let failed = |reason: String| LearnError::DeviceFailed { device: self.to_string(), reason };
+        match tried {
+            Ok(Some((device, sum))) if (sum - 2.0).abs() < 1e-6 => Ok(Compute { name: self, device }),
+            Ok(Some((_, sum))) => Err(failed(format!("1 + 1 gives {sum}"))),
+            Ok(None) => Err(LearnError::DeviceNotCompiled {
+                device: self.to_string(),
+                available: Self::compiled().join(", "),
+                feature: self.feature(),
+            }),
+            Err(panic) => Err(failed(panic_message(panic.as_ref()))),
+        }
+    }
+
+    const fn feature(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Cpu => "default",
+            Self::Cuda(_) => "cuda",
+            Self::Vulkan(_) => "vulkan",
+            Self::Metal => "metal",
+        }
+    }
+
+    fn device(self) -> Option<Device> {
+        match self {
+            Self::Cpu => Some(Device::flex()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => Some(Device::cuda(index)),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan(index) => Some(Device::vulkan(match index {
+                0 => burn::tensor::DeviceKind::DefaultDevice,
+                n => burn::tensor::DeviceKind::DiscreteGpu(n - 1),
+            })),
+            #[cfg(feature = "metal")]
+            Self::Metal => Some(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
+            _ => None,
+        }
+    }
+}
+
+impl Compute {
+    /// The CPU, which is always there.
+    pub fn cpu() -> Self {
+        Self { name: DeviceName::Cpu, device: Device::flex() }
+    }
+
+    /// The device, never `auto`.
+    pub const fn name(&self) -> DeviceName {
+        self.name
+    }
+
+    /// Whether the parts of a batch may be computed by several threads at once.
+    pub(super) fn is_cpu(&self) -> bool {
+        self.name == DeviceName::Cpu
+    }
+
+    /// burn's handle, without gradients.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Vulkan(index) => write!(f, "vulkan:{index}"),
+            Self::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+impl FromStr for DeviceName {
+    type Err = LearnError;
+
+    fn from_str(text: &str) -> Result<Self, LearnError> {
+        let unknown = || LearnError::UnknownDevice { got: text.to_owned() };
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (name, Some(index.parse::<u16>().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        let n = usize::from(index.unwrap_or(0));
+        match (name, index) {
+            ("auto", None) => Ok(Self::Auto),
+            ("cpu", None) => Ok(Self::Cpu),
+            ("cuda", _) => Ok(Self::Cuda(n)),
+            ("vulkan", _) => Ok(Self::Vulkan(n)),
+            ("metal", None) => Ok(Self::Metal),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// What a panic said, in one line.
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    one_line(text.unwrap_or("no reason given"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_wrong_ones_say_what_is_allowed() {
+        for name in ["auto", "cpu", "cuda:1", "vulkan:0", "metal"] {
+            assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda".parse::<DeviceName>().unwrap(), DeviceName::Cuda(0));
+        for name in ["", "gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "metal:0", "auto:1"] {
+            let error = name.parse::<DeviceName>().unwrap_err().to_string();
+            assert!(error.contains("allowed: auto, cpu, cuda:N, vulkan:N, metal"), "{error}");
+        }
+    }
+
+    #[test]
+    fn cpu_opens_and_auto_falls_back_to_it() {
+        assert_eq!(DeviceName::Cpu.open().unwrap().name(), DeviceName::Cpu);
+        if DeviceName::compiled() == ["cpu"] {
+            assert_eq!(DeviceName::Auto.open().unwrap().name(), DeviceName::Cpu);
+            let error = DeviceName::Cuda(0).open().unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "device cuda:0 was not compiled in; compiled in: cpu (build with --features cuda)"
+            );
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What can go wrong between images and a trained network.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A device, a file or a training that cannot go on; each message is one line.
+#[derive(Debug, Error)]
+pub enum LearnError {
+    /// A device name that is not one.
+    #[error("device = {got} is not allowed; allowed: auto, cpu, cuda:N, vulkan:N, metal")]
+    UnknownDevice {
+        /// The name as given.
+        got: String,
+    },
+    /// A device that this program was built without.
+    #[error(
+        "device {device} was not compiled in; compiled in: {available} (build with --features {feature})"
+    )]
+    DeviceNotCompiled {
+        /// The device.
+        device: String,
+        /// The devices that were.
+        available: String,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// A device that does not answer.
+    #[error("device {device} does not work here: {reason}")]
+    DeviceFailed {
+        /// The device.
+        device: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// A file or folder that cannot be read or written.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that is not what its name says.
+    #[error("{path}: {what}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Images that cannot be read.
+    #[error("image {index}: {reason}")]
+    Image {
+        /// Number of the image in its source, from 0.
+        index: usize,
+        /// What the source said.
+        reason: String,
+    },
+    /// Images that do not fit the network.
+    #[error("images have {got} bins an axis, the network takes {expected}")]
+    Bins {
+        /// Bins of the images.
+        got: usize,
+        /// Bins that the network was made for.
+        expected: usize,
+    },
+    /// Too few images to begin.
+    #[error("{got} {split} images; at least {least} are needed")]
+    TooFewImages {
+        /// `training` or `validation`.
+        split: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many there must be.
+        least: usize,
+    },
+    /// A folder with the checkpoints of a training with other settings.
+    #[error(
+        "{path}: holds the training of another card or other images; remove the folder or choose another"
+    )]
+    OtherTraining {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A loss that is no number any more.
+    #[error(
+        "training diverged in epoch {epoch}, batch {batch}: the loss is {loss}; \
+         lower training.learning_rate or set training.clip_gradient{kept}"
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Batch of the epoch, from 1.
+        batch: usize,
+        /// The loss.
+        loss: f32,
+        /// ` (the checkpoint of epoch N is kept)`, or empty.
+        kept: String,
+    },
+    /// A batch that cannot be computed on.
+    #[error("device {device} failed: {reason}")]
+    Compute {
+        /// The device.
+        device: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl LearnError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(super) fn corrupt(path: &Path, what: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), what: one_line(&what.into()) }
+    }
+}
+
+/// The text in one line: other libraries' messages may have several.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

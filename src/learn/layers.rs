@@ -1,0 +1,140 @@
+//! The layers of the network that burn does not bring, and how weights begin.
+
+use burn::module::{Module, Param};
+use burn::nn::conv::Conv3d;
+use burn::nn::{Linear, PaddingConfig3d};
+use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use super::network::BatchStatistics;
+
+/// Added to a variance before its root.
+const EPSILON: f64 = 1e-5;
+/// Weight of a batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// Whether batch norms use the batch's statistics, and hand them out, or the running ones.
+pub(super) enum Phase<'a> {
+    Training(&'a mut BatchStatistics),
+    Evaluation,
+}
+
+/// Batch normalisation, Ioffe and Szegedy, arXiv:1502.03167.
+///
+/// Unlike burn's it hands the batch's statistics to the caller, who brings them into the running ones: the order
+/// of updates, and so every bit of them, is then the training loop's and not that of threads. As in `PyTorch` the
+/// running variance is the unbiased one.
+#[derive(Module, Debug)]
+pub(super) struct BatchNorm {
+    gamma: Param<Tensor<1>>,
+    beta: Param<Tensor<1>>,
+    running_mean: Param<Tensor<1>>,
+    running_variance: Param<Tensor<1>>,
+}
+
+impl BatchNorm {
+    pub(super) fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
+        match phase {
+            Phase::Training(statistics) => {
+                let [batch, _, l, k, c] = input.dims();
+                let n = (batch * l * k * c) as f64;
+                let result = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON);
+                let unbiased = result.variance * (n / (n - 1.0).max(1.0));
+                statistics.push((result.mean, unbiased));
+                result.output
+            }
+            Phase::Evaluation => {
+                let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
+                batch_norm(input, self.gamma.val(), self.beta.val(), mean, variance, EPSILON)
+            }
+        }
+    }
+
+    pub(super) fn update(&mut self, mean: Tensor<1>, variance: Tensor<1>) {
+        let blend = |running: &Param<Tensor<1>>, batch: Tensor<1>| {
+            running.clone().map(|old| (old * (1.0 - MOMENTUM) + batch.detach() * MOMENTUM).detach())
+        };
+        self.running_mean = blend(&self.running_mean, mean);
+        self.running_variance = blend(&self.running_variance, variance);
+    }
+}
+
+/// Max pooling over k^3 cells, padded by k/2.
+///
+/// No backend of burn has it, but a maximum is separable: over (`cos_theta_k`, chi) with `cos_theta_l` among the channels, then
+/// over `cos_theta_l` with (`cos_theta_k`, chi) flattened.
+#[derive(Module, Debug)]
+pub(super) struct MaxPool {
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+}
+
+impl MaxPool {
+    pub(super) fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        let (k, s, p) = (self.kernel, self.stride, self.kernel / 2);
+        if k == 1 {
+            return x;
+        }
+        let [n, channels, l0, k0, c0] = x.dims();
+        let x = x.reshape([n, channels * l0, k0, c0]);
+        let x = max_pool2d(x, MaxPoolOptions::new([k, k]).with_stride([s, s]).with_padding([p, p])); // [n, channels * l, k, c]
+        let [_, _, k1, c1] = x.dims();
+        let x = x.reshape([n, channels, l0, k1 * c1]);
+        let x = max_pool2d(x, MaxPoolOptions::new([k, 1]).with_stride([s, 1]).with_padding([p, 0])); // [n, channels, l', k' * c']
+        let l1 = x.dims()[2];
+        x.reshape([n, channels, l1, k1, c1])
+    }
+}
+
+/// Draws first weights from one stream, so that they follow from the seed alone, whatever the device.
+pub(super) struct Init<'a> {
+    rng: Pcg64,
+    device: &'a Device,
+}
+
+impl<'a> Init<'a> {
+    pub(super) fn new(seed: u64, device: &'a Device) -> Self {
+        Self { rng: Pcg64::seed_from_u64(seed), device }
+    }
+
+    /// Kaiming-uniform weights for a layer before a `ReLU` (He et al., arXiv:1502.01852), no bias: a batch norm follows.
+    pub(super) fn conv(&mut self, channels: usize, filters: usize, kernel: usize, stride: usize) -> Conv3d {
+        let p = kernel / 2;
+        Conv3d {
+            weight: self.uniform([filters, channels, kernel, kernel, kernel], channels * kernel.pow(3), 6.0),
+            bias: None,
+            stride: [stride; 3],
+            kernel_size: [kernel; 3],
+            dilation: [1; 3],
+            groups: 1,
+            padding: PaddingConfig3d::Explicit(p, p, p),
+        }
+    }
+
+    /// Weights of variance `gain` / (3 inputs): 6 before a `ReLU`, 3 before nothing; the bias begins at 0.
+    pub(super) fn linear(&mut self, inputs: usize, outputs: usize, gain: f64) -> Linear {
+        let weight = self.uniform([inputs, outputs], inputs, gain);
+        let bias = Param::from_tensor(Tensor::zeros([outputs], self.device));
+        Linear { weight, bias: Some(bias) }
+    }
+
+    pub(super) fn norm(&self, channels: usize) -> BatchNorm {
+        let constant = |x: f32| Tensor::<1>::full([channels], x, self.device);
+        BatchNorm {
+            gamma: Param::from_tensor(constant(1.0)),
+            beta: Param::from_tensor(constant(0.0)),
+            running_mean: Param::from_tensor(constant(0.0)).set_require_grad(false),
+            running_variance: Param::from_tensor(constant(1.0)).set_require_grad(false),
+        }
+    }
+
+    fn uniform<const D: usize>(&mut self, shape: [usize; D], fan_in: usize, gain: f64) -> Param<Tensor<D>> {
+        let bound = (gain / fan_in as f64).sqrt() as f32;
+        let n = shape.iter().product();
+        let data: Vec<f32> = (0..n).map(|_| (self.rng.random::<f32>() * 2.0 - 1.0) * bound).collect();
+        Param::from_data(TensorData::new(data, shape), self.device)
+    }
+}

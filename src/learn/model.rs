@@ -1,0 +1,206 @@
+//! A trained network on disk and in memory: `weights.safetensors`, and beside it `network.json` with all that a prediction
+//! needs to know.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::tensor::{Device, Tensor};
+use humboldt_schemas::card::Architecture;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::device::Compute;
+use super::error::{LearnError, one_line};
+use super::input::{InputTransform, Spread};
+use super::network::ResNet;
+
+/// Name of the file that describes a network.
+pub const NETWORK_FILE: &str = "network.json";
+/// Name of the file that holds its weights.
+pub const WEIGHTS_FILE: &str = "weights.safetensors";
+const VERSION: u32 = 1;
+
+/// What `network.json` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelInfo {
+    /// Version of this format, 1.
+    pub version: u32,
+    /// The layers and the input channels.
+    pub architecture: Architecture,
+    /// Cells of an axis of the images.
+    pub bins: usize,
+    /// Events in one image.
+    pub events: usize,
+    /// What is taken out of each input channel; empty if nothing is.
+    pub input: Vec<Spread>,
+    /// How the network's output becomes delta C9.
+    pub target: Target,
+    /// Epoch that the weights are of.
+    pub epoch: usize,
+    /// The whole card and whatever else the caller wants to be kept.
+    pub provenance: serde_json::Value,
+}
+
+/// delta C9 = `mean` + `scale` * output.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Mean of the training labels, or 0.
+    pub mean: f64,
+    /// Their standard deviation, or 1.
+    pub scale: f64,
+}
+
+impl Target {
+    /// The labels' own mean and deviation.
+    pub(super) fn of(labels: &[f64]) -> Self {
+        let n = labels.len() as f64;
+        let mean = labels.iter().sum::<f64>() / n;
+        let variance = labels.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        Self { mean, scale: if variance > 0.0 { variance.sqrt() } else { 1.0 } }
+    }
+
+    /// The label as the network sees it.
+    pub fn scaled(self, label: f64) -> f64 {
+        (label - self.mean) / self.scale
+    }
+
+    /// The label that an output means.
+    pub fn restored(self, output: f64) -> f64 {
+        self.mean + self.scale * output
+    }
+}
+
+/// A network that is ready to predict.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub(super) network: ResNet,
+    pub(super) transform: InputTransform,
+    pub(super) coordinates: Option<Tensor<5>>,
+    pub(super) compute: Compute,
+    info: ModelInfo,
+}
+
+impl Model {
+    pub(super) fn new(network: &ResNet, info: ModelInfo, compute: &Compute) -> Self {
+        let transform = InputTransform::new(&info.architecture, info.bins, &info.input);
+        let coordinates = transform.coordinates(compute.device());
+        Self { network: network.valid(), transform, coordinates, compute: compute.clone(), info }
+    }
+
+    /// What the network is, and of which data.
+    pub const fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Writes the network into `folder`, which is created where it is missing; files of the same names are replaced, each
+    /// in one step.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), LearnError> {
+        fs::create_dir_all(folder).map_err(LearnError::io(folder))?;
+        save_module(&self.network, &folder.join(WEIGHTS_FILE))?;
+        save_json(&self.info, &folder.join(NETWORK_FILE))
+    }
+
+    /// Reads a network that [`Model::save`] wrote.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, of another version, or has other shapes than `network.json` says.
+    pub fn load(folder: &Path, compute: &Compute) -> Result<Self, LearnError> {
+        let info = load_info(folder)?;
+        let network = load_network(&info, folder, compute.device())?;
+        Ok(Self::new(&network, info, compute))
+    }
+}
+
+/// Reads and checks `network.json`.
+pub(super) fn load_info(folder: &Path) -> Result<ModelInfo, LearnError> {
+    let path = folder.join(NETWORK_FILE);
+    let info: ModelInfo = load_json(&path)?;
+    let a = &info.architecture;
+    let plausible = info.version == VERSION
+        && info.bins > 0
+        && a.downsample > 0
+        && !a.blocks.is_empty()
+        && a.blocks.len() == a.filters.len()
+        && a.filters.iter().chain([&a.stem_filters, &a.stem_kernel, &a.stem_stride]).all(|x| *x > 0)
+        && info.target.scale.is_finite();
+    if plausible {
+        Ok(info)
+    } else {
+        Err(LearnError::corrupt(&path, format!("not a network of version {VERSION} that humboldt can build")))
+    }
+}
+
+pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> Result<ResNet, LearnError> {
+    let mut network = ResNet::init(&info.architecture, 0, device);
+    load_module(&mut network, &folder.join(WEIGHTS_FILE))?;
+    Ok(network)
+}
+
+/// Writes all tensors of a module to a `SafeTensors` file.
+pub(super) fn save_module<M: Module>(module: &M, path: &Path) -> Result<(), LearnError> {
+    let part = path.with_extension("part");
+    // One key only: more would come in random order, and the same weights should give the same bytes.
+    let mut store =
+        SafetensorsStore::from_file(&part).clear_metadata().metadata("format", "pt").overwrite(true);
+    module.save_into(&mut store).map_err(|e| LearnError::corrupt(path, e.to_string()))?;
+    commit(&part, path)
+}
+
+/// Reads all tensors of a module from a `SafeTensors` file; none may be missing, too many, or of another shape.
+pub(super) fn load_module<M: Module>(module: &mut M, path: &Path) -> Result<(), LearnError> {
+    fs::File::open(path).map_err(LearnError::io(path))?;
+    let mut store = SafetensorsStore::from_file(path);
+    let result = module.load_from(&mut store);
+    let wrong = |what: String| LearnError::corrupt(path, format!("not the weights of this network: {what}"));
+    let applied = result.map_err(|e| wrong(one_line(&e.to_string())))?;
+    match (applied.unused.first(), applied.missing.first()) {
+        (Some(name), _) => Err(wrong(format!("tensor {name} is not in it"))),
+        (_, Some((name, _))) => Err(wrong(format!("tensor {name} is missing"))),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value as JSON.
+pub(super) fn save_json(value: &impl Serialize, path: &Path) -> Result<(), LearnError> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| LearnError::corrupt(path, e.to_string()))?;
+    save_text(&(text + "\n"), path)
+}
+
+/// Writes a text file in one step.
+pub(super) fn save_text(text: &str, path: &Path) -> Result<(), LearnError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let part = Path::new(&name);
+    let mut file = fs::File::create(part).map_err(LearnError::io(part))?;
+    file.write_all(text.as_bytes()).map_err(LearnError::io(part))?;
+    drop(file);
+    commit(part, path)
+}
+
+pub(super) fn load_json<T: DeserializeOwned>(path: &Path) -> Result<T, LearnError> {
+    let text = fs::read_to_string(path).map_err(LearnError::io(path))?;
+    serde_json::from_str(&text).map_err(|e| LearnError::corrupt(path, e.to_string()))
+}
+
+/// Makes a written file or folder durable and gives it its name.
+pub(super) fn commit(part: &Path, path: &Path) -> Result<(), LearnError> {
+    sync(part)?;
+    fs::rename(part, path).map_err(LearnError::io(path))?;
+    path.parent().map_or(Ok(()), sync)
+}
+
+fn sync(path: &Path) -> Result<(), LearnError> {
+    // Windows cannot open folders; there the rename has to do.
+    if cfg!(windows) && path.is_dir() {
+        return Ok(());
+    }
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(LearnError::io(path))
+}

@@ -1,0 +1,68 @@
+//! What a training or a prediction tells whoever waits for it; the library itself prints nothing.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use humboldt_schemas::results::EpochMetrics;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// A training goes on after this epoch, from an earlier run's checkpoint.
+    Resumed {
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// Images were read into memory.
+    Loaded {
+        /// So far.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// A batch was learned.
+    Batch {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Most epochs there will be.
+        epochs: usize,
+        /// Batch of the epoch, from 1.
+        batch: usize,
+        /// Batches of an epoch.
+        batches: usize,
+        /// Loss of the batch.
+        loss: f64,
+        /// Images learned a second since this run began.
+        images_per_second: f64,
+        /// Time until the last epoch at this speed.
+        remaining: Duration,
+    },
+    /// An epoch ended, its checkpoint is written.
+    Epoch(&'a EpochMetrics),
+    /// Images were predicted.
+    Predicted {
+        /// So far.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+}
+
+/// Hears of events. `Break` stops the work: a training then ends with the checkpoint of its last whole epoch.
+pub trait Progress: Sync {
+    /// Called from the thread that called the work.
+    fn report(&self, event: Event) -> ControlFlow<()>;
+}
+
+/// Nobody waits.
+impl Progress for () {
+    fn report(&self, _: Event) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl<F: Fn(Event) -> ControlFlow<()> + Sync> Progress for F {
+    fn report(&self, event: Event) -> ControlFlow<()> {
+        self(event)
+    }
+}

@@ -1,0 +1,159 @@
+//! Where images come from while a network learns or predicts: read, transformed and kept ahead of it.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use rayon::prelude::*;
+
+use super::error::LearnError;
+use super::input::InputTransform;
+
+/// Labelled images that can be read in any order, by several threads.
+pub trait ImageSource: Sync {
+    /// Number of images.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cells of an axis.
+    fn bins(&self) -> usize;
+
+    /// delta C9 of image `index`.
+    fn label(&self, index: usize) -> f64;
+
+    /// Reads image `index`, below [`ImageSource::len`].
+    ///
+    /// # Shapes
+    /// `image` [`cos_theta_l`, `cos_theta_k`, chi]: mean q2 [GeV^2] of each cell, 0 if empty.
+    ///
+    /// # Errors
+    /// When the file behind it cannot be read.
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError>;
+}
+
+/// Batches that wait for the network, besides the one that it works on.
+const QUEUE: usize = 2;
+
+/// The inputs of a source's images: all of them in memory where they fit, else read when they are due.
+pub(super) struct Inputs<'a> {
+    source: &'a dyn ImageSource,
+    transform: &'a InputTransform,
+    kept: Option<Vec<f32>>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Reads all images if their inputs need at most `budget` bytes; `loaded` hears of each portion.
+    pub(super) fn new(
+        source: &'a dyn ImageSource,
+        transform: &'a InputTransform,
+        budget: u64,
+        loaded: &dyn Fn(usize),
+    ) -> Result<Self, LearnError> {
+        let mut inputs = Self { source, transform, kept: None };
+        let bytes = source.len() as u64 * transform.len() as u64 * size_of::<f32>() as u64;
+        if bytes <= budget {
+            let all: Vec<usize> = (0..source.len()).collect();
+            let mut kept = Vec::with_capacity(source.len() * transform.len());
+            for portion in all.chunks(256) {
+                kept.extend(inputs.batch(portion)?);
+                loaded(portion.len());
+            }
+            inputs.kept = Some(kept);
+        }
+        Ok(inputs)
+    }
+
+    /// The inputs of some images, one after the other.
+    fn batch(&self, indices: &[usize]) -> Result<Vec<f32>, LearnError> {
+        let size = self.transform.len();
+        if let Some(kept) = &self.kept {
+            return Ok(indices.iter().flat_map(|i| &kept[i * size..(i + 1) * size]).copied().collect());
+        }
+        let mut inputs = vec![0.0; indices.len() * size];
+        inputs.par_chunks_exact_mut(size).zip(indices).try_for_each_init(
+            || vec![0.0; self.transform.bins().pow(3)],
+            |image, (input, &index)| {
+                self.source.read(index, image)?;
+                self.transform.apply(image, input);
+                Ok(())
+            },
+        )?;
+        Ok(inputs)
+    }
+
+    /// Hands the inputs of each batch to `consume`, while another thread prepares the next ones; ends early when
+    /// `consume` breaks.
+    pub(super) fn for_each_batch(
+        &self,
+        batches: &[&[usize]],
+        mut consume: impl FnMut(usize, Vec<f32>) -> Result<ControlFlow<()>, LearnError>,
+    ) -> Result<(), LearnError> {
+        thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(QUEUE);
+            scope.spawn(move || {
+                for batch in batches {
+                    // The receiver is gone when the consumer stopped early: nothing is left to do.
+                    if sender.send(self.batch(batch)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for (number, inputs) in receiver.into_iter().enumerate() {
+                if consume(number, inputs?)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The order of `n` images in an epoch; the same for the same seed and epoch.
+pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut rng = Pcg64::new(u128::from(seed), epoch as u128);
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        order.swap(i, rng.random_range(0..=i));
+    }
+    order
+}
+
+/// The mask of a dropout layer in one step, 0 or 1/(1 - p); the same for the same seed, epoch and step.
+pub(super) fn dropout_mask(n: usize, probability: f64, seed: u64, epoch: usize, step: usize) -> Vec<f32> {
+    let kept = (1.0 / (1.0 - probability)) as f32;
+    let mut rng = Pcg64::seed_from_u64(seed);
+    // Streams of a PCG differ, so that a step's mask does not depend on how many numbers others drew.
+    let state = rng.random::<u64>();
+    let mut rng = Pcg64::new(u128::from(state), ((epoch as u128) << 64) | step as u128);
+    (0..n).map(|_| if rng.random_bool(probability) { 0.0 } else { kept }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shuffle_is_a_permutation_that_differs_by_epoch() {
+        let mut order = shuffled(100, 3, 1);
+        assert_eq!(order, shuffled(100, 3, 1));
+        assert_ne!(order, shuffled(100, 3, 2));
+        assert_ne!(order, shuffled(100, 4, 1));
+        order.sort_unstable();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn dropout_keeps_the_mean() {
+        let mask = dropout_mask(20_000, 0.5, 1, 2, 3);
+        assert!(mask.iter().all(|&x| x == 0.0 || x == 2.0));
+        let mean = mask.iter().sum::<f32>() / 20_000.0;
+        assert!((mean - 1.0).abs() < 0.05, "{mean}");
+        assert_ne!(mask, dropout_mask(20_000, 0.5, 1, 2, 4));
+    }
+}
