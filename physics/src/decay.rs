@@ -78,6 +78,24 @@ impl Decay {
         })
     }
 
+    /// The same decay to another lepton, which sees `shifts`.
+    ///
+    /// # Errors
+    /// When a shift is not a finite number of allowed size, or an input is missing.
+    pub fn with_lepton(
+        mut self,
+        lepton: Lepton,
+        shifts: &WilsonShifts,
+        parameters: &Parameters,
+    ) -> Result<Self, PhysicsError> {
+        shifts.check()?;
+        self.lepton = lepton;
+        self.m_lepton = m_lepton(lepton, parameters)?;
+        self.shifts = *shifts;
+        self.seen = if self.flavour.has_b_quark() { *shifts } else { shifts.conj() };
+        Ok(self)
+    }
+
     /// The same with charmonium resonances in place of the charm loop.
     ///
     /// # Errors

@@ -115,6 +115,22 @@ impl KaonDecay {
         })
     }
 
+    /// The same decay to another lepton, which sees `shifts`.
+    ///
+    /// # Errors
+    /// When a shift is not a finite number of allowed size, or an input is missing.
+    pub fn with_lepton(
+        mut self,
+        lepton: Lepton,
+        shifts: &WilsonShifts,
+        parameters: &Parameters,
+    ) -> Result<Self, PhysicsError> {
+        shifts.check()?;
+        self.m_lepton = m_lepton(lepton, parameters)?;
+        self.seen = if self.flavour.has_b_quark() { *shifts } else { shifts.conj() };
+        Ok(self)
+    }
+
     /// The same with charmonium resonances in place of the charm loop.
     ///
     /// # Errors

@@ -17,7 +17,6 @@ trait Differential {
     fn at(&self, q2: f64) -> Self::Coefficients;
     fn q2_range(&self) -> (f64, f64);
     fn q2_thresholds(&self) -> Vec<f64>;
-    fn lifetime(&self) -> f64;
 }
 
 /// At the pole of the K*.
@@ -35,10 +34,6 @@ impl Differential for Decay {
     fn q2_thresholds(&self) -> Vec<f64> {
         self.q2_thresholds()
     }
-
-    fn lifetime(&self) -> f64 {
-        self.lifetime()
-    }
 }
 
 impl Differential for KaonDecay {
@@ -54,10 +49,6 @@ impl Differential for KaonDecay {
 
     fn q2_thresholds(&self) -> Vec<f64> {
         self.q2_thresholds()
-    }
-
-    fn lifetime(&self) -> f64 {
-        self.lifetime()
     }
 }
 
@@ -408,23 +399,34 @@ impl<'a> Theory<'a> {
     /// As for [`Self::decay`].
     pub fn predictions(&self, flavour: Flavour, hadron: Hadron) -> Result<Predictions, PhysicsError> {
         let flavour = flavour.with_b_quark();
-        let channel = |lepton| {
-            Ok::<Channel, PhysicsError>(match hadron {
-                Hadron::Kstar => Channel::Kstar(Process {
-                    decay: self.decay(flavour, lepton)?,
-                    decay_bar: self.decay(flavour.conjugate(), lepton)?,
-                }),
-                Hadron::Kaon => Channel::Kaon(Process {
-                    decay: self.kaon_decay(flavour, lepton)?,
-                    decay_bar: self.kaon_decay(flavour.conjugate(), lepton)?,
-                }),
-            })
+        // What does not depend on the lepton is built once.
+        let (shifts, parameters) = (self.shifts(Lepton::Electron), self.parameters);
+        let (lifetime, muon, electron) = match hadron {
+            Hadron::Kstar => {
+                let of = |flavour| {
+                    let muon = self.decay(flavour, Lepton::Muon)?;
+                    Ok((muon, muon.with_lepton(Lepton::Electron, shifts, parameters)?))
+                };
+                let ((decay, electron), (decay_bar, electron_bar)) = (of(flavour)?, of(flavour.conjugate())?);
+                (
+                    decay.lifetime(),
+                    Channel::Kstar(Process { decay, decay_bar }),
+                    Channel::Kstar(Process { decay: electron, decay_bar: electron_bar }),
+                )
+            }
+            Hadron::Kaon => {
+                let of = |flavour| {
+                    let muon = self.kaon_decay(flavour, Lepton::Muon)?;
+                    Ok((muon, muon.with_lepton(Lepton::Electron, shifts, parameters)?))
+                };
+                let ((decay, electron), (decay_bar, electron_bar)) = (of(flavour)?, of(flavour.conjugate())?);
+                (
+                    decay.lifetime(),
+                    Channel::Kaon(Process { decay, decay_bar }),
+                    Channel::Kaon(Process { decay: electron, decay_bar: electron_bar }),
+                )
+            }
         };
-        let muon = channel(Lepton::Muon)?;
-        let lifetime = match &muon {
-            Channel::Kstar(process) => Differential::lifetime(&process.decay),
-            Channel::Kaon(process) => process.decay.lifetime(),
-        };
-        Ok(Predictions { flavour, hadron, lifetime, muon, electron: channel(Lepton::Electron)? })
+        Ok(Predictions { flavour, hadron, lifetime, muon, electron })
     }
 }

@@ -20,6 +20,7 @@ use rand_pcg::Pcg64;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+#[allow(clippy::doc_markdown, reason = "help texts")]
 /// Print F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2, from the amplitudes
 #[derive(Debug, Args)]
 pub(super) struct ObserveArguments {
@@ -33,6 +34,9 @@ pub(super) struct ObserveArguments {
     /// Amplitude model: npr, bare, nnlo, full
     #[arg(long, default_value = ModelName::Full.name(), value_parser = ModelName::from_str)]
     model: ModelName,
+    /// Physical inputs other than the built-in ones, as in v_cb=0.041,sm_m_c_pole=1.7
+    #[arg(long = "inputs", value_name = "NAME=VALUE,...", value_delimiter = ',', value_parser = input)]
+    inputs: Vec<(String, f64)>,
     /// Charmonium resonances in place of the charm loop; scale and phase [rad] of single ones as in
     /// j_psi=1:3.14,psi_2s=0.5:0
     #[arg(long, value_name = "NAME=SCALE:PHASE,...", num_args = 0..=1, value_delimiter = ',', value_parser = resonance)]
@@ -81,7 +85,11 @@ impl ObserveArguments {
     }
 
     fn values(&self) -> Result<Vec<ObservableValue>> {
-        let theory = self.theory()?;
+        let mut parameters = Parameters::standard().clone();
+        for (name, value) in &self.inputs {
+            parameters = parameters.with_value(name, *value)?;
+        }
+        let theory = self.theory(&parameters)?;
         let plan = self.plan(&theory)?;
         let factors: Vec<f64> = plan
             .quantities()
@@ -113,8 +121,8 @@ impl ObserveArguments {
         Ok(plan.quantities().iter().zip(values).enumerate().map(value).collect())
     }
 
-    fn theory(&self) -> Result<Theory<'static>> {
-        let mut theory = Theory::new(self.model, Parameters::standard());
+    fn theory<'a>(&self, parameters: &'a Parameters) -> Result<Theory<'a>> {
+        let mut theory = Theory::new(self.model, parameters);
         let c9 = self.delta_c9.map(|x| (Lepton::Muon, WilsonCoefficient::C9, ComplexValue(x.into())));
         let mut seen = Vec::new();
         for (lepton, coefficient, value) in c9.into_iter().chain(self.wilson.iter().copied()) {
@@ -202,6 +210,11 @@ fn shift(text: &str) -> Result<Shift, String> {
     let coefficient = coefficient.parse().map_err(|e: PhysicsError| e.to_string())?;
     let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
     Ok((lepton, coefficient, value))
+}
+
+fn input(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in v_cb=0.041")?;
+    Ok((name.trim().to_owned(), finite(value.trim())?))
 }
 
 fn resonance(text: &str) -> Result<(String, f64, f64), String> {
