@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::learn::{Compute, DeviceName};
 use anyhow::{Result, bail};
 use clap::Args;
-use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
+use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
 
@@ -35,11 +35,6 @@ impl ShiftArguments {
             }
         }
         Ok(map)
-    }
-
-    /// The shifts as the physics takes them.
-    pub(crate) fn shifts(&self) -> Result<WilsonShifts> {
-        Ok(GeneratorCard { wilson: self.by_name()?, ..GeneratorCard::default() }.shifts()?)
     }
 }
 
@@ -83,7 +78,7 @@ impl DecayArguments {
     }
 }
 
-fn finite(text: &str) -> Result<f64, String> {
+pub(super) fn finite(text: &str) -> Result<f64, String> {
     text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| "allowed: a finite number".to_owned())
 }
 

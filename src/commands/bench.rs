@@ -1,10 +1,235 @@
-//! bench
+//! `humboldt bench`: how fast this machine is, each figure as a ratio to a named peer or limit of the same run.
+
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use burn::tensor::{Device, Distribution, Tensor};
 use clap::Args;
-/// Bench
+use humboldt_physics::{AngularCoefficients, Decay, LineShape, WilsonShifts};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, Q2Windows};
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::voxels::Voxeliser;
+use humboldt_schemas::card::{Architecture, NetworkCard, Preset, TrainingCard};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use serde::Serialize;
+
+use crate::learn::{Compute, Event, ImageSource, LearnError, Training, summary};
+use crate::progress::number;
+
+/// Measure generation, binning and training on this machine, on one core unless said otherwise
 #[derive(Debug, Args)]
-pub(super) struct BenchArguments {}
+pub(super) struct BenchArguments {
+    /// Print a JSON array of {name, value, unit, peer, peer_value, ratio}
+    #[arg(long)]
+    json: bool,
+}
+
+/// One measurement.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    peer: &'static str,
+    peer_value: f64,
+    /// How many times the peer's speed.
+    ratio: f64,
+}
+
+/// Events of an image of the paper.
+const EVENTS: usize = 24_613;
+/// Time that each measurement takes at least.
+const SPAN: Duration = Duration::from_secs(1);
+
 impl BenchArguments {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> Result<()> {
+        let decay = Decay::new(
+            Default::default(),
+            Default::default(),
+            Default::default(),
+            &WilsonShifts::delta_c9(-0.87),
+        )?;
+        let rows = [generation(&decay)?, binning(&decay)?, training()?];
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&rows)?);
+            return Ok(());
+        }
+        for row in rows {
+            println!("{:<12} {:>8} {}", row.name, number(row.value), row.unit);
+            println!("{:<12} {:>8} {} ({:.2} x)", "", number(row.peer_value), row.peer, row.ratio);
+        }
         Ok(())
     }
+}
+
+/// Units of work a second, repeated for [`SPAN`] after one warm-up.
+fn rate(units: usize, mut work: impl FnMut()) -> f64 {
+    work();
+    let start = Instant::now();
+    let mut rounds = 0;
+    while start.elapsed() < SPAN {
+        work();
+        rounds += 1;
+    }
+    (rounds * units) as f64 / start.elapsed().as_secs_f64()
+}
+
+fn generation(decay: &Decay) -> Result<Row> {
+    let sampler = EventSampler::new(decay, LineShape::BreitWigner, &Q2Windows::full())?;
+    let mut batch = EventBatch::default();
+    let mut image = 0;
+    let value = rate(EVENTS, || {
+        image += 1;
+        black_box(sampler.fill(StreamKey::new(1).child("bench", image), EVENTS, &mut batch));
+    });
+    let peer_value = rejection_rate(decay);
+    Ok(Row {
+        name: "generate",
+        value,
+        unit: "events/s with the K pi line shape",
+        peer: "events/s by rejection from the exact rate, K* at its pole",
+        peer_value,
+        ratio: value / peer_value,
+    })
+}
+
+/// What one writes first: flat candidates, accepted by the exact rate under a constant envelope.
+fn rejection_rate(decay: &Decay) -> f64 {
+    let m_kpi = LineShape::pole();
+    let (low, high) = (1.0, decay.q2_max(m_kpi));
+    let mut random = Pcg64::seed_from_u64(1);
+    let mut candidate = |random: &mut Pcg64| {
+        let q2 = random.random_range(low..high);
+        let j: AngularCoefficients = decay.angular_coefficients(q2, m_kpi);
+        let chi = random.random_range(-std::f64::consts::PI..std::f64::consts::PI);
+        j.density(random.random_range(-1.0..1.0), random.random_range(-1.0..1.0), chi)
+    };
+    let envelope = 1.1 * (0..20_000).map(|_| candidate(&mut random)).fold(0.0, f64::max);
+    let (mut accepted, start) = (0_u64, Instant::now());
+    while start.elapsed() < SPAN {
+        for _ in 0..1000 {
+            let density = candidate(&mut random);
+            accepted += u64::from(random.random_range(0.0..envelope) < density);
+        }
+    }
+    accepted as f64 / start.elapsed().as_secs_f64()
+}
+
+fn binning(decay: &Decay) -> Result<Row> {
+    let sampler = EventSampler::new(decay, LineShape::BreitWigner, &Q2Windows::full())?;
+    let mut batch = EventBatch::default();
+    sampler.fill(StreamKey::new(2), EVENTS, &mut batch);
+    let mut voxeliser = Voxeliser::new(50)?;
+    let mut image = vec![0.0_f32; 50 * 50 * 50];
+    let mut failed = None;
+    let value = rate(1, || failed = voxeliser.voxelise(batch.angles(), &mut image).err());
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    // The least that any binning must do: read the four columns and write the image.
+    let mut copies: Vec<Vec<f32>> = vec![vec![0.0; EVENTS]; 4];
+    let source = image.clone();
+    let peer_value = rate(1, || {
+        for (copy, column) in copies.iter_mut().zip(batch.columns()) {
+            copy.copy_from_slice(column);
+        }
+        image.copy_from_slice(&source);
+        black_box((&copies, &image));
+    });
+    Ok(Row {
+        name: "voxelize",
+        value,
+        unit: "images/s of 24,613 events in 50^3 cells",
+        peer: "images/s if they were only copied",
+        peer_value,
+        ratio: value / peer_value,
+    })
+}
+
+/// Random images: their content does not change the time.
+struct Noise {
+    bins: usize,
+    images: usize,
+}
+
+impl ImageSource for Noise {
+    fn len(&self) -> usize {
+        self.images
+    }
+
+    fn bins(&self) -> usize {
+        self.bins
+    }
+
+    fn label(&self, index: usize) -> f64 {
+        index as f64 / self.images as f64
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        let mut random = Pcg64::seed_from_u64(index as u64);
+        image.fill_with(|| {
+            if random.random_range(0.0..1.0) < 0.17 { random.random_range(0.0..19.0) } else { 0.0 }
+        });
+        Ok(())
+    }
+}
+
+fn training() -> Result<Row> {
+    let bins = 25;
+    let architecture = NetworkCard { preset: Preset::Resnet10, ..NetworkCard::default() }.architecture();
+    let card = TrainingCard { batch_size: 16, micro_batch: Some(8), epochs: 1, ..TrainingCard::default() };
+    let (train, validation) = (Noise { bins, images: 160 }, Noise { bins, images: 2 });
+    let folder = tempfile::tempdir()?;
+    let compute = Compute::cpu();
+    let training = Training {
+        card: &card,
+        architecture: &architecture,
+        seed: 1,
+        events: EVENTS,
+        provenance: serde_json::Value::Null,
+        train: &train,
+        validation: &validation,
+        compute: &compute,
+        memory: 1 << 30,
+    };
+    let fastest = Mutex::new(0.0_f64);
+    training.run(folder.path(), &|event: Event| {
+        if let (Event::Batch { images_per_second, .. }, Ok(mut fastest)) = (event, fastest.lock()) {
+            *fastest = images_per_second;
+        }
+        ControlFlow::Continue(())
+    })?;
+    let value = fastest.into_inner().unwrap_or(f64::NAN);
+    // Forward, gradient of the data and of the weights: three times the multiplications of a prediction.
+    let peer_value = products_per_second() / (3.0 * multiplications(&architecture, bins));
+    Ok(Row {
+        name: "train",
+        value,
+        unit: "images/s learned, resnet10 on 25^3 cells, all cores",
+        peer: "images/s at the speed of 1024^3 matrix products, all cores",
+        peer_value,
+        ratio: value / peer_value,
+    })
+}
+
+/// Multiplications of one prediction, those of the convolutions.
+fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
+    let layers = summary::layers(architecture, bins);
+    let convolutions = layers.iter().filter(|layer| layer.kind.starts_with("conv"));
+    convolutions.map(|layer| layer.parameters as f64 * layer.size.pow(3) as f64).sum()
+}
+
+/// Multiplications a second of a large f32 matrix product.
+fn products_per_second() -> f64 {
+    let device = Device::flex();
+    let size = 1024_usize;
+    let a = Tensor::<2>::random([size, size], Distribution::Default, &device);
+    rate(size.pow(3), || {
+        black_box(a.clone().matmul(a.clone()).into_data());
+    })
 }

@@ -20,6 +20,8 @@ use rand_pcg::Pcg64;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::arguments::finite;
+
 #[allow(clippy::doc_markdown, reason = "help texts")]
 /// Print F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2, from the amplitudes
 #[derive(Debug, Args)]
@@ -196,10 +198,6 @@ impl ObserveArguments {
         };
         (0..draws).into_par_iter().map(draw).collect()
     }
-}
-
-fn finite(text: &str) -> Result<f64, String> {
-    text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| "allowed: a finite number".to_owned())
 }
 
 fn shift(text: &str) -> Result<Shift, String> {
