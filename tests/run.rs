@@ -17,11 +17,6 @@ fn run(out: &Path, threads: &str) {
     succeed(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", threads]);
 }
 
-/// Files that hold no time of day and no duration: all of a run's.
-fn comparable(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    files(root)
-}
-
 fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     for (name, bytes) in a {
@@ -55,9 +50,9 @@ fn a_run_leaves_what_it_promises() {
     }
 
     // Again: nothing to do, nothing changed.
-    let before = comparable(&out);
+    let before = files(&out);
     run(&out, "1");
-    assert_same(&before, &comparable(&out));
+    assert_same(&before, &files(&out));
 }
 
 #[test]
@@ -106,7 +101,7 @@ fn a_killed_run_ends_like_an_uninterrupted_one() {
     let start = Instant::now();
     run(&whole, "1");
     let duration = start.elapsed();
-    let expected = comparable(&whole);
+    let expected = files(&whole);
 
     // Kills spread over the run's duration hit images, training, evaluation and figures.
     for part in 1..=6 {
@@ -129,6 +124,6 @@ fn a_killed_run_ends_like_an_uninterrupted_one() {
             child.wait().unwrap();
         }
         run(&out, "2");
-        assert_same(&expected, &comparable(&out));
+        assert_same(&expected, &files(&out));
     }
 }

@@ -103,7 +103,7 @@ fn rejection_rate(decay: &Decay) -> f64 {
     let m_kpi = LineShape::pole();
     let (low, high) = (1.0, decay.q2_max(m_kpi));
     let mut random = Pcg64::seed_from_u64(1);
-    let mut candidate = |random: &mut Pcg64| {
+    let candidate = |random: &mut Pcg64| {
         let q2 = random.random_range(low..high);
         let j: AngularCoefficients = decay.angular_coefficients(q2, m_kpi);
         let chi = random.random_range(-std::f64::consts::PI..std::f64::consts::PI);

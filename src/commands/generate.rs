@@ -45,6 +45,7 @@ impl GenerateArguments {
         sampling::check(&report)?;
         writer.finish()?;
         progress.finish();
+        sampling::note_outside(&report);
         note(format!("wrote {}", self.out.display()));
         Ok(())
     }

@@ -52,6 +52,7 @@ pub fn make(run: &RunFolder, splits: &[Split]) -> Result<()> {
     }
     progress.finish();
     note(format!("{} events", number(report.events as f64)));
+    sampling::note_outside(&report);
     Ok(())
 }
 

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The program with its arguments, not yet started.
-pub fn humboldt(arguments: &[&str]) -> Command {
+pub(crate) fn humboldt(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_humboldt"));
     command.args(arguments);
     command
 }
 
 /// Runs the program and expects success.
-pub fn succeed(arguments: &[&str]) -> Output {
+pub(crate) fn succeed(arguments: &[&str]) -> Output {
     let output = humboldt(arguments).output().expect("the program starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "humboldt {arguments:?} failed: {stderr}");
@@ -21,7 +21,7 @@ pub fn succeed(arguments: &[&str]) -> Output {
 }
 
 /// Content of every file below a folder, by relative path; lock files and other hidden files left out.
-pub fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -39,6 +39,6 @@ pub fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The card of the tests' runs.
-pub fn tiny_card() -> PathBuf {
+pub(crate) fn tiny_card() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cards/tiny.toml")
 }
