@@ -42,7 +42,7 @@ fn arguments_are_refused_by_name_value_and_range() {
         [&["generate", "--out", "events.parquet", "--events", "100"], extra].concat()
     };
     let cases: Vec<(Vec<&str>, Vec<&str>)> = vec![
-        (generate(&["--q2", "30:40"]), vec!["q2", "30", "19"]),
+        (generate(&["--q2", "30:40"]), vec!["q2", "30", "21.28"]),
         (generate(&["--q2", "5:1"]), vec!["q2", "5:1"]),
         (generate(&["--q2", "one:two"]), vec!["q2", "one:two"]),
         (generate(&["--q2", "1:8", "--veto", "0.5:9"]), vec!["q2"]),
@@ -94,7 +94,7 @@ fn cards_are_refused_by_line_field_value_and_range() {
         (tiny.replace("train = 16", ""), vec!["dataset.groups.train", "0 images"]),
         (tiny.replace("[[dataset.groups]]", "[dataset.groups]"), vec!["card.toml:"]),
         ("\u{0}".to_owned(), vec!["card.toml:1"]),
-        (tiny.replace("[generator]", "[generator"), vec!["card.toml:6"]),
+        (tiny.replace("[generator]", "[generator"), vec!["card.toml:5", "unclosed"]),
     ];
     for (card, words) in cases {
         assert_ne!(card, tiny, "{words:?}: the case changes nothing");
