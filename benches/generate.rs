@@ -9,6 +9,7 @@ use humboldt_pipeline::rng::StreamKey;
 /// Events of one image of the voxel study.
 const EVENTS: usize = 24_613;
 
+#[expect(clippy::type_complexity, reason = "a list for one place")]
 fn requests() -> Result<Vec<(&'static str, Decay, Q2Windows)>, Box<dyn std::error::Error>> {
     let decay = |lepton| Decay::new(ModelName::Npr, Flavour::B0bar, lepton, &WilsonShifts::default());
     let window: Q2Range = (Some(1.0), Some(8.0));

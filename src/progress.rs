@@ -1,6 +1,6 @@
 //! Progress of long work on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +16,30 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 pub fn set_quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
 }
+
+/// Prints to standard output. Ends the program quietly where nobody reads any more, as behind `| head`.
+pub fn print(text: std::fmt::Arguments) {
+    if let Err(error) = std::io::stdout().write_fmt(text) {
+        let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+        if !gone {
+            eprintln!("error: cannot write to standard output: {error}");
+        }
+        std::process::exit(i32::from(!gone));
+    }
+}
+
+/// [`print`] with the arguments of `print!`.
+macro_rules! out {
+    ($($arguments:tt)*) => { $crate::progress::print(format_args!($($arguments)*)) };
+}
+
+/// [`print`] with the arguments of `println!`.
+macro_rules! outln {
+    () => { $crate::progress::print(format_args!("\n")) };
+    ($($arguments:tt)*) => { $crate::progress::print(format_args!("{}\n", format_args!($($arguments)*))) };
+}
+
+pub(crate) use {out, outln};
 
 /// One line for the user about what happens.
 pub fn note(message: impl AsRef<str>) {

@@ -3,6 +3,8 @@
 //! Needs `python3` with `venv`; the packages of `tests/python/requirements.txt` are installed once, under
 //! `target/python`.
 
+#![allow(clippy::float_cmp, reason = "what is written must be read back exactly")]
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};

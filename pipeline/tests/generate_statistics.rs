@@ -53,7 +53,7 @@ where
 }
 
 fn decade_breaks(decay: &Decay) -> Vec<f64> {
-    decay.q2_thresholds().to_vec()
+    decay.q2_thresholds()
 }
 
 /// A number near `x` half way between two of f32: rounding a column moves no event across it.

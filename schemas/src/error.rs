@@ -82,6 +82,7 @@ pub struct Invalid {
 
 impl Invalid {
     /// `field = got` is outside `allowed`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and literals")]
     pub fn new(field: &str, got: impl ToString, allowed: impl ToString) -> Self {
         Self { field: field.to_owned(), got: got.to_string(), allowed: allowed.to_string() }
     }

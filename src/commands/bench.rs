@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::Args;
-use humboldt_physics::{AngularCoefficients, Decay, LineShape, WilsonShifts};
+use humboldt_physics::{AngularCoefficients, Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
@@ -19,7 +19,7 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 
 use crate::learn::{Compute, Event, ImageSource, LearnError, Training, summary};
-use crate::progress::number;
+use crate::progress::{number, outln};
 
 /// Measure generation, binning and training on this machine, on one core unless said otherwise
 #[derive(Debug, Args)]
@@ -49,19 +49,19 @@ const SPAN: Duration = Duration::from_secs(1);
 impl BenchArguments {
     pub(super) fn run(self) -> Result<()> {
         let decay = Decay::new(
-            Default::default(),
-            Default::default(),
-            Default::default(),
+            ModelName::default(),
+            Flavour::default(),
+            Lepton::default(),
             &WilsonShifts::delta_c9(-0.87),
         )?;
         let rows = [generation(&decay)?, binning(&decay)?, training()?];
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            outln!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(());
         }
         for row in rows {
-            println!("{:<12} {:>8} {}", row.name, number(row.value), row.unit);
-            println!("{:<12} {:>8} {} ({:.2} x)", "", number(row.peer_value), row.peer, row.ratio);
+            outln!("{:<12} {:>8} {}", row.name, number(row.value), row.unit);
+            outln!("{:<12} {:>8} {} ({:.2} x)", "", number(row.peer_value), row.peer, row.ratio);
         }
         Ok(())
     }

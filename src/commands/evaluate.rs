@@ -10,6 +10,8 @@ use humboldt_schemas::results::Summary;
 use super::arguments::DeviceArgument;
 use crate::run::{RunFolder, evaluation, images};
 
+use crate::progress::outln;
+
 /// Predict delta C9 of the test ensembles: mean, sigma_L, sigma_R, bias, slope
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArguments {
@@ -29,18 +31,28 @@ impl EvaluateArguments {
         images::make(&run, &[Split::Test])?;
         let evaluation = evaluation::evaluate(&run, &compute)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);
+            outln!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);
             return Ok(());
         }
-        println!(
+        outln!(
             "{:>10} {:>7} {:>9} {:>9} {:>9} {:>9}",
-            "delta C9", "images", "mean", "bias", "sigma_L", "sigma_R"
+            "delta C9",
+            "images",
+            "mean",
+            "bias",
+            "sigma_L",
+            "sigma_R"
         );
         for e in &evaluation.ensembles {
             let between = if e.trained { "" } else { "  in between" };
-            println!(
+            outln!(
                 "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9.4} {:>9.4}{between}",
-                e.delta_c9, e.n_images, e.mean, e.bias, e.sigma_left, e.sigma_right
+                e.delta_c9,
+                e.n_images,
+                e.mean,
+                e.bias,
+                e.sigma_left,
+                e.sigma_right
             );
         }
         print_summary(&evaluation.summary);
@@ -50,15 +62,16 @@ impl EvaluateArguments {
 
 /// The run in five lines.
 pub(super) fn print_summary(s: &Summary) {
-    println!("delta C9 in [{}, {}]:", s.range[0], s.range[1]);
-    println!("  slope                    {:>8.3}   (1 is perfect)", s.slope);
-    println!("  mean |bias|              {:>8.4}", s.mean_abs_bias);
-    println!("  mean sigma of an image   {:>8.4}", s.mean_sigma);
-    println!(
+    outln!("delta C9 in [{}, {}]:", s.range[0], s.range[1]);
+    outln!("  slope                    {:>8.3}   (1 is perfect)", s.slope);
+    outln!("  mean |bias|              {:>8.4}", s.mean_abs_bias);
+    outln!("  mean sigma of an image   {:>8.4}", s.mean_sigma);
+    outln!(
         "  RMSE / baseline          {:>8.4}   (baseline {:.4}: always the mean; 1 is nothing learned)",
-        s.rmse_over_baseline, s.baseline_rmse
+        s.rmse_over_baseline,
+        s.baseline_rmse
     );
     if let Some(width) = s.width_over_baseline {
-        println!("  width/slope / baseline   {width:>8.4}");
+        outln!("  width/slope / baseline   {width:>8.4}");
     }
 }

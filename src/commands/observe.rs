@@ -22,6 +22,8 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::arguments::finite;
 
+use crate::progress::{out, outln};
+
 #[allow(clippy::doc_markdown, reason = "help texts")]
 /// Print F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2, from the amplitudes
 #[derive(Debug, Args)]
@@ -79,7 +81,7 @@ impl ObserveArguments {
     pub(super) fn run(self) -> Result<()> {
         let values = self.values()?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&values)?);
+            outln!("{}", serde_json::to_string_pretty(&values)?);
         } else {
             print_table(&values);
         }
@@ -226,21 +228,21 @@ fn print_table(values: &[ObservableValue]) {
     let mut bins: Vec<(f64, f64)> = values.iter().map(|v| (v.q2_min, v.q2_max)).collect();
     bins.dedup();
     if let Some(first) = values.first() {
-        println!("{}", first.process);
+        outln!("{}", first.process);
     }
     let width = if values.iter().any(|v| v.uncertainty.is_some()) { 26 } else { 16 };
-    print!("{:<12}", "q2 [GeV^2]");
+    out!("{:<12}", "q2 [GeV^2]");
     for (low, high) in &bins {
-        print!("{:>width$}", format!("[{low:.4}, {high:.4}]"));
+        out!("{:>width$}", format!("[{low:.4}, {high:.4}]"));
     }
-    println!();
+    outln!();
     let count = values.len() / bins.len().max(1);
     for (i, first) in values.iter().take(count).enumerate() {
-        print!("{:<12}", first.observable);
+        out!("{:<12}", first.observable);
         for bin in 0..bins.len() {
-            print!("{:>width$}", text(&values[bin * count + i]));
+            out!("{:>width$}", text(&values[bin * count + i]));
         }
-        println!();
+        outln!();
     }
 }
 

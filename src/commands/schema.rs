@@ -1,9 +1,11 @@
 //! `humboldt schema`: what the files look like, as JSON schema.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use humboldt_schemas::json_schema::{SCHEMA_NAMES, schema};
 use serde_json::{Map, Value};
+
+use crate::progress::outln;
 
 /// Print the JSON schema of cards, events, images or results; all of them without a name
 #[derive(Debug, Args)]
@@ -15,15 +17,14 @@ pub(super) struct SchemaArguments {
 
 impl SchemaArguments {
     pub(super) fn run(self) -> Result<()> {
-        let value = match self.name {
-            Some(name) => schema(&name).unwrap_or_default(),
-            None => {
-                let all: Map<_, _> =
-                    SCHEMA_NAMES.iter().filter_map(|n| Some(((*n).to_owned(), schema(n)?))).collect();
-                Value::Object(all)
-            }
+        let value = if let Some(name) = self.name {
+            schema(&name).with_context(|| format!("no schema is named {name}"))?
+        } else {
+            let all: Map<_, _> =
+                SCHEMA_NAMES.iter().filter_map(|n| Some(((*n).to_owned(), schema(n)?))).collect();
+            Value::Object(all)
         };
-        println!("{value:#}");
+        outln!("{value:#}");
         Ok(())
     }
 }

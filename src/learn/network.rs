@@ -138,7 +138,7 @@ impl ResNet {
     }
 }
 
-/// (mean, unbiased variance) of each batch norm's input, each [channels], in the order of the layers.
+/// (mean, unbiased variance) of each batch norm's input, each of shape `[channels]`, in the order of the layers.
 pub type BatchStatistics = Vec<(Tensor<1>, Tensor<1>)>;
 
 impl BasicBlock {
@@ -213,6 +213,14 @@ mod tests {
         }
     }
 
+    struct Gradients(Vec<Vec<f64>>, burn::tensor::Gradients);
+    impl ModuleVisitor for Gradients {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = param.val().grad(&self.1);
+            self.0.push(gradient.map_or(Vec::new(), |g| g.into_data().iter::<f64>().collect()));
+        }
+    }
+
     #[test]
     fn numpy_forward_and_gradients() {
         let text = include_str!("../../tests/reference/resnet.json");
@@ -239,13 +247,6 @@ mod tests {
         assert_eq!(statistics.len(), 6);
         close(output.clone(), list("training"));
 
-        struct Gradients(Vec<Vec<f64>>, burn::tensor::Gradients);
-        impl ModuleVisitor for Gradients {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let gradient = param.val().grad(&self.1);
-                self.0.push(gradient.map_or(Vec::new(), |g| g.into_data().iter::<f64>().collect()));
-            }
-        }
         let mut gradients = Gradients(Vec::new(), (output.clone() * output).sum().backward());
         network.visit(&mut gradients);
         let mut compared = 0;
