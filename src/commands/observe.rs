@@ -230,7 +230,7 @@ fn print_table(values: &[ObservableValue]) {
     if let Some(first) = values.first() {
         outln!("{}", first.process);
     }
-    let width = if values.iter().any(|v| v.uncertainty.is_some()) { 26 } else { 16 };
+    let width = if values.iter().any(|v| v.uncertainty.is_some()) { 26 } else { 20 };
     out!("{:<12}", "q2 [GeV^2]");
     for (low, high) in &bins {
         out!("{:>width$}", format!("[{low:.4}, {high:.4}]"));
