@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use humboldt_pipeline::PipelineError;
 use thiserror::Error;
 
 /// A device, a file or a training that cannot go on; each message is one line.
@@ -41,6 +42,9 @@ pub enum LearnError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A small file that cannot be written.
+    #[error(transparent)]
+    Store(#[from] PipelineError),
     /// A file that is not what its name says.
     #[error("{path}: {what}")]
     Corrupt {

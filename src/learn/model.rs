@@ -2,12 +2,12 @@
 //! needs to know.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
+use humboldt_pipeline::store::write_atomically;
 use humboldt_schemas::card::Architecture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -175,13 +175,7 @@ pub(super) fn save_json(value: &impl Serialize, path: &Path) -> Result<(), Learn
 
 /// Writes a text file in one step.
 pub(super) fn save_text(text: &str, path: &Path) -> Result<(), LearnError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    let part = Path::new(&name);
-    let mut file = fs::File::create(part).map_err(LearnError::io(part))?;
-    file.write_all(text.as_bytes()).map_err(LearnError::io(part))?;
-    drop(file);
-    commit(part, path)
+    Ok(write_atomically(path, text.as_bytes())?)
 }
 
 pub(super) fn load_json<T: DeserializeOwned>(path: &Path) -> Result<T, LearnError> {
