@@ -81,7 +81,7 @@ impl<'a> Inputs<'a> {
             |image, (input, &index)| {
                 self.source.read(index, image)?;
                 self.transform.apply(image, input);
-                Ok(())
+                Ok::<_, LearnError>(())
             },
         )?;
         Ok(inputs)
