@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::store::EventWriter;
@@ -31,6 +31,11 @@ pub(super) struct GenerateArguments {
 
 impl GenerateArguments {
     pub(super) fn run(self) -> Result<()> {
+        ensure!(
+            self.out.extension().is_some_and(|ending| ending == "parquet" || ending == "arrow"),
+            "--out = {} is not allowed; allowed: a name ending in .parquet or .arrow",
+            self.out.display()
+        );
         let card = self.decay.card()?;
         let sampler = sampling::sampler(&card)?;
         let provenance = Provenance::new(hash_json(&(&card, self.seed, self.events)), self.seed, card);
