@@ -63,7 +63,7 @@ impl Decay {
             flavour,
             lepton,
             shifts: *shifts,
-            seen: if flavour.has_b_quark() { *shifts } else { shifts.conj() },
+            seen: flavour.seen(shifts),
             m_b_meson: m_b_meson(model, flavour, parameters)?,
             m_lepton: m_lepton(lepton, parameters)?,
             m_kaon: by_charge("m_kaon_charged", "m_kaon_neutral")?,
@@ -92,7 +92,7 @@ impl Decay {
         self.lepton = lepton;
         self.m_lepton = m_lepton(lepton, parameters)?;
         self.shifts = *shifts;
-        self.seen = if self.flavour.has_b_quark() { *shifts } else { shifts.conj() };
+        self.seen = self.flavour.seen(shifts);
         Ok(self)
     }
 

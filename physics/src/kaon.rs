@@ -102,7 +102,7 @@ impl KaonDecay {
             model: Model::new(model, flavour, parameters)?,
             form_factors: Grvdv2023::new(parameters)?,
             flavour,
-            seen: if flavour.has_b_quark() { *shifts } else { shifts.conj() },
+            seen: flavour.seen(shifts),
             m_b_meson: m_b_meson(model, flavour, parameters)?,
             m_lepton: m_lepton(lepton, parameters)?,
             m_kaon: parameters.value(if flavour.is_charged() {
@@ -127,7 +127,7 @@ impl KaonDecay {
     ) -> Result<Self, PhysicsError> {
         shifts.check()?;
         self.m_lepton = m_lepton(lepton, parameters)?;
-        self.seen = if self.flavour.has_b_quark() { *shifts } else { shifts.conj() };
+        self.seen = self.flavour.seen(shifts);
         Ok(self)
     }
 

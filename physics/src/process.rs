@@ -1,5 +1,6 @@
 //! Which decay: meson, hadron, lepton, amplitude model; closed choices and their names.
 
+use crate::WilsonShifts;
 use crate::names::named;
 
 /// The decaying meson; its flavour fixes kaon and pion charges and the sign of the weak phases.
@@ -33,6 +34,11 @@ impl Flavour {
     /// Whether the meson holds a b quark (b -> s), so that shifts apply as typed.
     pub const fn has_b_quark(self) -> bool {
         matches!(self, Self::B0bar | Self::BMinus)
+    }
+
+    /// The shifts that this meson's decay sees: as typed for b -> s, complex conjugate for its CP conjugate.
+    pub fn seen(self, shifts: &WilsonShifts) -> WilsonShifts {
+        if self.has_b_quark() { *shifts } else { shifts.conj() }
     }
 
     /// Whether the meson is charged.
