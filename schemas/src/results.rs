@@ -92,3 +92,18 @@ pub struct EpochMetrics {
     /// Whether this epoch is the best so far.
     pub best: bool,
 }
+
+impl EpochMetrics {
+    /// The fields in the order of [`EpochMetrics::csv_row`].
+    pub const CSV_HEADER: &str =
+        "epoch,learning_rate,train_loss,validation_mae,validation_loss,images_seen,best";
+
+    /// The fields, comma-separated.
+    pub fn csv_row(&self) -> String {
+        let Self { epoch, learning_rate, train_loss, validation_mae, validation_loss, images_seen, best } =
+            self;
+        format!(
+            "{epoch},{learning_rate},{train_loss},{validation_mae},{validation_loss},{images_seen},{best}"
+        )
+    }
+}

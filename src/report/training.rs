@@ -91,20 +91,9 @@ pub fn training_curves(stem: &Path, epochs: &[EpochMetrics]) -> Result<Vec<PathB
         }
         legend::draw(&main, &entries, &avoid)
     })?;
-    let rows = epochs.iter().map(|m| {
-        format!(
-            "{},{},{},{},{},{},{}",
-            m.epoch,
-            m.learning_rate,
-            m.train_loss,
-            m.validation_mae,
-            m.validation_loss,
-            m.images_seen,
-            m.best
-        )
-    });
-    let header = "epoch,learning_rate,train_loss,validation_mae,validation_loss,images_seen,best";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
+    let rows = epochs.iter().map(EpochMetrics::csv_row);
+    let csv = files::with_suffix(stem, ".csv");
+    paths.push(files::write_csv(&csv, EpochMetrics::CSV_HEADER, rows)?);
     Ok(paths)
 }
 
