@@ -55,7 +55,7 @@ pub(super) struct Checkpoint {
     pub(super) state: State,
 }
 
-/// Writes a checkpoint and removes those that are no longer needed.
+/// Writes a checkpoint.
 pub(super) fn save(folder: &Path, model: &Model, moments: &Moments, state: &State) -> Result<(), LearnError> {
     let path = path_of(folder, state.epoch());
     let part = path.with_extension("part");
@@ -64,13 +64,16 @@ pub(super) fn save(folder: &Path, model: &Model, moments: &Moments, state: &Stat
     model::save_module(moments, &part.join(MOMENTS_FILE))?;
     model::save_json(state, &part.join(STATE_FILE))?;
     remove(&path)?;
-    model::commit(&part, &path)?;
+    model::commit(&part, &path)
+}
 
+/// Removes the checkpoints that are no longer needed, and one that a kill left half written.
+pub(super) fn prune(folder: &Path, state: &State) -> Result<(), LearnError> {
     let best = state.best().map(|m| m.epoch);
     for epoch in epochs(folder)?.into_iter().rev().skip(KEPT).filter(|e| Some(*e) != best) {
         remove(&path_of(folder, epoch))?;
     }
-    Ok(())
+    remove(&path_of(folder, state.epoch() + 1).with_extension("part"))
 }
 
 /// The newest checkpoint that can be read; a damaged one makes way for the one before it.

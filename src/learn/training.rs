@@ -84,6 +84,8 @@ impl Training<'_> {
             if progress.report(Event::Resumed { epoch: found.state.epoch() }).is_break() {
                 return Ok(None);
             }
+            // The kill may have come between the checkpoint and what follows from it.
+            Self::settle(folder, &found.state)?;
             let optimiser = Optimiser::new(self.card, found.moments, found.state.steps);
             (found.network, optimiser, found.info, found.state)
         } else {
@@ -119,7 +121,7 @@ impl Training<'_> {
                 state.steps = optimiser.steps;
                 state.history.push(metrics);
                 checkpoint::save(folder, &model, &optimiser.moments, &state)?;
-                metrics::write(folder, &state.history)?;
+                Self::settle(folder, &state)?;
                 let stop = state.history.last().map(|m| progress.report(Event::Epoch(m)));
                 if stop.is_some_and(|s| s.is_break()) && !self.finished(&state) {
                     return Ok(None);
@@ -130,6 +132,12 @@ impl Training<'_> {
         let model = checkpoint::model_of(folder, best_epoch, self.compute)?;
         let stopped_early = state.epoch() < self.card.epochs;
         Ok(Some(Trained { model, history: state.history, best_epoch, stopped_early }))
+    }
+
+    /// Brings all else in the folder to the state of the newest checkpoint.
+    fn settle(folder: &Path, state: &State) -> Result<(), LearnError> {
+        checkpoint::prune(folder, state)?;
+        metrics::write(folder, &state.history)
     }
 
     fn check(&self) -> Result<(), LearnError> {

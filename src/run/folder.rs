@@ -44,7 +44,9 @@ impl RunFolder {
         }
         if root.exists() {
             let mut entries = fs::read_dir(root).with_context(|| root.display().to_string())?;
-            if entries.any(|e| e.is_ok_and(|e| e.file_name() != LOCK)) {
+            // What a run killed in its first moment leaves.
+            let ours = [LOCK, "card.toml.part"];
+            if entries.any(|e| e.is_ok_and(|e| !ours.iter().any(|name| e.file_name() == *name))) {
                 bail!("{}: is not empty and not a run's folder; give a new --out", root.display());
             }
         }
