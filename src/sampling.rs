@@ -1,7 +1,7 @@
 //! From a card's words to a sampler of events.
 
 use anyhow::{Result, ensure};
-use humboldt_physics::{Decay, WilsonCoefficient, WilsonShifts};
+use humboldt_physics::{WilsonCoefficient, WilsonShifts};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
 use humboldt_schemas::card::GeneratorCard;
 
@@ -24,13 +24,19 @@ pub fn sampler_at(card: &GeneratorCard, delta_c9: f64) -> Result<EventSampler> {
 }
 
 fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler> {
-    let decay = Decay::new(card.model()?, card.flavour()?, card.lepton()?, shifts)?;
+    Ok(EventSampler::new(&card.decay(shifts)?, card.line_shape()?, &windows(card)?)?)
+}
+
+/// The windows in q2 that a card describes.
+///
+/// # Errors
+/// When they exclude each other.
+pub fn windows(card: &GeneratorCard) -> Result<Q2Windows> {
     let range = |r: &humboldt_schemas::card::Q2Range| (r.min, r.max);
-    let windows = Q2Windows::new(
+    Ok(Q2Windows::new(
         &card.q2.iter().map(range).collect::<Vec<_>>(),
         &card.veto.iter().map(range).collect::<Vec<_>>(),
-    )?;
-    Ok(EventSampler::new(&decay, card.line_shape()?, &windows)?)
+    )?)
 }
 
 /// Refuses a sample that does not follow its density.

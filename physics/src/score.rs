@@ -138,6 +138,9 @@ pub struct EventDensity {
     masses: Vec<(f64, Parabola)>,
     /// Over the line shape: its weight, the rate over all of phase space, and that in the windows.
     slices: Vec<(f64, Parabola, Parabola)>,
+    /// The fraction of events in the windows at d = 0, up to a constant, and the derivative of its logarithm.
+    accepted: f64,
+    accepted_slope: f64,
 }
 
 impl EventDensity {
@@ -180,14 +183,19 @@ impl EventDensity {
                 (masses, slices)
             }
         };
-        let density = Self { decay: *decay, direction, line_shape, masses, slices };
-        let accepted = density.accepted(0.0);
+        let mut density =
+            Self { decay: *decay, direction, line_shape, masses, slices, accepted: 0.0, accepted_slope: 0.0 };
+        density.accepted = density.accepted(0.0);
         PhysicsError::unless(
-            accepted > 0.0,
+            density.accepted > 0.0,
             "q2 windows",
-            accepted,
+            density.accepted,
             "at least one that overlaps phase space",
         )?;
+        let slope = |(weight, total, inside): &(f64, Parabola, Parabola)| {
+            weight * (inside.b - inside.a * total.log_derivative()) / total.a
+        };
+        density.accepted_slope = density.slices.iter().map(slope).sum::<f64>() / density.accepted;
         Ok(density)
     }
 
@@ -202,22 +210,47 @@ impl EventDensity {
 
     /// `d ln p / d d` of the normalised density at d = 0.
     pub fn score(&self, event: &DecayVariables) -> f64 {
-        let step: f64 = self
-            .slices
-            .iter()
-            .map(|(weight, total, inside)| weight * (inside.b - inside.a * total.log_derivative()) / total.a)
-            .sum();
-        self.parabola(event).log_derivative()
-            - self.total(self.mass(event)).log_derivative()
-            - step / self.accepted(0.0)
+        self.score_and_parabola(event).0
+    }
+
+    /// Both at the price of one.
+    pub fn score_and_parabola(&self, event: &DecayVariables) -> (f64, Parabola) {
+        let (parabola, total) = (self.parabola(event), self.total(self.mass(event)));
+        (parabola.log_derivative() - total.log_derivative() - self.accepted_slope, parabola)
+    }
+
+    /// The normalised density at an event of d = 0, up to a factor that depends on the line shape alone: two decays of one
+    /// line shape can be compared.
+    pub fn density(&self, event: &DecayVariables) -> f64 {
+        self.parabola(event).a / self.total(self.mass(event)).a / self.accepted
+    }
+
+    /// The rate in the windows, averaged over the line shape, as a function of the shift, in GeV.
+    pub fn rate(&self) -> Parabola {
+        self.slices.iter().fold(Parabola::default(), |sum, (weight, _, inside)| Parabola {
+            a: sum.a + weight * inside.a,
+            b: sum.b + weight * inside.b,
+            c: sum.c + weight * inside.c,
+        })
+    }
+
+    /// The decay of d = 0.
+    pub const fn decay(&self) -> &Decay {
+        &self.decay
+    }
+
+    /// K pi masses (GeV) that events may have; the pole only where the line shape is narrow.
+    pub fn m_kpi_range(&self) -> (f64, f64) {
+        match self.line_shape {
+            LineShape::Narrow => (self.decay.m_kstar(), self.decay.m_kstar()),
+            LineShape::BreitWigner => (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX),
+        }
     }
 
     /// What an event of d = 0 counts in a sample of shift d: the ratio of the two normalised densities.
     pub fn weight(&self, event: &DecayVariables, shift: f64) -> f64 {
         let (density, total) = (self.parabola(event), self.total(self.mass(event)));
-        density.at(shift) / density.a
-            * (total.a / total.at(shift))
-            * (self.accepted(0.0) / self.accepted(shift))
+        density.at(shift) / density.a * (total.a / total.at(shift)) * (self.accepted / self.accepted(shift))
     }
 
     /// The fraction of the line shape's events that are inside the windows, up to a constant.

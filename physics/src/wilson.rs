@@ -85,6 +85,25 @@ impl WilsonDirection {
     }
 }
 
+impl std::fmt::Display for WilsonDirection {
+    /// The coefficient's name, with `_im` behind it for an imaginary part.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ending = if self.part == Part::Imaginary { "_im" } else { "" };
+        write!(f, "{}{ending}", self.coefficient.name())
+    }
+}
+
+impl std::str::FromStr for WilsonDirection {
+    type Err = PhysicsError;
+
+    fn from_str(text: &str) -> Result<Self, PhysicsError> {
+        match text.strip_suffix("_im") {
+            Some(name) => name.parse().map(Self::imaginary),
+            None => text.parse().map(Self::real),
+        }
+    }
+}
+
 /// Shifts `delta C_i = C_i - C_i^SM` of the eight coefficients; all zero is the Standard Model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct WilsonShifts([Complex64; 8]);

@@ -57,6 +57,16 @@ impl EventBatch {
         }
     }
 
+    /// The events whose entry of `keep` is true, in order.
+    #[must_use]
+    pub fn filtered(&self, keep: &[bool]) -> Self {
+        let mut chosen = Self::default();
+        for (column, all) in chosen.columns_mut().into_iter().zip(self.columns()) {
+            column.extend(all.iter().zip(keep).filter_map(|(x, keep)| keep.then_some(*x)));
+        }
+        chosen
+    }
+
     /// Removes the first `n` events.
     pub fn remove_first(&mut self, n: usize) {
         for column in self.columns_mut() {

@@ -5,6 +5,7 @@
 //! - [`events`]: events in memory, by column
 //! - [`rng`]: independent random streams, one for each block of events
 //! - [`generate`]: unweighted events of one decay
+//! - [`scores`]: what each event says about the Wilson coefficients, and weights
 //! - [`voxels`]: images of events, the mean q2 in cells of the angles
 //! - [`store`]: events and images on disk
 
@@ -12,6 +13,7 @@ mod error;
 pub mod events;
 pub mod generate;
 pub mod rng;
+pub mod scores;
 pub mod store;
 pub mod voxels;
 

@@ -3,6 +3,9 @@
 /// Column names, in file order; q2 in GeV^2, chi in (-pi, pi], m_kpi in GeV.
 pub const EVENT_COLUMNS: [&str; 5] = ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"];
 
+/// Column of the weights of a reweighted sample, f64.
+pub const WEIGHT_COLUMN: &str = "weight";
+
 /// Key of the file's metadata that holds the [`crate::provenance::Provenance`] as JSON.
 pub const PROVENANCE_KEY: &str = "humboldt";
 

@@ -29,6 +29,9 @@ pub struct Provenance {
     /// Events of an image, in voxel files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_per_image: Option<usize>,
+    /// What a reweighted sample was drawn from; `generator` is then what its weights make of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reweighted_from: Option<GeneratorCard>,
 }
 
 impl Provenance {
@@ -43,6 +46,7 @@ impl Provenance {
             generator,
             wilson,
             events_per_image: None,
+            reweighted_from: None,
         }
     }
 }

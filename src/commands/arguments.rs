@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::learn::{Compute, DeviceName};
 use anyhow::{Result, bail};
 use clap::Args;
+use humboldt_physics::charmonium::Charmonium;
 use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
@@ -38,12 +39,37 @@ impl ShiftArguments {
     }
 }
 
+/// Physical inputs and resonances.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Physical inputs other than the built-in ones, as in v_cb=0.041,sm_m_c_pole=1.7
+    #[arg(long = "inputs", value_name = "NAME=VALUE,...", value_delimiter = ',', value_parser = input)]
+    pub(crate) values: Vec<(String, f64)>,
+    /// Charmonium resonances in place of the charm loop; scale and phase [rad] of single ones as in
+    /// j_psi=1:3.14,psi_2s=0.5:0
+    #[arg(long, value_name = "NAME=SCALE:PHASE,...", num_args = 0..=1, value_delimiter = ',', value_parser = resonance)]
+    pub(crate) charmonium: Option<Vec<(String, f64, f64)>>,
+}
+
+impl InputArguments {
+    /// Puts them into a card.
+    pub(crate) fn change(&self, card: &mut GeneratorCard) {
+        card.inputs.extend(self.values.iter().cloned());
+        if let Some(resonances) = &self.charmonium {
+            let named = |(name, scale, phase): &(String, f64, f64)| (name.clone(), [*scale, *phase]);
+            card.charmonium = Some(resonances.iter().map(named).collect());
+        }
+    }
+}
+
 /// What is generated.
 #[derive(Debug, Args)]
 pub(crate) struct DecayArguments {
     #[command(flatten)]
     shifts: ShiftArguments,
-    /// Amplitude model: npr
+    #[command(flatten)]
+    inputs: InputArguments,
+    /// Amplitude model: npr, bare, nnlo, full
     #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
     model: ModelName,
     /// Decaying meson: B0bar, B0, B-, B+
@@ -66,7 +92,7 @@ pub(crate) struct DecayArguments {
 impl DecayArguments {
     /// The same as a card would say it.
     pub(crate) fn card(&self) -> Result<GeneratorCard> {
-        Ok(GeneratorCard {
+        let mut card = GeneratorCard {
             model: self.model.name().to_owned(),
             flavour: self.flavour.name().to_owned(),
             lepton: self.lepton.name().to_owned(),
@@ -74,7 +100,10 @@ impl DecayArguments {
             q2: self.q2.clone(),
             veto: self.veto.clone(),
             wilson: self.shifts.by_name()?,
-        })
+            ..GeneratorCard::default()
+        };
+        self.inputs.change(&mut card);
+        Ok(card)
     }
 }
 
@@ -87,6 +116,18 @@ fn shift(text: &str) -> Result<(WilsonCoefficient, ComplexValue), String> {
     let coefficient = name.trim().parse().map_err(|e: humboldt_physics::PhysicsError| e.to_string())?;
     let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
     Ok((coefficient, value))
+}
+
+fn input(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in v_cb=0.041")?;
+    Ok((name.trim().to_owned(), finite(value.trim())?))
+}
+
+fn resonance(text: &str) -> Result<(String, f64, f64), String> {
+    let wrong = || format!("allowed: NAME=SCALE:PHASE with NAME one of {}", Charmonium::NAMES.join(", "));
+    let (name, numbers) = text.split_once('=').ok_or_else(wrong)?;
+    let (scale, phase) = numbers.split_once(':').ok_or_else(wrong)?;
+    Ok((name.trim().to_owned(), finite(scale.trim())?, finite(phase.trim())?))
 }
 
 /// Where the network computes.

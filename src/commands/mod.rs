@@ -6,6 +6,7 @@ mod evaluate;
 mod generate;
 mod observe;
 mod plot;
+mod reweight;
 mod run;
 mod schema;
 mod train;
@@ -38,6 +39,7 @@ struct CommandLine {
 enum Command {
     Run(run::RunArguments),
     Generate(generate::GenerateArguments),
+    Reweight(reweight::ReweightArguments),
     Voxelize(voxelize::VoxelizeArguments),
     Train(train::TrainArguments),
     Evaluate(evaluate::EvaluateArguments),
@@ -78,6 +80,7 @@ fn start(line: CommandLine) -> Result<()> {
     match line.command {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
+        Command::Reweight(arguments) => arguments.run(),
         Command::Voxelize(arguments) => arguments.run(),
         Command::Train(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),

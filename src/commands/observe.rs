@@ -20,8 +20,7 @@ use rand_pcg::Pcg64;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::arguments::finite;
-
+use super::arguments::{InputArguments, finite};
 use crate::progress::{out, outln};
 
 #[allow(clippy::doc_markdown, reason = "help texts")]
@@ -38,13 +37,8 @@ pub(super) struct ObserveArguments {
     /// Amplitude model: npr, bare, nnlo, full
     #[arg(long, default_value = ModelName::Full.name(), value_parser = ModelName::from_str)]
     model: ModelName,
-    /// Physical inputs other than the built-in ones, as in v_cb=0.041,sm_m_c_pole=1.7
-    #[arg(long = "inputs", value_name = "NAME=VALUE,...", value_delimiter = ',', value_parser = input)]
-    inputs: Vec<(String, f64)>,
-    /// Charmonium resonances in place of the charm loop; scale and phase [rad] of single ones as in
-    /// j_psi=1:3.14,psi_2s=0.5:0
-    #[arg(long, value_name = "NAME=SCALE:PHASE,...", num_args = 0..=1, value_delimiter = ',', value_parser = resonance)]
-    charmonium: Option<Vec<(String, f64, f64)>>,
+    #[command(flatten)]
+    inputs: InputArguments,
     /// Decaying meson, averaged with its antiparticle: B0 or B+
     #[arg(long, default_value = Flavour::B0.name(), value_parser = Flavour::from_str)]
     flavour: Flavour,
@@ -90,7 +84,7 @@ impl ObserveArguments {
 
     fn values(&self) -> Result<Vec<ObservableValue>> {
         let mut parameters = Parameters::standard().clone();
-        for (name, value) in &self.inputs {
+        for (name, value) in &self.inputs.values {
             parameters = parameters.with_value(name, *value)?;
         }
         let theory = self.theory(&parameters)?;
@@ -142,7 +136,7 @@ impl ObserveArguments {
             };
             *shifts = shifts.with(coefficient, value.0);
         }
-        if let Some(resonances) = &self.charmonium {
+        if let Some(resonances) = &self.inputs.charmonium {
             let mut charmonium = Charmonium::new(theory.parameters)?;
             for (name, scale, phase) in resonances {
                 charmonium = charmonium.with(name, *scale, *phase)?;
@@ -210,18 +204,6 @@ fn shift(text: &str) -> Result<Shift, String> {
     let coefficient = coefficient.parse().map_err(|e: PhysicsError| e.to_string())?;
     let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
     Ok((lepton, coefficient, value))
-}
-
-fn input(text: &str) -> Result<(String, f64), String> {
-    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in v_cb=0.041")?;
-    Ok((name.trim().to_owned(), finite(value.trim())?))
-}
-
-fn resonance(text: &str) -> Result<(String, f64, f64), String> {
-    let wrong = || format!("allowed: NAME=SCALE:PHASE with NAME one of {}", Charmonium::NAMES.join(", "));
-    let (name, numbers) = text.split_once('=').ok_or_else(wrong)?;
-    let (scale, phase) = numbers.split_once(':').ok_or_else(wrong)?;
-    Ok((name.trim().to_owned(), finite(scale.trim())?, finite(phase.trim())?))
 }
 
 fn print_table(values: &[ObservableValue]) {

@@ -39,6 +39,11 @@ impl VoxelizeArguments {
         let format = image_format(&self.out)?;
         let per_image = self.events_per_image as usize;
         let reader = EventReader::open_for_images(&self.events)?;
+        ensure!(
+            !reader.is_weighted(),
+            "{}: has weights, which images do not know; use a sample of `humboldt reweight --unweight`",
+            self.events.display()
+        );
         let events = reader.len();
         let n_images = events / per_image;
         ensure!(

@@ -1,5 +1,7 @@
 //! What the whole-program tests share: running the program, and comparing folders.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

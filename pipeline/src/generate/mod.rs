@@ -56,11 +56,7 @@ impl EventSampler {
         windows: &Q2Windows,
         envelope: f64,
     ) -> Result<Self, PipelineError> {
-        let lightest = match shape {
-            LineShape::BreitWigner => LineShape::M_KPI_MIN,
-            LineShape::Narrow => LineShape::pole(),
-        };
-        let windows = windows.resolve(decay.q2_min(), decay.q2_max(lightest))?;
+        let windows = windows.of(decay, shape)?;
         let table = Table::new(decay, shape, &windows, envelope)?;
         Ok(Self { table, windows })
     }

@@ -1,5 +1,7 @@
 //! Which parts of the q2 range are generated.
 
+use humboldt_physics::{Decay, LineShape};
+
 use crate::PipelineError;
 
 /// One range of q2 in GeV^2; `None` is an open end.
@@ -37,6 +39,18 @@ impl Q2Windows {
         }
         let ranges = if ranges.is_empty() { vec![(None, None)] } else { ranges.to_vec() };
         Ok(Self { ranges, vetoes: vetoes.to_vec() })
+    }
+
+    /// The intervals inside the phase space of a decay with a line shape, as [`Q2Windows::resolve`].
+    ///
+    /// # Errors
+    /// As [`Q2Windows::resolve`].
+    pub fn of(&self, decay: &Decay, shape: LineShape) -> Result<Vec<(f64, f64)>, PipelineError> {
+        let lightest = match shape {
+            LineShape::BreitWigner => LineShape::M_KPI_MIN,
+            LineShape::Narrow => LineShape::pole(),
+        };
+        self.resolve(decay.q2_min(), decay.q2_max(lightest))
     }
 
     /// The intervals inside the phase space `[q2_min, q2_max]` (GeV^2): sorted, disjoint, none empty.

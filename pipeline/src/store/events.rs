@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::FileReaderBuilder;
 use arrow::ipc::writer::FileWriter;
-use humboldt_schemas::events::EVENT_COLUMNS;
+use humboldt_schemas::events::{EVENT_COLUMNS, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -44,6 +44,8 @@ pub struct EventWriter {
     path: PathBuf,
     schema: SchemaRef,
     sink: Sink,
+    /// Columns behind [`EVENT_COLUMNS`].
+    extra: usize,
 }
 
 enum Sink {
@@ -57,8 +59,22 @@ impl EventWriter {
     /// # Errors
     /// Another ending; [`PipelineError::Io`] if the file cannot be written.
     pub fn create(path: &Path, provenance: &Provenance) -> Result<Self, PipelineError> {
+        Self::create_with(path, provenance, &[])
+    }
+
+    /// The same with columns of f64 behind those of an event.
+    ///
+    /// # Errors
+    /// As [`EventWriter::create`].
+    pub fn create_with(
+        path: &Path,
+        provenance: &Provenance,
+        extra: &[String],
+    ) -> Result<Self, PipelineError> {
         let metadata = metadata::entries(path, provenance)?;
-        let fields: Vec<_> = EVENT_COLUMNS.iter().map(|&c| Field::new(c, DataType::Float32, false)).collect();
+        let fields: Vec<_> = (EVENT_COLUMNS.iter().map(|&c| Field::new(c, DataType::Float32, false)))
+            .chain(extra.iter().map(|c| Field::new(c, DataType::Float64, false)))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let sink = match path.extension().and_then(|e| e.to_str()) {
             Some("parquet") => {
@@ -88,7 +104,7 @@ impl EventWriter {
                 return Err(PipelineError::out_of_range("ending of the file name", ending, "parquet, arrow"));
             }
         };
-        Ok(Self { path: path.to_owned(), schema, sink })
+        Ok(Self { path: path.to_owned(), schema, sink, extra: extra.len() })
     }
 
     /// Adds events.
@@ -96,10 +112,26 @@ impl EventWriter {
     /// # Errors
     /// Columns of unequal length; [`PipelineError::Io`], as when the disk is full.
     pub fn write(&mut self, events: &EventBatch) -> Result<(), PipelineError> {
-        for (name, column) in EVENT_COLUMNS.iter().zip(events.columns()) {
-            if column.len() != events.len() {
+        self.write_with(events, &[])
+    }
+
+    /// Adds events with the numbers of their further columns.
+    ///
+    /// # Errors
+    /// Columns of unequal length, too many or too few; [`PipelineError::Io`], as when the disk is full.
+    pub fn write_with(&mut self, events: &EventBatch, extra: &[Vec<f64>]) -> Result<(), PipelineError> {
+        if extra.len() != self.extra {
+            return Err(PipelineError::out_of_range("further columns", extra.len(), self.extra.to_string()));
+        }
+        let lengths = events.columns().map(<[f32]>::len).into_iter().chain(extra.iter().map(Vec::len));
+        for (field, length) in self.schema.fields().iter().zip(lengths) {
+            if length != events.len() {
                 let allowed = format!("{}, as of q2", events.len());
-                return Err(PipelineError::out_of_range(&format!("length of {name}"), column.len(), allowed));
+                return Err(PipelineError::out_of_range(
+                    &format!("length of {}", field.name()),
+                    length,
+                    allowed,
+                ));
             }
         }
         for start in (0..events.len()).step_by(ROWS) {
@@ -107,7 +139,10 @@ impl EventWriter {
             let columns = events.columns().map(|column| {
                 Arc::new(Float32Array::from_iter_values(column[start..end].iter().copied())) as ArrayRef
             });
-            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns.to_vec())
+            let further =
+                extra.iter().map(|c| Arc::new(Float64Array::from(c[start..end].to_vec())) as ArrayRef);
+            let columns = columns.into_iter().chain(further).collect();
+            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
                 .map_err(|e| arrow_file::io_error(&self.path, e))?;
             match &mut self.sink {
                 Sink::Parquet(w) => w.write(&batch).map_err(|e| parquet_io_error(&self.path, e))?,
@@ -140,6 +175,7 @@ pub struct EventReader {
     batches: Batches,
     columns: &'static [&'static str],
     provenance: Option<Provenance>,
+    weighted: bool,
     len: usize,
     read: usize,
 }
@@ -180,7 +216,7 @@ impl EventReader {
         let mut start = [0; 6];
         let known = len.min(6) as usize;
         read_at(path, &file, 0, &mut start[..known])?;
-        let (batches, provenance, rows) = if start.starts_with(PARQUET_MAGIC) {
+        let Opened { batches, provenance, weighted, rows } = if start.starts_with(PARQUET_MAGIC) {
             open_parquet(path, file, len, columns)?
         } else if start == arrow_file::MAGIC {
             open_arrow(path, file, len, columns)?
@@ -188,7 +224,7 @@ impl EventReader {
             let what = if len == 0 { "empty" } else { "neither Parquet nor an Arrow IPC file" };
             return Err(PipelineError::corrupt(path, what));
         };
-        Ok(Self { path: path.to_owned(), batches, columns, provenance, len: rows, read: 0 })
+        Ok(Self { path: path.to_owned(), batches, columns, provenance, weighted, len: rows, read: 0 })
     }
 
     /// Number of events in the file.
@@ -204,6 +240,11 @@ impl EventReader {
     /// Where the file comes from; none in files that others made.
     pub const fn provenance(&self) -> Option<&Provenance> {
         self.provenance.as_ref()
+    }
+
+    /// Whether the table has a column of weights; they are not read.
+    pub const fn is_weighted(&self) -> bool {
+        self.weighted
     }
 
     /// Reads the rest of the table.
@@ -254,12 +295,15 @@ impl Iterator for EventReader {
     }
 }
 
-fn open_parquet(
-    path: &Path,
-    file: File,
-    len: u64,
-    columns: &[&str],
-) -> Result<(Batches, Option<Provenance>, usize), PipelineError> {
+/// A table whose head and foot are read.
+struct Opened {
+    batches: Batches,
+    provenance: Option<Provenance>,
+    weighted: bool,
+    rows: usize,
+}
+
+fn open_parquet(path: &Path, file: File, len: u64, columns: &[&str]) -> Result<Opened, PipelineError> {
     let corrupt = |e: ParquetError| PipelineError::corrupt(path, metadata::first_line(&e));
     let mut end = [0; 4];
     let end_at = len.saturating_sub(4);
@@ -275,17 +319,13 @@ fn open_parquet(
         metadata.key_value_metadata()?.iter().find(|entry| entry.key == key)?.value.clone()
     })?;
     let chosen = positions(path, builder.schema(), columns)?;
+    let weighted = builder.schema().index_of(WEIGHT_COLUMN).is_ok();
     let mask = ProjectionMask::roots(builder.parquet_schema(), chosen);
     let batches = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(corrupt)?;
-    Ok((Box::new(batches), provenance, rows))
+    Ok(Opened { batches: Box::new(batches), provenance, weighted, rows })
 }
 
-fn open_arrow(
-    path: &Path,
-    file: File,
-    len: u64,
-    columns: &[&str],
-) -> Result<(Batches, Option<Provenance>, usize), PipelineError> {
+fn open_arrow(path: &Path, file: File, len: u64, columns: &[&str]) -> Result<Opened, PipelineError> {
     let (schema, blocks) = arrow_file::footer(path, &file, len)?;
     let provenance = metadata::provenance(path, |key| schema.metadata.get(key).map(ToString::to_string))?;
     let chosen = positions(path, &schema, columns)?;
@@ -294,7 +334,8 @@ fn open_arrow(
         .with_projection(chosen)
         .build(BufReader::new(file))
         .map_err(|e| read_error(path, e))?;
-    Ok((Box::new(batches), provenance, rows))
+    let weighted = schema.index_of(WEIGHT_COLUMN).is_ok();
+    Ok(Opened { batches: Box::new(batches), provenance, weighted, rows })
 }
 
 fn positions(path: &Path, schema: &Schema, columns: &[&str]) -> Result<Vec<usize>, PipelineError> {

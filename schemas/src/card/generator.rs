@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
+use humboldt_physics::charmonium::Charmonium;
+use humboldt_physics::{
+    Decay, Flavour, Lepton, LineShape, ModelName, Parameters, PhysicsError, WilsonCoefficient, WilsonShifts,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +32,13 @@ pub struct GeneratorCard {
     pub veto: Vec<Q2Range>,
     /// Shifts of Wilson coefficients that every sample has, such as `{ c10 = "0.5+0.1i" }`.
     pub wilson: BTreeMap<String, ComplexValue>,
+    /// Physical inputs other than the built-in ones, such as `{ v_cb = 0.041 }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, f64>,
+    /// Charmonium resonances in place of the charm loop, off by default. Each has a scale and a phase [rad], such as
+    /// `{ j_psi = [1.0, 3.14] }`; those left out have 1 and 0, so `{}` is factorisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charmonium: Option<BTreeMap<String, [f64; 2]>>,
 }
 
 impl Default for GeneratorCard {
@@ -41,6 +51,8 @@ impl Default for GeneratorCard {
             q2: Vec::new(),
             veto: Vec::new(),
             wilson: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            charmonium: None,
         }
     }
 }
@@ -97,13 +109,63 @@ impl GeneratorCard {
         Ok(shifts)
     }
 
+    /// The physical inputs: the built-in ones with the card's own in their places.
+    ///
+    /// # Errors
+    /// When a name is unknown or a value not finite.
+    pub fn parameters(&self) -> Result<Parameters, Invalid> {
+        let mut parameters = Parameters::standard().clone();
+        for (name, value) in &self.inputs {
+            parameters = parameters.with_value(name, *value).map_err(|e| refused("generator.inputs", e))?;
+        }
+        Ok(parameters)
+    }
+
+    /// The resonances, where they are asked for.
+    ///
+    /// # Errors
+    /// When a name is unknown or a number not finite.
+    pub fn charmonium(&self, parameters: &Parameters) -> Result<Option<Charmonium>, Invalid> {
+        let Some(resonances) = &self.charmonium else {
+            return Ok(None);
+        };
+        let mut charmonium = Charmonium::new(parameters).map_err(|e| refused("generator.inputs", e))?;
+        for (name, [scale, phase]) in resonances {
+            charmonium =
+                charmonium.with(name, *scale, *phase).map_err(|e| refused("generator.charmonium", e))?;
+        }
+        Ok(Some(charmonium))
+    }
+
+    /// The decay with given shifts, else as the card says.
+    ///
+    /// # Errors
+    /// When a name is unknown, a number is refused, or the model has no charm loop that resonances could replace.
+    pub fn decay(&self, shifts: &WilsonShifts) -> Result<Decay, Invalid> {
+        let parameters = self.parameters()?;
+        let decay =
+            Decay::with_parameters(self.model()?, self.flavour()?, self.lepton()?, shifts, &parameters)
+                .map_err(|e| refused("generator.wilson", e))?;
+        match self.charmonium(&parameters)? {
+            None => Ok(decay),
+            Some(charmonium) => decay.with_charmonium(&charmonium).map_err(|e| refused("generator", e)),
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        self.model()?;
-        self.flavour()?;
-        self.lepton()?;
         self.line_shape()?;
-        self.shifts()?;
+        self.decay(&self.shifts()?)?;
         Ok(())
+    }
+}
+
+/// What the physics refuses, in the card's words.
+fn refused(table: &str, error: PhysicsError) -> Invalid {
+    match error {
+        PhysicsError::Unknown { got, allowed, .. } => Invalid::new(table, format!("`{got}`"), allowed),
+        PhysicsError::OutOfRange { field, got, allowed } => {
+            Invalid::new(&format!("{table}.{field}"), got, allowed)
+        }
     }
 }
 

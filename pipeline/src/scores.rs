@@ -1,0 +1,153 @@
+//! What each event says about the Wilson coefficients: scores, parabolas and weights, by column.
+//!
+//! All of it is exact, from the amplitudes at the event; nothing is tabulated but the total rate as a function of the
+//! K pi mass. Columns are f64: differences of neighbouring shifts keep their digits.
+
+use humboldt_physics::convention::DecayVariables;
+use humboldt_physics::score::EventDensity;
+use humboldt_physics::{Decay, LineShape, WilsonCoefficient, WilsonDirection};
+use rayon::prelude::*;
+
+use crate::{EventBatch, PipelineError};
+
+/// Columns that [`ScoreColumns`] makes for each direction.
+const QUANTITIES: [&str; 4] = ["score", "a", "b", "c"];
+
+/// Events are rounded to f32 and may come to lie this far outside phase space, relatively.
+const ROUNDING: f64 = 2e-6;
+
+/// For chosen shifts dC, in columns: the score `d ln p / d dC` and a, b, c of `|A|^2 = a + b dC + c dC^2`.
+///
+/// The shifts are counted from the sample's own; p is the normalised density, |A|^2 the four-fold rate in GeV^-1.
+#[derive(Debug, Clone)]
+pub struct ScoreColumns {
+    densities: Vec<(WilsonDirection, EventDensity)>,
+}
+
+impl ScoreColumns {
+    /// For the events of `decay` with a line shape, in windows of q2 (GeV^2) as of [`crate::generate::EventSampler::windows`].
+    ///
+    /// # Errors
+    /// When a window is empty or misses phase space.
+    pub fn new(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        directions: &[WilsonDirection],
+    ) -> Result<Self, PipelineError> {
+        let density = |&direction: &WilsonDirection| {
+            Ok((direction, EventDensity::new(decay, line_shape, windows, direction)?))
+        };
+        Ok(Self { densities: directions.iter().map(density).collect::<Result<_, PipelineError>>()? })
+    }
+
+    /// Names of the columns: `score_c9`, `a_c9`, `b_c9`, `c_c9` for each direction.
+    pub fn names(&self) -> Vec<String> {
+        let names =
+            |(direction, _): &(WilsonDirection, _)| QUANTITIES.map(|what| format!("{what}_{direction}"));
+        self.densities.iter().flat_map(names).collect()
+    }
+
+    /// The columns of some events, of which the first is row `first_row` of its table.
+    ///
+    /// # Errors
+    /// When an event lies outside phase space; the error names its row.
+    pub fn of(&self, events: &EventBatch, first_row: u64) -> Result<Vec<Vec<f64>>, PipelineError> {
+        let mut columns = Vec::new();
+        for (_, density) in &self.densities {
+            let rows = by_event(events, first_row, density, |event| {
+                let (score, parabola) = density.score_and_parabola(event);
+                [score, parabola.a, parabola.b, parabola.c]
+            })?;
+            columns.extend((0..QUANTITIES.len()).map(|i| rows.iter().map(|row| row[i]).collect()));
+        }
+        Ok(columns)
+    }
+}
+
+/// From one density to another: the weights that turn a sample of the one into a sample of the other.
+#[derive(Debug, Clone)]
+pub struct Reweighting {
+    from: EventDensity,
+    to: EventDensity,
+}
+
+impl Reweighting {
+    /// Between two decays of the same particles, line shape and windows in q2 (GeV^2).
+    ///
+    /// # Errors
+    /// When a window is empty or misses phase space.
+    pub fn new(
+        from: &Decay,
+        to: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+    ) -> Result<Self, PipelineError> {
+        // Only d = 0 is looked at.
+        let any = WilsonDirection::real(WilsonCoefficient::C9);
+        let density = |decay| EventDensity::new(decay, line_shape, windows, any);
+        Ok(Self { from: density(from)?, to: density(to)? })
+    }
+
+    /// How many times more events the other density predicts in the windows: the ratio of the rates.
+    pub fn rate_ratio(&self) -> f64 {
+        self.to.rate().a / self.from.rate().a
+    }
+
+    /// The ratio of the normalised densities, for each event; its mean over the sample is 1 up to statistics.
+    ///
+    /// # Errors
+    /// When an event lies outside phase space; the error names its row, counted from `first_row`.
+    pub fn weights(&self, events: &EventBatch, first_row: u64) -> Result<Vec<f64>, PipelineError> {
+        by_event(events, first_row, &self.from, |event| [self.to.density(event) / self.from.density(event)])
+            .map(|rows| rows.into_iter().map(|[weight]| weight).collect())
+    }
+}
+
+/// A few numbers of each event, on all threads.
+fn by_event<const N: usize>(
+    events: &EventBatch,
+    first_row: u64,
+    density: &EventDensity,
+    numbers: impl Fn(&DecayVariables) -> [f64; N] + Sync,
+) -> Result<Vec<[f64; N]>, PipelineError> {
+    let of = |i: usize| {
+        let event = inside(events, i, density)?;
+        let numbers = numbers(&event);
+        numbers.iter().all(|x| x.is_finite()).then_some(numbers)
+    };
+    (0..events.len())
+        .into_par_iter()
+        .with_min_len(1024)
+        .map(|i| {
+            of(i).ok_or_else(|| {
+                let row = first_row + i as u64;
+                let event = format!("q2 = {}, m_kpi = {}", events.q2[i], events.m_kpi[i]);
+                PipelineError::out_of_range(&format!("row {row}"), event, "events inside phase space")
+            })
+        })
+        .collect()
+}
+
+/// An event in f64, moved back into phase space where rounding has put it out; `None` where it is far outside.
+fn inside(events: &EventBatch, i: usize, density: &EventDensity) -> Option<DecayVariables> {
+    let (low, high) = density.m_kpi_range();
+    let m_kpi = within(events.m_kpi[i], low, high)?;
+    let decay = density.decay();
+    let q2 = within(events.q2[i], decay.q2_min(), decay.q2_max(m_kpi))?;
+    let cosine = |x: f32| f64::from(x).clamp(-1.0, 1.0);
+    Some(DecayVariables {
+        q2,
+        cos_theta_l: cosine(events.cos_theta_l[i]),
+        cos_theta_k: cosine(events.cos_theta_k[i]),
+        chi: events.chi[i].into(),
+        m_kpi,
+    })
+}
+
+fn within(x: f32, low: f64, high: f64) -> Option<f64> {
+    let x = f64::from(x);
+    let (first, last) = (low * (1.0 + 1e-9), high * (1.0 - 1e-9));
+    let allowed = x >= low * (1.0 - ROUNDING) && x <= high * (1.0 + ROUNDING);
+    allowed.then(|| if first < last { x.clamp(first, last) } else { low })
+}

@@ -1,0 +1,170 @@
+//! `humboldt reweight`: weights that turn a sample into one of other Wilson coefficients, model or inputs.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use humboldt_physics::ModelName;
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::scores::Reweighting;
+use humboldt_pipeline::store::{EventReader, EventWriter};
+use humboldt_schemas::card::{GeneratorCard, hash_json};
+use humboldt_schemas::events::WEIGHT_COLUMN;
+use humboldt_schemas::provenance::Provenance;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use super::arguments::{InputArguments, ShiftArguments};
+use super::generate::events_file;
+use crate::progress::{Progress, note};
+use crate::sampling;
+
+/// Give each event of a sample the weight that it has for other Wilson coefficients, or keep events by that weight
+#[derive(Debug, Args)]
+pub(super) struct ReweightArguments {
+    /// Events that humboldt made, .parquet or .arrow
+    events: PathBuf,
+    #[command(flatten)]
+    shifts: ShiftArguments,
+    /// Amplitude model to go to; by default that of the sample
+    #[arg(long, value_parser = ModelName::from_str)]
+    model: Option<ModelName>,
+    #[command(flatten)]
+    inputs: InputArguments,
+    /// Weights also carry the ratio of the rates, so that their sum is the number of events to expect
+    #[arg(long, conflicts_with = "unweight")]
+    with_rate: bool,
+    /// Keep each event with a probability of its weight over the largest one: a smaller sample without weights
+    #[arg(long)]
+    unweight: bool,
+    /// Seed of --unweight
+    #[arg(long, default_value_t = 1, requires = "unweight")]
+    seed: u64,
+    /// File to write, .parquet or .arrow
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Sums over the weights of a sample.
+#[derive(Debug, Default)]
+struct Sums {
+    events: u64,
+    weights: f64,
+    squares: f64,
+    largest: f64,
+}
+
+impl ReweightArguments {
+    pub(super) fn run(self) -> Result<()> {
+        events_file(&self.out)?;
+        ensure!(
+            !same_file(&self.events, &self.out),
+            "--out = {} is not allowed; allowed: another file than the one that is read",
+            self.out.display()
+        );
+        let reader = EventReader::open(&self.events)?;
+        let source = reader.provenance().cloned().with_context(|| {
+            format!(
+                "{}: does not say which density its events follow; humboldt's own files do",
+                self.events.display()
+            )
+        })?;
+        ensure!(
+            !reader.is_weighted(),
+            "{}: has a column `{WEIGHT_COLUMN}` already; reweight the sample that it was made from",
+            self.events.display()
+        );
+        let from = &source.generator;
+        let to = self.target(from)?;
+        let decay = from.decay(&from.shifts()?)?;
+        let windows = sampling::windows(from)?.of(&decay, from.line_shape()?)?;
+        let reweighting = Reweighting::new(&decay, &to.decay(&to.shifts()?)?, from.line_shape()?, &windows)?;
+
+        let hash = hash_json(&(&source.card_hash, &to, self.with_rate, self.unweight.then_some(self.seed)));
+        let mut provenance = Provenance::new(hash, source.seed, to);
+        provenance.reweighted_from = Some(source.generator.clone());
+        let rate = if self.with_rate { reweighting.rate_ratio() } else { 1.0 };
+        let sums = if self.unweight {
+            self.write_unweighted(&reweighting, &provenance)?
+        } else {
+            let mut writer = EventWriter::create_with(&self.out, &provenance, &[WEIGHT_COLUMN.to_owned()])?;
+            let sums = self.each("reweight", reader, &reweighting, |events, mut weights| {
+                weights.iter_mut().for_each(|weight| *weight *= rate);
+                Ok(writer.write_with(events, &[weights])?)
+            })?;
+            writer.finish()?;
+            sums
+        };
+        note(format!("wrote {}", self.out.display()));
+        note(format!(
+            "mean weight {:.5}, largest {:.3}; {:.0} of {} events' worth of statistics are left; ratio of the rates {:.5}",
+            sums.weights / sums.events as f64,
+            sums.largest,
+            sums.weights * sums.weights / sums.squares,
+            sums.events,
+            reweighting.rate_ratio(),
+        ));
+        Ok(())
+    }
+
+    /// The sample's card with what the arguments change.
+    fn target(&self, from: &GeneratorCard) -> Result<GeneratorCard> {
+        let mut to = GeneratorCard { wilson: self.shifts.by_name()?, ..from.clone() };
+        if let Some(model) = self.model {
+            model.name().clone_into(&mut to.model);
+        }
+        self.inputs.change(&mut to);
+        Ok(to)
+    }
+
+    /// Goes through a sample with its weights, batch by batch.
+    fn each(
+        &self,
+        label: &str,
+        reader: EventReader,
+        reweighting: &Reweighting,
+        mut sink: impl FnMut(&EventBatch, Vec<f64>) -> Result<()>,
+    ) -> Result<Sums> {
+        let progress = Progress::new(label, reader.len() as u64, "events");
+        let mut sums = Sums::default();
+        for batch in reader {
+            let batch = batch?;
+            let weights = reweighting
+                .weights(&batch, sums.events)
+                .with_context(|| self.events.display().to_string())?;
+            for weight in &weights {
+                sums.weights += weight;
+                sums.squares += weight * weight;
+                sums.largest = sums.largest.max(*weight);
+            }
+            sums.events += batch.len() as u64;
+            sink(&batch, weights)?;
+            progress.advance(batch.len() as u64, "");
+        }
+        progress.finish();
+        Ok(sums)
+    }
+
+    /// Finds the largest weight first, then decides.
+    fn write_unweighted(&self, reweighting: &Reweighting, provenance: &Provenance) -> Result<Sums> {
+        let reader = || EventReader::open(&self.events);
+        let largest = self.each("largest weight", reader()?, reweighting, |_, _| Ok(()))?.largest;
+        let mut writer = EventWriter::create(&self.out, provenance)?;
+        let mut rng = Pcg64::seed_from_u64(self.seed);
+        let mut kept = 0;
+        let sums = self.each("unweight", reader()?, reweighting, |events, weights| {
+            let keep: Vec<bool> = weights.iter().map(|w| rng.random::<f64>() * largest < *w).collect();
+            let chosen = events.filtered(&keep);
+            kept += chosen.len();
+            Ok(writer.write(&chosen)?)
+        })?;
+        writer.finish()?;
+        note(format!("kept {kept} events"));
+        Ok(sums)
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
