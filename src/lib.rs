@@ -3,6 +3,7 @@
 //! The physics, the file formats and the data pipeline are crates of their own; here is what learns, infers and talks
 //! to the user. One line a module:
 //!
+//! - [`campaign`]: images of a card in shards, on one machine or many
 //! - [`sampling`]: from a card's words to a sampler of events
 //! - [`learn`]: the 3D residual network, its training and its predictions
 //! - [`infer`]: what ensembles of predictions say
@@ -11,6 +12,7 @@
 //! - [`progress`]: what the user sees while it works
 //! - [`commands`]: the command line
 
+pub mod campaign;
 pub mod commands;
 pub mod infer;
 pub mod learn;

@@ -69,7 +69,7 @@ fn provenance() -> Provenance {
 
 /// Twenty images of 4^3 cells; every value is exact in f32 and in JSON.
 fn write_images(path: &Path, format: ImageFormat, gzip: u8) -> TestResult {
-    let card = ImagesCard { events: 100, bins: 4, format, gzip };
+    let card = ImagesCard { events: 100, bins: 4, format, gzip, ..ImagesCard::default() };
     let mut writer = ImageWriter::create(path, &card, 20, &provenance())?;
     for i in 0..20_u16 {
         let image: Vec<f32> = (0..64_u16).map(|cell| f32::from(i) + f32::from(cell) / 64.0).collect();

@@ -1,6 +1,7 @@
 //! How humboldt's files look: cards, events, images and results. Reads cards; the data formats are read and
 //! written in the pipeline.
 //!
+//! - [`campaign`]: the folder of a campaign of images
 //! - [`card`]: the run card (TOML), strictly read
 //! - [`complex`]: complex numbers as users write them
 //! - [`events`]: column names of event tables
@@ -9,6 +10,7 @@
 //! - [`provenance`]: where a file comes from
 //! - [`json_schema`]: JSON schemas of all of it, generated from the types
 
+pub mod campaign;
 pub mod card;
 pub mod complex;
 mod error;

@@ -8,7 +8,8 @@ use humboldt_schemas::card::Split;
 use humboldt_schemas::results::Summary;
 
 use super::arguments::DeviceArgument;
-use crate::run::{RunFolder, evaluation, images};
+use crate::campaign::Task;
+use crate::run::{RunFolder, evaluation};
 
 use crate::progress::outln;
 
@@ -28,7 +29,7 @@ impl EvaluateArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = RunFolder::open(&self.run)?;
         let compute = self.device.open()?;
-        images::make(&run, &[Split::Test])?;
+        run.campaign()?.make(&[Split::Test], Task::ALL)?;
         let evaluation = evaluation::evaluate(&run, &compute)?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod campaign;
 mod evaluate;
 mod generate;
 mod observe;
@@ -40,6 +41,7 @@ enum Command {
     Run(run::RunArguments),
     Generate(generate::GenerateArguments),
     Reweight(reweight::ReweightArguments),
+    Campaign(campaign::CampaignArguments),
     Voxelize(voxelize::VoxelizeArguments),
     Train(train::TrainArguments),
     Evaluate(evaluate::EvaluateArguments),
@@ -81,6 +83,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
         Command::Reweight(arguments) => arguments.run(),
+        Command::Campaign(arguments) => arguments.run(),
         Command::Voxelize(arguments) => arguments.run(),
         Command::Train(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),

@@ -1,15 +1,16 @@
 //! `humboldt run`: from a card to a linearity plot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use humboldt_schemas::card::{RunCard, Split};
 
 use super::arguments::DeviceArgument;
 use super::evaluate::print_summary;
+use crate::campaign::{Campaign, Task};
 use crate::progress::note;
-use crate::run::{RunFolder, evaluation, figures, images, training};
+use crate::run::{RunFolder, evaluation, figures, training};
 use crate::sampling;
 
 /// Generate, voxelise, train, evaluate and plot; goes on where it stopped
@@ -20,15 +21,18 @@ pub(super) struct RunArguments {
     /// Folder of the run, made if it does not exist
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
+    /// Use the images of this campaign of the same card, in place of making them
+    #[arg(long, value_name = "CAMPAIGN")]
+    images: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
 }
 
 impl RunArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = open(&self.card, &self.out)?;
+        let run = open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
-        images::make(&run, &Split::ALL)?;
+        run.campaign()?.make(&Split::ALL, Task::ALL)?;
         training::train(&run, &compute)?;
         let evaluation = evaluation::evaluate(&run, &compute)?;
         figures::draw(&run, &evaluation)?;
@@ -39,11 +43,33 @@ impl RunArguments {
 }
 
 /// The folder of a card's run, after everything in the card was checked.
-pub(super) fn open(card: &std::path::Path, out: &std::path::Path) -> Result<RunFolder> {
-    let card = RunCard::read(card)?;
+pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>) -> Result<RunFolder> {
+    let card = checked(card)?;
+    let campaign = images.map(|folder| campaign_of(&card, folder)).transpose()?;
+    let run = RunFolder::for_card(out, card)?;
+    if let Some(campaign) = campaign {
+        run.use_images_of(campaign.folder())?;
+    }
+    Ok(run)
+}
+
+/// The campaign in a folder, if it is of this card.
+fn campaign_of(card: &RunCard, folder: &Path) -> Result<Campaign> {
+    let campaign = Campaign::open(folder)?;
+    ensure!(
+        *campaign.data() == card.data(),
+        "--images = {} is not allowed; allowed: a campaign of the same seed, [generator], [images] and [dataset]",
+        folder.display()
+    );
+    Ok(campaign)
+}
+
+/// A card, after everything in it was checked.
+pub(super) fn checked(path: &Path) -> Result<RunCard> {
+    let card = RunCard::read(path)?;
     if let Some(point) = card.dataset.points().first() {
         // Whether the windows lie inside phase space is known to the decay only.
         sampling::sampler_at(&card.generator, point.delta_c9)?;
     }
-    RunFolder::for_card(out, card)
+    Ok(card)
 }

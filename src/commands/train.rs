@@ -7,7 +7,8 @@ use clap::Args;
 use humboldt_schemas::card::Split;
 
 use super::arguments::DeviceArgument;
-use crate::run::{images, training};
+use crate::campaign::Task;
+use crate::run::training;
 
 /// Make the images of a card and train its network; goes on from the last checkpoint
 #[derive(Debug, Args)]
@@ -17,15 +18,18 @@ pub(super) struct TrainArguments {
     /// Folder of the run, made if it does not exist
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
+    /// Use the images of this campaign of the same card, in place of making them
+    #[arg(long, value_name = "CAMPAIGN")]
+    images: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
 }
 
 impl TrainArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = super::run::open(&self.card, &self.out)?;
+        let run = super::run::open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
-        images::make(&run, &[Split::Train, Split::Validation])?;
+        run.campaign()?.make(&[Split::Train, Split::Validation], Task::ALL)?;
         training::train(&run, &compute)
     }
 }

@@ -54,7 +54,13 @@ impl VoxelizeArguments {
         let (label, mut provenance) = self.label_and_provenance(reader.provenance());
         provenance.events_per_image = Some(per_image);
 
-        let card = ImagesCard { events: per_image, bins: self.bins.into(), format, gzip: self.gzip };
+        let card = ImagesCard {
+            events: per_image,
+            bins: self.bins.into(),
+            format,
+            gzip: self.gzip,
+            ..ImagesCard::default()
+        };
         let mut writer = ImageWriter::create(&self.out, &card, n_images, &provenance)?;
         let progress = Progress::new("voxelize", n_images as u64, "images");
         let cells = card.bins.pow(3);

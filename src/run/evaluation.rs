@@ -10,8 +10,8 @@ use humboldt_schemas::results::{EnsembleResult, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::training::SplitImages;
-use super::{RunFolder, images};
+use super::RunFolder;
+use crate::campaign::CampaignImages;
 use crate::infer::ensembles::{ensemble, summary};
 use crate::learn::{Compute, Event, ImageSource, Model, model};
 use crate::progress::Progress;
@@ -56,15 +56,15 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     let card = run.card();
     let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     // Every file is opened before anything is computed: a damaged one costs no work.
-    let readers = points.iter().map(|p| images::open(run, Split::Test, p)).collect::<Result<Vec<_>>>()?;
+    let shards = run.campaign()?.open_shards(Split::Test)?;
     if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
         return read(run);
     }
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
     let progress = Progress::new("evaluate", total as u64, "images");
     let mut predictions = Vec::with_capacity(points.len());
-    for (point, reader) in points.iter().zip(readers) {
-        let source = SplitImages::of(vec![reader], card.images.bins);
+    for point in &points {
+        let source = CampaignImages::new(&shards).of(point.delta_c9);
         let count = source.len();
         let values = model.predict(&source, &|event: Event| {
             if let Event::Predicted { done, .. } = event {

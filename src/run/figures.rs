@@ -9,8 +9,9 @@ use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::results::EpochMetrics;
 
+use super::RunFolder;
 use super::evaluation::Evaluation;
-use super::{RunFolder, images};
+use crate::campaign::make::make_image;
 use crate::progress::note;
 use crate::report::{self, ErrorBars, EventSample, VoxelImage, WidthReferences};
 use crate::sampling;
@@ -60,7 +61,7 @@ fn compare(run: &RunFolder) -> Result<()> {
         let mut image = vec![0.0; bins.pow(3)];
         let mut batch = EventBatch::default();
         let stream = stream.child("image", 0);
-        images::make_image(&sampler, stream, card.images.events, &mut voxeliser, &mut batch, &mut image)?;
+        make_image(&sampler, stream, card.images.events, &mut voxeliser, &mut batch, &mut image)?;
         batches.push((delta_c9, events));
         voxels.push((delta_c9, image));
     }

@@ -3,17 +3,18 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use humboldt_pipeline::store::atomic::write_atomically;
-use humboldt_schemas::card::{DatasetPoint, RunCard, Split};
+use humboldt_schemas::card::RunCard;
 
+use crate::campaign::Campaign;
 use crate::learn::model::NETWORK_FILE;
 
 /// A run's folder, locked against a second process for as long as this value lives.
 ///
 /// ```text
 /// RUN/card.toml                         the card with every default written out
-///     images/{train,validation,test}/   one file a delta C9 and split
+///     images/                           a campaign: shards/{train,validation,test}-*.h5
 ///     training/                         checkpoints, metrics.csv, metrics.jsonl
 ///     model/                            best weights (SafeTensors), network.json
 ///     results/                          ensembles, predictions, summary, figures
@@ -93,10 +94,31 @@ impl RunFolder {
         &self.card
     }
 
-    /// File of the images of one delta C9 and split.
-    pub fn images(&self, split: Split, point: &DatasetPoint) -> PathBuf {
-        let name = format!("delta_c9_{:+.6}.{}", point.delta_c9, self.card.images.format.extension());
-        self.root.join("images").join(split.name()).join(name)
+    /// The campaign of the run's images, begun where there is none.
+    ///
+    /// # Errors
+    /// When the folder holds images of another card, or cannot be written.
+    pub fn campaign(&self) -> Result<Campaign> {
+        Campaign::for_card(&self.root.join(IMAGES), self.card.data())
+    }
+
+    /// Takes the images from another folder, by a link.
+    ///
+    /// # Errors
+    /// When the run has images of its own, or the link cannot be made.
+    pub fn use_images_of(&self, campaign: &Path) -> Result<()> {
+        let link = self.root.join(IMAGES);
+        let campaign = campaign.canonicalize().with_context(|| campaign.display().to_string())?;
+        if link.canonicalize().is_ok_and(|there| there == campaign) {
+            return Ok(());
+        }
+        ensure!(
+            !link.exists(),
+            "{}: the run has images of its own; remove them to use those of {}",
+            link.display(),
+            campaign.display()
+        );
+        symlink(&campaign, &link).with_context(|| link.display().to_string())
     }
 
     /// Folder of checkpoints and metrics.
@@ -120,6 +142,12 @@ impl RunFolder {
     }
 }
 
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
+#[cfg(windows)]
+use std::os::windows::fs::symlink_dir as symlink;
+
+const IMAGES: &str = "images";
 const LOCK: &str = ".lock";
 
 /// The first table of the card that differs, for an error message.

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::Split;
 use humboldt_schemas::provenance::Provenance;
 
-use super::{RunFolder, images};
-use crate::learn::{Compute, Event, ImageSource, LearnError, Model, Training};
+use super::RunFolder;
+use crate::campaign::CampaignImages;
+use crate::learn::{Compute, Event, ImageSource, Model, Training};
 use crate::progress::{Progress, note};
 
 /// Bytes that a training may keep its inputs in.
@@ -25,8 +25,9 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         Model::load(&run.model(), compute)?;
         return Ok(());
     }
-    let (train, validation) =
-        (SplitImages::open(run, Split::Train)?, SplitImages::open(run, Split::Validation)?);
+    let campaign = run.campaign()?;
+    let (train, validation) = (campaign.open_shards(Split::Train)?, campaign.open_shards(Split::Validation)?);
+    let (train, validation) = (CampaignImages::new(&train), CampaignImages::new(&validation));
     let architecture = card.network.architecture();
     let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());
     provenance.events_per_image = Some(card.images.events);
@@ -74,69 +75,4 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
     }
     Ok(())
-}
-
-/// The images of one split, file after file.
-pub struct SplitImages {
-    files: Vec<ImageReader>,
-    /// Number of the first image of each file.
-    starts: Vec<usize>,
-    len: usize,
-    bins: usize,
-}
-
-impl SplitImages {
-    /// Opens all files of a split.
-    ///
-    /// # Errors
-    /// When one is missing, damaged, or of another card.
-    pub fn open(run: &RunFolder, split: Split) -> Result<Self> {
-        let points = run.card().dataset.points();
-        let files = points
-            .iter()
-            .filter(|p| p.count(split) > 0)
-            .map(|point| images::open(run, split, point))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Self::of(files, run.card().images.bins))
-    }
-
-    /// The images of some files, all of `bins` cells an axis.
-    pub fn of(files: Vec<ImageReader>, bins: usize) -> Self {
-        let mut len = 0;
-        let starts = files
-            .iter()
-            .map(|file| {
-                let start = len;
-                len += file.len();
-                start
-            })
-            .collect();
-        Self { files, starts, len, bins }
-    }
-
-    fn find(&self, index: usize) -> (&ImageReader, usize) {
-        let file = self.starts.partition_point(|&start| start <= index) - 1;
-        (&self.files[file], index - self.starts[file])
-    }
-}
-
-impl ImageSource for SplitImages {
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn bins(&self) -> usize {
-        self.bins
-    }
-
-    fn label(&self, index: usize) -> f64 {
-        let (file, image) = self.find(index);
-        file.labels()[image]
-    }
-
-    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
-        let (file, i) = self.find(index);
-        file.read(i, image)
-            .map_err(|e| LearnError::Image { index, reason: format!("{:#}", anyhow::Error::new(e)) })
-    }
 }

@@ -17,11 +17,13 @@ pub struct ImagesCard {
     pub format: ImageFormat,
     /// Gzip level of HDF5 images, 0 (none) to 9.
     pub gzip: u8,
+    /// Images in one file.
+    pub per_file: usize,
 }
 
 impl Default for ImagesCard {
     fn default() -> Self {
-        Self { events: 24_613, bins: 50, format: ImageFormat::Hdf5, gzip: 1 }
+        Self { events: 24_613, bins: 50, format: ImageFormat::Hdf5, gzip: 1, per_file: 1000 }
     }
 }
 
@@ -54,7 +56,13 @@ impl ImagesCard {
             "1 to 100000000",
         )?;
         Invalid::unless((2..=256).contains(&self.bins), "images.bins", self.bins, "2 to 256")?;
-        Invalid::unless(self.gzip <= 9, "images.gzip", self.gzip, "0 to 9")
+        Invalid::unless(self.gzip <= 9, "images.gzip", self.gzip, "0 to 9")?;
+        Invalid::unless(
+            (1..=1_000_000).contains(&self.per_file),
+            "images.per_file",
+            self.per_file,
+            "1 to 1000000",
+        )
     }
 }
 

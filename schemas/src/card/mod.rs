@@ -40,6 +40,43 @@ pub struct RunCard {
     pub figures: FiguresCard,
 }
 
+/// The part of a card that decides events and images: a change of network keeps them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataCard {
+    /// Every random number follows from it.
+    pub seed: u64,
+    /// The decay, the model and the window.
+    pub generator: GeneratorCard,
+    /// How events become an image.
+    pub images: ImagesCard,
+    /// Which delta C9, and how many images of each.
+    pub dataset: DatasetCard,
+}
+
+impl DataCard {
+    /// BLAKE3 hash, 64 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        hash_json(self)
+    }
+
+    /// Checks every value against its range.
+    ///
+    /// # Errors
+    /// The first field outside its range.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        self.generator.validate()?;
+        Invalid::unless(
+            !self.generator.wilson.contains_key("c9"),
+            "generator.wilson.c9",
+            "a shift",
+            "none: C9 is what dataset.groups.delta_c9 sets",
+        )?;
+        self.images.validate()?;
+        self.dataset.validate()
+    }
+}
+
 impl RunCard {
     /// Reads and checks a card.
     ///
@@ -71,15 +108,7 @@ impl RunCard {
     /// # Errors
     /// The first field outside its range.
     pub fn validate(&self) -> Result<(), Invalid> {
-        self.generator.validate()?;
-        Invalid::unless(
-            !self.generator.wilson.contains_key("c9"),
-            "generator.wilson.c9",
-            "a shift",
-            "none: C9 is what dataset.groups.delta_c9 sets",
-        )?;
-        self.images.validate()?;
-        self.dataset.validate()?;
+        self.data().validate()?;
         self.network.validate(self.images.bins)?;
         self.training.validate()?;
         self.figures.validate()
@@ -98,9 +127,14 @@ impl RunCard {
         hash_json(self)
     }
 
-    /// Hash of what decides the events and images only, so that a change of network keeps them.
-    pub fn data_hash(&self) -> String {
-        hash_json(&(self.seed, &self.generator, &self.images, &self.dataset))
+    /// What decides events and images.
+    pub fn data(&self) -> DataCard {
+        DataCard {
+            seed: self.seed,
+            generator: self.generator.clone(),
+            images: self.images.clone(),
+            dataset: self.dataset.clone(),
+        }
     }
 }
 

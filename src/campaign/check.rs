@@ -1,0 +1,201 @@
+//! Verifies the shards of a campaign, and closes it with a manifest.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use humboldt_pipeline::store::{ImageReader, ImageWriter};
+use humboldt_schemas::campaign::{Manifest, ShardRecord};
+use humboldt_schemas::card::Split;
+use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{Campaign, MANIFEST, Shard, program, read_json, write_json};
+use crate::progress::Progress;
+
+/// How far a campaign is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Shards of the whole campaign.
+    pub shards: usize,
+    /// Finished ones.
+    pub finished: usize,
+    /// Names of those that a process works on now, or was killed at.
+    pub in_flight: Vec<String>,
+    /// Images of the whole campaign.
+    pub images: usize,
+    /// Images in finished shards.
+    pub images_finished: usize,
+    /// Size of finished shards.
+    pub bytes: u64,
+    /// Whether it is closed by a manifest.
+    pub merged: bool,
+}
+
+impl Campaign {
+    /// How far it is.
+    ///
+    /// # Errors
+    /// When a record is damaged or of another card.
+    pub fn status(&self) -> Result<Status> {
+        let shards = self.shards(&Split::ALL);
+        let mut status = Status {
+            shards: shards.len(),
+            finished: 0,
+            in_flight: Vec::new(),
+            images: shards.iter().map(Shard::len).sum(),
+            images_finished: 0,
+            bytes: 0,
+            merged: self.manifest()?.is_some(),
+        };
+        for shard in &shards {
+            if let Some(record) = self.record(shard)? {
+                status.finished += 1;
+                status.images_finished += record.images;
+                status.bytes += record.bytes;
+            } else if self.lock_path(shard).exists() {
+                status.in_flight.push(shard.name());
+            }
+        }
+        Ok(status)
+    }
+
+    /// The manifest, where the campaign is closed.
+    ///
+    /// # Errors
+    /// When it is damaged, of a later version, or of another card.
+    pub fn manifest(&self) -> Result<Option<Manifest>> {
+        let path = self.folder.join(MANIFEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let manifest: Manifest = read_json(&path)?;
+        ensure!(manifest.data_hash == self.data_hash, "{}: is of another card; remove it", path.display());
+        Ok(Some(manifest))
+    }
+
+    /// Reads every byte of every finished shard; what is wrong with those that are damaged, by shard.
+    ///
+    /// # Errors
+    /// When a record is damaged or of another card.
+    pub fn verify(&self) -> Result<Vec<(Shard, String)>> {
+        let shards = self.shards(&Split::ALL);
+        let finished: Vec<(Shard, ShardRecord)> = shards
+            .into_iter()
+            .filter_map(|shard| self.record(&shard).map(|r| r.map(|r| (shard, r))).transpose())
+            .collect::<Result<_>>()?;
+        let manifest = self.manifest()?;
+        let progress = Progress::new("verify", finished.len() as u64, "shards");
+        let wrong = |(shard, record): (Shard, ShardRecord)| {
+            let outcome = self.verify_shard(&shard, &record, manifest.as_ref());
+            progress.advance(1, "");
+            outcome.err().map(|e| (shard, format!("{e:#}")))
+        };
+        let damaged = finished.into_par_iter().filter_map(wrong).collect();
+        progress.finish();
+        Ok(damaged)
+    }
+
+    fn verify_shard(&self, shard: &Shard, record: &ShardRecord, manifest: Option<&Manifest>) -> Result<()> {
+        let path = self.path(shard);
+        let (_, blake3) = hash(&path)?;
+        ensure!(
+            blake3 == record.blake3,
+            "{}: is damaged: its checksum is not the recorded one",
+            path.display()
+        );
+        if let Some(manifest) = manifest {
+            ensure!(
+                manifest.shards.contains(record),
+                "{}: is not the shard that {MANIFEST} names",
+                path.display()
+            );
+        }
+        let reader = ImageReader::open(&path)?;
+        let labels = shard.labels().map(f64::to_bits);
+        ensure!(
+            reader.labels().iter().map(|x| x.to_bits()).eq(labels),
+            "{}: has other labels than the card",
+            path.display()
+        );
+        Ok(())
+    }
+
+    /// Removes a shard, so that it is made again.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, shard: &Shard) -> Result<()> {
+        for path in [self.record_path(shard), self.path(shard)] {
+            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Closes a campaign of which all shards are there by a manifest.
+    ///
+    /// # Errors
+    /// When a shard is missing, or the manifest cannot be written.
+    pub fn merge(&self) -> Result<Manifest> {
+        let shards = self.shards(&Split::ALL);
+        let mut records = Vec::with_capacity(shards.len());
+        for shard in &shards {
+            match self.record(shard)? {
+                Some(record) => records.push(record),
+                None => bail!(
+                    "{}: is not there yet; `humboldt campaign run` makes what is missing",
+                    self.path(shard).display()
+                ),
+            }
+        }
+        let images = records.iter().map(|r| r.images).sum();
+        let manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            program: program(),
+            data_hash: self.data_hash.clone(),
+            images,
+            events: (images * self.data.images.events) as u64,
+            bytes: records.iter().map(|r| r.bytes).sum(),
+            shards: records,
+        };
+        write_json(&self.folder.join(MANIFEST), &manifest)?;
+        Ok(manifest)
+    }
+
+    /// Writes the images of one split into one file.
+    ///
+    /// # Errors
+    /// When a shard is missing or damaged, or the file cannot be written.
+    pub fn write_split(&self, split: Split, out: &Path) -> Result<()> {
+        let shards = self.open_shards(split)?;
+        let mut provenance =
+            Provenance::new(self.data_hash.clone(), self.data.seed, self.data.generator.clone());
+        provenance.events_per_image = Some(self.data.images.events);
+        let total: usize = shards.iter().map(|(shard, _)| shard.len()).sum();
+        let mut writer = ImageWriter::create(out, &self.data.images, total, &provenance)?;
+        let progress = Progress::new("merge", total as u64, "images");
+        let mut image = vec![0.0; self.data.images.bins.pow(3)];
+        for (shard, reader) in &shards {
+            for (i, label) in shard.labels().enumerate() {
+                reader.read(i, &mut image)?;
+                writer.push(&image, label)?;
+                progress.advance(1, "");
+            }
+        }
+        writer.finish()?;
+        progress.finish();
+        Ok(())
+    }
+}
+
+/// Size and BLAKE3 of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn hash(path: &Path) -> Result<(u64, String)> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file).with_context(|| path.display().to_string())?;
+    Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
+}

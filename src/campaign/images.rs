@@ -1,0 +1,100 @@
+//! Reads the images of a campaign.
+
+use anyhow::{Context, Result, ensure};
+use humboldt_pipeline::store::ImageReader;
+use humboldt_schemas::card::Split;
+
+use super::{Campaign, Shard};
+use crate::learn::{ImageSource, LearnError};
+
+/// The images of one split, or those of one delta C9 of it, in the order of the campaign.
+pub struct CampaignImages<'a> {
+    shards: &'a [(Shard, ImageReader)],
+    /// Images of the shards before each.
+    starts: Vec<usize>,
+    first: usize,
+    len: usize,
+    bins: usize,
+}
+
+impl Campaign {
+    /// Opens all shards of a split.
+    ///
+    /// # Errors
+    /// When one is missing, damaged, or of another card.
+    pub fn open_shards(&self, split: Split) -> Result<Vec<(Shard, ImageReader)>> {
+        let open = |shard: Shard| {
+            let path = self.path(&shard);
+            ensure!(
+                self.record(&shard)?.is_some(),
+                "{}: is not there yet; make it with `humboldt campaign run`",
+                path.display()
+            );
+            let reader = ImageReader::open(&path)
+                .with_context(|| "`humboldt campaign verify --remove` has damaged shards made again")?;
+            let same = reader.provenance().is_some_and(|p| p.card_hash == self.data_hash);
+            ensure!(
+                same && reader.len() == shard.len() && reader.bins() == self.data.images.bins,
+                "{}: is of another card; remove it to have it made again",
+                path.display()
+            );
+            Ok((shard, reader))
+        };
+        self.shards(&[split]).into_iter().map(open).collect()
+    }
+}
+
+impl<'a> CampaignImages<'a> {
+    /// All images of some shards.
+    pub fn new(shards: &'a [(Shard, ImageReader)]) -> Self {
+        let mut len = 0;
+        let starts = shards
+            .iter()
+            .map(|(shard, _)| {
+                let start = len;
+                len += shard.len();
+                start
+            })
+            .collect();
+        let bins = shards.first().map_or(0, |(_, reader)| reader.bins());
+        Self { shards, starts, first: 0, len, bins }
+    }
+
+    /// Those of one delta C9 only.
+    #[must_use]
+    pub fn of(mut self, delta_c9: f64) -> Self {
+        let mut labels = self.shards.iter().flat_map(|(shard, _)| shard.labels());
+        self.first = labels.position(|x| x.to_bits() == delta_c9.to_bits()).unwrap_or(self.len);
+        let labels = self.shards.iter().flat_map(|(shard, _)| shard.labels());
+        self.len = labels.skip(self.first).take_while(|x| x.to_bits() == delta_c9.to_bits()).count();
+        self
+    }
+
+    fn find(&self, index: usize) -> (&ImageReader, usize) {
+        let index = self.first + index;
+        let shard = self.starts.partition_point(|&start| start <= index) - 1;
+        (&self.shards[shard].1, index - self.starts[shard])
+    }
+}
+
+impl ImageSource for CampaignImages<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn bins(&self) -> usize {
+        self.bins
+    }
+
+    fn label(&self, index: usize) -> f64 {
+        let (reader, image) = self.find(index);
+        reader.labels()[image]
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        let (reader, i) = self.find(index);
+        reader
+            .read(i, image)
+            .map_err(|e| LearnError::Image { index, reason: format!("{:#}", anyhow::Error::new(e)) })
+    }
+}

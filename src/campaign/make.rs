@@ -1,0 +1,213 @@
+//! Makes the shards of a campaign.
+
+use std::fs;
+use std::ops::AddAssign;
+
+use anyhow::{Context, Result};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, GenerationReport};
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::store::ImageWriter;
+use humboldt_pipeline::voxels::Voxeliser;
+use humboldt_schemas::campaign::ShardRecord;
+use humboldt_schemas::card::{DataCard, Split};
+use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
+use rayon::prelude::*;
+
+use super::{Campaign, SHARDS, Shard, Task, lock, write_json};
+use crate::progress::{Progress, note, number};
+use crate::sampling;
+
+/// Images are made in groups of at most this size [bytes].
+const GROUP_BYTES: usize = 32 << 20;
+
+/// What was made.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Made {
+    /// New shards.
+    pub shards: usize,
+    /// Images in them.
+    pub images: usize,
+    /// Their size.
+    pub bytes: u64,
+    /// How their events were drawn.
+    pub report: GenerationReport,
+}
+
+impl AddAssign for Made {
+    fn add_assign(&mut self, other: Self) {
+        self.shards += other.shards;
+        self.images += other.images;
+        self.bytes += other.bytes;
+        self.report = self.report.merge(other.report);
+    }
+}
+
+impl Campaign {
+    /// Makes the shards of a task that are not there yet, one after another, each on all threads.
+    ///
+    /// # Errors
+    /// When another process works in the folder or makes the same shard, or a file cannot be written.
+    pub fn make(&self, splits: &[Split], task: Task) -> Result<Made> {
+        let shards = self.shards(splits);
+        let own: Vec<&Shard> =
+            shards.iter().enumerate().filter(|(i, _)| task.has(*i)).map(|(_, s)| s).collect();
+        let mut missing = Vec::new();
+        for shard in &own {
+            match self.record(shard)? {
+                Some(_) => self.tidy(shard)?,
+                None => missing.push(*shard),
+            }
+        }
+        let mut made = Made::default();
+        if missing.is_empty() {
+            return Ok(made);
+        }
+        let _lock = self.lock(task == Task::ALL)?;
+        let folder = self.folder.join(SHARDS);
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let total: usize = own.iter().map(|shard| shard.len()).sum();
+        let left: usize = missing.iter().map(|shard| shard.len()).sum();
+        let progress = Progress::new("images", total as u64, "images");
+        progress.skip((total - left) as u64);
+        // Neighbouring shards share a delta C9, and so a sampler.
+        let mut sampler = None;
+        for shard in missing {
+            made += self.make_shard(shard, &mut sampler, &progress)?;
+        }
+        progress.finish();
+        note(format!(
+            "{} events, {}B in {} shards",
+            number(made.report.events as f64),
+            number(made.bytes as f64),
+            made.shards
+        ));
+        sampling::note_outside(&made.report);
+        Ok(made)
+    }
+
+    /// Removes what a kill right after a shard's last write left.
+    fn tidy(&self, shard: &Shard) -> Result<()> {
+        let path = self.lock_path(shard);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).with_context(|| path.display().to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_shard(
+        &self,
+        shard: &Shard,
+        sampler: &mut Option<(f64, EventSampler)>,
+        progress: &Progress,
+    ) -> Result<Made> {
+        let path = self.path(shard);
+        let lock = lock(&self.lock_path(shard), true, || {
+            format!("{}: another process makes this shard", path.display())
+        })?;
+        let record_path = self.record_path(shard);
+        if record_path.exists() {
+            fs::remove_file(&record_path).with_context(|| record_path.display().to_string())?;
+        }
+        let report = self.write_shard(shard, sampler, progress)?;
+        let (bytes, blake3) = super::check::hash(&path)?;
+        let record = ShardRecord {
+            format_version: FORMAT_VERSION,
+            data_hash: self.data_hash.clone(),
+            file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            images: shard.len(),
+            bytes,
+            blake3,
+        };
+        write_json(&record_path, &record)?;
+        drop(lock);
+        self.tidy(shard)?;
+        Ok(Made { shards: 1, images: shard.len(), bytes, report })
+    }
+
+    fn write_shard(
+        &self,
+        shard: &Shard,
+        sampler: &mut Option<(f64, EventSampler)>,
+        progress: &Progress,
+    ) -> Result<GenerationReport> {
+        let card = &self.data.images;
+        let cells = card.bins.pow(3);
+        let group = (GROUP_BYTES / (4 * cells)).max(1);
+        let mut provenance =
+            Provenance::new(self.data_hash.clone(), self.data.seed, self.data.generator.clone());
+        provenance.events_per_image = Some(card.events);
+        let mut writer = ImageWriter::create(&self.path(shard), card, shard.len(), &provenance)?;
+        let mut pixels = Vec::new();
+        let mut report = GenerationReport::default();
+        for (delta_c9, images) in &shard.parts {
+            if sampler.as_ref().is_none_or(|(value, _)| value.to_bits() != delta_c9.to_bits()) {
+                *sampler = Some((*delta_c9, sampling::sampler_at(&self.data.generator, *delta_c9)?));
+            }
+            let Some((_, sampler)) = sampler.as_ref() else { continue };
+            for start in images.clone().step_by(group) {
+                let end = images.end.min(start + group);
+                pixels.resize((end - start) * cells, 0.0);
+                let stream = |i| image_stream(&self.data, *delta_c9, shard.split, i);
+                report =
+                    report.merge(make_images(sampler, card.events, card.bins, start, stream, &mut pixels)?);
+                writer.push_many(&pixels, &vec![*delta_c9; end - start])?;
+                progress.advance((end - start) as u64, "");
+            }
+        }
+        sampling::check(&report)?;
+        writer.finish()?;
+        Ok(report)
+    }
+}
+
+/// Makes images `first` and on, one for each `bins`^3 numbers of `pixels`, on all threads.
+fn make_images(
+    sampler: &EventSampler,
+    events: usize,
+    bins: usize,
+    first: usize,
+    stream: impl Fn(usize) -> StreamKey + Sync,
+    pixels: &mut [f32],
+) -> Result<GenerationReport> {
+    let made = pixels
+        .par_chunks_exact_mut(bins.pow(3))
+        .enumerate()
+        .map_init(
+            || Voxeliser::new(bins).map(|v| (v, EventBatch::default())),
+            |state, (i, image)| {
+                let (voxeliser, batch) = state.as_mut().map_err(|e| anyhow::anyhow!("{e}"))?;
+                make_image(sampler, stream(first + i), events, voxeliser, batch, image)
+            },
+        )
+        .collect::<Result<Vec<_>>>()?;
+    Ok(made.into_iter().fold(GenerationReport::default(), GenerationReport::merge))
+}
+
+/// Generates the events of one image and bins them.
+///
+/// # Errors
+/// When an event lies outside the image's axes: a bug of the generator.
+pub fn make_image(
+    sampler: &EventSampler,
+    stream: StreamKey,
+    events: usize,
+    voxeliser: &mut Voxeliser,
+    batch: &mut EventBatch,
+    image: &mut [f32],
+) -> Result<GenerationReport> {
+    let report = sampler.fill(stream, events, batch);
+    voxeliser.voxelise(batch.angles(), image)?;
+    Ok(report)
+}
+
+/// The random stream of one image. It depends on the value of delta C9, not on its place in the card or in a shard, so
+/// that a card with one more value keeps the images of the others.
+fn image_stream(data: &DataCard, delta_c9: f64, split: Split, image: usize) -> StreamKey {
+    StreamKey::new(data.seed)
+        .child(split.name(), 0)
+        .child("delta_c9", delta_c9.to_bits())
+        .child("image", image as u64)
+}

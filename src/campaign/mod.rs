@@ -1,0 +1,192 @@
+//! Campaigns: the images of a card in a folder of shards.
+//!
+//! Each shard is a pure function of the card and its place; it appears under its name when it is whole, and its record
+//! with the checksum appears after it. So any number of processes can make the shards in any order, a kill costs the
+//! shards in flight, and the files are the same bytes in the end. See `humboldt_schemas::campaign` for the layout.
+//!
+//! - [`plan`]: which images each shard holds
+//! - [`make`]: makes shards
+//! - [`images`]: reads them
+//! - [`check`]: verifies and closes a campaign
+//! - [`slurm`]: job scripts for a cluster
+
+pub mod check;
+pub mod images;
+pub mod make;
+pub mod plan;
+pub mod slurm;
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use humboldt_pipeline::store::atomic::write_atomically;
+use humboldt_schemas::campaign::{CampaignFile, ShardRecord};
+use humboldt_schemas::card::{DataCard, Split};
+use humboldt_schemas::provenance::FORMAT_VERSION;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::images::CampaignImages;
+pub use self::plan::{Shard, Task};
+
+/// A campaign's folder.
+pub struct Campaign {
+    folder: PathBuf,
+    data: DataCard,
+    data_hash: String,
+}
+
+impl Campaign {
+    /// The campaign of `data` in `folder`, made anew where there is none.
+    ///
+    /// # Errors
+    /// When the folder holds another campaign or something else, or cannot be written.
+    pub fn for_card(folder: &Path, data: DataCard) -> Result<Self> {
+        if folder.join(CAMPAIGN).exists() {
+            let campaign = Self::open(folder)?;
+            ensure!(
+                campaign.data == data,
+                "{}: this folder holds the images of another card (seed, [generator], [images] or [dataset] differ); \
+                 give another --out, or the same card",
+                folder.display()
+            );
+            return Ok(campaign);
+        }
+        if folder.exists() {
+            let mut entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+            // What a process killed in its first moment leaves.
+            let ours = [LOCK, "campaign.json.part"];
+            if entries.any(|e| e.is_ok_and(|e| !ours.iter().any(|name| e.file_name() == *name))) {
+                bail!("{}: is not empty and not a campaign's folder; give a new --out", folder.display());
+            }
+        }
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let file = CampaignFile { format_version: FORMAT_VERSION, program: program(), data: data.clone() };
+        write_json(&folder.join(CAMPAIGN), &file)?;
+        Ok(Self::new(folder, data))
+    }
+
+    /// An existing campaign.
+    ///
+    /// # Errors
+    /// When there is none in the folder, or its description is damaged or of a later version.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(CAMPAIGN);
+        ensure!(
+            path.exists(),
+            "{}: is no campaign's folder (no {CAMPAIGN} in it); make one with `humboldt campaign run CARD --out \
+             CAMPAIGN`",
+            folder.display()
+        );
+        let file: CampaignFile = read_json(&path)?;
+        file.data.validate().with_context(|| path.display().to_string())?;
+        Ok(Self::new(folder, file.data))
+    }
+
+    fn new(folder: &Path, data: DataCard) -> Self {
+        Self { folder: folder.to_owned(), data_hash: data.hash(), data }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What decides its images.
+    pub const fn data(&self) -> &DataCard {
+        &self.data
+    }
+
+    /// All shards of some splits, in order.
+    pub fn shards(&self, splits: &[Split]) -> Vec<Shard> {
+        splits.iter().flat_map(|split| plan::shards(&self.data, *split)).collect()
+    }
+
+    /// Where a shard lies.
+    pub fn path(&self, shard: &Shard) -> PathBuf {
+        self.folder.join(SHARDS).join(format!("{}.{}", shard.name(), self.data.images.format.extension()))
+    }
+
+    fn record_path(&self, shard: &Shard) -> PathBuf {
+        self.folder.join(SHARDS).join(format!("{}.json", shard.name()))
+    }
+
+    fn lock_path(&self, shard: &Shard) -> PathBuf {
+        self.folder.join(SHARDS).join(format!("{}.lock", shard.name()))
+    }
+
+    /// The record of a finished shard, `None` where it is still to be made: no record, no file, or one of another size.
+    ///
+    /// # Errors
+    /// When the record is damaged, of a later version, or of another card.
+    pub fn record(&self, shard: &Shard) -> Result<Option<ShardRecord>> {
+        let (path, file) = (self.record_path(shard), self.path(shard));
+        if !path.exists() {
+            return Ok(None);
+        }
+        let record: ShardRecord = read_json(&path)?;
+        ensure!(
+            record.data_hash == self.data_hash && record.images == shard.len(),
+            "{}: is of another card; remove it and {} to have the shard made again",
+            path.display(),
+            file.display()
+        );
+        let whole = fs::metadata(&file).is_ok_and(|m| m.len() == record.bytes);
+        Ok(whole.then_some(record))
+    }
+
+    /// Keeps other processes from making shards here: all of them for `exclusive`, else those that want it all.
+    ///
+    /// # Errors
+    /// When another process works here, or the folder cannot be written.
+    pub fn lock(&self, exclusive: bool) -> Result<File> {
+        let path = self.folder.join(LOCK);
+        lock(&path, exclusive, || format!("{}: another process works in this folder", self.folder.display()))
+    }
+}
+
+/// # Errors
+/// `busy`, when another process holds the lock; when the file cannot be made.
+fn lock(path: &Path, exclusive: bool, busy: impl Fn() -> String) -> Result<File> {
+    let options = File::options().create(true).append(true).open(path);
+    let file = options.with_context(|| path.display().to_string())?;
+    match if exclusive { file.try_lock() } else { file.try_lock_shared() } {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("{}", busy()),
+        // Some cluster file systems know no locks; shards are the same bytes whoever makes them.
+        Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
+    }
+}
+
+const CAMPAIGN: &str = "campaign.json";
+const MANIFEST: &str = "manifest.json";
+const SHARDS: &str = "shards";
+const LOCK: &str = ".lock";
+
+fn program() -> String {
+    concat!("humboldt ", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(write_atomically(path, text.as_bytes())?)
+}
+
+/// Reads a file whose first concern is its version.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    match value.get("format_version").and_then(serde_json::Value::as_u64) {
+        Some(version) if (1..=FORMAT_VERSION.into()).contains(&version) => {}
+        Some(version) => bail!(
+            "{}: has format version {version}, this program reads 1 to {FORMAT_VERSION}; use a newer humboldt",
+            path.display()
+        ),
+        None => bail!("{} is damaged: no format_version", path.display()),
+    }
+    serde_json::from_value(value).with_context(|| format!("{} is damaged", path.display()))
+}

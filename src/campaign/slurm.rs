@@ -1,0 +1,151 @@
+//! Job scripts that make a campaign on a Slurm cluster: an array of tasks, and a merge behind it.
+//!
+//! Tasks share the shards by number; a task that is requeued finds what it made and goes on.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use humboldt_pipeline::store::atomic::write_atomically;
+
+use super::Campaign;
+
+/// What the scripts ask the cluster for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Tasks of the array.
+    pub tasks: usize,
+    /// Cores of a task.
+    pub cpus: usize,
+    /// Partition, the cluster's default without.
+    pub partition: Option<String>,
+    /// Time limit of a task, in Slurm's words.
+    pub time: String,
+    /// Memory of a task, in Slurm's words.
+    pub memory: String,
+    /// Environment modules to load.
+    pub modules: Vec<String>,
+    /// Further lines of `#SBATCH`, such as `--account=flavour`.
+    pub options: Vec<String>,
+}
+
+/// The two scripts.
+#[derive(Debug)]
+pub struct Scripts {
+    /// Of the array.
+    pub array: PathBuf,
+    /// Of the merge.
+    pub merge: PathBuf,
+}
+
+impl Campaign {
+    /// Writes the scripts to `slurm/` in the campaign's folder.
+    ///
+    /// # Errors
+    /// When a word holds a line break, or a file cannot be written.
+    pub fn write_scripts(&self, request: &Request) -> Result<Scripts> {
+        let words = [&request.time, &request.memory].into_iter();
+        for word in words.chain(&request.partition).chain(&request.modules).chain(&request.options) {
+            ensure!(
+                !word.is_empty() && !word.contains(char::is_control),
+                "a word for Slurm = {word:?} is not allowed; allowed: one line of text"
+            );
+        }
+        let folder = self.folder.join("slurm");
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+        let program = std::env::current_exe().context("the program's own path")?;
+        let campaign = self.folder.canonicalize().with_context(|| self.folder.display().to_string())?;
+        let (program, campaign) = (quoted(&program), quoted(&campaign));
+        let run = format!(
+            "exec {program} campaign run --out {campaign} --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" \
+             --task \"${{SLURM_ARRAY_TASK_ID}}/{}\"",
+            request.tasks
+        );
+        let array = self.script(request, &folder, "%A_%a", &[format!("--array=1-{}", request.tasks)], &run);
+        let merge = self.script(
+            request,
+            &folder,
+            "merge_%j",
+            &[],
+            &format!("exec {program} campaign merge {campaign}"),
+        );
+        let scripts = Scripts { array: folder.join("array.sh"), merge: folder.join("merge.sh") };
+        write_atomically(&scripts.array, array.as_bytes())?;
+        write_atomically(&scripts.merge, merge.as_bytes())?;
+        Ok(scripts)
+    }
+
+    fn script(&self, request: &Request, folder: &Path, log: &str, own: &[String], line: &str) -> String {
+        let mut options = vec![
+            format!("--job-name={}", self.job_name()),
+            format!("--cpus-per-task={}", request.cpus),
+            format!("--time={}", request.time),
+            format!("--mem={}", request.memory),
+            "--requeue".to_owned(),
+            format!("--output={}", folder.join(format!("{log}.log")).display()),
+        ];
+        options.extend(request.partition.as_ref().map(|p| format!("--partition={p}")));
+        options.extend(request.options.iter().chain(own).cloned());
+        let mut text = "#!/bin/bash\n".to_owned();
+        for option in options {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "#SBATCH {option}");
+        }
+        text.push_str("set -euo pipefail\n");
+        for module in &request.modules {
+            let _ = writeln!(text, "module load {module}");
+        }
+        text + line + "\n"
+    }
+
+    /// Name of its jobs.
+    pub fn job_name(&self) -> String {
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        format!("humboldt-{}", name.chars().map(plain).collect::<String>())
+    }
+
+    /// Its jobs in the queue, one line each; `None` where there is no `squeue`.
+    pub fn queue(&self) -> Option<String> {
+        let name = format!("--name={}", self.job_name());
+        let output =
+            Command::new("squeue").args(["--noheader", "--format=%i %T %M %R", &name]).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+}
+
+impl Scripts {
+    /// Submits the array, and the merge to begin when all of it succeeded; returns the numbers of both jobs.
+    ///
+    /// # Errors
+    /// When there is no `sbatch`, or it refuses.
+    pub fn submit(&self) -> Result<(String, String)> {
+        let array = sbatch(&self.array, &[])?;
+        let merge = sbatch(&self.merge, &[format!("--dependency=afterok:{array}")])?;
+        Ok((array, merge))
+    }
+}
+
+fn sbatch(script: &Path, options: &[String]) -> Result<String> {
+    let output = Command::new("sbatch").arg("--parsable").args(options).arg(script).output();
+    let output = output.with_context(|| {
+        format!(
+            "sbatch could not be started; --dry-run only writes the scripts; submit {} yourself",
+            script.display()
+        )
+    })?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "sbatch refused {}: {}", script.display(), error.trim());
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `number` or `number;cluster`.
+    Ok(text.trim().split(';').next().unwrap_or_default().to_owned())
+}
+
+/// A path as one word of the shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
