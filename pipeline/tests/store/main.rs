@@ -47,7 +47,7 @@ fn some_events(n: usize) -> EventBatch {
 
 /// The four kinds of image files.
 fn cards(bins: usize) -> Vec<ImagesCard> {
-    let card = |format, gzip| ImagesCard { bins, format, gzip, events: 100 };
+    let card = |format, gzip| ImagesCard { bins, format, gzip, events: 100, ..ImagesCard::default() };
     let (hdf5, arrow) = (ImageFormat::Hdf5, ImageFormat::Arrow);
     vec![card(hdf5, 0), card(hdf5, 1), card(hdf5, 9), card(arrow, 0)]
 }
