@@ -229,7 +229,13 @@ impl Template {
         let b_momentum = b_momentum.components();
         let mut b_meson = format!("P 1 0 {}", numbers.b_meson);
         push_momentum(&mut b_meson, &FourMomentum::on_shell(masses.b_meson, b_momentum));
-        let _ = writeln!(b_meson, " {:e} 2", masses.b_meson);
+        push_number(&mut b_meson, masses.b_meson);
+        b_meson.push_str(" 2\n");
+        let tail = |mass| {
+            let mut tail = String::new();
+            push_number(&mut tail, mass);
+            tail + " 1\n"
+        };
         Ok(Self {
             flavour,
             masses,
@@ -244,7 +250,7 @@ impl Template {
                 format!("P 5 2 {}", numbers.kaon),
                 format!("P 6 2 {}", numbers.pion),
             ],
-            tails: [masses.lepton, masses.lepton, masses.kaon, masses.pion].map(|m| format!(" {m:e} 1\n")),
+            tails: [masses.lepton, masses.lepton, masses.kaon, masses.pion].map(tail),
         })
     }
 
@@ -268,16 +274,18 @@ impl Template {
                 .map_err(|error| of_event(number, error))?
                 .placed(&self.masses, &orientation(), self.b_momentum);
 
+            // A String takes whatever is written.
             let _ = write!(text, "E {number} 2 6\nU GEV MM\nW 1");
             for weight in &weights[i * self.weights..(i + 1) * self.weights] {
-                let _ = write!(text, " {weight:e}");
+                push_number(text, *weight);
             }
             text.push('\n');
             text.push_str(&self.b_meson);
             let [kstar, heads @ ..] = &self.heads;
             text.push_str(kstar);
             push_momentum(text, &(momenta.kaon + momenta.pion));
-            let _ = writeln!(text, " {m_kpi:e} 2");
+            push_number(text, m_kpi);
+            text.push_str(" 2\n");
             let finals = [momenta.l_minus, momenta.l_plus, momenta.kaon, momenta.pion];
             for ((head, tail), momentum) in heads.iter().zip(&self.tails).zip(&finals) {
                 text.push_str(head);
@@ -289,11 +297,18 @@ impl Template {
     }
 }
 
-/// ` px py pz e`, in the fewest digits that give back the same f64.
+/// ` px py pz e`.
 fn push_momentum(text: &mut String, momentum: &FourMomentum) {
     let [x, y, z] = momentum.p;
-    // A String takes whatever is written.
-    let _ = write!(text, " {x:e} {y:e} {z:e} {:e}", momentum.e);
+    for number in [x, y, z, momentum.e] {
+        push_number(text, number);
+    }
+}
+
+/// A space and a number, in the fewest digits that give back the same f64.
+fn push_number(text: &mut String, number: f64) {
+    text.push(' ');
+    text.push_str(zmij::Buffer::new().format(number));
 }
 
 fn rows(events: &EventBatch, span: std::ops::Range<usize>) -> [&[f32]; 5] {
@@ -306,7 +321,7 @@ fn of_event(number: u64, error: PhysicsError) -> PipelineError {
         PhysicsError::OutOfRange { field, got, allowed } => {
             PipelineError::out_of_range(&format!("{field} of event {number}"), got, allowed)
         }
-        other => other.into(),
+        other @ PhysicsError::Unknown { .. } => other.into(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! HepMC3 files: what they hold, by a reader of our own and by pyhepmc; what does not change them; what is refused.
 
+#![allow(clippy::float_cmp, reason = "what is written must be read back exactly")]
+
 mod python;
 mod reader;
 mod refused;

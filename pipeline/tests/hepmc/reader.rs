@@ -8,7 +8,7 @@ use humboldt_physics::kinematics::{DecayMomenta, FourMomentum};
 /// A particle line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Particle {
-    pub(crate) mother: usize,
+    pub(crate) mother: i32,
     pub(crate) number: i32,
     pub(crate) momentum: FourMomentum,
     pub(crate) mass: f64,

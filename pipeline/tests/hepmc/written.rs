@@ -51,7 +51,7 @@ fn particles_momenta_and_angles_of_every_decay() -> TestResult {
                 };
                 assert_eq!(list(|p| p.number), [b_meson, kstar, l_minus, -l_minus, kaon, pion]);
                 assert_eq!(list(|p| p.status), [2, 2, 1, 1, 1, 1]);
-                assert_eq!(list(|p| p.mother as i32), [0, 1, 1, 1, 2, 2]);
+                assert_eq!(list(|p| p.mother), [0, 1, 1, 1, 2, 2]);
                 let of_each: Vec<f64> = event.particles.iter().map(|p| p.mass).collect();
                 let m_kpi = f64::from(given.m_kpi[i]);
                 let (l, k, pi) = (masses.lepton, masses.kaon, masses.pion);
@@ -213,9 +213,10 @@ fn regress_first_orientations() -> TestResult {
     };
     write(&path, &provenance(Flavour::B0bar, Lepton::Muon, 1), BMomentum::default(), &given)?;
     let found = read(&path)?.events;
-    for (event, expected) in
-        [(0, [1.561_085_149_105_833_7, 1.149_300_451_048_828_3, 0.217_610_063_906_929_5]), (512, [-0.173_381_928_552_477_58, -0.606_951_524_451_634_3, 1.845_746_749_494_811_4])]
-    {
+    for (event, expected) in [
+        (0, [1.561_085_149_105_833_7, 1.149_300_451_048_828_3, 0.217_610_063_906_929_5]),
+        (512, [-0.173_381_928_552_477_58, -0.606_951_524_451_634_3, 1.845_746_749_494_811_4]),
+    ] {
         let p = found[event].particles[1].momentum.p;
         assert!(p.iter().zip(expected).all(|(p, e)| (p - e).abs() < 1e-12), "{event}: {p:?}");
     }
