@@ -17,7 +17,7 @@ use std::str::FromStr;
 use humboldt_physics::convention::{DecayVariables, lhcb_momenta};
 use humboldt_physics::kinematics::{DecayMasses, FourMomentum, Rotation};
 use humboldt_physics::particles::ParticleNumbers;
-use humboldt_physics::{Decay, Flavour, Lepton, ModelName, PhysicsError, WilsonShifts};
+use humboldt_physics::{Decay, Flavour, PhysicsError};
 use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::provenance::Provenance;
 use rayon::prelude::*;
@@ -91,20 +91,21 @@ pub struct HepMcWriter {
 }
 
 impl HepMcWriter {
-    /// Starts a file of the decay that `provenance` describes; `weights` names event weights besides the first, which
-    /// is called `Default` and is 1.
+    /// Starts a file of events of `decay`, which gives particles and masses; `weights` names event weights besides the
+    /// first, which is called `Default` and is 1.
     ///
     /// # Errors
-    /// A name in the provenance that is unknown; a weight's name that is empty, comes twice or has a space, a
-    /// backslash, `|` or a control character; [`PipelineError::Io`] if the file cannot be written.
+    /// A weight's name that is empty, comes twice or has a space, a backslash, `|` or a control character;
+    /// [`PipelineError::Io`] if the file cannot be written.
     pub fn create(
         path: &Path,
         provenance: &Provenance,
+        decay: &Decay,
         b_momentum: BMomentum,
         weights: &[&str],
     ) -> Result<Self, PipelineError> {
         check_names(weights)?;
-        let template = Template::new(provenance, b_momentum, weights.len())?;
+        let template = Template::new(provenance.seed, decay, b_momentum, weights.len());
         let mut head = String::from("HepMC::Version 3.02.05\nHepMC::Asciiv3-START_EVENT_LISTING\nW ");
         head.push_str(NOMINAL);
         for name in weights {
@@ -219,13 +220,9 @@ struct Template {
 }
 
 impl Template {
-    fn new(provenance: &Provenance, b_momentum: BMomentum, weights: usize) -> Result<Self, PipelineError> {
-        let card = &provenance.generator;
-        let flavour: Flavour = card.flavour.parse()?;
-        let lepton: Lepton = card.lepton.parse()?;
-        let model: ModelName = card.model.parse()?;
-        let masses = Decay::new(model, flavour, lepton, &WilsonShifts::STANDARD_MODEL)?.masses();
-        let numbers = ParticleNumbers::new(flavour, lepton);
+    fn new(seed: u64, decay: &Decay, b_momentum: BMomentum, weights: usize) -> Self {
+        let (flavour, masses) = (decay.flavour(), decay.masses());
+        let numbers = ParticleNumbers::new(flavour, decay.lepton());
         let b_momentum = b_momentum.components();
         let mut b_meson = format!("P 1 0 {}", numbers.b_meson);
         push_momentum(&mut b_meson, &FourMomentum::on_shell(masses.b_meson, b_momentum));
@@ -236,11 +233,11 @@ impl Template {
             push_number(&mut tail, mass);
             tail + " 1\n"
         };
-        Ok(Self {
+        Self {
             flavour,
             masses,
             b_momentum,
-            orientations: StreamKey::new(provenance.seed).child("orientation", 0),
+            orientations: StreamKey::new(seed).child("orientation", 0),
             weights,
             b_meson,
             heads: [
@@ -251,7 +248,7 @@ impl Template {
                 format!("P 6 2 {}", numbers.pion),
             ],
             tails: [masses.lepton, masses.lepton, masses.kaon, masses.pion].map(tail),
-        })
+        }
     }
 
     /// The text of events of one block, the first of number `first`.

@@ -44,11 +44,12 @@ fn events(
 
 fn write(
     path: &Path,
-    provenance: &Provenance,
+    (flavour, lepton, seed): (Flavour, Lepton, u64),
     b_momentum: BMomentum,
     events: &EventBatch,
 ) -> Result<(), PipelineError> {
-    let mut writer = HepMcWriter::create(path, provenance, b_momentum, &[])?;
+    let provenance = provenance(flavour, lepton, seed);
+    let mut writer = HepMcWriter::create(path, &provenance, &decay(flavour, lepton)?, b_momentum, &[])?;
     writer.write(events)?;
     writer.finish()
 }

@@ -14,7 +14,7 @@ use humboldt_pipeline::store::{BMomentum, HepMcWriter};
 use humboldt_schemas::events::EVENT_COLUMNS;
 use serde_json::{Map, Value, json};
 
-use crate::{TestResult, events, provenance};
+use crate::{TestResult, decay, events, provenance};
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python")
@@ -67,7 +67,8 @@ fn pyhepmc_finds_particles_momenta_and_columns() -> TestResult {
         let given = events(flavour, lepton, LineShape::BreitWigner, EVENTS)?;
         let provenance = provenance(flavour, lepton, 42);
         let weights: Vec<f64> = (0..EVENTS).map(|i| i as f64 / 64.0).collect();
-        let mut writer = HepMcWriter::create(&path, &provenance, BMomentum::new(momentum)?, &["c9=-1"])?;
+        let (decay, b_momentum) = (decay(flavour, lepton)?, BMomentum::new(momentum)?);
+        let mut writer = HepMcWriter::create(&path, &provenance, &decay, b_momentum, &["c9=-1"])?;
         writer.write_weighted(&given, &weights)?;
         writer.finish()?;
         fs::write(&table, columns(&given).to_string())?;

@@ -4,7 +4,7 @@ use std::fs;
 
 use humboldt_physics::convention::lhcb_variables;
 use humboldt_physics::kinematics::FourMomentum;
-use humboldt_physics::{Flavour, Lepton, LineShape};
+use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, Parameters, WilsonShifts};
 use humboldt_pipeline::store::{BMomentum, HepMcWriter};
 use humboldt_pipeline::{EventBatch, PipelineError};
 
@@ -40,7 +40,7 @@ fn particles_momenta_and_angles_of_every_decay() -> TestResult {
             [(Lepton::Muon, 13, [0.0; 3]), (Lepton::Electron, 11, [3.0, -4.0, 80.0])]
         {
             let given = events(flavour, lepton, LineShape::BreitWigner, 1000)?;
-            write(&path, &provenance(flavour, lepton, 3), BMomentum::new(momentum)?, &given)?;
+            write(&path, (flavour, lepton, 3), BMomentum::new(momentum)?, &given)?;
             let found = read(&path)?.events;
             assert_eq!(found.len(), 1000);
             let masses = decay(flavour, lepton)?.masses();
@@ -87,7 +87,13 @@ fn head_tells_program_provenance_and_weights() -> TestResult {
     provenance.card_hash = "a\\b\nc".to_owned();
     let given = events(Flavour::B0, Lepton::Muon, LineShape::Narrow, 700)?;
     let weights: Vec<f64> = (0..1400).map(|i| f64::from(i) / 7.0 - 100.0).collect();
-    let mut writer = HepMcWriter::create(&path, &provenance, BMomentum::default(), &["c9=-1", "c10"])?;
+    let mut writer = HepMcWriter::create(
+        &path,
+        &provenance,
+        &decay(Flavour::B0, Lepton::Muon)?,
+        BMomentum::default(),
+        &["c9=-1", "c10"],
+    )?;
     writer.write_weighted(&part(&given, 0..300), &weights[..600])?;
     writer.write_weighted(&part(&given, 300..700), &weights[600..])?;
     writer.finish()?;
@@ -108,19 +114,46 @@ fn head_tells_program_provenance_and_weights() -> TestResult {
 }
 
 #[test]
+fn masses_are_those_of_the_decay() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("events.hepmc");
+    let (flavour, lepton) = (Flavour::B0, Lepton::Muon);
+    let given = events(flavour, lepton, LineShape::Narrow, 3)?;
+    let inputs = Parameters::standard().clone().with_value("m_muon", 0.1)?;
+    let shifts = WilsonShifts::STANDARD_MODEL;
+    let decay = Decay::with_parameters(ModelName::Npr, flavour, lepton, &shifts, &inputs)?;
+    let mut writer =
+        HepMcWriter::create(&path, &provenance(flavour, lepton, 3), &decay, BMomentum::default(), &[])?;
+    writer.write(&given)?;
+    writer.finish()?;
+    for event in read(&path)?.events {
+        assert_eq!((event.particles[2].mass, event.particles[3].mass), (0.1, 0.1));
+        check_closure(&event);
+    }
+    Ok(())
+}
+
+#[test]
 fn batches_and_threads_do_not_change_a_byte() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.hepmc");
     // More than one group of blocks, and no whole number of them.
     let n = 40_000;
     let given = events(Flavour::B0bar, Lepton::Muon, LineShape::BreitWigner, n)?;
-    let of_seed = |seed| provenance(Flavour::B0bar, Lepton::Muon, seed);
-    write(&path, &of_seed(3), BMomentum::default(), &given)?;
+    let (flavour, lepton) = (Flavour::B0bar, Lepton::Muon);
+    let decay = decay(flavour, lepton)?;
+    write(&path, (flavour, lepton, 3), BMomentum::default(), &given)?;
     let whole = fs::read(&path)?;
     for (threads, step) in [(1, n), (3, n), (2, 1), (2, 511), (2, 10_007)] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         pool.install(|| -> Result<(), PipelineError> {
-            let mut writer = HepMcWriter::create(&path, &of_seed(3), BMomentum::default(), &[])?;
+            let mut writer = HepMcWriter::create(
+                &path,
+                &provenance(flavour, lepton, 3),
+                &decay,
+                BMomentum::default(),
+                &[],
+            )?;
             for start in (0..n).step_by(step) {
                 writer.write(&part(&given, start..n.min(start + step)))?;
             }
@@ -128,7 +161,7 @@ fn batches_and_threads_do_not_change_a_byte() -> TestResult {
         })?;
         assert!(fs::read(&path)? == whole, "{threads} threads, batches of {step}");
     }
-    write(&path, &of_seed(4), BMomentum::default(), &given)?;
+    write(&path, (flavour, lepton, 4), BMomentum::default(), &given)?;
     let other = read(&path)?.events;
     fs::write(&path, &whole)?;
     let same = read(&path)?.events.iter().zip(&other).filter(|(a, b)| a.momenta() == b.momenta()).count();
@@ -174,7 +207,7 @@ fn orientations_are_uniform_and_do_not_know_the_decay() -> TestResult {
         chi: one(1.0),
         m_kpi: one(0.9),
     };
-    write(&path, &provenance(Flavour::B0bar, Lepton::Muon, 3), BMomentum::default(), &given)?;
+    write(&path, (Flavour::B0bar, Lepton::Muon, 3), BMomentum::default(), &given)?;
     let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
     let unit = |v: [f64; 3]| v.map(|x| x / dot(v, v).sqrt());
     let axes = |path| -> Result<Vec<_>, Box<dyn std::error::Error>> {
@@ -191,7 +224,7 @@ fn orientations_are_uniform_and_do_not_know_the_decay() -> TestResult {
 
     // Another decay with the same seed: the same orientations, event by event.
     let other = EventBatch { q2: one(1.0), chi: one(-2.0), cos_theta_k: one(0.9), ..given };
-    write(&path, &provenance(Flavour::B0, Lepton::Electron, 3), BMomentum::default(), &other)?;
+    write(&path, (Flavour::B0, Lepton::Electron, 3), BMomentum::default(), &other)?;
     for (a, b) in found.as_flattened().iter().zip(axes(&path)?.as_flattened()) {
         assert!(dot(*a, *b) > 1.0 - 1e-9, "{a:?} {b:?}");
     }
@@ -211,7 +244,7 @@ fn regress_first_orientations() -> TestResult {
         chi: one(1.0),
         m_kpi: one(0.9),
     };
-    write(&path, &provenance(Flavour::B0bar, Lepton::Muon, 1), BMomentum::default(), &given)?;
+    write(&path, (Flavour::B0bar, Lepton::Muon, 1), BMomentum::default(), &given)?;
     let found = read(&path)?.events;
     for (event, expected) in [
         (0, [1.561_085_149_105_833_7, 1.149_300_451_048_828_3, 0.217_610_063_906_929_5]),
@@ -231,7 +264,7 @@ fn every_generated_event_is_accepted() -> TestResult {
     for flavour in Flavour::ALL {
         for (lepton, shape) in Lepton::ALL.into_iter().flat_map(|l| LineShape::ALL.map(|s| (l, s))) {
             let given = events(flavour, lepton, shape, 50_000)?;
-            write(&path, &provenance(flavour, lepton, 3), BMomentum::default(), &given)?;
+            write(&path, (flavour, lepton, 3), BMomentum::default(), &given)?;
         }
     }
     Ok(())
