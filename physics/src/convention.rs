@@ -12,12 +12,14 @@
 //!
 //! Observables of the DHMV convention follow from LHCb's by [`dhmv_factor`].
 
-use crate::Flavour;
 use crate::angular::AngularCoefficients;
 use crate::kaon::KaonCoefficients;
-use crate::kinematics::{FourMomentum, cross, dot};
+use crate::kinematics::{
+    DecayMasses, DecayMomenta, FourMomentum, cross, daughters_along_z, dot, two_body_momentum,
+};
 use crate::names::named;
 use crate::observables::Observable;
+use crate::{Flavour, PhysicsError};
 
 /// A definition of the angles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -129,6 +131,59 @@ pub fn lhcb_variables(
         cos_theta_k: cosine_along_flight(&kaon, &k_pi),
         chi: sin_chi.atan2(dot(normal_l, normal_k)),
         m_kpi: k_pi.mass2().sqrt(),
+    }
+}
+
+/// By how much a variable may lie outside its range, to be set to its limit: four roundings of f32, of the mass of the B
+/// for masses.
+const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
+
+/// The momenta of a decay (GeV) from its variables in the LHCb convention: the inverse of [`lhcb_variables`].
+///
+/// The B is at rest, the K pi pair flies along +z, and the kaon lies in the half plane y = 0, x > 0.
+///
+/// # Errors
+/// When a variable is not a number or lies outside phase space by more than the rounding of f32; the error names it.
+pub fn lhcb_momenta(
+    flavour: Flavour,
+    masses: &DecayMasses,
+    variables: &DecayVariables,
+) -> Result<DecayMomenta, PhysicsError> {
+    let m_b = masses.b_meson;
+    let threshold = 2.0 * masses.lepton;
+    let m_kpi = within("m_kpi", variables.m_kpi, [masses.kaon + masses.pion, m_b - threshold], [m_b; 2])?;
+    let (q2_min, q2_max) = (threshold.powi(2), (m_b - m_kpi).powi(2));
+    // Some 1e-6 GeV^2 for electrons: at the lower end only its own rounding counts.
+    let q2 = within("q2", variables.q2, [q2_min, q2_max], [q2_min, m_b * m_b])?;
+    let cos_l = within("cos_theta_l", variables.cos_theta_l, [-1.0, 1.0], [1.0; 2])?;
+    let cos_k = within("cos_theta_k", variables.cos_theta_k, [-1.0, 1.0], [1.0; 2])?;
+    let chi = variables.chi;
+    PhysicsError::unless(chi.is_finite(), "chi", chi, "a finite number")?;
+
+    let q = q2.sqrt();
+    let p_z = two_body_momentum(m_b, m_kpi, q);
+    let sin_k = ((1.0 - cos_k) * (1.0 + cos_k)).sqrt();
+    let [kaon, pion] = daughters_along_z(m_kpi, p_z, [masses.kaon, masses.pion], [sin_k, 0.0, cos_k]);
+
+    // The dilepton flies along -z. The normal of the K pi plane is -y, that of the lepton plane for a transverse
+    // direction (a, b) of the first lepton (-b, a): cos chi = -a, and n_l x n_k . k_hat = b = sign * sin chi.
+    let sign = if flavour.has_b_quark() { -1.0 } else { 1.0 };
+    let sin_l = ((1.0 - cos_l) * (1.0 + cos_l)).sqrt();
+    let (sin_chi, cos_chi) = chi.sin_cos();
+    let direction = [-sin_l * cos_chi, sign * sin_l * sin_chi, -cos_l];
+    let [first, second] = daughters_along_z(q, -p_z, [masses.lepton; 2], direction);
+    let (l_minus, l_plus) = if flavour.has_b_quark() { (first, second) } else { (second, first) };
+    Ok(DecayMomenta { l_minus, l_plus, kaon, pion })
+}
+
+/// A variable set to the nearest limit if it lies outside by no more than the rounding of numbers of a given size.
+fn within(name: &str, value: f64, [low, high]: [f64; 2], sizes: [f64; 2]) -> Result<f64, PhysicsError> {
+    let [below, above] = sizes.map(|size| ROUNDING * size);
+    if (low - below..=high + above).contains(&value) {
+        Ok(value.max(low).min(high))
+    } else {
+        let allowed = format!("{low} to {high}");
+        Err(PhysicsError::OutOfRange { field: name.to_owned(), got: value.to_string(), allowed })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::charmonium::Charmonium;
 use crate::ckm::Ckm;
 use crate::convention;
 use crate::form_factors::FormFactors;
-use crate::kinematics::PhaseSpacePoint;
+use crate::kinematics::{DecayMasses, PhaseSpacePoint};
 use crate::models::Model;
 use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
@@ -143,6 +143,11 @@ impl Decay {
     /// Mass of the pion in GeV.
     pub const fn m_pion(&self) -> f64 {
         self.m_pion
+    }
+
+    /// Masses of the B and of the final state in GeV.
+    pub const fn masses(&self) -> DecayMasses {
+        DecayMasses { b_meson: self.m_b_meson, kaon: self.m_kaon, pion: self.m_pion, lepton: self.m_lepton }
     }
 
     /// Pole mass of the K* in GeV.

@@ -71,6 +71,11 @@ impl FourMomentum {
         let along = (self.e + e) / (frame.e + mass);
         Self { e, p: [0, 1, 2].map(|i| self.p[i] - along * frame.p[i]) }
     }
+
+    /// A particle of mass `mass` (GeV) with three-momentum `p`: the energy follows.
+    pub fn on_shell(mass: f64, p: [f64; 3]) -> Self {
+        Self { e: (mass * mass + dot(p, p)).sqrt(), p }
+    }
 }
 
 impl std::ops::Add for FourMomentum {
@@ -78,6 +83,101 @@ impl std::ops::Add for FourMomentum {
 
     fn add(self, other: Self) -> Self {
         Self { e: self.e + other.e, p: [0, 1, 2].map(|i| self.p[i] + other.p[i]) }
+    }
+}
+
+/// Masses of a B -> (K pi) l l decay in GeV; that of the K pi pair belongs to the event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DecayMasses {
+    /// B meson.
+    pub b_meson: f64,
+    /// Kaon.
+    pub kaon: f64,
+    /// Pion.
+    pub pion: f64,
+    /// Either lepton.
+    pub lepton: f64,
+}
+
+/// Four-momenta of the final state of B -> (K pi) l l, GeV, all in one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[allow(missing_docs, reason = "the names are those of the particles")]
+pub struct DecayMomenta {
+    pub l_minus: FourMomentum,
+    pub l_plus: FourMomentum,
+    pub kaon: FourMomentum,
+    pub pion: FourMomentum,
+}
+
+impl DecayMomenta {
+    /// The decay turned as a whole, in the B frame, then seen from where the B (mass `masses.b_meson`) has the
+    /// three-momentum `b_momentum` (GeV).
+    ///
+    /// Every particle is put back on its mass shell after that: a rotation and a boost in f64 leave it by some 1e-16
+    /// of its energy, which is a large part of an electron's mass.
+    #[must_use]
+    pub fn placed(&self, masses: &DecayMasses, orientation: &Rotation, b_momentum: [f64; 3]) -> Self {
+        let b_meson = FourMomentum::on_shell(masses.b_meson, b_momentum);
+        let place = |momentum: &FourMomentum, mass| {
+            let p = orientation.turned(momentum.p);
+            let e = (b_meson.e * momentum.e + dot(b_momentum, p)) / masses.b_meson;
+            let along = (momentum.e + e) / (b_meson.e + masses.b_meson);
+            FourMomentum::on_shell(mass, [0, 1, 2].map(|i| p[i] + along * b_momentum[i]))
+        };
+        Self {
+            l_minus: place(&self.l_minus, masses.lepton),
+            l_plus: place(&self.l_plus, masses.lepton),
+            kaon: place(&self.kaon, masses.kaon),
+            pion: place(&self.pion, masses.pion),
+        }
+    }
+}
+
+/// Daughters of masses `m_1` and `m_2` of a pair of mass `m` (all GeV) that flies along z with momentum `p_z` (GeV);
+/// the first goes into `direction` (a unit vector) in the pair's frame.
+pub(crate) fn daughters_along_z(
+    m: f64,
+    p_z: f64,
+    [m_1, m_2]: [f64; 2],
+    direction: [f64; 3],
+) -> [FourMomentum; 2] {
+    let p = two_body_momentum(m, m_1, m_2);
+    let e = m.hypot(p_z);
+    [(m_1, p), (m_2, -p)].map(|(mass, p)| {
+        let along = p * direction[2];
+        let p_z = (e * along + p_z * mass.hypot(p)) / m;
+        FourMomentum::on_shell(mass, [p * direction[0], p * direction[1], p_z])
+    })
+}
+
+/// A rotation of space.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rotation([[f64; 3]; 3]);
+
+impl Rotation {
+    /// No rotation.
+    pub const IDENTITY: Self = Self([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+
+    /// Every orientation equally probable for three independent numbers uniform in [0, 1].
+    ///
+    /// # Source
+    /// K. Shoemake, "Uniform random rotations", Graphics Gems III (1992): a point on the unit sphere of quaternions.
+    pub fn from_uniform(uniform: [f64; 3]) -> Self {
+        let [u, v, w] = uniform;
+        let (first, second) = ((1.0 - u).sqrt(), u.sqrt());
+        let ((sin_v, cos_v), (sin_w, cos_w)) =
+            ((std::f64::consts::TAU * v).sin_cos(), (std::f64::consts::TAU * w).sin_cos());
+        let [x, y, z, s] = [first * sin_v, first * cos_v, second * sin_w, second * cos_w];
+        Self([
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * s), 2.0 * (x * z + y * s)],
+            [2.0 * (x * y + z * s), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * s)],
+            [2.0 * (x * z - y * s), 2.0 * (y * z + x * s), 1.0 - 2.0 * (x * x + y * y)],
+        ])
+    }
+
+    /// A vector turned.
+    pub fn turned(&self, v: [f64; 3]) -> [f64; 3] {
+        self.0.map(|row| dot(row, v))
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! - [`parameters`]: masses, widths and couplings, each with value, uncertainty, unit and source
 //! - [`process`]: which meson, hadron, lepton, model, and their names
+//! - [`particles`]: Monte Carlo numbers
 //! - [`wilson`]: the eight complex shifts of the Wilson coefficients and their names
 //! - [`decay`]: B -> K* l l with everything fixed but phase space: the entry point, [`decay::Decay`]
 //! - [`ckm`]: the quark mixing matrix and its weak phases
@@ -46,6 +47,7 @@ pub mod models;
 mod names;
 pub mod observables;
 pub mod parameters;
+pub mod particles;
 pub mod predictions;
 pub mod process;
 pub mod quadrature;

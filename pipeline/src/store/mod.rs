@@ -6,6 +6,7 @@
 //!
 //! - [`EventWriter`], [`EventReader`]: event tables, Parquet or Arrow IPC
 //! - [`ImageWriter`], [`ImageReader`]: images with labels, HDF5 or Arrow IPC
+//! - [`HepMcWriter`]: four-momenta of events, HepMC3 ASCII
 //! - [`write_atomically`]: any small file
 
 mod arrow;
@@ -13,10 +14,12 @@ pub mod atomic;
 mod events;
 mod hdf5;
 mod hdf5_chunks;
+mod hepmc;
 mod images;
 mod index;
 mod metadata;
 
 pub use atomic::write_atomically;
 pub use events::{EventReader, EventWriter};
+pub use hepmc::{BMomentum, HepMcWriter};
 pub use images::{ImageReader, ImageWriter};
