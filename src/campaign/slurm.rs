@@ -44,20 +44,20 @@ impl Campaign {
     /// Writes the scripts to `slurm/` in the campaign's folder.
     ///
     /// # Errors
-    /// When a word holds a line break, or a file cannot be written.
+    /// When a word or the folder's name holds a line break, or a file cannot be written.
     pub fn write_scripts(&self, request: &Request) -> Result<Scripts> {
-        let words = [&request.time, &request.memory].into_iter();
+        let campaign = self.folder.canonicalize().with_context(|| self.folder.display().to_string())?;
+        let name = campaign.display().to_string();
+        let words = [&request.time, &request.memory, &name].into_iter();
         for word in words.chain(&request.partition).chain(&request.modules).chain(&request.options) {
             ensure!(
                 !word.is_empty() && !word.contains(char::is_control),
                 "a word for Slurm = {word:?} is not allowed; allowed: one line of text"
             );
         }
-        let folder = self.folder.join("slurm");
+        let folder = campaign.join("slurm");
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
         let program = std::env::current_exe().context("the program's own path")?;
-        let campaign = self.folder.canonicalize().with_context(|| self.folder.display().to_string())?;
         let (program, campaign) = (quoted(&program), quoted(&campaign));
         let run = format!(
             "exec {program} campaign run --out {campaign} --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" \
@@ -65,11 +65,12 @@ impl Campaign {
             request.tasks
         );
         let array = self.script(request, &folder, "%A_%a", &[format!("--array=1-{}", request.tasks)], &run);
+        // A merge whose array failed would wait for ever.
         let merge = self.script(
             request,
             &folder,
             "merge_%j",
-            &[],
+            &["--kill-on-invalid-dep=yes".to_owned()],
             &format!("exec {program} campaign merge {campaign}"),
         );
         let scripts = Scripts { array: folder.join("array.sh"), merge: folder.join("merge.sh") };
@@ -85,16 +86,19 @@ impl Campaign {
             format!("--time={}", request.time),
             format!("--mem={}", request.memory),
             "--requeue".to_owned(),
-            format!("--output={}", folder.join(format!("{log}.log")).display()),
+            // A task that is requeued does not wipe the log of its first attempt.
+            "--open-mode=append".to_owned(),
+            format!("--output={}/{log}.log", folder.display().to_string().replace('%', "%%")),
         ];
         options.extend(request.partition.as_ref().map(|p| format!("--partition={p}")));
         options.extend(request.options.iter().chain(own).cloned());
         let mut text = "#!/bin/bash\n".to_owned();
         for option in options {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "#SBATCH {option}");
+            let _ = writeln!(text, "#SBATCH {}", directive(&option));
         }
-        text.push_str("set -euo pipefail\n");
+        // Not -u: `module` is a shell function that uses what is not set.
+        text.push_str("set -eo pipefail\n");
         for module in &request.modules {
             let _ = writeln!(text, "module load {module}");
         }
@@ -145,7 +149,28 @@ fn sbatch(script: &Path, options: &[String]) -> Result<String> {
     Ok(text.trim().split(';').next().unwrap_or_default().to_owned())
 }
 
+/// An option as one word behind `#SBATCH`, which knows double quotes and backslashes.
+fn directive(option: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:;=/%+@[]".contains(c);
+    if option.chars().all(plain) {
+        return option.to_owned();
+    }
+    format!("\"{}\"", option.replace('\\', r"\\").replace('"', "\\\""))
+}
+
 /// A path as one word of the shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_are_one_word_of_sbatch() {
+        assert_eq!(directive("--array=1-5%2"), "--array=1-5%2");
+        assert_eq!(directive("--output=/my campaign/%j.log"), "\"--output=/my campaign/%j.log\"");
+        assert_eq!(directive(r#"--comment=a "b" \"#), r#""--comment=a \"b\" \\""#);
+    }
 }
