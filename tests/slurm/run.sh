@@ -116,7 +116,7 @@ wait_for 60 "idle node" node_is_idle
 card=$work/card.toml
 sed 's/^events = 800$/events = 400000/' tests/cards/tiny.toml >"$card"
 grep -q 400000 "$card" || fail "tests/cards/tiny.toml has changed"
-one=$work/one campaign="$work/on a cluster"
+one=$work/one campaign="$work/50% on \"a\" cluster"
 "$program" --quiet campaign run "$card" --out "$one"
 
 submit() {

@@ -129,7 +129,7 @@ pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<
 }
 
 /// Reads what stands before the columns of a record batch into `message`.
-fn header<'a>(
+pub(super) fn header<'a>(
     path: &Path,
     file: &File,
     block: &Block,

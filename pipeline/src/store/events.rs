@@ -1,7 +1,7 @@
 //! Event tables, Parquet or Arrow IPC: one row an event, columns of [`EVENT_COLUMNS`].
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::reader::FileReaderBuilder;
 use arrow::ipc::writer::FileWriter;
 use humboldt_schemas::events::{EVENT_COLUMNS, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
@@ -23,7 +22,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::atomic::PartFile;
 use super::index::read_at;
-use super::{arrow as arrow_file, metadata};
+use super::{arrow as arrow_file, arrow_batches, metadata};
 use crate::{EventBatch, PipelineError};
 
 /// The first and the last bytes of a Parquet file.
@@ -165,7 +164,7 @@ impl EventWriter {
     }
 }
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch, PipelineError>> + Send>;
 
 /// Reads an event table batch by batch, in file order; an iterator of [`EventBatch`].
 ///
@@ -262,8 +261,7 @@ impl EventReader {
         let mut events = EventBatch::default();
         for (&name, column) in self.columns.iter().zip(events.columns_mut()) {
             let array = batch.column_by_name(name).ok_or_else(|| missing(&self.path, name))?;
-            *column = numbers(array, self.read)
-                .map_err(|what| PipelineError::corrupt(&self.path, format!("column `{name}`{what}")))?;
+            *column = numbers(array, self.read).map_err(|what| wrong_column(&self.path, name, &what))?;
         }
         self.read += batch.num_rows();
         Ok(events)
@@ -276,14 +274,14 @@ impl Iterator for EventReader {
     fn next(&mut self) -> Option<Self::Item> {
         // Parquet's decoder panics on some damaged pages: a page has no checksum that it could look at.
         let next = catch_unwind(AssertUnwindSafe(|| self.batches.next()));
-        let next = next.unwrap_or_else(|_| Some(Err(ArrowError::ParquetError("damaged page".to_owned()))));
+        let next = next.unwrap_or_else(|_| Some(Err(PipelineError::corrupt(&self.path, "damaged page"))));
         match next {
             Some(Ok(batch)) => Some(self.convert(&batch)),
             Some(Err(e)) => {
                 // What follows a damaged batch is not worth reading.
                 self.batches = Box::new(std::iter::empty());
                 self.read = self.len;
-                Some(Err(read_error(&self.path, e)))
+                Some(Err(e))
             }
             None if self.read != self.len => {
                 let what = format!("{} rows, but its footer says {}", self.read, self.len);
@@ -322,6 +320,8 @@ fn open_parquet(path: &Path, file: File, len: u64, columns: &[&str]) -> Result<O
     let weighted = builder.schema().index_of(WEIGHT_COLUMN).is_ok();
     let mask = ProjectionMask::roots(builder.parquet_schema(), chosen);
     let batches = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(corrupt)?;
+    let path = path.to_owned();
+    let batches = batches.map(move |batch| batch.map_err(|e| read_error(&path, e)));
     Ok(Opened { batches: Box::new(batches), provenance, weighted, rows })
 }
 
@@ -329,12 +329,13 @@ fn open_arrow(path: &Path, file: File, len: u64, columns: &[&str]) -> Result<Ope
     let (schema, blocks) = arrow_file::footer(path, &file, len)?;
     let provenance = metadata::provenance(path, |key| schema.metadata.get(key).map(ToString::to_string))?;
     let chosen = positions(path, &schema, columns)?;
+    for &column in &chosen {
+        check_type(schema.field(column).data_type())
+            .map_err(|what| wrong_column(path, schema.field(column).name(), &what))?;
+    }
     let rows = arrow_file::rows(path, &file, &blocks)?;
-    let batches = FileReaderBuilder::new()
-        .with_projection(chosen)
-        .build(BufReader::new(file))
-        .map_err(|e| read_error(path, e))?;
     let weighted = schema.index_of(WEIGHT_COLUMN).is_ok();
+    let batches = arrow_batches::Batches::new(path, file, schema, blocks, chosen);
     Ok(Opened { batches: Box::new(batches), provenance, weighted, rows })
 }
 
@@ -346,16 +347,27 @@ fn missing(path: &Path, column: &str) -> PipelineError {
     PipelineError::corrupt(path, format!("no column `{column}`"))
 }
 
+fn wrong_column(path: &Path, column: &str, what: &str) -> PipelineError {
+    PipelineError::corrupt(path, format!("column `{column}`{what}"))
+}
+
+fn check_type(data_type: &DataType) -> Result<(), String> {
+    match data_type {
+        DataType::Float32 | DataType::Float64 => Ok(()),
+        other => Err(format!(" holds {other}, wanted Float32 or Float64")),
+    }
+}
+
 /// A column as f32, or what is wrong with it; rows are counted from `first_row`.
 fn numbers(array: &ArrayRef, first_row: usize) -> Result<Vec<f32>, String> {
     if array.null_count() > 0 {
         let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
         return Err(format!(" has a null in row {}", first_row + row));
     }
-    let numbers: Vec<f32> = match array.data_type() {
-        DataType::Float32 => array.as_primitive::<Float32Type>().values().to_vec(),
-        DataType::Float64 => array.as_primitive::<Float64Type>().values().iter().map(|&x| x as f32).collect(),
-        other => return Err(format!(" holds {other}, wanted Float32 or Float64")),
+    check_type(array.data_type())?;
+    let numbers: Vec<f32> = match array.as_primitive_opt::<Float64Type>() {
+        Some(doubles) => doubles.values().iter().map(|&x| x as f32).collect(),
+        None => array.as_primitive::<Float32Type>().values().to_vec(),
     };
     match numbers.iter().position(|x| !x.is_finite()) {
         Some(row) => Err(format!(" is {} in row {}", numbers[row], first_row + row)),

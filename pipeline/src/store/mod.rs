@@ -10,6 +10,7 @@
 //! - [`write_atomically`]: any small file
 
 mod arrow;
+mod arrow_batches;
 pub mod atomic;
 mod events;
 mod hdf5;

@@ -1,13 +1,16 @@
 //! Event tables: what was written is what is read; tables of other programs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventReader, EventWriter};
+use humboldt_schemas::events::EVENT_COLUMNS;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -162,6 +165,31 @@ fn bad_columns_are_refused_by_name_and_row() -> TestResult {
         parquet_file(&path, columns, Compression::SNAPPY)?;
         let refused = refusal(EventReader::open(&path)?.read_all(), &path);
         assert!(refused.ends_with(message), "{refused}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_compressed_column_that_claims_too_much_is_refused() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("events.arrow");
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))?;
+    let zeros = doubles(&[0.0; 50]);
+    let table = RecordBatch::try_from_iter(EVENT_COLUMNS.map(|name| (name, Arc::clone(&zeros))))?;
+    let mut writer = FileWriter::try_new_with_options(File::create(&path)?, &table.schema(), options)?;
+    writer.write(&table)?;
+    writer.finish()?;
+    assert_eq!(EventReader::open(&path)?.read_all()?.len(), 50);
+    // Before each column stands its size, 400 bytes, and then zstd's first bytes.
+    let good = fs::read(&path)?;
+    let start = [&400_u64.to_le_bytes()[..], &[0x28, 0xb5, 0x2f, 0xfd]].concat();
+    let at = good.windows(start.len()).position(|bytes| bytes == start).ok_or("no compressed column")?;
+    for claim in [1_i64 << 20, 1 << 45, i64::MAX, i64::MIN] {
+        let mut damaged = good.clone();
+        damaged[at..at + 8].copy_from_slice(&claim.to_le_bytes());
+        fs::write(&path, damaged)?;
+        let refused = refusal(EventReader::open(&path)?.read_all(), &path);
+        assert!(refused.ends_with(&format!("bytes for {claim}")), "{refused}");
     }
     Ok(())
 }
