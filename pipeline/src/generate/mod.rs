@@ -10,6 +10,7 @@
 
 mod angles;
 mod exact;
+mod gather;
 mod grid;
 mod kernel;
 mod patch;
@@ -181,16 +182,21 @@ impl EventSampler {
 
     /// Lets the exact density decide where the bounds do not, and moves the events of the chunk to its front.
     fn settle(&self, chunk: &mut Chunk, rng: &mut BlockRng, report: &mut GenerationReport) -> usize {
-        let mut open = [0_u32; CHUNK];
+        let mut open = [0; CHUNK];
         let mut count = 0;
-        for (i, flag) in (0_u32..).zip(&chunk.open) {
-            open[count] = i;
-            count += *flag as usize;
+        for (group, flags) in chunk.open.as_chunks::<16>().0.iter().enumerate() {
+            // Most groups hold none.
+            if flags.iter().fold(0, |any, flag| any | flag) == 0 {
+                continue;
+            }
+            for (i, flag) in flags.iter().enumerate() {
+                open[count] = 16 * group + i;
+                count += *flag as usize;
+            }
         }
         let mut events = CHUNK;
         for &i in open[..count].iter().rev() {
-            let i = i as usize;
-            let density = self.table.densities(&chunk.point(i));
+            let density = self.table.densities(&chunk.point(&self.table, i));
             report.over_weights += u64::from(density.exact > density.raised);
             report.under_weights += u64::from(density.exact < density.lowered);
             report.max_over_weight = report.max_over_weight.max(density.exact / density.raised);
@@ -260,7 +266,7 @@ mod tests {
             for _ in 0..400 {
                 chunk.draw(&sampler.table, &mut rng);
                 for i in 0..CHUNK {
-                    let density = sampler.table.densities(&chunk.point(i));
+                    let density = sampler.table.densities(&chunk.point(&sampler.table, i));
                     checked += 1;
                     outside += u32::from(density.exact > density.raised || density.exact < density.lowered);
                     width += (density.raised - density.lowered) / density.raised;

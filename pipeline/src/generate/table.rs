@@ -30,26 +30,16 @@ pub(crate) const DOUBT_FLOOR: f64 = ISOTROPIC_FLOOR / 9.0;
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Node {
-    /// `t0 t1 t2 l0 l1 l2` raised by the bound.
-    pub(crate) even: [f32; 6],
-    /// `J3 J4 J5 J7 J8 J9`.
-    pub(crate) harmonics: [f32; 6],
-    /// The bound: see [`DOUBT_FLOOR`].
-    pub(crate) doubt: f32,
-    pub(crate) x: f32,
-    pub(crate) y: f32,
-    pub(crate) patch: u32,
+    /// `t0 t1 t2 l0 l1 l2` raised by the bound; the bound, see [`DOUBT_FLOOR`]; x.
+    pub(crate) even: [f32; 8],
+    /// `J3 J4 J5 J7 J8 J9`; y; the number of the patch, as bits.
+    pub(crate) harmonics: [f32; 8],
 }
 
-/// A patch in the precision of the columns; limits are rounded inwards.
+/// A patch in the precision of the columns, limits rounded inwards: `t_low t_span q2_low q2_high`, the curve, 0.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PatchMap {
-    pub(crate) t_low: f32,
-    pub(crate) t_span: f32,
-    pub(crate) q2_low: f32,
-    pub(crate) q2_high: f32,
-    pub(crate) curve: [f32; 3],
-}
+#[repr(align(32))]
+pub(crate) struct PatchMap(pub(crate) [f32; 8]);
 
 /// One column of Walker's alias table: below `threshold` (of 2^32) the column's own node, else the other.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +93,7 @@ impl Table {
                 let (node, weight) = raised(&terms, grid.bounds[at]);
                 let x = if nodes_x == 1 { 0.0 } else { (at / NODES) as f32 / (NODES - 1) as f32 };
                 let y = (at % NODES) as f32 / (NODES - 1) as f32;
-                nodes.push(Node { x, y, patch, ..node });
+                nodes.push(node.placed(x, y, patch));
                 weights.push(weight * grid.share(at));
             }
         }
@@ -133,7 +123,7 @@ impl Table {
                 let terms = node.terms();
                 let high = terms.at(&direction);
                 let bound =
-                    f64::from(node.doubt) * (terms.even_at(&direction) + DOUBT_FLOOR * terms.weight());
+                    f64::from(node.even[6]) * (terms.even_at(&direction) + DOUBT_FLOOR * terms.weight());
                 raised += weight_x * weight_y * high;
                 lowered += weight_x * weight_y * (high - 2.0 * bound).max(0.0);
             }
@@ -164,6 +154,20 @@ pub(crate) struct Densities {
 }
 
 impl Node {
+    /// The same at a place in a patch.
+    fn placed(mut self, x: f32, y: f32, patch: u32) -> Self {
+        self.even[7] = x;
+        self.harmonics[6] = y;
+        self.harmonics[7] = f32::from_bits(patch);
+        self
+    }
+
+    /// The number of its patch.
+    #[inline]
+    pub(crate) const fn patch(&self) -> usize {
+        self.harmonics[7].to_bits() as usize
+    }
+
     fn terms(&self) -> AngularTerms {
         let [even, harmonics] = [self.even, self.harmonics];
         AngularTerms(std::array::from_fn(|i| f64::from(if i < 6 { even[i] } else { harmonics[i - 6] })))
@@ -173,13 +177,10 @@ impl Node {
 impl From<&Patch> for PatchMap {
     fn from(patch: &Patch) -> Self {
         let (low, high) = (patch.q2_low as f32, patch.q2_high as f32);
-        Self {
-            t_low: patch.t_low as f32,
-            t_span: patch.t_span as f32,
-            q2_low: if f64::from(low) < patch.q2_low { low.next_up() } else { low },
-            q2_high: if f64::from(high) > patch.q2_high { high.next_down() } else { high },
-            curve: patch.curve.map(|c| c as f32),
-        }
+        let low = if f64::from(low) < patch.q2_low { low.next_up() } else { low };
+        let high = if f64::from(high) > patch.q2_high { high.next_down() } else { high };
+        let [c0, c1, c2] = patch.curve.map(|c| c as f32);
+        Self([patch.t_low as f32, patch.t_span as f32, low, high, c0, c1, c2, 0.0])
     }
 }
 
@@ -188,13 +189,11 @@ fn raised(terms: &AngularTerms, bound: f64) -> (Node, f64) {
     let doubt = bound / (1.0 + bound);
     let weight = terms.weight() * (1.0 + rise(bound));
     let even = |i: usize| ((terms.0[i] + doubt * DOUBT_FLOOR * weight) / (1.0 - doubt)) as f32;
+    let [t0, t1, t2, l0, l1, l2] = std::array::from_fn(even);
+    let [j3, j4, j5, j7, j8, j9] = std::array::from_fn(|i| terms.0[6 + i] as f32);
     let node = Node {
-        even: std::array::from_fn(even),
-        harmonics: std::array::from_fn(|i| terms.0[6 + i] as f32),
-        doubt: doubt as f32,
-        x: 0.0,
-        y: 0.0,
-        patch: 0,
+        even: [t0, t1, t2, l0, l1, l2, doubt as f32, 0.0],
+        harmonics: [j3, j4, j5, j7, j8, j9, 0.0, 0.0],
     };
     (node, weight)
 }
