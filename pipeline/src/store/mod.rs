@@ -16,6 +16,7 @@ mod hdf5_chunks;
 mod images;
 mod index;
 mod metadata;
+mod parquet_table;
 
 pub use atomic::write_atomically;
 pub use events::{EventReader, EventWriter};
