@@ -187,8 +187,6 @@ impl Chunk {
             patch: table.nodes[self.node[i] as usize].patch(),
             x: f64::from(self.x[i]),
             y: f64::from(self.y[i]),
-            m_kpi: f64::from(self.m_kpi[i]),
-            q2: f64::from(self.q2[i]),
             cos_theta_l: f64::from(self.cos_theta_l[i]),
             cos_theta_k: f64::from(self.cos_theta_k[i]),
             chi: f64::from(self.chi[i]),

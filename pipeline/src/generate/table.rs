@@ -9,19 +9,21 @@
 use std::fmt;
 
 use humboldt_physics::{Decay, LineShape};
+use rayon::prelude::*;
 
 use super::angles::{AngularTerms, Direction};
 use super::exact::ExactDensity;
 use super::grid::{Grid, ISOTROPIC_FLOOR, NODES, rise};
 use super::patch::Patch;
-use super::regions::regions;
+use super::regions::{Region, regions};
 use crate::PipelineError;
 
 /// Patches are divided until at most this part of the candidates needs the exact density, ...
 const TARGET_DOUBT: f64 = 4e-3;
 
-/// ... or until there are this many: 64 bytes for each of the 81 nodes of a patch.
-const MOST_PATCHES: usize = 256;
+/// ... or until there are this many: 72 bytes for each of the 81 nodes of a patch. Charmonium takes half of them, a
+/// smooth rate some 150.
+const MOST_PATCHES: usize = 2048;
 
 /// `delta = doubt * (even part + DOUBT_FLOOR * weight)` in terms of the raised coefficients; see [`rise`].
 pub(crate) const DOUBT_FLOOR: f64 = ISOTROPIC_FLOOR / 9.0;
@@ -72,12 +74,10 @@ impl Table {
         envelope: f64,
     ) -> Result<Self, PipelineError> {
         let exact = ExactDensity::new(decay, shape);
-        let mut grids: Vec<Grid> = windows
-            .iter()
-            .flat_map(|window| regions(decay, exact.m_range(), *window))
-            .map(|region| Grid::new(&exact, Patch::new(&region, decay.m_b_meson())))
-            .collect();
-        refine(&exact, &mut grids);
+        let regions: Vec<Region> =
+            windows.iter().flat_map(|window| regions(decay, exact.m_range(), *window)).collect();
+        let whole = |region| Grid::new(&exact, Patch::new(region, decay.m_b_meson()));
+        let grids = refine(&exact, regions.par_iter().map(whole).collect());
 
         let total: f64 = grids.iter().map(|grid| grid.weight).sum();
         if !(total.is_finite() && total > 0.0) {
@@ -110,11 +110,12 @@ impl Table {
     }
 
     /// The densities at a point of a patch: exact, raised (what candidates follow) and lowered (what is accepted
-    /// untested), in the same units.
+    /// untested), in the same units. The point is that of the patch: a column of f32 holds 300 values of q2 within the
+    /// half width of the J/psi, too few to tell the rate to the precision of the bounds.
     pub(crate) fn densities(&self, at: &CandidatePoint) -> Densities {
         let direction = Direction::new(at.cos_theta_l, at.cos_theta_k, at.chi);
-        let jacobian = self.patches[at.patch].map(at.x, at.y).jacobian;
-        let exact = self.exact.terms(at.q2, at.m_kpi).at(&direction) * jacobian;
+        let point = self.patches[at.patch].map(at.x, at.y);
+        let exact = self.exact.terms(point.q2, point.m_kpi).at(&direction) * point.jacobian;
 
         let (mut raised, mut lowered) = (0.0, 0.0);
         for (i, weight_x) in hats(at.x, self.nodes_x) {
@@ -138,8 +139,6 @@ pub(crate) struct CandidatePoint {
     pub(crate) patch: usize,
     pub(crate) x: f64,
     pub(crate) y: f64,
-    pub(crate) m_kpi: f64,
-    pub(crate) q2: f64,
     pub(crate) cos_theta_l: f64,
     pub(crate) cos_theta_k: f64,
     pub(crate) chi: f64,
@@ -209,17 +208,27 @@ fn hats(x: f64, nodes: usize) -> [(usize, f64); 2] {
     [(low, 1.0 - part), (low + 1, part)]
 }
 
-/// Divides the patch with most doubt until the target is met.
-fn refine(exact: &ExactDensity, grids: &mut Vec<Grid>) {
-    while grids.len() < MOST_PATCHES {
+/// Divides the patches with most doubt, on all threads, until the target is met.
+fn refine(exact: &ExactDensity, mut grids: Vec<Grid>) -> Vec<Grid> {
+    loop {
         let weight: f64 = grids.iter().map(|grid| grid.weight).sum();
-        let doubt: f64 = grids.iter().map(|grid| grid.doubt).sum();
-        let worst = (0..grids.len()).max_by(|a, b| grids[*a].doubt.total_cmp(&grids[*b].doubt));
-        let Some(worst) = worst.filter(|_| doubt > TARGET_DOUBT * weight) else {
-            return;
-        };
-        let grid = grids.swap_remove(worst);
-        grids.extend(grid.halves().map(|patch| Grid::new(exact, patch)));
+        let mut excess = grids.iter().map(|grid| grid.doubt).sum::<f64>() - TARGET_DOUBT * weight;
+        let room = MOST_PATCHES.saturating_sub(grids.len());
+        // Which ones does not depend on the number of threads; a half has at most half of the doubt.
+        grids.sort_by(|a, b| b.doubt.total_cmp(&a.doubt));
+        let largest = grids.first().map_or(0.0, |grid| grid.doubt);
+        let worst = grids.iter().take(room).take_while(|grid| {
+            let divide = excess > 0.0 && grid.doubt > 0.5 * largest;
+            excess -= 0.5 * grid.doubt;
+            divide
+        });
+        let count = worst.count();
+        if count == 0 {
+            return grids;
+        }
+        let halves: Vec<[Grid; 2]> = grids[..count].par_iter().map(|grid| grid.halves(exact)).collect();
+        grids.drain(..count);
+        grids.extend(halves.into_iter().flatten());
     }
 }
 
