@@ -51,16 +51,8 @@ impl Grid {
     fn from_fine(patch: Patch, nodes_x: usize, fine: Fine) -> Self {
         let terms = fine.fitted();
         let bounds = fine.bounds(&terms);
-        let mut grid = Self {
-            patch,
-            nodes_x,
-            terms,
-            bounds,
-            weight: 0.0,
-            doubt: 0.0,
-            integral: fine.integral(),
-            fine,
-        };
+        let mut grid =
+            Self { patch, nodes_x, terms, bounds, weight: 0.0, doubt: 0.0, integral: fine.integral(), fine };
         for node in 0..grid.terms.len() {
             let weight = grid.terms[node].weight() * grid.share(node);
             grid.weight += weight;
