@@ -52,7 +52,7 @@ pub struct BlockRng {
 }
 
 impl BlockRng {
-    /// Fills `words` with uniform bits, the generators in turn.
+    /// Fills `words` with uniform bits, the generators in turn, from the first one.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
     pub(crate) fn fill_words(&mut self, words: &mut [u32]) {
@@ -122,6 +122,30 @@ mod tests {
             words(StreamKey::new(1).child("events", 0), 0)[..2],
             [7_336_400_974_672_802_656, 10_094_867_061_172_520_389]
         );
+    }
+
+    #[test]
+    fn generators_of_a_block_are_uncorrelated() {
+        let mut words = vec![0_u32; LANES * 4096];
+        StreamKey::new(4).block(0).fill_words(&mut words);
+        for step in 1..LANES {
+            let equal: u32 = words.windows(step + 1).map(|w| (w[0] ^ w[step]).count_zeros()).sum();
+            let tosses = 32 * (words.len() - step) as u32;
+            // Five standard deviations of a coin.
+            assert!(equal.abs_diff(tosses / 2) < 5 * tosses.isqrt() / 2, "{step}: {equal} of {tosses}");
+        }
+    }
+
+    #[test]
+    fn words_do_not_depend_on_how_they_are_asked_for() {
+        let mut all = vec![0_u32; 10 * LANES];
+        let mut parts = all.clone();
+        StreamKey::new(4).block(1).fill_words(&mut all);
+        let mut rng = StreamKey::new(4).block(1);
+        let (first, second) = parts.split_at_mut(3 * LANES);
+        rng.fill_words(first);
+        rng.fill_words(second);
+        assert_eq!(all, parts);
     }
 
     #[test]
