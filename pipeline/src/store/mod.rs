@@ -18,6 +18,7 @@ mod hepmc;
 mod images;
 mod index;
 mod metadata;
+mod parquet_table;
 
 pub use atomic::write_atomically;
 pub use events::{EventReader, EventWriter};
