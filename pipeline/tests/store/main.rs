@@ -1,5 +1,7 @@
 //! Files of events and images: round trips, other programs' files, damage, and files of version 1.
 
+mod compact;
+mod compact_damage;
 mod damage;
 mod events;
 mod full_disk;
