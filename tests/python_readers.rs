@@ -70,7 +70,8 @@ fn provenance() -> Provenance {
 
 /// Twenty images of 4^3 cells; every value is exact in f32 and in JSON.
 fn write_images(path: &Path, format: ImageFormat, gzip: u8) -> TestResult {
-    let card = ImagesCard { events: 100, bins: 4, format, gzip, ..ImagesCard::default() };
+    let card =
+        ImagesCard { events: 100, bins: 4, format, gzip, layout: Layout::Dense, ..ImagesCard::default() };
     let mut writer = ImageWriter::create(path, &card, 20, &provenance())?;
     for i in 0..20_u16 {
         let image: Vec<f32> = (0..64_u16).map(|cell| f32::from(i) + f32::from(cell) / 64.0).collect();
@@ -138,8 +139,8 @@ fn h5py_and_pyarrow_read_compact_images() -> TestResult {
     let images = compact_images()?;
     for format in [ImageFormat::Hdf5, ImageFormat::Arrow] {
         let path = folder.path().join(format!("images.{}", format.extension()));
-        let card = ImagesCard { events: 100, bins: 3, format, gzip: 0 };
-        let mut writer = ImageWriter::create_with(&path, &card, Layout::Compact, 3, &provenance())?;
+        let card = ImagesCard { events: 100, bins: 3, format, ..ImagesCard::default() };
+        let mut writer = ImageWriter::create(&path, &card, 3, &provenance())?;
         writer.push_compact(&images, &[-1.0, 0.25, 0.5])?;
         writer.finish()?;
         let found = run("read_compact.py", &path)?;

@@ -75,10 +75,11 @@ fn storage(criterion: &mut Criterion) -> Result<(), Failed> {
     ];
     for (name, format, layout) in forms {
         let path = folder.path().join("images");
-        let card = ImagesCard { events: EVENTS, bins: BINS, format, gzip: 1 };
+        let card =
+            ImagesCard { events: EVENTS, bins: BINS, format, layout, gzip: 1, ..ImagesCard::default() };
         let provenance = Provenance::new(String::new(), 1, GeneratorCard::default());
         let write = || {
-            let mut writer = ImageWriter::create_with(&path, &card, layout, IMAGES, &provenance)?;
+            let mut writer = ImageWriter::create(&path, &card, IMAGES, &provenance)?;
             writer.push_compact(&images, &labels)?;
             writer.finish()
         };

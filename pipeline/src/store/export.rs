@@ -10,9 +10,10 @@ use humboldt_schemas::card::ImageFormat;
 use rayon::prelude::*;
 
 use super::ImageReader;
-use super::image_writer::{Form, ImageWriter, Layout};
+use super::image_writer::{Form, ImageWriter};
 use crate::PipelineError;
 use crate::voxels::CompactImage;
+use humboldt_schemas::card::ImageLayout as Layout;
 
 /// Images are copied in groups of at most this size [bytes], and of this number.
 const GROUP_BYTES: usize = 32 << 20;

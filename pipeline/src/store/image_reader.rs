@@ -8,7 +8,9 @@ use humboldt_schemas::provenance::Provenance;
 use rayon::prelude::*;
 
 use super::compact::Compact;
-use super::image_writer::{Layout, check_length};
+use humboldt_schemas::card::ImageLayout as Layout;
+
+use super::image_writer::check_length;
 use super::index::{Index, Source, read_at, read_dense};
 use super::{arrow, hdf5};
 use crate::PipelineError;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use humboldt_schemas::card::{ImageFormat, ImagesCard};
+use humboldt_schemas::card::{ImageFormat, ImageLayout as Layout, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 use rayon::prelude::*;
 
@@ -14,26 +14,6 @@ use crate::voxels::CompactImage;
 
 /// Images are encoded in groups of at most this number for each thread.
 const ENCODED_PER_THREAD: usize = 4;
-
-/// How images are stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// Occupied cells only, with sum and count: a quarter of the size without compression, read in less time than
-    /// inflating takes; can be merged and binned more coarsely.
-    #[default]
-    Compact,
-    /// The mean of every cell, for programs that want nothing but a tensor.
-    Dense,
-}
-
-impl std::fmt::Display for Layout {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Compact => "compact",
-            Self::Dense => "dense",
-        })
-    }
-}
 
 /// What a file of images is like.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +42,8 @@ enum Sink {
 }
 
 impl ImageWriter {
-    /// Starts a dense file of `n_images` images with the bins, format and gzip level of `card` (gzip is for HDF5
-    /// only).
+    /// Starts a file of `n_images` images with the bins, format, layout and gzip level of `card`; gzip is for dense HDF5
+    /// only.
     ///
     /// # Errors
     /// [`PipelineError::Io`] if the file cannot be written; no images, or bins or gzip out of range.
@@ -73,21 +53,7 @@ impl ImageWriter {
         n_images: usize,
         provenance: &Provenance,
     ) -> Result<Self, PipelineError> {
-        Self::create_with(path, card, Layout::Dense, n_images, provenance)
-    }
-
-    /// Starts a file of `n_images` images of this layout; gzip is for dense HDF5 only.
-    ///
-    /// # Errors
-    /// As [`ImageWriter::create`].
-    pub fn create_with(
-        path: &Path,
-        card: &ImagesCard,
-        layout: Layout,
-        n_images: usize,
-        provenance: &Provenance,
-    ) -> Result<Self, PipelineError> {
-        let form = Form { layout, format: card.format, bins: card.bins, gzip: card.gzip };
+        let form = Form { layout: card.layout, format: card.format, bins: card.bins, gzip: card.gzip };
         Self::start(path, form, n_images, Some(provenance))
     }
 

@@ -17,7 +17,7 @@ use crate::{TestResult, cards, names, provenance, some_events, some_images, some
 pub(crate) const FORMATS: [ImageFormat; 2] = [ImageFormat::Hdf5, ImageFormat::Arrow];
 
 pub(crate) fn card(format: ImageFormat, bins: usize) -> ImagesCard {
-    ImagesCard { events: 100, bins, format, gzip: 1 }
+    ImagesCard { events: 100, bins, format, gzip: 1, layout: Layout::Dense, ..ImagesCard::default() }
 }
 
 /// Images of which the second is empty and the third has counts of 254, 255, 256 and 70,000.
@@ -44,7 +44,12 @@ pub(crate) fn images(n: usize, bins: usize) -> Result<Vec<CompactImage>, Pipelin
 
 pub(crate) fn write(path: &Path, format: ImageFormat, images: &[CompactImage]) -> Result<(), PipelineError> {
     let card = card(format, images[0].bins());
-    let mut writer = ImageWriter::create_with(path, &card, Layout::Compact, images.len(), &provenance())?;
+    let mut writer = ImageWriter::create(
+        path,
+        &ImagesCard { layout: Layout::Compact, ..card },
+        images.len(),
+        &provenance(),
+    )?;
     writer.push_compact(images, &some_labels(images.len()))?;
     writer.finish()
 }
@@ -131,7 +136,12 @@ fn a_file_does_not_depend_on_threads_pieces_or_time() -> TestResult {
     for format in FORMATS {
         let write = |threads, piece: usize| -> Result<Vec<u8>, Box<dyn std::error::Error>> {
             let card = card(format, 4);
-            let mut writer = ImageWriter::create_with(&path, &card, Layout::Compact, 30, &provenance())?;
+            let mut writer = ImageWriter::create(
+                &path,
+                &ImagesCard { layout: Layout::Compact, ..card },
+                30,
+                &provenance(),
+            )?;
             rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(|| {
                 let mut pieces = images.chunks(piece).zip(labels.chunks(piece));
                 pieces.try_for_each(|(images, labels)| writer.push_compact(images, labels))
@@ -177,8 +187,12 @@ fn what_does_not_fit_is_refused() -> TestResult {
     let path = folder.path().join("images");
     let image = images(1, 4)?;
     for format in FORMATS {
-        let mut writer =
-            ImageWriter::create_with(&path, &card(format, 4), Layout::Compact, 1, &provenance())?;
+        let mut writer = ImageWriter::create(
+            &path,
+            &ImagesCard { layout: Layout::Compact, ..card(format, 4) },
+            1,
+            &provenance(),
+        )?;
         let error = writer.push(&some_images(1, 4), 0.5).unwrap_err();
         assert!(error.to_string().contains("push_compact"), "{error}");
         assert!(writer.push_compact(&images(1, 5)?, &[0.5]).is_err(), "other bins");
@@ -194,8 +208,12 @@ fn what_does_not_fit_is_refused() -> TestResult {
         assert!(reader.read_counts(0, &mut [0.0; 63]).is_err());
         assert!(reader.read_compact(1, &mut CompactImage::new(4)?).is_err());
         let before = fs::read(&path)?;
-        let unfinished =
-            ImageWriter::create_with(&path, &card(format, 4), Layout::Compact, 2, &provenance())?;
+        let unfinished = ImageWriter::create(
+            &path,
+            &ImagesCard { layout: Layout::Compact, ..card(format, 4) },
+            2,
+            &provenance(),
+        )?;
         assert!(unfinished.finish().is_err());
         assert_eq!((names(folder.path()), fs::read(&path)?), (vec!["images".to_owned()], before));
     }

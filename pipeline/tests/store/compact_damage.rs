@@ -258,7 +258,8 @@ fn a_newer_format_is_refused() -> TestResult {
     newer.format_version = 2;
     for format in FORMATS {
         let card = crate::compact::card(format, 5);
-        let mut writer = ImageWriter::create_with(&path, &card, Layout::Compact, 1, &newer)?;
+        let mut writer =
+            ImageWriter::create(&path, &ImagesCard { layout: Layout::Compact, ..card }, 1, &newer)?;
         writer.push_compact(&images(1, 5)?, &[0.5])?;
         writer.finish()?;
         assert!(refusal(ImageReader::open(&path), &path).contains("format version 2"));

@@ -61,7 +61,14 @@ fn write() -> TestResult {
     std::fs::create_dir_all(folder())?;
     for format in [ImageFormat::Hdf5, ImageFormat::Arrow] {
         let path = folder().join(format!("images.{}", format.extension()));
-        let card = ImagesCard { events: 100, bins: BINS, format, gzip: 1, ..ImagesCard::default() };
+        let card = ImagesCard {
+            events: 100,
+            bins: BINS,
+            format,
+            gzip: 1,
+            layout: Layout::Dense,
+            ..ImagesCard::default()
+        };
         let mut writer = ImageWriter::create(&path, &card, IMAGES, &provenance())?;
         writer.push_many(&some_images(IMAGES, BINS), &some_labels(IMAGES))?;
         writer.finish()?;

@@ -13,7 +13,7 @@ use std::path::Path;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventWriter, ImageWriter};
-use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
+use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -49,7 +49,14 @@ fn some_events(n: usize) -> EventBatch {
 
 /// The four kinds of image files.
 fn cards(bins: usize) -> Vec<ImagesCard> {
-    let card = |format, gzip| ImagesCard { bins, format, gzip, events: 100, ..ImagesCard::default() };
+    let card = |format, gzip| ImagesCard {
+        bins,
+        format,
+        gzip,
+        events: 100,
+        layout: ImageLayout::Dense,
+        ..ImagesCard::default()
+    };
     let (hdf5, arrow) = (ImageFormat::Hdf5, ImageFormat::Arrow);
     vec![card(hdf5, 0), card(hdf5, 1), card(hdf5, 9), card(arrow, 0)]
 }
