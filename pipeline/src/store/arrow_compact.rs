@@ -1,5 +1,5 @@
-//! Compact images in an Arrow IPC file, a row each: columns `bitmap` fixed_size_binary, `sums` list<f32>, `counts`
-//! list<u8>, `overflow` list<u32>, `events` u64, `delta_c9` f64, `digests` fixed_size_binary(32).
+//! Compact images in an Arrow IPC file, a row each: columns `bitmap` (`fixed_size_binary`), `sums` (`list<f32>`),
+//! `counts` (`list<u8>`), `overflow` (`list<u32>`), `events` (u64), `delta_c9` (f64), `digests` (`fixed_size_binary(32)`).
 //!
 //! Not compressed, so that pyarrow maps the file into memory and this program reads any image by its place.
 

@@ -175,7 +175,7 @@ pub(super) fn index(
     let counts = arrays.find::<u8>(COUNTS, &[cells])?;
     let tables = Tables {
         offsets: arrays.read(OFFSETS, &[n + 1])?,
-        overflow: pairs(arrays.read(OVERFLOW, &[arrays.rows(OVERFLOW)?, 2])?),
+        overflow: arrays.read(OVERFLOW, &[arrays.rows(OVERFLOW)?, 2])?.as_chunks().0.to_vec(),
         events: arrays.read(EVENTS, &[n])?,
         labels: arrays.read(&delta_c9, &[n])?,
         digests: arrays.read::<u8>(DIGESTS, &[n, blake3::OUT_LEN])?.as_chunks().0.to_vec(),
@@ -201,10 +201,6 @@ pub(super) fn index(
     let texts = metadata::texts(|key| read_text(library, key));
     let (compact, labels) = Compact::new(path, len, bins, tables, places, &checksum, &texts)?;
     Ok(Index { source: Source::Compact(compact), bins, labels, provenance })
-}
-
-fn pairs(numbers: Vec<u64>) -> Vec<[u64; 2]> {
-    numbers.as_chunks().0.to_vec()
 }
 
 /// The arrays of a file, which must lie in it in one piece each.

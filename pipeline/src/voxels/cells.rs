@@ -48,7 +48,7 @@ impl pulp::NullaryFnOnce for Locate<'_> {
 /// Whether all of `column` is in range, NaN not. No early exit: the compiler turns this into vector compares.
 #[inline(always)]
 pub(super) fn within(column: &[f32], low: f32, high: f32) -> bool {
-    column.iter().fold(0_u32, |bad, &x| bad | u32::from(!((x >= low) & (x <= high)))) == 0
+    column.iter().fold(0_u32, |bad, &x| bad | u32::from(!(x >= low && x <= high))) == 0
 }
 
 /// Bin of `x` in `bins` equal bins from `-half_width` to `half_width`, as a whole number.

@@ -189,10 +189,10 @@ impl CompactImage {
             return Err(PipelineError::out_of_range("last byte of bitmap", last, format!("{used} bits")));
         }
         // No early exits: the compiler turns these into vector compares.
-        if !self.counts.iter().fold(true, |ok, &count| ok & (count > 0)) {
+        if self.counts.iter().fold(0, |empty, &count| empty | u32::from(count == 0)) > 0 {
             return Err(PipelineError::out_of_range("count of an occupied cell", 0, "1 and more"));
         }
-        if !self.sums.iter().fold(true, |ok, sum| ok & sum.is_finite()) {
+        if self.sums.iter().fold(0, |bad, sum| bad | u32::from(!sum.is_finite())) > 0 {
             return Err(PipelineError::out_of_range("sum of q2", "NaN or infinity", "finite values"));
         }
         Ok(())
