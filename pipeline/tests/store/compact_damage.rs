@@ -252,6 +252,7 @@ fn the_checksum_is_the_one_of_the_documentation() -> TestResult {
 #[test]
 fn a_newer_format_is_refused() -> TestResult {
     use humboldt_pipeline::store::{ImageWriter, Layout};
+    use humboldt_schemas::card::ImagesCard;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("images");
     let mut newer = provenance();
