@@ -99,9 +99,9 @@ impl Histograms {
             ];
             for (histogram, counts) in self.all.iter().zip(counts.iter_mut()) {
                 let mut at = 0;
-                for axis in 0..AXES {
-                    if let Some(bin) = fine[axis].checked_div(histogram.groups[axis]) {
-                        at = at * histogram.sizes[axis] + bin;
+                for ((fine, group), size) in fine.iter().zip(histogram.groups).zip(histogram.sizes) {
+                    if let Some(bin) = fine.checked_div(group) {
+                        at = at * size + bin;
                     }
                 }
                 counts[at] += 1;
