@@ -147,9 +147,9 @@ fn weights_lead_to_the_events_of_a_shift() {
 #[test]
 #[ignore = "takes minutes"]
 fn long_scores_and_weights() {
-    score::check_score(5_000);
-    score::check_weights(5_000, 1.0);
-    score::check_weights(5_000, -1.5);
+    score::check_score(2_500);
+    score::check_weights(2_500, 1.0);
+    score::check_weights(2_500, -1.5);
 }
 
 /// See the top of this file.
