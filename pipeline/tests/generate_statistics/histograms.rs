@@ -30,6 +30,9 @@ const KINDS: [(&str, [usize; AXES]); 12] = [
     ("all four", [4, 4, 4, 4, 0]),
 ];
 
+/// Bins of an axis that are one bin of the joint counts.
+const JOINT: usize = 2;
+
 struct Histogram {
     name: &'static str,
     groups: [usize; AXES],
@@ -40,6 +43,7 @@ struct Histogram {
 /// All histograms of one request.
 pub(crate) struct Histograms {
     edges: [Vec<f64>; 2],
+    fine: [usize; AXES],
     all: Vec<Histogram>,
 }
 
@@ -54,7 +58,7 @@ impl Histograms {
                 );
             Histogram { name, groups, sizes, expected: contents(expected, groups, sizes) }
         });
-        Self { edges: [expected.edges_q2.clone(), expected.edges_m.clone()], all: all.collect() }
+        Self { edges: [expected.edges_q2.clone(), expected.edges_m.clone()], fine, all: all.collect() }
     }
 
     /// Counts of the first `events` events of a stream, made and binned block by block on all threads.
@@ -63,56 +67,83 @@ impl Histograms {
         sampler: &EventSampler,
         stream: StreamKey,
         events: u64,
-    ) -> (Vec<Vec<u64>>, GenerationReport) {
-        let empty = || -> Vec<Vec<u64>> { self.all.iter().map(|h| vec![0; h.expected.len()]).collect() };
+    ) -> (Counts, GenerationReport) {
         let block = BLOCK as u64;
-        (0..events.div_ceil(block))
-            .into_par_iter()
-            .fold(
-                || (empty(), GenerationReport::default()),
-                |(mut counts, report), index| {
-                    let wanted = (events - index * block).min(block) as usize;
-                    let (batch, more) = sampler.block(stream, index, wanted);
-                    self.count(&batch, &mut counts);
-                    (counts, report.merge(more))
-                },
-            )
-            .reduce(
-                || (empty(), GenerationReport::default()),
-                |(mut a, report), (b, more)| {
-                    a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
-                    (a, report.merge(more))
-                },
-            )
+        let empty = || (self.empty(), GenerationReport::default());
+        let add = |(mut counts, report): (Counts, GenerationReport), index: u64| {
+            let wanted = (events - index * block).min(block) as usize;
+            let (batch, more) = sampler.block(stream, index, wanted);
+            self.count(&batch, &mut counts);
+            (counts, report.merge(more))
+        };
+        let merge = |(mut a, report): (Counts, GenerationReport), (b, more): (Counts, GenerationReport)| {
+            a.joint.iter_mut().zip(&b.joint).for_each(|(a, b)| *a += b);
+            a.single.iter_mut().flatten().zip(b.single.iter().flatten()).for_each(|(a, b)| *a += b);
+            (a, report.merge(more))
+        };
+        (0..events.div_ceil(block)).into_par_iter().fold(empty, add).reduce(empty, merge)
     }
 
-    fn count(&self, batch: &EventBatch, counts: &mut [Vec<u64>]) {
+    fn empty(&self) -> Counts {
+        let single = self.fine.map(|bins| vec![0; bins.max(1)]);
+        let joint = self.fine[..4].iter().map(|bins| bins.div_ceil(JOINT)).product();
+        Counts { single, joint: vec![0; joint] }
+    }
+
+    fn count(&self, batch: &EventBatch, counts: &mut Counts) {
         let uniform =
             |x: f32, half: f64| (((f64::from(x) / half + 1.0) * 0.5 * BINS as f64) as usize).min(BINS - 1);
+        let Counts { single, joint } = counts;
         for i in 0..batch.len() {
-            let fine = [
-                bin_of(batch.q2[i], &self.edges[0]),
-                uniform(batch.cos_theta_l[i], 1.0),
-                uniform(batch.cos_theta_k[i], 1.0),
-                uniform(batch.chi[i], PI),
-                bin_of(batch.m_kpi[i], &self.edges[1]),
-            ];
-            for (histogram, counts) in self.all.iter().zip(counts.iter_mut()) {
-                let mut at = 0;
-                for axis in 0..AXES {
-                    if let Some(bin) = fine[axis].checked_div(histogram.groups[axis]) {
-                        at = at * histogram.sizes[axis] + bin;
-                    }
-                }
-                counts[at] += 1;
+            let q2 = bin_of(batch.q2[i], &self.edges[0]);
+            let l = uniform(batch.cos_theta_l[i], 1.0);
+            let k = uniform(batch.cos_theta_k[i], 1.0);
+            let chi = uniform(batch.chi[i], PI);
+            let m_kpi = if self.fine[4] > 0 { bin_of(batch.m_kpi[i], &self.edges[1]) } else { 0 };
+            for (counts, bin) in single.iter_mut().zip([q2, l, k, chi, m_kpi]) {
+                counts[bin] += 1;
             }
+            let side = BINS / JOINT;
+            joint[((q2 / JOINT * side + l / JOINT) * side + k / JOINT) * side + chi / JOINT] += 1;
         }
     }
 
     /// The p-value of each histogram's chi-square.
-    pub(crate) fn p_values(&self, counts: &[Vec<u64>]) -> Vec<(&'static str, f64)> {
-        self.all.iter().zip(counts).map(|(h, counts)| (h.name, p_value(counts, &h.expected))).collect()
+    pub(crate) fn p_values(&self, counts: &Counts) -> Vec<(&'static str, f64)> {
+        self.all.iter().map(|h| (h.name, p_value(&h.counts(counts), &h.expected))).collect()
     }
+}
+
+impl Histogram {
+    fn counts(&self, counts: &Counts) -> Vec<u64> {
+        if let Some(axis) = self.groups.iter().position(|group| *group == 1) {
+            return counts.single[axis].clone();
+        }
+        let mut sums = vec![0; self.expected.len()];
+        let side = BINS / JOINT;
+        for (joint, count) in counts.joint.iter().enumerate() {
+            let bins = [
+                joint / (side * side * side),
+                joint / (side * side) % side,
+                joint / side % side,
+                joint % side,
+            ];
+            let mut at = 0;
+            for ((bin, group), size) in bins.iter().zip(self.groups).zip(self.sizes) {
+                if let Some(bin) = (bin * JOINT).checked_div(group) {
+                    at = at * size + bin;
+                }
+            }
+            sums[at] += count;
+        }
+        sums
+    }
+}
+
+/// What is counted: each axis for itself, and the four of q2 and the angles together, [`JOINT`] bins as one.
+pub(crate) struct Counts {
+    single: [Vec<u64>; AXES],
+    joint: Vec<u64>,
 }
 
 /// Expected contents up to a factor.
