@@ -61,6 +61,12 @@ fn arguments_are_refused_by_name_value_and_range() {
         (vec!["generate", "--out", "missing/e.parquet", "--events", "10"], vec!["missing"]),
         (vec!["generate", "--events", "10"], vec!["--out"]),
         (generate(&["--score", "c11"]), vec!["--score", "c11", "c10_prime"]),
+        (generate(&["--b-momentum", "0,0,5"]), vec!["--b-momentum", ".hepmc"]),
+        (
+            vec!["generate", "--events", "9", "--out", "e.hepmc", "--b-momentum", "0,5"],
+            vec!["--b-momentum", "0,5"],
+        ),
+        (vec!["generate", "--events", "9", "--out", "e.hepmc", "--score", "c9"], vec!["--score", ".parquet"]),
         (generate(&["--inputs", "v_xb=1"]), vec!["inputs", "v_xb", "v_cb"]),
         (generate(&["--inputs", "v_cb=much"]), vec!["--inputs", "much", "finite"]),
         (generate(&["--model", "bare", "--charmonium"]), vec!["charmonium", "bare", "npr"]),
@@ -155,17 +161,32 @@ fn an_existing_run_is_safe_from_another_card_and_from_damage() {
     fs::write(folder.path().join("photos/cat.png"), b"cat").unwrap();
     refused(folder.path(), &["run", "card.toml", "--out", "photos"], &["photos", "not empty"]);
 
-    // A truncated image file and a truncated network.
-    for (name, command) in
-        [("images/test/delta_c9_-1.000000.h5", "evaluate"), ("model/weights.safetensors", "evaluate")]
-    {
+    // A flipped byte in an image file, and a truncated network.
+    let damage = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
         let file = run.join(name);
         let whole = fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
-        fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-        let short = Path::new(name).file_name().unwrap().to_str().unwrap();
-        refused(folder.path(), &[command, "run"], &[short]);
+        let mut damaged = whole.clone();
+        change(&mut damaged);
+        fs::write(&file, damaged).unwrap();
+        refused(
+            folder.path(),
+            &["evaluate", "run"],
+            &[Path::new(name).file_name().unwrap().to_str().unwrap()],
+        );
         fs::write(&file, whole).unwrap();
-    }
+    };
+    // Results that are there already need no images.
+    fs::remove_file(run.join("results/origin.json")).unwrap();
+    damage("images/shards/test-00001.h5", &|bytes| bytes.iter_mut().skip(3000).for_each(|b| *b ^= 0x40));
+    damage("model/weights.safetensors", &|bytes| bytes.truncate(bytes.len() / 2));
+
+    // A truncated image file is made again.
+    succeed(&["evaluate", run.to_str().unwrap()]);
+    let before = files(&run);
+    let shard = run.join("images/shards/test-00001.h5");
+    fs::write(&shard, &fs::read(&shard).unwrap()[..1000]).unwrap();
+    succeed(&["evaluate", run.to_str().unwrap()]);
+    assert!(before == files(&run));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
+use crate::campaign::{CampaignFile, Manifest, ShardRecord};
 use crate::card::{Architecture, RunCard};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
 use crate::provenance::Provenance;
@@ -10,11 +11,17 @@ use crate::results::{EnsembleResult, EpochMetrics, ObservableValue, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
-pub const SCHEMA_NAMES: [&str; 4] = ["card", "events", "images", "results"];
+pub const SCHEMA_NAMES: [&str; 5] = ["campaign", "card", "events", "images", "results"];
 
 /// The schema of a name in [`SCHEMA_NAMES`].
 pub fn schema(name: &str) -> Option<Value> {
     match name {
+        "campaign" => Some(json!({
+            "title": "Campaign",
+            "campaign.json": of::<CampaignFile>(),
+            "shards/*.json": of::<ShardRecord>(),
+            "manifest.json": of::<Manifest>(),
+        })),
         "card" => Some(of::<RunCard>()),
         "events" => Some(json!({
             "title": "Events",

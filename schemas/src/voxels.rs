@@ -11,6 +11,36 @@ pub const LABELS: &str = "labels";
 /// Label: the shift of C9 of each image.
 pub const DELTA_C9: &str = "delta_c9";
 
+/// Arrays (HDF5 datasets, Arrow columns) of compact images: which cells are occupied, a bit each.
+pub const BITMAP: &str = "bitmap";
+
+/// Compact images: sum of q2 [GeV^2] of each occupied cell, f32.
+pub const SUMS: &str = "sums";
+
+/// Compact images: number of events of each occupied cell, u8; [`COUNT_IN_OVERFLOW`] stands for a larger one.
+pub const COUNTS: &str = "counts";
+
+/// Compact images: place and number of the counts that a byte does not hold.
+pub const OVERFLOW: &str = "overflow";
+
+/// Compact images in HDF5: where the cells of each image begin in `sums` and `counts`.
+pub const OFFSETS: &str = "offsets";
+
+/// Compact images: number of events of each image.
+pub const EVENTS: &str = "events";
+
+/// Compact images: BLAKE3 of the bitmap, sums and counts of each image as they are in the file.
+pub const DIGESTS: &str = "digests";
+
+/// Attribute or metadata: BLAKE3 of everything else in a file of compact images.
+pub const CHECKSUM_KEY: &str = "blake3";
+
+/// Attribute or metadata: bins of each axis of compact images.
+pub const BINS_KEY: &str = "bins";
+
+/// In `counts`: the number, 255 or more, is in `overflow`.
+pub const COUNT_IN_OVERFLOW: u8 = u8::MAX;
+
 /// Axes of an image, in memory order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {

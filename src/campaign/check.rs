@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use humboldt_pipeline::store::{ImageReader, ImageWriter};
+use humboldt_pipeline::store::{ImageReader, ImageWriter, Layout};
+use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::campaign::{Manifest, ShardRecord};
 use humboldt_schemas::card::Split;
 use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
@@ -175,11 +176,17 @@ impl Campaign {
         let total: usize = shards.iter().map(|(shard, _)| shard.len()).sum();
         let mut writer = ImageWriter::create(out, &self.data.images, total, &provenance)?;
         let progress = Progress::new("merge", total as u64, "images");
-        let mut image = vec![0.0; self.data.images.bins.pow(3)];
         for (shard, reader) in &shards {
+            let bins = self.data.images.bins;
+            let (mut dense, mut compact) = (vec![0.0; bins.pow(3)], CompactImage::new(bins)?);
             for (i, label) in shard.labels().enumerate() {
-                reader.read(i, &mut image)?;
-                writer.push(&image, label)?;
+                if reader.layout() == Layout::Compact {
+                    reader.read_compact(i, &mut compact)?;
+                    writer.push_compact(std::slice::from_ref(&compact), &[label])?;
+                } else {
+                    reader.read(i, &mut dense)?;
+                    writer.push(&dense, label)?;
+                }
                 progress.advance(1, "");
             }
         }

@@ -1,14 +1,14 @@
 //! Makes the shards of a campaign.
 
 use std::fs;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Range};
 
 use anyhow::{Context, Result};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::store::ImageWriter;
-use humboldt_pipeline::voxels::Voxeliser;
+use humboldt_pipeline::voxels::{CompactImage, Voxeliser};
 use humboldt_schemas::campaign::ShardRecord;
 use humboldt_schemas::card::{DataCard, Split};
 use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
@@ -134,73 +134,120 @@ impl Campaign {
         progress: &Progress,
     ) -> Result<GenerationReport> {
         let card = &self.data.images;
-        let cells = card.bins.pow(3);
-        let group = (GROUP_BYTES / (4 * cells)).max(1);
+        let group = (GROUP_BYTES / (4 * card.bins.pow(3))).max(1);
         let mut provenance =
             Provenance::new(self.data_hash.clone(), self.data.seed, self.data.generator.clone());
         provenance.events_per_image = Some(card.events);
         let mut writer = ImageWriter::create(&self.path(shard), card, shard.len(), &provenance)?;
-        let mut pixels = Vec::new();
         let mut report = GenerationReport::default();
+        // While one group is written, the next is made.
+        let mut write = |(images, delta_c9): (Vec<CompactImage>, f64)| {
+            writer.push_compact(&images, &vec![delta_c9; images.len()])?;
+            progress.advance(images.len() as u64, &format!("{} events each", card.events));
+            Ok(())
+        };
+        let mut waiting = (Vec::new(), 0.0);
         for (delta_c9, images) in &shard.parts {
             if sampler.as_ref().is_none_or(|(value, _)| value.to_bits() != delta_c9.to_bits()) {
                 *sampler = Some((*delta_c9, sampling::sampler_at(&self.data.generator, *delta_c9)?));
             }
             let Some((_, sampler)) = sampler.as_ref() else { continue };
             for start in images.clone().step_by(group) {
-                let end = images.end.min(start + group);
-                pixels.resize((end - start) * cells, 0.0);
+                let range = start..images.end.min(start + group);
                 let stream = |i| image_stream(&self.data, *delta_c9, shard.split, i);
-                report =
-                    report.merge(make_images(sampler, card.events, card.bins, start, stream, &mut pixels)?);
-                writer.push_many(&pixels, &vec![*delta_c9; end - start])?;
-                progress.advance((end - start) as u64, "");
+                let (written, made) = rayon::join(
+                    || write(std::mem::take(&mut waiting)),
+                    || make_images(sampler, card.events, card.bins, range, stream),
+                );
+                written.and_then(|()| {
+                    let (images, drawn) = made?;
+                    report = report.merge(drawn);
+                    waiting = (images, *delta_c9);
+                    anyhow::Ok(())
+                })?;
             }
         }
+        write(waiting)?;
         sampling::check(&report)?;
         writer.finish()?;
         Ok(report)
     }
 }
 
-/// Makes images `first` and on, one for each `bins`^3 numbers of `pixels`, on all threads.
+/// Makes some images on all threads.
 fn make_images(
     sampler: &EventSampler,
     events: usize,
     bins: usize,
-    first: usize,
+    images: Range<usize>,
     stream: impl Fn(usize) -> StreamKey + Sync,
-    pixels: &mut [f32],
-) -> Result<GenerationReport> {
-    let made = pixels
-        .par_chunks_exact_mut(bins.pow(3))
-        .enumerate()
+) -> Result<(Vec<CompactImage>, GenerationReport)> {
+    let made = images
+        .into_par_iter()
         .map_init(
-            || Voxeliser::new(bins).map(|v| (v, EventBatch::default())),
-            |state, (i, image)| {
-                let (voxeliser, batch) = state.as_mut().map_err(|e| anyhow::anyhow!("{e}"))?;
-                make_image(sampler, stream(first + i), events, voxeliser, batch, image)
+            || ImageMaker::new(bins),
+            |maker, i| {
+                let maker = maker.as_mut().map_err(|e| anyhow::anyhow!("{e}"))?;
+                let mut image = CompactImage::new(bins)?;
+                let report = maker.compact(sampler, stream(i), events, &mut image)?;
+                Ok((image, report))
             },
         )
         .collect::<Result<Vec<_>>>()?;
-    Ok(made.into_iter().fold(GenerationReport::default(), GenerationReport::merge))
+    let report = made.iter().fold(GenerationReport::default(), |sum, (_, report)| sum.merge(*report));
+    Ok((made.into_iter().map(|(image, _)| image).collect(), report))
 }
 
-/// Generates the events of one image and bins them.
-///
-/// # Errors
-/// When an event lies outside the image's axes: a bug of the generator.
-pub fn make_image(
-    sampler: &EventSampler,
-    stream: StreamKey,
-    events: usize,
-    voxeliser: &mut Voxeliser,
-    batch: &mut EventBatch,
-    image: &mut [f32],
-) -> Result<GenerationReport> {
-    let report = sampler.fill(stream, events, batch);
-    voxeliser.voxelise(batch.angles(), image)?;
-    Ok(report)
+/// Generates and bins one image after another; holds the memory for it.
+#[derive(Debug)]
+pub struct ImageMaker {
+    voxeliser: Voxeliser,
+    events: EventBatch,
+}
+
+impl ImageMaker {
+    /// For images of `bins`^3 cells.
+    ///
+    /// # Errors
+    /// `bins` outside 2 to 256.
+    pub fn new(bins: usize) -> Result<Self> {
+        Ok(Self { voxeliser: Voxeliser::new(bins)?, events: EventBatch::default() })
+    }
+
+    /// Generates the events of one image and bins them.
+    ///
+    /// # Errors
+    /// When an event lies outside the image's axes: a bug of the generator.
+    pub fn compact(
+        &mut self,
+        sampler: &EventSampler,
+        stream: StreamKey,
+        events: usize,
+        image: &mut CompactImage,
+    ) -> Result<GenerationReport> {
+        let report = sampler.fill(stream, events, &mut self.events);
+        self.voxeliser.voxelise_compact(self.events.angles(), image)?;
+        Ok(report)
+    }
+
+    /// The same with the mean q2 of every cell.
+    ///
+    /// # Shapes
+    /// `image`: `(cos_theta_l, cos_theta_k, chi)`.
+    ///
+    /// # Errors
+    /// As [`ImageMaker::compact`]; `image` of another length.
+    pub fn dense(
+        &mut self,
+        sampler: &EventSampler,
+        stream: StreamKey,
+        events: usize,
+        image: &mut [f32],
+    ) -> Result<GenerationReport> {
+        let report = sampler.fill(stream, events, &mut self.events);
+        self.voxeliser.voxelise(self.events.angles(), image)?;
+        Ok(report)
+    }
 }
 
 /// The random stream of one image. It depends on the value of delta C9, not on its place in the card or in a shard, so

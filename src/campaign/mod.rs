@@ -7,11 +7,13 @@
 //! - [`plan`]: which images each shard holds
 //! - [`make`]: makes shards
 //! - [`images`]: reads them
+//! - [`live`]: images that are never stored
 //! - [`check`]: verifies and closes a campaign
 //! - [`slurm`]: job scripts for a cluster
 
 pub mod check;
 pub mod images;
+pub mod live;
 pub mod make;
 pub mod plan;
 pub mod slurm;

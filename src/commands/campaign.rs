@@ -5,15 +5,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
-use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::store::ImageWriter;
-use humboldt_pipeline::voxels::Voxeliser;
+use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::card::{DataCard, Split};
 use humboldt_schemas::provenance::Provenance;
 use serde::Serialize;
 
-use crate::campaign::make::make_image;
+use crate::campaign::make::ImageMaker;
 use crate::campaign::slurm::Request;
 use crate::campaign::{Campaign, Task};
 use crate::progress::{note, number, outln, seconds};
@@ -192,15 +191,14 @@ fn measure(data: &DataCard) -> Result<(f64, u64)> {
     let sampler = sampling::sampler_at(&data.generator, point.delta_c9)?;
     let path = folder.path().join(format!("trial.{}", data.images.format.extension()));
     let provenance = Provenance::new(data.hash(), data.seed, data.generator.clone());
-    let mut voxeliser = Voxeliser::new(data.images.bins)?;
-    let mut batch = EventBatch::default();
-    let mut image = vec![0.0; data.images.bins.pow(3)];
+    let mut maker = ImageMaker::new(data.images.bins)?;
+    let mut images = vec![CompactImage::new(data.images.bins)?];
     let start = Instant::now();
     let mut writer = ImageWriter::create(&path, &data.images, IMAGES, &provenance)?;
     for i in 0..IMAGES as u64 {
         let stream = StreamKey::new(data.seed).child("plan", i);
-        make_image(&sampler, stream, data.images.events, &mut voxeliser, &mut batch, &mut image)?;
-        writer.push(&image, point.delta_c9)?;
+        maker.compact(&sampler, stream, data.images.events, &mut images[0])?;
+        writer.push_compact(&images, &[point.delta_c9])?;
     }
     writer.finish()?;
     let seconds = start.elapsed().as_secs_f64() / IMAGES as f64;

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod campaign;
 mod evaluate;
+mod export;
 mod generate;
 mod observe;
 mod plot;
@@ -41,6 +42,7 @@ enum Command {
     Run(run::RunArguments),
     Generate(generate::GenerateArguments),
     Reweight(reweight::ReweightArguments),
+    Export(export::ExportArguments),
     Campaign(campaign::CampaignArguments),
     Voxelize(voxelize::VoxelizeArguments),
     Train(train::TrainArguments),
@@ -83,6 +85,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
         Command::Reweight(arguments) => arguments.run(),
+        Command::Export(arguments) => arguments.run(),
         Command::Campaign(arguments) => arguments.run(),
         Command::Voxelize(arguments) => arguments.run(),
         Command::Train(arguments) => arguments.run(),

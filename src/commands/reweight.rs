@@ -57,7 +57,7 @@ struct Sums {
 
 impl ReweightArguments {
     pub(super) fn run(self) -> Result<()> {
-        events_file(&self.out)?;
+        events_file(&self.out, "")?;
         ensure!(
             !same_file(&self.events, &self.out),
             "--out = {} is not allowed; allowed: another file than the one that is read",

@@ -32,7 +32,8 @@ impl RunArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
-        run.campaign()?.make(&Split::ALL, Task::ALL)?;
+        let splits = [training::stored_splits(&run), &[Split::Test]].concat();
+        run.campaign()?.make(&splits, Task::ALL)?;
         training::train(&run, &compute)?;
         let evaluation = evaluation::evaluate(&run, &compute)?;
         figures::draw(&run, &evaluation)?;

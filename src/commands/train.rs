@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use humboldt_schemas::card::Split;
 
 use super::arguments::DeviceArgument;
 use crate::campaign::Task;
@@ -29,7 +28,7 @@ impl TrainArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = super::run::open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
-        run.campaign()?.make(&[Split::Train, Split::Validation], Task::ALL)?;
+        run.campaign()?.make(training::stored_splits(&run), Task::ALL)?;
         training::train(&run, &compute)
     }
 }

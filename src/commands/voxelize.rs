@@ -1,13 +1,14 @@
 //! `humboldt voxelize`: events to images.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use humboldt_pipeline::store::EventReader;
 use humboldt_pipeline::store::ImageWriter;
-use humboldt_pipeline::voxels::voxelise_stream;
-use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard, hash_json};
+use humboldt_pipeline::voxels::voxelise_stream_compact;
+use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard, hash_json};
 use humboldt_schemas::provenance::Provenance;
 
 use crate::progress::{Progress, note};
@@ -23,7 +24,10 @@ pub(super) struct VoxelizeArguments {
     /// Bins of each of cos_theta_l, cos_theta_k and chi
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=256))]
     bins: u16,
-    /// Gzip level of HDF5 images, 0 (none) to 9
+    /// compact (occupied cells with sums and counts) or dense
+    #[arg(long, default_value = "compact", value_parser = ImageLayout::from_str)]
+    layout: ImageLayout,
+    /// Gzip level of dense HDF5 images, 0 (none) to 9
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
     gzip: u8,
     /// Label of the images; by default what the file says, or NaN (unknown) if it says nothing
@@ -58,16 +62,15 @@ impl VoxelizeArguments {
             events: per_image,
             bins: self.bins.into(),
             format,
+            layout: self.layout,
             gzip: self.gzip,
             ..ImagesCard::default()
         };
         let mut writer = ImageWriter::create(&self.out, &card, n_images, &provenance)?;
         let progress = Progress::new("voxelize", n_images as u64, "images");
-        let cells = card.bins.pow(3);
-        let made = voxelise_stream(reader, per_image, card.bins, |images| {
-            let n = images.len() / cells;
-            writer.push_many(images, &vec![label; n])?;
-            progress.advance(n as u64, "");
+        let made = voxelise_stream_compact(reader, per_image, card.bins, |images| {
+            writer.push_compact(images, &vec![label; images.len()])?;
+            progress.advance(images.len() as u64, "");
             Ok(())
         })
         .with_context(|| self.events.display().to_string())?;
@@ -90,7 +93,7 @@ impl VoxelizeArguments {
     }
 }
 
-fn image_format(path: &Path) -> Result<ImageFormat> {
+pub(super) fn image_format(path: &Path) -> Result<ImageFormat> {
     let ending = path.extension().and_then(|e| e.to_str());
     match [ImageFormat::Hdf5, ImageFormat::Arrow].into_iter().find(|f| Some(f.extension()) == ending) {
         Some(format) => Ok(format),

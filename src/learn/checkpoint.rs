@@ -1,8 +1,9 @@
 //! The state of a training after an epoch, from which it goes on as if it had never stopped.
 //!
 //! `checkpoints/epoch-00007/` holds `network.json`, `weights.safetensors`, `moments.safetensors` (the optimiser) and
-//! `state.json`. It is written as `epoch-00007.part`, synced and renamed. The last two and the best one are kept. Random
-//! numbers need no state: shuffles and dropout masks follow from seed, epoch and step.
+//! `state.json`. It is written as `epoch-00007.part`, synced and renamed. The last two and the best one are kept, and
+//! `epoch-00007+000120` after 120 batches of the eighth epoch, until that ends. Random numbers need no state: shuffles and
+//! dropout masks follow from seed, epoch and step.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,12 +34,29 @@ pub(super) struct State {
     pub(super) steps: u64,
     /// Every epoch so far.
     pub(super) history: Vec<EpochMetrics>,
+    /// How far the next epoch is.
+    #[serde(default)]
+    pub(super) within: Within,
+}
+
+/// A part of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Within {
+    /// Batches done.
+    pub(super) batches: usize,
+    /// Sum of the losses of their images.
+    pub(super) loss: f64,
 }
 
 impl State {
     /// The last epoch, from 1; 0 before the first.
     pub(super) fn epoch(&self) -> usize {
         self.history.last().map_or(0, |m| m.epoch)
+    }
+
+    fn place(&self) -> Place {
+        Place { epoch: self.epoch(), batches: self.within.batches }
     }
 
     /// The epoch with the lowest validation loss.
@@ -57,7 +75,7 @@ pub(super) struct Checkpoint {
 
 /// Writes a checkpoint.
 pub(super) fn save(folder: &Path, model: &Model, moments: &Moments, state: &State) -> Result<(), LearnError> {
-    let path = path_of(folder, state.epoch());
+    let path = path_of(folder, state.place());
     let part = path.with_extension("part");
     remove(&part)?;
     model.save(&part)?;
@@ -70,10 +88,16 @@ pub(super) fn save(folder: &Path, model: &Model, moments: &Moments, state: &Stat
 /// Removes the checkpoints that are no longer needed, and one that a kill left half written.
 pub(super) fn prune(folder: &Path, state: &State) -> Result<(), LearnError> {
     let best = state.best().map(|m| m.epoch);
-    for epoch in epochs(folder)?.into_iter().rev().skip(KEPT).filter(|e| Some(*e) != best) {
-        remove(&path_of(folder, epoch))?;
+    let (whole, parts): (Vec<Place>, Vec<Place>) = places(folder)?.into_iter().partition(|p| p.batches == 0);
+    let old = whole.into_iter().rev().skip(KEPT).filter(|p| Some(p.epoch) != best);
+    for place in old.chain(parts.into_iter().filter(|p| *p != state.place())) {
+        remove(&path_of(folder, place))?;
     }
-    remove(&path_of(folder, state.epoch() + 1).with_extension("part"))
+    let folder = folder.join(FOLDER);
+    for name in names(&folder)?.iter().filter(|name| name.ends_with(".part")) {
+        remove(&folder.join(name))?;
+    }
+    Ok(())
 }
 
 /// The newest checkpoint that can be read; a damaged one makes way for the one before it.
@@ -84,8 +108,8 @@ pub(super) fn latest(
     compute: &Compute,
 ) -> Result<Option<Checkpoint>, LearnError> {
     let mut damaged = None;
-    for epoch in epochs(folder)?.into_iter().rev() {
-        match load(&path_of(folder, epoch), fingerprint, kind, compute) {
+    for place in places(folder)?.into_iter().rev() {
+        match load(&path_of(folder, place), fingerprint, kind, compute) {
             Err(error @ LearnError::Corrupt { .. }) => damaged = damaged.or(Some(error)),
             Err(LearnError::Io { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
                 damaged = damaged.or(Some(LearnError::Io { path, source }));
@@ -98,7 +122,7 @@ pub(super) fn latest(
 
 /// The network of one epoch.
 pub(super) fn model_of(folder: &Path, epoch: usize, compute: &Compute) -> Result<Model, LearnError> {
-    Model::load(&path_of(folder, epoch), compute)
+    Model::load(&path_of(folder, Place { epoch, batches: 0 }), compute)
 }
 
 fn load(path: &Path, fingerprint: &str, kind: Kind, compute: &Compute) -> Result<Checkpoint, LearnError> {
@@ -113,27 +137,41 @@ fn load(path: &Path, fingerprint: &str, kind: Kind, compute: &Compute) -> Result
     Ok(Checkpoint { network, moments, info, state })
 }
 
-fn path_of(folder: &Path, epoch: usize) -> PathBuf {
-    folder.join(FOLDER).join(format!("epoch-{epoch:05}"))
+/// Where in a training a checkpoint stands: epochs done, and batches of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    epoch: usize,
+    batches: usize,
 }
 
-/// Epochs with a checkpoint, ascending.
-fn epochs(folder: &Path) -> Result<Vec<usize>, LearnError> {
-    let folder = folder.join(FOLDER);
-    let entries = match fs::read_dir(&folder) {
+fn path_of(folder: &Path, place: Place) -> PathBuf {
+    let within = if place.batches == 0 { String::new() } else { format!("+{:06}", place.batches) };
+    folder.join(FOLDER).join(format!("epoch-{:05}{within}", place.epoch))
+}
+
+/// Places with a checkpoint, ascending.
+fn places(folder: &Path) -> Result<Vec<Place>, LearnError> {
+    let place = |name: &String| {
+        let place = name.strip_prefix("epoch-")?;
+        let (epoch, batches) = place.split_once('+').unwrap_or((place, "0"));
+        Some(Place { epoch: epoch.parse().ok()?, batches: batches.parse().ok()? })
+    };
+    let mut places: Vec<Place> = names(&folder.join(FOLDER))?.iter().filter_map(place).collect();
+    places.sort_unstable();
+    Ok(places)
+}
+
+/// What lies in a folder, which need not exist.
+fn names(folder: &Path) -> Result<Vec<String>, LearnError> {
+    let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(LearnError::Io { path: folder, source: error }),
+        Err(error) => return Err(LearnError::Io { path: folder.to_owned(), source: error }),
     };
-    let mut epochs = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(LearnError::io(&folder))?.file_name();
-        let number: Option<usize> =
-            name.to_str().and_then(|n| n.strip_prefix("epoch-")).and_then(|n| n.parse().ok());
-        epochs.extend(number);
-    }
-    epochs.sort_unstable();
-    Ok(epochs)
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.map(|e| e.file_name().to_string_lossy().into_owned()).map_err(LearnError::io(folder))
+    };
+    entries.map(name).collect()
 }
 
 fn remove(path: &Path) -> Result<(), LearnError> {

@@ -10,8 +10,10 @@ use humboldt_schemas::results::EpochMetrics;
 pub enum Event<'a> {
     /// A training goes on after this epoch, from an earlier run's checkpoint.
     Resumed {
-        /// The epoch, from 1.
+        /// The epoch, from 1; 0 before the first.
         epoch: usize,
+        /// Batches of the next epoch that are done.
+        batch: usize,
     },
     /// Images were read into memory.
     Loaded {

@@ -35,6 +35,19 @@ pub trait ImageSource: Sync {
     /// # Errors
     /// When the file behind it cannot be read.
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError>;
+
+    /// Whether each epoch has images of its own, which [`ImageSource::of_epoch`] then gives.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// The images of one epoch, from 1; `None` where they are the same in all.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    fn of_epoch(&self, _epoch: usize) -> Result<Option<Box<dyn ImageSource + '_>>, LearnError> {
+        Ok(None)
+    }
 }
 
 /// Batches that wait for the network, besides the one that it works on.

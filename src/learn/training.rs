@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 use humboldt_schemas::card::{Architecture, Loss, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
 
-use super::checkpoint::{self, State};
+use super::checkpoint::{self, State, Within};
 use super::device::Compute;
 use super::error::LearnError;
 use super::input::InputTransform;
@@ -81,7 +81,10 @@ impl Training<'_> {
         let device = self.compute.device().clone().autodiff();
         let found = checkpoint::latest(folder, &fingerprint, self.card.optimiser, self.compute)?;
         let (mut network, mut optimiser, info, mut state) = if let Some(found) = found {
-            if progress.report(Event::Resumed { epoch: found.state.epoch() }).is_break() {
+            if progress
+                .report(Event::Resumed { epoch: found.state.epoch(), batch: found.state.within.batches })
+                .is_break()
+            {
                 return Ok(None);
             }
             // The kill may have come between the checkpoint and what follows from it.
@@ -91,26 +94,37 @@ impl Training<'_> {
         } else {
             let network = ResNet::init(self.architecture, self.seed, &device);
             let moments = Moments::zeros(&network, self.card.optimiser, self.compute.device());
-            let state = State { fingerprint, steps: 0, history: Vec::new() };
+            let state = State { fingerprint, steps: 0, history: Vec::new(), within: Within::default() };
             (network, Optimiser::new(self.card, moments, 0), self.describe(&labels)?, state)
         };
         let mut model = Model::new(&network, info.clone(), self.compute);
         if !self.finished(&state) {
             let transform = model.transform.clone();
-            let total = self.train.len() + self.validation.len();
+            let live = self.train.is_live();
+            let total = if live { 0 } else { self.train.len() } + self.validation.len();
             let done = std::cell::Cell::new(0);
             let loaded = |n: usize| {
                 done.set(done.get() + n);
                 // Loading is short; a wish to stop is heard again at the first batch.
                 let _ = progress.report(Event::Loaded { done: done.get(), total });
             };
-            let train = Inputs::new(self.train, &transform, self.memory, &loaded)?;
+            let stored =
+                if live { None } else { Some(Inputs::new(self.train, &transform, self.memory, &loaded)?) };
             let validation = Inputs::new(self.validation, &transform, self.memory, &loaded)?;
             let start = (Instant::now(), state.steps);
             while !self.finished(&state) {
                 let epoch = state.epoch() + 1;
-                let step = Epoch { training: self, number: epoch, model: &model, labels: &labels, start };
-                let Some(loss) = step.run(&train, &mut network, &mut optimiser, &state, progress)? else {
+                let fresh = self.train.of_epoch(epoch)?;
+                let source = fresh.as_deref().unwrap_or(self.train);
+                let labels: Vec<f64> = (0..source.len()).map(|i| source.label(i)).collect();
+                let fresh = match stored {
+                    Some(_) => None,
+                    None => Some(Inputs::new(source, &transform, 0, &|_| ())?),
+                };
+                let Some(train) = stored.as_ref().or(fresh.as_ref()) else { return Ok(None) };
+                let step =
+                    Epoch { training: self, number: epoch, model: &model, labels: &labels, start, folder };
+                let Some(loss) = step.run(train, &mut network, &mut optimiser, &mut state, progress)? else {
                     return Ok(None);
                 };
                 model = Model::new(&network, ModelInfo { epoch, ..info.clone() }, self.compute);
@@ -119,6 +133,7 @@ impl Training<'_> {
                 };
                 let metrics = self.metrics(&state, &optimiser, loss, &predictions, info.target);
                 state.steps = optimiser.steps;
+                state.within = Within::default();
                 state.history.push(metrics);
                 checkpoint::save(folder, &model, &optimiser.moments, &state)?;
                 Self::settle(folder, &state)?;
@@ -233,6 +248,8 @@ struct Epoch<'a> {
     labels: &'a [f64],
     /// When this run began, and after how many steps.
     start: (Instant, u64),
+    /// Where checkpoints go.
+    folder: &'a Path,
 }
 
 impl Epoch<'_> {
@@ -242,7 +259,7 @@ impl Epoch<'_> {
         inputs: &Inputs,
         network: &mut ResNet,
         optimiser: &mut Optimiser,
-        state: &State,
+        state: &mut State,
         progress: &dyn Progress,
     ) -> Result<Option<f64>, LearnError> {
         let t = self.training;
@@ -254,8 +271,10 @@ impl Epoch<'_> {
             batches.push(batch);
             rest = others;
         }
-        let (mut total, mut stopped) = (0.0, false);
-        inputs.for_each_batch(&batches, |number, input| {
+        let done = state.within.batches;
+        let (mut total, mut stopped) = (state.within.loss, false);
+        inputs.for_each_batch(&batches[done..], |number, input| {
+            let number = done + number;
             let loss = self.step(number, batches[number], &input, network, optimiser)?;
             if !loss.is_finite() {
                 return Err(self.diverged(number, loss, state));
@@ -272,11 +291,30 @@ impl Epoch<'_> {
                 images_per_second,
                 remaining: Duration::from_secs_f64((left * t.card.batch_size) as f64 / images_per_second),
             };
+            let every = t.card.checkpoint_batches;
+            if every > 0 && (number + 1) % every == 0 && number + 1 < batches.len() {
+                self.save(network, optimiser, state, Within { batches: number + 1, loss: total })?;
+            }
             let flow = progress.report(event);
             stopped = flow.is_break();
             Ok(flow)
         })?;
         Ok((!stopped).then(|| total / order.len() as f64))
+    }
+
+    /// A checkpoint within the epoch.
+    fn save(
+        &self,
+        network: &ResNet,
+        optimiser: &Optimiser,
+        state: &mut State,
+        within: Within,
+    ) -> Result<(), LearnError> {
+        let model = Model::new(network, self.model.info().clone(), self.training.compute);
+        state.steps = optimiser.steps;
+        state.within = within;
+        checkpoint::save(self.folder, &model, &optimiser.moments, state)?;
+        checkpoint::prune(self.folder, state)
     }
 
     fn step(

@@ -4,14 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::results::EpochMetrics;
 
 use super::RunFolder;
 use super::evaluation::Evaluation;
-use crate::campaign::make::make_image;
+use crate::campaign::make::ImageMaker;
 use crate::progress::note;
 use crate::report::{self, ErrorBars, EventSample, VoxelImage, WidthReferences};
 use crate::sampling;
@@ -50,7 +48,7 @@ fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
 fn compare(run: &RunFolder) -> Result<()> {
     let card = run.card();
     let bins = card.images.bins;
-    let mut voxeliser = Voxeliser::new(bins)?;
+    let mut maker = ImageMaker::new(bins)?;
     let mut batches = Vec::new();
     let mut voxels = Vec::new();
     for delta_c9 in card.figures.compare_delta_c9 {
@@ -59,9 +57,7 @@ fn compare(run: &RunFolder) -> Result<()> {
         let (events, report) = sampler.generate(stream, card.figures.events);
         sampling::check(&report)?;
         let mut image = vec![0.0; bins.pow(3)];
-        let mut batch = EventBatch::default();
-        let stream = stream.child("image", 0);
-        make_image(&sampler, stream, card.images.events, &mut voxeliser, &mut batch, &mut image)?;
+        maker.dense(&sampler, stream.child("image", 0), card.images.events, &mut image)?;
         batches.push((delta_c9, events));
         voxels.push((delta_c9, image));
     }

@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use humboldt_schemas::card::Split;
+use humboldt_pipeline::store::ImageReader;
+use humboldt_schemas::card::{Split, TrainingImages};
 use humboldt_schemas::provenance::Provenance;
 
 use super::RunFolder;
-use crate::campaign::CampaignImages;
+use crate::campaign::live::LiveImages;
+use crate::campaign::{Campaign, CampaignImages, Shard};
 use crate::learn::{Compute, Event, ImageSource, Model, Training};
 use crate::progress::{Progress, note};
 
@@ -26,8 +28,13 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         return Ok(());
     }
     let campaign = run.campaign()?;
-    let (train, validation) = (campaign.open_shards(Split::Train)?, campaign.open_shards(Split::Validation)?);
-    let (train, validation) = (CampaignImages::new(&train), CampaignImages::new(&validation));
+    let data = card.data();
+    let (stored, validation) = (train_shards(run, &campaign)?, campaign.open_shards(Split::Validation)?);
+    let validation = CampaignImages::new(&validation);
+    let train: Box<dyn ImageSource> = match &stored {
+        Some(shards) => Box::new(CampaignImages::new(shards)),
+        None => Box::new(LiveImages::new(&data, card.training.prior)?),
+    };
     let architecture = card.network.architecture();
     let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());
     provenance.events_per_image = Some(card.images.events);
@@ -37,7 +44,7 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         seed: card.seed,
         events: card.images.events,
         provenance: serde_json::json!({ "provenance": provenance, "card": card }),
-        train: &train,
+        train: train.as_ref(),
         validation: &validation,
         compute,
         memory: MEMORY,
@@ -48,9 +55,9 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     let progress = Progress::new("train", total, "images");
     let trained = training.run(&run.training(), &|event: Event| {
         match event {
-            Event::Resumed { epoch } => {
-                progress.line(&format!("train: goes on after epoch {epoch}"));
-                progress.skip((epoch * images) as u64);
+            Event::Resumed { epoch, batch: batches } => {
+                progress.line(&format!("train: goes on after epoch {epoch} and {batches} batches"));
+                progress.skip((epoch * images + batches * batch) as u64);
             }
             Event::Batch { epoch, batch: index, batches, loss, .. } => {
                 let last = images - (batches - 1) * batch;
@@ -75,4 +82,20 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
     }
     Ok(())
+}
+
+/// The stored images that the network learns from; `None` where they are made as they are due.
+fn train_shards(run: &RunFolder, campaign: &Campaign) -> Result<Option<Vec<(Shard, ImageReader)>>> {
+    match run.card().training.images {
+        TrainingImages::Stored => campaign.open_shards(Split::Train).map(Some),
+        TrainingImages::Live => Ok(None),
+    }
+}
+
+/// The splits whose images a training needs on disk.
+pub fn stored_splits(run: &RunFolder) -> &'static [Split] {
+    match run.card().training.images {
+        TrainingImages::Stored => &[Split::Train, Split::Validation],
+        TrainingImages::Live => &[Split::Validation],
+    }
 }

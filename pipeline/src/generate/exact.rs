@@ -50,6 +50,16 @@ impl ExactDensity {
 
     /// Normalised so that `weight()/4` is the density in (`q2`, `m_kpi`), GeV^-3 (GeV^-2 for a narrow K*, in q2 alone).
     pub(crate) fn terms(&self, q2: f64, m_kpi: f64) -> AngularTerms {
+        self.terms_of_mass(q2, m_kpi, self.of_mass(m_kpi))
+    }
+
+    /// The same with the factor `line(m)/N(m)` given: [`Self::of_mass`].
+    pub(crate) fn terms_of_mass(&self, q2: f64, m_kpi: f64, factor: f64) -> AngularTerms {
+        AngularTerms::from(self.decay.angular_coefficients(q2, m_kpi)) * factor
+    }
+
+    /// `line(m)/N(m)`.
+    pub(crate) fn of_mass(&self, m_kpi: f64) -> f64 {
         let line = match self.shape {
             // Rounding may take a mass at either limit out of the range.
             LineShape::BreitWigner => {
@@ -57,7 +67,7 @@ impl ExactDensity {
             }
             LineShape::Narrow => 1.0,
         };
-        AngularTerms::from(self.decay.angular_coefficients(q2, m_kpi)) * (line / self.slice_norm(m_kpi))
+        line / self.slice_norm(m_kpi)
     }
 
     /// `N(m)`, the rate over the whole of q2 at one K pi mass, from its Chebyshev series.

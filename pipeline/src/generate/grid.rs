@@ -39,26 +39,20 @@ pub(crate) struct Grid {
     pub(crate) doubt: f64,
     /// The exact rate in this patch as a part of all, by Simpson's rule.
     pub(crate) integral: f64,
-    /// Whether the terms are farther from straight along x than along y.
-    pub(crate) split_along_x: bool,
+    fine: Fine,
 }
 
 impl Grid {
     pub(crate) fn new(exact: &ExactDensity, patch: Patch) -> Self {
         let nodes_x = if patch.t_span > 0.0 { NODES } else { 1 };
-        let fine = Fine::new(exact, &patch, nodes_x);
+        Self::from_fine(patch, nodes_x, Fine::new(exact, &patch, nodes_x, |_, _| None))
+    }
+
+    fn from_fine(patch: Patch, nodes_x: usize, fine: Fine) -> Self {
         let terms = fine.fitted();
         let bounds = fine.bounds(&terms);
-        let mut grid = Self {
-            patch,
-            nodes_x,
-            terms,
-            bounds,
-            weight: 0.0,
-            doubt: 0.0,
-            integral: fine.integral(),
-            split_along_x: nodes_x > 1 && fine.curvature(true) > fine.curvature(false),
-        };
+        let mut grid =
+            Self { patch, nodes_x, terms, bounds, weight: 0.0, doubt: 0.0, integral: fine.integral(), fine };
         for node in 0..grid.terms.len() {
             let weight = grid.terms[node].weight() * grid.share(node);
             grid.weight += weight;
@@ -67,9 +61,22 @@ impl Grid {
         grid
     }
 
-    /// Its halves along the axis that is farther from straight.
-    pub(crate) fn halves(&self) -> [Patch; 2] {
-        if self.split_along_x { self.patch.halves_along_x() } else { self.patch.halves_along_y() }
+    /// Its halves along the axis along which the terms are farther from straight.
+    pub(crate) fn halves(&self, exact: &ExactDensity) -> [Self; 2] {
+        let fine = &self.fine;
+        let along_x = self.nodes_x > 1 && fine.curvature(true) > fine.curvature(false);
+        let patches = if along_x { self.patch.halves_along_x() } else { self.patch.halves_along_y() };
+        let starts = if along_x { [(0, 0), (fine.size_x / 2, 0)] } else { [(0, 0), (0, fine.size_y / 2)] };
+        std::array::from_fn(|half| {
+            // Every other point is known already; its Jacobian is half of what it was.
+            let known = |i: usize, j: usize| {
+                let (i, j) = if along_x { (i, 2 * j) } else { (2 * i, j) };
+                (i % 2 == 0 && j % 2 == 0)
+                    .then(|| fine.at(starts[half].0 + i / 2, starts[half].1 + j / 2) * 0.5)
+            };
+            let fine = Fine::new(exact, &patches[half], self.nodes_x, known);
+            Self::from_fine(patches[half], self.nodes_x, fine)
+        })
     }
 
     /// The part of a full cell's area that a node's hat function covers: half at edges, a quarter at corners.
@@ -89,6 +96,7 @@ pub(crate) fn rise(bound: f64) -> f64 {
 }
 
 /// Exact terms at twice the resolution of the nodes.
+#[derive(Debug)]
 struct Fine {
     terms: Vec<AngularTerms>,
     size_x: usize,
@@ -96,16 +104,25 @@ struct Fine {
 }
 
 impl Fine {
-    fn new(exact: &ExactDensity, patch: &Patch, nodes_x: usize) -> Self {
+    /// `known` gives the terms of points that need no evaluation.
+    fn new(
+        exact: &ExactDensity,
+        patch: &Patch,
+        nodes_x: usize,
+        known: impl Fn(usize, usize) -> Option<AngularTerms>,
+    ) -> Self {
         let (size_x, size_y) = (2 * nodes_x - 1, 2 * NODES - 1);
-        let terms = (0..size_x * size_y)
-            .map(|at| {
-                let x = if size_x > 1 { (at / size_y) as f64 / (size_x - 1) as f64 } else { 0.0 };
-                let y = (at % size_y) as f64 / (size_y - 1) as f64;
-                let point = patch.map(x, y);
-                exact.terms(point.q2, point.m_kpi) * point.jacobian
-            })
-            .collect();
+        let mut terms = Vec::with_capacity(size_x * size_y);
+        for i in 0..size_x {
+            let x = if size_x > 1 { i as f64 / (size_x - 1) as f64 } else { 0.0 };
+            let of_mass = exact.of_mass(patch.map(x, 0.0).m_kpi);
+            terms.extend((0..size_y).map(|j| {
+                known(i, j).unwrap_or_else(|| {
+                    let point = patch.map(x, j as f64 / (size_y - 1) as f64);
+                    exact.terms_of_mass(point.q2, point.m_kpi, of_mass) * point.jacobian
+                })
+            }));
+        }
         Self { terms, size_x, size_y }
     }
 

@@ -6,7 +6,9 @@
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
 
 use std::f32::consts::FRAC_PI_2;
+use std::hint::select_unpredictable;
 
+use super::gather::Gathered;
 use super::patch::Patch;
 use super::table::{AliasColumn, CandidatePoint, DOUBT_FLOOR, Table};
 use crate::rng::BlockRng;
@@ -15,8 +17,11 @@ use humboldt_physics::LineShape;
 /// Candidates at a time: the arrays stay in the first-level cache.
 pub(crate) const CHUNK: usize = 128;
 
+/// One number of each candidate.
+pub(crate) type Column = [f32; CHUNK];
+
 /// Random words for each candidate.
-const WORDS: usize = 5;
+const WORDS: usize = 10;
 
 /// The largest f32 below pi: chi must not leave its range by rounding.
 const BELOW_PI: f32 = 3.141_592_5;
@@ -24,35 +29,27 @@ const BELOW_PI: f32 = 3.141_592_5;
 /// Candidates and what they were drawn from.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {
-    words: [[u64; CHUNK]; WORDS],
-    even: [[f32; CHUNK]; 6],
-    harmonics: [[f32; CHUNK]; 6],
-    doubt: [f32; CHUNK],
-    map: [[f32; CHUNK]; 7],
+    words: [[u32; CHUNK]; WORDS],
+    gathered: Gathered,
     node: [u32; CHUNK],
-    pub(crate) patch: [u32; CHUNK],
-    pub(crate) x: [f32; CHUNK],
-    pub(crate) y: [f32; CHUNK],
-    pub(crate) q2: [f32; CHUNK],
-    pub(crate) cos_theta_l: [f32; CHUNK],
-    pub(crate) cos_theta_k: [f32; CHUNK],
-    pub(crate) chi: [f32; CHUNK],
-    pub(crate) m_kpi: [f32; CHUNK],
+    x: Column,
+    y: Column,
+    pub(crate) q2: Column,
+    pub(crate) cos_theta_l: Column,
+    pub(crate) cos_theta_k: Column,
+    pub(crate) chi: Column,
+    pub(crate) m_kpi: Column,
     /// 1 where the bounds do not settle whether the candidate is an event.
     pub(crate) open: [u32; CHUNK],
 }
 
 impl Chunk {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         let zeros = [0.0; CHUNK];
         Self {
             words: [[0; CHUNK]; WORDS],
-            even: [zeros; 6],
-            harmonics: [zeros; 6],
-            doubt: zeros,
-            map: [zeros; 7],
+            gathered: Gathered::new(),
             node: [0; CHUNK],
-            patch: [0; CHUNK],
             x: zeros,
             y: zeros,
             q2: zeros,
@@ -66,47 +63,25 @@ impl Chunk {
 
     /// Draws all candidates anew, in the widest vectors that this processor has.
     pub(crate) fn draw(&mut self, table: &Table, rng: &mut BlockRng) {
-        self.prepare(table, rng);
-        pulp::Arch::new().dispatch(Arithmetic { chunk: self, table });
+        let arch = pulp::Arch::new();
+        arch.dispatch(Choice { chunk: self, table, rng });
+        self.gathered.fill(table, &self.node);
+        arch.dispatch(Arithmetic { chunk: self, table });
     }
 
-    fn prepare(&mut self, table: &Table, rng: &mut BlockRng) {
-        rng.fill_words(self.words.as_flattened_mut());
-        self.choose_nodes(table);
-    }
-
-    /// Nodes by the alias table, from the upper half of word 0; copies their numbers into arrays.
+    /// Nodes by the alias table, from word 0.
+    #[inline(always)]
     fn choose_nodes(&mut self, table: &Table) {
         let columns = table.alias.len() as u64;
         for i in 0..CHUNK {
-            let product = (self.words[0][i] >> 32) * columns;
+            let product = u64::from(self.words[0][i]) * columns;
             let own = (product >> 32) as u32;
             let AliasColumn { threshold, other } = table.alias[own as usize];
-            let keep = 0_u32.wrapping_sub(u32::from((product as u32) < threshold));
-            let chosen = other ^ ((own ^ other) & keep);
-            // Touching the node already here keeps many cache misses in flight; the copy below would wait for each.
-            self.node[i] = chosen;
-            self.patch[i] = table.nodes[chosen as usize].patch;
-        }
-        for i in 0..CHUNK {
-            let node = &table.nodes[self.node[i] as usize];
-            for k in 0..6 {
-                self.even[k][i] = node.even[k];
-                self.harmonics[k][i] = node.harmonics[k];
-            }
-            self.doubt[i] = node.doubt;
-            self.x[i] = node.x;
-            self.y[i] = node.y;
-            let map = &table.maps[node.patch as usize];
-            let [c0, c1, c2] = map.curve;
-            let numbers = [map.t_low, map.t_span, map.q2_low, map.q2_high, c0, c1, c2];
-            for (column, number) in self.map.iter_mut().zip(numbers) {
-                column[i] = number;
-            }
+            self.node[i] = select_unpredictable((product as u32) < threshold, own, other);
         }
     }
 
-    /// (x, y) from the nodes' hat functions (word 1), and the masses there.
+    /// (x, y) from the nodes' hat functions (words 2 and 3), and the masses there.
     #[inline(always)]
     fn draw_masses(&mut self, table: &Table) {
         let step_x = if table.nodes_x > 1 { 1.0 / (table.nodes_x - 1) as f32 } else { 0.0 };
@@ -114,11 +89,11 @@ impl Chunk {
         let m_b = table.exact.decay().m_b_meson() as f32;
         let pole = LineShape::pole() as f32;
         let width = 2.0 * Patch::HALF_WIDTH as f32;
-        let [t_low, t_span, q2_low, q2_high, c0, c1, c2] = &self.map;
+        let [t_low, t_span, q2_low, q2_high, c0, c1, c2, _] = &self.gathered.map;
+        let (node_x, node_y) = (&self.gathered.even[7], &self.gathered.harmonics[6]);
         for i in 0..CHUNK {
-            let word = self.words[1][i];
-            let x = folded(self.x[i] + step_x * triangular(word as u32));
-            let y = folded(self.y[i] + step_y * triangular((word >> 32) as u32));
+            let x = folded(node_x[i] + step_x * triangular(self.words[2][i]));
+            let y = folded(node_y[i] + step_y * triangular(self.words[3][i]));
             let t = t_low[i] + t_span[i] * x;
             let m = pole + width * t / (1.0 - t * t);
             let end_point = (m_b - m) * (m_b - m) * (1.0 - 4.0 * f32::EPSILON);
@@ -131,24 +106,24 @@ impl Chunk {
         }
     }
 
-    /// The cosines from one of the six products (lower half of word 0), as order statistics of words 2 and 3.
+    /// The cosines from one of the six products (word 1), as order statistics of words 4 to 7.
     #[inline(always)]
     fn draw_cosines(&mut self) {
-        let [t0, t1, t2, l0, l1, l2] = &self.even;
+        let [t0, t1, t2, l0, l1, l2, ..] = &self.gathered.even;
         for i in 0..CHUNK {
             let t_sum = 2.0 * (t0[i] + t1[i] + t2[i]);
             let weight = t_sum + (l0[i] + l1[i] + l2[i]);
-            let pick = unit24(self.words[0][i] as u32) * weight;
+            let pick = unit24(self.words[1][i]) * weight;
             let transverse = pick < t_sum;
 
-            let (a, b, c) = three(self.words[2][i]);
+            let (a, b, c) = three(self.words[4][i], self.words[5][i]);
             let (low, high) = (smaller(a, b), larger(a, b));
             let middle = larger(low, smaller(high, c));
             let of_two = if a.abs() > b.abs() { a } else { b };
             let farthest = if of_two.abs() > c.abs() { of_two } else { c };
             self.cos_theta_k[i] = if transverse { middle } else { farthest };
 
-            let (a, b, c) = three(self.words[3][i]);
+            let (a, b, c) = three(self.words[6][i], self.words[7][i]);
             let (low, high) = (smaller(a, b), larger(a, b));
             let (first, middle, last) = (smaller(low, c), larger(low, smaller(high, c)), larger(high, c));
             let pick = if transverse { 0.5 * pick } else { pick - t_sum };
@@ -159,15 +134,14 @@ impl Chunk {
         }
     }
 
-    /// Chi from word 4: uniform modulo pi/2, then one of four; and whether the exact density has to decide.
+    /// Chi from words 8 and 9: uniform modulo pi/2, then one of four; and whether the exact density has to decide.
     #[inline(always)]
     fn draw_chi(&mut self) {
-        let [t0, t1, t2, l0, l1, l2] = &self.even;
-        let [j3, j4, j5, j7, j8, j9] = &self.harmonics;
+        let [t0, t1, t2, l0, l1, l2, doubt, _] = &self.gathered.even;
+        let [j3, j4, j5, j7, j8, j9, ..] = &self.gathered.harmonics;
         for i in 0..CHUNK {
-            let word = self.words[4][i];
             let (c_l, c_k) = (self.cos_theta_l[i], self.cos_theta_k[i]);
-            let phi = FRAC_PI_2 * (unit24(word as u32) - 0.5);
+            let phi = FRAC_PI_2 * (unit24(self.words[8][i]) - 0.5);
             let (sin, cos) = sin_cos(phi);
 
             let (sin2_l, sin2_k, cos2_k) = ((1.0 - c_l) * (1.0 + c_l), (1.0 - c_k) * (1.0 + c_k), c_k * c_k);
@@ -188,7 +162,7 @@ impl Chunk {
             let p1 = even + quarter - second;
             let p2 = even - here + second;
             let p3 = even - quarter - second;
-            let pick = unit24((word >> 32) as u32) * (4.0 * even);
+            let pick = unit24(self.words[9][i]) * (4.0 * even);
             let (to_1, to_2, to_3) = (p0, p0 + p1, p0 + p1 + p2);
             let opposite = if phi > 0.0 { phi - BELOW_PI } else { phi + BELOW_PI };
             let upper = if pick < to_3 { opposite } else { phi - FRAC_PI_2 };
@@ -202,19 +176,17 @@ impl Chunk {
             let density = if pick < to_2 { lower_density } else { upper_density };
 
             let weight = 2.0 * (t0[i] + t1[i] + t2[i]) + (l0[i] + l1[i] + l2[i]);
-            let bound = self.doubt[i] * (even + DOUBT_FLOOR as f32 * weight);
+            let bound = doubt[i] * (even + DOUBT_FLOOR as f32 * weight);
             self.open[i] = u32::from(pick - start >= density - 2.0 * bound);
         }
     }
 
     /// One candidate in full precision.
-    pub(crate) fn point(&self, i: usize) -> CandidatePoint {
+    pub(crate) fn point(&self, table: &Table, i: usize) -> CandidatePoint {
         CandidatePoint {
-            patch: self.patch[i] as usize,
+            patch: table.nodes[self.node[i] as usize].patch(),
             x: f64::from(self.x[i]),
             y: f64::from(self.y[i]),
-            m_kpi: f64::from(self.m_kpi[i]),
-            q2: f64::from(self.q2[i]),
             cos_theta_l: f64::from(self.cos_theta_l[i]),
             cos_theta_k: f64::from(self.cos_theta_k[i]),
             chi: f64::from(self.chi[i]),
@@ -231,7 +203,24 @@ impl Chunk {
     }
 }
 
-/// What is compiled once for each kind of vectors.
+/// What needs random words alone; compiled once for each kind of vectors.
+struct Choice<'a> {
+    chunk: &'a mut Chunk,
+    table: &'a Table,
+    rng: &'a mut BlockRng,
+}
+
+impl pulp::NullaryFnOnce for Choice<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.rng.fill_words(self.chunk.words.as_flattened_mut());
+        self.chunk.choose_nodes(self.table);
+    }
+}
+
+/// What needs the nodes; compiled once for each kind of vectors.
 struct Arithmetic<'a> {
     chunk: &'a mut Chunk,
     table: &'a Table,
@@ -279,12 +268,11 @@ fn triangular(bits: u32) -> f32 {
     ((bits & 0xffff) + (bits >> 16)).cast_signed() as f32 * STEP + (STEP - 1.0)
 }
 
-/// Three uniform numbers in (-1, 1) of 21 bits each.
+/// Three uniform numbers in (-1, 1) of 21 bits each, of two words.
 #[inline(always)]
-fn three(word: u64) -> (f32, f32, f32) {
+fn three(low: u32, high: u32) -> (f32, f32, f32) {
     const STEP: f32 = 1.0 / 1_048_576.0;
     let centred = |bits: u32| bits.cast_signed() as f32 * STEP + (0.5 * STEP - 1.0);
-    let (low, high) = (word as u32, (word >> 32) as u32);
     (centred(low >> 11), centred(high >> 11), centred((low & 0x7ff) << 10 | (high & 0x3ff)))
 }
 
@@ -316,7 +304,8 @@ mod tests {
         let mut rng_narrow = rng_wide.clone();
         for _ in 0..500 {
             wide.draw(&table, &mut rng_wide);
-            narrow.prepare(&table, &mut rng_narrow);
+            Choice { chunk: &mut narrow, table: &table, rng: &mut rng_narrow }.call();
+            narrow.gathered.fill_narrow(&table, &narrow.node);
             Arithmetic { chunk: &mut narrow, table: &table }.call();
             assert_eq!(wide.open, narrow.open);
             let columns = |chunk: &Chunk| {

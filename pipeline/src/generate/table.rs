@@ -9,19 +9,21 @@
 use std::fmt;
 
 use humboldt_physics::{Decay, LineShape};
+use rayon::prelude::*;
 
 use super::angles::{AngularTerms, Direction};
 use super::exact::ExactDensity;
 use super::grid::{Grid, ISOTROPIC_FLOOR, NODES, rise};
 use super::patch::Patch;
-use super::regions::regions;
+use super::regions::{Region, regions};
 use crate::PipelineError;
 
 /// Patches are divided until at most this part of the candidates needs the exact density, ...
 const TARGET_DOUBT: f64 = 4e-3;
 
-/// ... or until there are this many: 64 bytes for each of the 81 nodes of a patch.
-const MOST_PATCHES: usize = 256;
+/// ... or until there are this many: 72 bytes for each of the 81 nodes of a patch. Charmonium takes half of them, a
+/// smooth rate some 150.
+const MOST_PATCHES: usize = 2048;
 
 /// `delta = doubt * (even part + DOUBT_FLOOR * weight)` in terms of the raised coefficients; see [`rise`].
 pub(crate) const DOUBT_FLOOR: f64 = ISOTROPIC_FLOOR / 9.0;
@@ -30,26 +32,16 @@ pub(crate) const DOUBT_FLOOR: f64 = ISOTROPIC_FLOOR / 9.0;
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Node {
-    /// `t0 t1 t2 l0 l1 l2` raised by the bound.
-    pub(crate) even: [f32; 6],
-    /// `J3 J4 J5 J7 J8 J9`.
-    pub(crate) harmonics: [f32; 6],
-    /// The bound: see [`DOUBT_FLOOR`].
-    pub(crate) doubt: f32,
-    pub(crate) x: f32,
-    pub(crate) y: f32,
-    pub(crate) patch: u32,
+    /// `t0 t1 t2 l0 l1 l2` raised by the bound; the bound, see [`DOUBT_FLOOR`]; x.
+    pub(crate) even: [f32; 8],
+    /// `J3 J4 J5 J7 J8 J9`; y; the number of the patch, as bits.
+    pub(crate) harmonics: [f32; 8],
 }
 
-/// A patch in the precision of the columns; limits are rounded inwards.
+/// A patch in the precision of the columns, limits rounded inwards: `t_low t_span q2_low q2_high`, the curve, 0.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PatchMap {
-    pub(crate) t_low: f32,
-    pub(crate) t_span: f32,
-    pub(crate) q2_low: f32,
-    pub(crate) q2_high: f32,
-    pub(crate) curve: [f32; 3],
-}
+#[repr(align(32))]
+pub(crate) struct PatchMap(pub(crate) [f32; 8]);
 
 /// One column of Walker's alias table: below `threshold` (of 2^32) the column's own node, else the other.
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +74,10 @@ impl Table {
         envelope: f64,
     ) -> Result<Self, PipelineError> {
         let exact = ExactDensity::new(decay, shape);
-        let mut grids: Vec<Grid> = windows
-            .iter()
-            .flat_map(|window| regions(decay, exact.m_range(), *window))
-            .map(|region| Grid::new(&exact, Patch::new(&region, decay.m_b_meson())))
-            .collect();
-        refine(&exact, &mut grids);
+        let regions: Vec<Region> =
+            windows.iter().flat_map(|window| regions(decay, exact.m_range(), *window)).collect();
+        let whole = |region| Grid::new(&exact, Patch::new(region, decay.m_b_meson()));
+        let grids = refine(&exact, regions.par_iter().map(whole).collect());
 
         let total: f64 = grids.iter().map(|grid| grid.weight).sum();
         if !(total.is_finite() && total > 0.0) {
@@ -103,7 +93,7 @@ impl Table {
                 let (node, weight) = raised(&terms, grid.bounds[at]);
                 let x = if nodes_x == 1 { 0.0 } else { (at / NODES) as f32 / (NODES - 1) as f32 };
                 let y = (at % NODES) as f32 / (NODES - 1) as f32;
-                nodes.push(Node { x, y, patch, ..node });
+                nodes.push(node.placed(x, y, patch));
                 weights.push(weight * grid.share(at));
             }
         }
@@ -120,11 +110,12 @@ impl Table {
     }
 
     /// The densities at a point of a patch: exact, raised (what candidates follow) and lowered (what is accepted
-    /// untested), in the same units.
+    /// untested), in the same units. The point is that of the patch: a column of f32 holds 300 values of q2 within the
+    /// half width of the J/psi, too few to tell the rate to the precision of the bounds.
     pub(crate) fn densities(&self, at: &CandidatePoint) -> Densities {
         let direction = Direction::new(at.cos_theta_l, at.cos_theta_k, at.chi);
-        let jacobian = self.patches[at.patch].map(at.x, at.y).jacobian;
-        let exact = self.exact.terms(at.q2, at.m_kpi).at(&direction) * jacobian;
+        let point = self.patches[at.patch].map(at.x, at.y);
+        let exact = self.exact.terms(point.q2, point.m_kpi).at(&direction) * point.jacobian;
 
         let (mut raised, mut lowered) = (0.0, 0.0);
         for (i, weight_x) in hats(at.x, self.nodes_x) {
@@ -133,7 +124,7 @@ impl Table {
                 let terms = node.terms();
                 let high = terms.at(&direction);
                 let bound =
-                    f64::from(node.doubt) * (terms.even_at(&direction) + DOUBT_FLOOR * terms.weight());
+                    f64::from(node.even[6]) * (terms.even_at(&direction) + DOUBT_FLOOR * terms.weight());
                 raised += weight_x * weight_y * high;
                 lowered += weight_x * weight_y * (high - 2.0 * bound).max(0.0);
             }
@@ -148,8 +139,6 @@ pub(crate) struct CandidatePoint {
     pub(crate) patch: usize,
     pub(crate) x: f64,
     pub(crate) y: f64,
-    pub(crate) m_kpi: f64,
-    pub(crate) q2: f64,
     pub(crate) cos_theta_l: f64,
     pub(crate) cos_theta_k: f64,
     pub(crate) chi: f64,
@@ -164,6 +153,20 @@ pub(crate) struct Densities {
 }
 
 impl Node {
+    /// The same at a place in a patch.
+    fn placed(mut self, x: f32, y: f32, patch: u32) -> Self {
+        self.even[7] = x;
+        self.harmonics[6] = y;
+        self.harmonics[7] = f32::from_bits(patch);
+        self
+    }
+
+    /// The number of its patch.
+    #[inline]
+    pub(crate) const fn patch(&self) -> usize {
+        self.harmonics[7].to_bits() as usize
+    }
+
     fn terms(&self) -> AngularTerms {
         let [even, harmonics] = [self.even, self.harmonics];
         AngularTerms(std::array::from_fn(|i| f64::from(if i < 6 { even[i] } else { harmonics[i - 6] })))
@@ -173,13 +176,10 @@ impl Node {
 impl From<&Patch> for PatchMap {
     fn from(patch: &Patch) -> Self {
         let (low, high) = (patch.q2_low as f32, patch.q2_high as f32);
-        Self {
-            t_low: patch.t_low as f32,
-            t_span: patch.t_span as f32,
-            q2_low: if f64::from(low) < patch.q2_low { low.next_up() } else { low },
-            q2_high: if f64::from(high) > patch.q2_high { high.next_down() } else { high },
-            curve: patch.curve.map(|c| c as f32),
-        }
+        let low = if f64::from(low) < patch.q2_low { low.next_up() } else { low };
+        let high = if f64::from(high) > patch.q2_high { high.next_down() } else { high };
+        let [c0, c1, c2] = patch.curve.map(|c| c as f32);
+        Self([patch.t_low as f32, patch.t_span as f32, low, high, c0, c1, c2, 0.0])
     }
 }
 
@@ -188,13 +188,11 @@ fn raised(terms: &AngularTerms, bound: f64) -> (Node, f64) {
     let doubt = bound / (1.0 + bound);
     let weight = terms.weight() * (1.0 + rise(bound));
     let even = |i: usize| ((terms.0[i] + doubt * DOUBT_FLOOR * weight) / (1.0 - doubt)) as f32;
+    let [t0, t1, t2, l0, l1, l2] = std::array::from_fn(even);
+    let [j3, j4, j5, j7, j8, j9] = std::array::from_fn(|i| terms.0[6 + i] as f32);
     let node = Node {
-        even: std::array::from_fn(even),
-        harmonics: std::array::from_fn(|i| terms.0[6 + i] as f32),
-        doubt: doubt as f32,
-        x: 0.0,
-        y: 0.0,
-        patch: 0,
+        even: [t0, t1, t2, l0, l1, l2, doubt as f32, 0.0],
+        harmonics: [j3, j4, j5, j7, j8, j9, 0.0, 0.0],
     };
     (node, weight)
 }
@@ -210,17 +208,27 @@ fn hats(x: f64, nodes: usize) -> [(usize, f64); 2] {
     [(low, 1.0 - part), (low + 1, part)]
 }
 
-/// Divides the patch with most doubt until the target is met.
-fn refine(exact: &ExactDensity, grids: &mut Vec<Grid>) {
-    while grids.len() < MOST_PATCHES {
+/// Divides the patches with most doubt, on all threads, until the target is met.
+fn refine(exact: &ExactDensity, mut grids: Vec<Grid>) -> Vec<Grid> {
+    loop {
         let weight: f64 = grids.iter().map(|grid| grid.weight).sum();
-        let doubt: f64 = grids.iter().map(|grid| grid.doubt).sum();
-        let worst = (0..grids.len()).max_by(|a, b| grids[*a].doubt.total_cmp(&grids[*b].doubt));
-        let Some(worst) = worst.filter(|_| doubt > TARGET_DOUBT * weight) else {
-            return;
-        };
-        let grid = grids.swap_remove(worst);
-        grids.extend(grid.halves().map(|patch| Grid::new(exact, patch)));
+        let mut excess = grids.iter().map(|grid| grid.doubt).sum::<f64>() - TARGET_DOUBT * weight;
+        let room = MOST_PATCHES.saturating_sub(grids.len());
+        // Which ones does not depend on the number of threads; a half has at most half of the doubt.
+        grids.sort_by(|a, b| b.doubt.total_cmp(&a.doubt));
+        let largest = grids.first().map_or(0.0, |grid| grid.doubt);
+        let worst = grids.iter().take(room).take_while(|grid| {
+            let divide = excess > 0.0 && grid.doubt > 0.5 * largest;
+            excess -= 0.5 * grid.doubt;
+            divide
+        });
+        let count = worst.count();
+        if count == 0 {
+            return grids;
+        }
+        let halves: Vec<[Grid; 2]> = grids[..count].par_iter().map(|grid| grid.halves(exact)).collect();
+        grids.drain(..count);
+        grids.extend(halves.into_iter().flatten());
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Not compressed, so that pyarrow maps the file into memory and this program reads any image with one read.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,9 +16,10 @@ use arrow::ipc::reader::{FileReader, FileReaderBuilder};
 use arrow::ipc::writer::FileWriter;
 use arrow::ipc::{self, Block, root_as_footer, root_as_message};
 use humboldt_schemas::provenance::Provenance;
-use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES};
+use humboldt_schemas::voxels::{Axis, BITMAP, DELTA_C9, IMAGES};
 use serde_json::json;
 
+use super::arrow_compact;
 use super::atomic::PartFile;
 use super::index::{Decode, Index, Source, read_at};
 use super::metadata::{self, first_line};
@@ -27,7 +29,10 @@ use crate::PipelineError;
 pub(super) const MAGIC: &[u8] = b"ARROW1";
 
 /// A record batch has at most so many bytes of images (but one image at least).
-const BATCH_BYTES: usize = 8 << 20;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
+
+/// Metadata that names the axes of compact images.
+pub(super) const AXES_KEY: &str = "axes";
 
 const EXTENSION_NAME: &str = "ARROW:extension:name";
 const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
@@ -46,7 +51,7 @@ impl Writer {
     pub(super) fn create(
         part: PartFile,
         bins: usize,
-        provenance: &Provenance,
+        provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
         // At most 256^3.
@@ -57,7 +62,10 @@ impl Writer {
         let images = Field::new(IMAGES, DataType::FixedSizeList(Arc::clone(&item), cells), false)
             .with_metadata(extension.map(|(key, value)| (key.to_owned(), value)));
         let fields = vec![images, Field::new(DELTA_C9, DataType::Float64, false)];
-        let schema = Schema::new_with_metadata(fields, metadata::entries(&path, provenance)?);
+        let schema = Schema::new_with_metadata(
+            fields,
+            BTreeMap::from_iter(metadata::known_entries(&path, provenance)?),
+        );
         let file = FileWriter::try_new(part, &schema).map_err(|e| io_error(&path, e))?;
         let rows = (BATCH_BYTES / (4 * cells as usize)).max(1);
         Ok(Self { file, item, cells, rows, images: Vec::new(), labels: Vec::new() })
@@ -99,10 +107,9 @@ impl Writer {
     }
 }
 
-/// The schema of an Arrow IPC file and its record batches, which lie within the file.
-pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<Block>), PipelineError> {
+/// The footer of an Arrow IPC file, and where it begins.
+fn footer_bytes(path: &Path, file: &File, len: u64) -> Result<(Vec<u8>, u64), PipelineError> {
     let truncated = || PipelineError::corrupt(path, "truncated: the end of an Arrow IPC file is missing");
-    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(&e)));
     let mut end = [0_u8; 10];
     let end_at = len.checked_sub(10).ok_or_else(truncated)?;
     read_at(path, file, end_at, &mut end)?;
@@ -113,6 +120,27 @@ pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<
     let footer_at = end_at.checked_sub(size).ok_or_else(truncated)?;
     let mut bytes = vec![0; size as usize];
     read_at(path, file, footer_at, &mut bytes)?;
+    Ok((bytes, footer_at))
+}
+
+/// The metadata `key` of the footer itself, which is written last.
+pub(super) fn footer_metadata(
+    path: &Path,
+    file: &File,
+    len: u64,
+    key: &str,
+) -> Result<Option<String>, PipelineError> {
+    let (bytes, _) = footer_bytes(path, file, len)?;
+    let footer = root_as_footer(&bytes)
+        .map_err(|e| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(&e))))?;
+    let mut entries = footer.custom_metadata().into_iter().flatten();
+    Ok(entries.find(|entry| entry.key() == Some(key)).and_then(|entry| entry.value()).map(str::to_owned))
+}
+
+/// The schema of an Arrow IPC file and its record batches, which lie within the file.
+pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<Block>), PipelineError> {
+    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(&e)));
+    let (bytes, footer_at) = footer_bytes(path, file, len)?;
     let footer = root_as_footer(&bytes).map_err(|e| damaged(e.to_string()))?;
     let schema = footer.schema().ok_or_else(|| damaged("no schema".to_owned()))?;
     let schema = try_fb_to_schema(schema).map_err(|e| damaged(e.to_string()))?;
@@ -158,6 +186,9 @@ pub(super) fn rows(path: &Path, file: &File, blocks: &[Block]) -> Result<usize, 
 /// Finds images, labels and provenance in the Arrow IPC file `path` of `len` bytes.
 pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, PipelineError> {
     let (schema, blocks) = footer(path, file, len)?;
+    if schema.column_with_name(IMAGES).is_none() && schema.column_with_name(BITMAP).is_some() {
+        return arrow_compact::index(path, file, len);
+    }
     let provenance = metadata::provenance(path, |key| schema.metadata.get(key).map(ToString::to_string))?;
     let column = |name: &str| {
         schema

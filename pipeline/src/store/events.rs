@@ -14,7 +14,7 @@ use humboldt_schemas::events::{EVENT_COLUMNS, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -22,6 +22,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::atomic::PartFile;
 use super::index::read_at;
+use super::parquet_table::ParquetTable;
 use super::{arrow as arrow_file, arrow_batches, metadata};
 use crate::{EventBatch, PipelineError};
 
@@ -48,7 +49,7 @@ pub struct EventWriter {
 }
 
 enum Sink {
-    Parquet(Box<ArrowWriter<PartFile>>),
+    Parquet(Box<ParquetTable>),
     Arrow(Box<FileWriter<PartFile>>),
 }
 
@@ -83,15 +84,13 @@ impl EventWriter {
                     .set_compression(Compression::ZSTD(ZstdLevel::default()))
                     .set_encoding(Encoding::BYTE_STREAM_SPLIT)
                     .set_dictionary_enabled(false)
-                    .set_max_row_group_row_count(Some(ROWS))
                     .set_key_value_metadata(Some(metadata))
                     .build();
                 // Without Arrow's own copy of the schema pyarrow shows the metadata with the schema.
                 let options =
                     ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-                let part = PartFile::create(path)?;
-                let writer = ArrowWriter::try_new_with_options(part, Arc::clone(&schema), options);
-                Sink::Parquet(Box::new(writer.map_err(|e| parquet_io_error(path, e))?))
+                let table = ParquetTable::new(PartFile::create(path)?, &schema, options, ROWS);
+                Sink::Parquet(Box::new(table.map_err(|e| parquet_io_error(path, e))?))
             }
             Some("arrow") => {
                 let with_metadata = schema.as_ref().clone().with_metadata(metadata);
@@ -135,9 +134,9 @@ impl EventWriter {
         }
         for start in (0..events.len()).step_by(ROWS) {
             let end = events.len().min(start + ROWS);
-            let columns = events.columns().map(|column| {
-                Arc::new(Float32Array::from_iter_values(column[start..end].iter().copied())) as ArrayRef
-            });
+            let columns = events
+                .columns()
+                .map(|column| Arc::new(Float32Array::from(column[start..end].to_vec())) as ArrayRef);
             let further =
                 extra.iter().map(|c| Arc::new(Float64Array::from(c[start..end].to_vec())) as ArrayRef);
             let columns = columns.into_iter().chain(further).collect();
@@ -157,7 +156,7 @@ impl EventWriter {
     /// [`PipelineError::Io`]; there is then no new file.
     pub fn finish(self) -> Result<(), PipelineError> {
         match self.sink {
-            Sink::Parquet(writer) => writer.into_inner().map_err(|e| parquet_io_error(&self.path, e))?,
+            Sink::Parquet(table) => table.finish().map_err(|e| parquet_io_error(&self.path, e))?,
             Sink::Arrow(writer) => writer.into_inner().map_err(|e| arrow_file::io_error(&self.path, e))?,
         }
         .commit()

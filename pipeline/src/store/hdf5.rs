@@ -17,12 +17,13 @@ use hdf5::plist::file_access::{FileAccessBuilder, LibraryVersion};
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Location};
 use humboldt_schemas::provenance::Provenance;
-use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
+use humboldt_schemas::voxels::{Axis, BITMAP, DELTA_C9, IMAGES, LABELS};
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
 use super::hdf5_chunks::{read_chunk, write_chunk};
+use super::hdf5_compact;
 use super::index::{Decode, Index, Source, inflate, read_at, with_scratch};
 use super::metadata;
 use crate::PipelineError;
@@ -34,9 +35,9 @@ pub(super) const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 const COMPRESSED_PER_THREAD: usize = 4;
 
 /// Attributes of `images` that say what it is.
-const AXES_KEY: &str = "axes";
-const UNIT_KEY: &str = "unit";
-const UNIT: &str = "GeV^2";
+pub(super) const AXES_KEY: &str = "axes";
+pub(super) const UNIT_KEY: &str = "unit";
+pub(super) const UNIT: &str = "GeV^2";
 
 /// Fields are dropped in this order: the library's handles go before the file.
 #[derive(Debug)]
@@ -55,10 +56,10 @@ impl Writer {
         n_images: usize,
         bins: usize,
         gzip: u8,
-        provenance: &Provenance,
+        provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
-        let entries = metadata::entries(&path, provenance)?;
+        let entries = metadata::known_entries(&path, provenance)?;
         let create = || {
             let file = hdf5::FileBuilder::new()
                 .with_fapl(checksummed)
@@ -134,7 +135,7 @@ impl Writer {
 
 /// The format of HDF5 1.10, whose structures carry checksums: the older one lets the library follow damaged
 /// pointers.
-fn checksummed(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+pub(super) fn checksummed(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
     properties.libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
 }
 
@@ -165,6 +166,9 @@ pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, Pipelin
     check_size(path, file, len)?;
     let corrupt = |e: hdf5::Error| PipelineError::corrupt(path, one_line(&e));
     let hdf5_file = hdf5::File::open(path).map_err(corrupt)?;
+    if !hdf5_file.link_exists(IMAGES) && hdf5_file.link_exists(BITMAP) {
+        return hdf5_compact::index(path, file, len, &hdf5_file);
+    }
     let provenance = metadata::provenance(path, |key| read_text(&hdf5_file, key))?;
     let missing = |name: &str| PipelineError::corrupt(path, format!("no dataset `{name}`"));
     let images = hdf5_file.dataset(IMAGES).map_err(|_| missing(IMAGES))?;
@@ -298,25 +302,25 @@ impl Decode for Foreign {
     }
 }
 
-fn text(value: &str) -> hdf5::Result<VarLenUnicode> {
+pub(super) fn text(value: &str) -> hdf5::Result<VarLenUnicode> {
     value.parse().map_err(|e| hdf5::Error::Internal(format!("{e}")))
 }
 
-fn write_text(location: &Location, key: &str, value: &str) -> hdf5::Result<()> {
+pub(super) fn write_text(location: &Location, key: &str, value: &str) -> hdf5::Result<()> {
     location.new_attr::<VarLenUnicode>().create(key)?.write_scalar(&text(value)?)
 }
 
-fn read_text(location: &Location, key: &str) -> Option<String> {
+pub(super) fn read_text(location: &Location, key: &str) -> Option<String> {
     let value = location.attr(key).and_then(|a| a.read_scalar::<VarLenUnicode>());
     value.ok().map(|v| v.as_str().to_owned())
 }
 
-fn one_line(error: &hdf5::Error) -> String {
+pub(super) fn one_line(error: &hdf5::Error) -> String {
     format!("HDF5: {}", error.to_string().replace('\n', " "))
 }
 
 /// An error while writing: the system's own, where the library passes it on.
-fn io_error(path: &Path, error: &hdf5::Error) -> PipelineError {
+pub(super) fn io_error(path: &Path, error: &hdf5::Error) -> PipelineError {
     let message = one_line(error);
     let errno = message
         .split_once("errno = ")

@@ -11,6 +11,7 @@ use std::path::Path;
 use flate2::{Decompress, FlushDecompress, Status};
 use humboldt_schemas::provenance::Provenance;
 
+use super::compact::Compact;
 use crate::PipelineError;
 
 /// Reads images that are compressed or lie in pieces.
@@ -23,6 +24,7 @@ pub(super) trait Decode: Send + Sync {
 pub(super) enum Source {
     /// Where each image begins, as f32 from its first cell to its last.
     Dense(Vec<u64>),
+    Compact(Compact),
     Library(Box<dyn Decode>),
 }
 

@@ -10,7 +10,27 @@ use crate::PipelineError;
 /// The metadata of a new file, as key and value.
 pub(super) fn entries(path: &Path, provenance: &Provenance) -> Result<[(String, String); 2], PipelineError> {
     let json = serde_json::to_string(provenance).map_err(|e| PipelineError::io(path)(e.into()))?;
-    Ok([(PROVENANCE_KEY.to_owned(), json), (CONVENTION_KEY.to_owned(), CONVENTION.to_owned())])
+    Ok([(PROVENANCE_KEY.to_owned(), json), convention()])
+}
+
+/// [`entries`], without provenance where the images come from a file that has none.
+pub(super) fn known_entries(
+    path: &Path,
+    provenance: Option<&Provenance>,
+) -> Result<Vec<(String, String)>, PipelineError> {
+    Ok(match provenance {
+        Some(provenance) => entries(path, provenance)?.to_vec(),
+        None => vec![convention()],
+    })
+}
+
+fn convention() -> (String, String) {
+    (CONVENTION_KEY.to_owned(), CONVENTION.to_owned())
+}
+
+/// The values of [`known_entries`], out of a file.
+pub(super) fn texts(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    [PROVENANCE_KEY, CONVENTION_KEY].into_iter().filter_map(value).collect()
 }
 
 /// Provenance out of a file's metadata; none in files that others made.

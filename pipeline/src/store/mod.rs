@@ -5,22 +5,32 @@
 //! files that others made; what they refuse, they refuse in one line, and they never believe a damaged file.
 //!
 //! - [`EventWriter`], [`EventReader`]: event tables, Parquet or Arrow IPC
-//! - [`ImageWriter`], [`ImageReader`]: images with labels, HDF5 or Arrow IPC
+//! - [`ImageWriter`], [`ImageReader`]: images with labels, HDF5 or Arrow IPC, compact or dense ([`Layout`])
 //! - [`HepMcWriter`]: four-momenta of events, HepMC3 ASCII
+//! - [`export`]: some images of a file into another file, of another layout or format
 //! - [`write_atomically`]: any small file
 
 mod arrow;
 mod arrow_batches;
+mod arrow_compact;
 pub mod atomic;
+mod compact;
 mod events;
+mod export;
 mod hdf5;
 mod hdf5_chunks;
+mod hdf5_compact;
 mod hepmc;
-mod images;
+mod image_reader;
+mod image_writer;
 mod index;
 mod metadata;
+mod parquet_table;
 
 pub use atomic::write_atomically;
 pub use events::{EventReader, EventWriter};
+pub use export::{Export, export};
 pub use hepmc::{BMomentum, HepMcWriter};
-pub use images::{ImageReader, ImageWriter};
+pub use humboldt_schemas::card::ImageLayout as Layout;
+pub use image_reader::ImageReader;
+pub use image_writer::ImageWriter;

@@ -247,7 +247,7 @@ fn regress_first_orientations() -> TestResult {
     write(&path, (Flavour::B0bar, Lepton::Muon, 1), BMomentum::default(), &given)?;
     let found = read(&path)?.events;
     for (event, expected) in [
-        (0, [1.561_085_149_105_833_7, 1.149_300_451_048_828_3, 0.217_610_063_906_929_5]),
+        (0, [-1.063_215_977_703_974_2, 0.605_000_255_943_276_3, 1.519_466_677_659_287_8]),
         (512, [-0.173_381_928_552_477_58, -0.606_951_524_451_634_3, 1.845_746_749_494_811_4]),
     ] {
         let p = found[event].particles[1].momentum.p;

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventWriter, ImageWriter};
+use humboldt_pipeline::voxels::CompactImage;
 
+use crate::compact::{self, FORMATS};
 use crate::{TestResult, cards, names, provenance, some_events};
 
 const FOLDER: &str = "HUMBOLDT_TEST_FOLDER";
@@ -49,6 +51,14 @@ fn child() -> TestResult {
             writer.finish()
         };
         refused(write(), &path);
+        assert_eq!(names(&folder), [""; 0]);
+    }
+    for format in FORMATS {
+        let path = folder.join("compact");
+        let bitmap = || vec![255; 125];
+        let image = |sums: &[f32]| CompactImage::from_parts(10, bitmap(), sums.to_vec(), vec![1; 1000]);
+        let images = noise.chunks(1000).map(image).collect::<Result<Vec<_>, _>>()?;
+        refused(compact::write(&path, format, &images), &path);
         assert_eq!(names(&folder), [""; 0]);
     }
     for name in ["events.parquet", "events.arrow"] {

@@ -5,9 +5,11 @@
 
 use std::path::PathBuf;
 
-use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter};
+use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter, Layout};
+use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::card::{ImageFormat, ImagesCard};
 
+use crate::compact::{self, FORMATS};
 use crate::{TestResult, provenance, some_events, some_images, some_labels};
 
 const IMAGES: usize = 3;
@@ -36,6 +38,17 @@ fn version_1_images_and_events_are_read() -> TestResult {
         reader.read_range(0, IMAGES, &mut images)?;
         assert_eq!(images, some_images(IMAGES, BINS), "{name}");
     }
+    let wanted = compact::images(IMAGES, BINS)?;
+    for name in ["compact.h5", "compact.arrow"] {
+        let reader = ImageReader::open(&folder().join(name))?;
+        assert_eq!((reader.layout(), reader.labels()), (Layout::Compact, &some_labels(IMAGES)[..]));
+        assert_eq!(reader.provenance(), Some(&crate::provenance()));
+        let mut image = CompactImage::new(BINS)?;
+        for (i, wanted) in wanted.iter().enumerate() {
+            reader.read_compact(i, &mut image)?;
+            assert_eq!(&image, wanted, "{name} {i}");
+        }
+    }
     for name in ["events.parquet", "events.arrow"] {
         let reader = EventReader::open(&folder().join(name))?;
         assert_eq!(reader.provenance().map(|p| (p.format_version, p.seed)), Some((1, 7)));
@@ -48,10 +61,21 @@ fn write() -> TestResult {
     std::fs::create_dir_all(folder())?;
     for format in [ImageFormat::Hdf5, ImageFormat::Arrow] {
         let path = folder().join(format!("images.{}", format.extension()));
-        let card = ImagesCard { events: 100, bins: BINS, format, gzip: 1, ..ImagesCard::default() };
+        let card = ImagesCard {
+            events: 100,
+            bins: BINS,
+            format,
+            gzip: 1,
+            layout: Layout::Dense,
+            ..ImagesCard::default()
+        };
         let mut writer = ImageWriter::create(&path, &card, IMAGES, &provenance())?;
         writer.push_many(&some_images(IMAGES, BINS), &some_labels(IMAGES))?;
         writer.finish()?;
+    }
+    for format in FORMATS {
+        let path = folder().join(format!("compact.{}", format.extension()));
+        compact::write(&path, format, &compact::images(IMAGES, BINS)?)?;
     }
     for name in ["events.parquet", "events.arrow"] {
         let mut writer = EventWriter::create(&folder().join(name), &provenance())?;

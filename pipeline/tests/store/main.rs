@@ -1,5 +1,7 @@
 //! Files of events and images: round trips, other programs' files, damage, and files of version 1.
 
+mod compact;
+mod compact_damage;
 mod damage;
 mod events;
 mod full_disk;
@@ -11,7 +13,7 @@ use std::path::Path;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventWriter, ImageWriter};
-use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
+use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -47,7 +49,14 @@ fn some_events(n: usize) -> EventBatch {
 
 /// The four kinds of image files.
 fn cards(bins: usize) -> Vec<ImagesCard> {
-    let card = |format, gzip| ImagesCard { bins, format, gzip, events: 100, ..ImagesCard::default() };
+    let card = |format, gzip| ImagesCard {
+        bins,
+        format,
+        gzip,
+        events: 100,
+        layout: ImageLayout::Dense,
+        ..ImagesCard::default()
+    };
     let (hdf5, arrow) = (ImageFormat::Hdf5, ImageFormat::Arrow);
     vec![card(hdf5, 0), card(hdf5, 1), card(hdf5, 9), card(arrow, 0)]
 }

@@ -15,7 +15,9 @@ pub struct ImagesCard {
     pub bins: usize,
     /// `hdf5` or `arrow`.
     pub format: ImageFormat,
-    /// Gzip level of HDF5 images, 0 (none) to 9.
+    /// `compact` or `dense`.
+    pub layout: ImageLayout,
+    /// Gzip level of dense HDF5 images, 0 (none) to 9.
     pub gzip: u8,
     /// Images in one file.
     pub per_file: usize,
@@ -23,7 +25,14 @@ pub struct ImagesCard {
 
 impl Default for ImagesCard {
     fn default() -> Self {
-        Self { events: 24_613, bins: 50, format: ImageFormat::Hdf5, gzip: 1, per_file: 1000 }
+        Self {
+            events: 24_613,
+            bins: 50,
+            format: ImageFormat::Hdf5,
+            layout: ImageLayout::Compact,
+            gzip: 1,
+            per_file: 1000,
+        }
     }
 }
 
@@ -35,6 +44,45 @@ pub enum ImageFormat {
     Hdf5,
     /// Arrow IPC file with `arrow.fixed_shape_tensor` images.
     Arrow,
+}
+
+/// How images are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageLayout {
+    /// Occupied cells only, with sum and count: a quarter of the size without compression, read in less time than
+    /// inflating takes; can be merged and binned more coarsely.
+    Compact,
+    /// The mean of every cell, for programs that want nothing but a tensor.
+    Dense,
+}
+
+impl ImageLayout {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Compact, Self::Dense];
+
+    /// The name used on the command line and in cards.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compact => "compact",
+            Self::Dense => "dense",
+        }
+    }
+}
+
+impl std::fmt::Display for ImageLayout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for ImageLayout {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let known = Self::ALL.into_iter().find(|layout| layout.name() == text);
+        known.ok_or_else(|| Invalid::new("layout", format!("`{text}`"), Self::ALL.map(Self::name).join(", ")))
+    }
 }
 
 impl ImageFormat {

@@ -11,10 +11,10 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImagesCard, Split};
+pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{Architecture, Channel, NetworkCard, Preset};
-pub use training::{FiguresCard, Loss, Optimiser, Schedule, TrainingCard};
+pub use training::{FiguresCard, Loss, Optimiser, Prior, Schedule, TrainingCard, TrainingImages};
 
 use crate::error::{Invalid, SchemaError};
 

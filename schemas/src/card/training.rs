@@ -9,6 +9,12 @@ use crate::error::Invalid;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingCard {
+    /// `stored`: the same images in every epoch, from the campaign; `live`: fresh images for each batch, never stored.
+    pub images: TrainingImages,
+    /// delta C9 of live images: `grid`, as `[dataset]` says, or `uniform` between its smallest and largest value.
+    pub prior: Prior,
+    /// Batches between two checkpoints within an epoch; 0 for one after each epoch only.
+    pub checkpoint_batches: usize,
     /// Images in a batch (paper: 128).
     pub batch_size: usize,
     /// Images of a batch that are computed at once; default the whole batch. On a CPU its threads share these parts. Each
@@ -52,6 +58,9 @@ pub struct TrainingCard {
 impl Default for TrainingCard {
     fn default() -> Self {
         Self {
+            images: TrainingImages::Stored,
+            prior: Prior::Grid,
+            checkpoint_batches: 1000,
             batch_size: 128,
             micro_batch: None,
             epochs: 100,
@@ -71,6 +80,26 @@ impl Default for TrainingCard {
             freeze_norms_after: None,
         }
     }
+}
+
+/// Where training images come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainingImages {
+    /// The campaign.
+    Stored,
+    /// The generator.
+    Live,
+}
+
+/// How delta C9 of live images are distributed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Prior {
+    /// The values of `[dataset]`, as often as it says.
+    Grid,
+    /// Any value between the smallest and the largest of `[dataset]`, other ones in each epoch.
+    Uniform,
 }
 
 /// The loss of one image, averaged over the batch.
@@ -112,6 +141,7 @@ impl TrainingCard {
             ("training.epochs", self.epochs, 1, 1_000_000),
             ("training.early_stopping", self.early_stopping, 1, 1_000_000),
             ("training.step_epochs", self.step_epochs, 1, 1_000_000),
+            ("training.checkpoint_batches", self.checkpoint_batches, 0, 1_000_000_000),
         ] {
             Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))?;
         }
@@ -123,6 +153,12 @@ impl TrainingCard {
                 format!("2 to training.batch_size, {}", self.batch_size),
             )?;
         }
+        Invalid::unless(
+            self.prior == Prior::Grid || self.images == TrainingImages::Live,
+            "training.prior",
+            "`uniform` with stored images",
+            "grid, or images = \"live\"",
+        )?;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         Invalid::unless(
             (0.0..1.0).contains(&self.momentum),

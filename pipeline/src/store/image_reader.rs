@@ -1,112 +1,25 @@
-//! Voxel images with labels, HDF5 or Arrow IPC: one writer and one reader for both.
+//! Reads voxel images with labels from HDF5 or Arrow IPC, compact or dense: one reader for all.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use humboldt_schemas::card::{ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 use rayon::prelude::*;
 
-use super::atomic::PartFile;
+use super::compact::Compact;
+use humboldt_schemas::card::ImageLayout as Layout;
+
+use super::image_writer::check_length;
 use super::index::{Index, Source, read_at, read_dense};
 use super::{arrow, hdf5};
 use crate::PipelineError;
-
-/// Writes images one after another, with bounded memory; the file appears under its name in
-/// [`ImageWriter::finish`], and not at all if that is never called.
-pub struct ImageWriter {
-    path: PathBuf,
-    sink: Sink,
-    cells: usize,
-    n_images: usize,
-    written: usize,
-}
-
-enum Sink {
-    Hdf5(hdf5::Writer),
-    Arrow(Box<arrow::Writer>),
-}
-
-impl ImageWriter {
-    /// Starts a file of `n_images` images with the bins, format and gzip level of `card` (gzip is for HDF5 only).
-    ///
-    /// # Errors
-    /// [`PipelineError::Io`] if the file cannot be written; no images, or bins or gzip out of range.
-    pub fn create(
-        path: &Path,
-        card: &ImagesCard,
-        n_images: usize,
-        provenance: &Provenance,
-    ) -> Result<Self, PipelineError> {
-        let unless = |ok, field, got: usize, allowed: &str| {
-            if ok { Ok(()) } else { Err(PipelineError::out_of_range(field, got, allowed)) }
-        };
-        unless((2..=256).contains(&card.bins), "bins", card.bins, "2 to 256")?;
-        unless(card.gzip <= 9, "gzip", card.gzip.into(), "0 to 9")?;
-        unless(n_images > 0, "number of images", n_images, "1 and more")?;
-        let part = PartFile::create(path)?;
-        let sink = match card.format {
-            ImageFormat::Hdf5 => {
-                Sink::Hdf5(hdf5::Writer::create(part, n_images, card.bins, card.gzip, provenance)?)
-            }
-            ImageFormat::Arrow => Sink::Arrow(Box::new(arrow::Writer::create(part, card.bins, provenance)?)),
-        };
-        Ok(Self { path: path.to_owned(), sink, cells: card.bins.pow(3), n_images, written: 0 })
-    }
-
-    /// Adds one image.
-    ///
-    /// # Shapes
-    /// `image`: `(cos_theta_l, cos_theta_k, chi)`.
-    ///
-    /// # Errors
-    /// As [`ImageWriter::push_many`].
-    pub fn push(&mut self, image: &[f32], delta_c9: f64) -> Result<(), PipelineError> {
-        self.push_many(image, &[delta_c9])
-    }
-
-    /// Adds one image for each of the labels `delta_c9`, NaN where it is not known; compresses them in parallel.
-    ///
-    /// # Shapes
-    /// `images`: `(image, cos_theta_l, cos_theta_k, chi)`.
-    ///
-    /// # Errors
-    /// [`PipelineError::Io`], as when the disk is full; more images than announced, a wrong length, or an infinite
-    /// label.
-    pub fn push_many(&mut self, images: &[f32], delta_c9: &[f64]) -> Result<(), PipelineError> {
-        check_length(images.len(), delta_c9.len() * self.cells)?;
-        let total = self.written + delta_c9.len();
-        if total > self.n_images {
-            return Err(PipelineError::out_of_range("number of images", total, format!("{}", self.n_images)));
-        }
-        if let Some(bad) = delta_c9.iter().find(|x| x.is_infinite()) {
-            return Err(PipelineError::out_of_range("delta_c9", bad, "finite numbers, NaN for unknown"));
-        }
-        match &mut self.sink {
-            Sink::Hdf5(writer) => writer.push_many(&self.path, images, delta_c9)?,
-            Sink::Arrow(writer) => writer.push_many(&self.path, images, delta_c9)?,
-        }
-        self.written = total;
-        Ok(())
-    }
-
-    /// Completes the file, syncs it to the disk and gives it its name.
-    ///
-    /// # Errors
-    /// [`PipelineError::Io`]; fewer images than announced. There is then no new file.
-    pub fn finish(self) -> Result<(), PipelineError> {
-        if self.written != self.n_images {
-            let allowed = self.n_images.to_string();
-            return Err(PipelineError::out_of_range("number of images", self.written, allowed));
-        }
-        match self.sink {
-            Sink::Hdf5(writer) => writer.finish(&self.path),
-            Sink::Arrow(writer) => writer.finish(&self.path),
-        }
-    }
-}
+use crate::voxels::CompactImage;
 
 /// Reads images in any order, from any number of threads.
+///
+/// Images that lie in the file as they are, compact ones and those of Arrow, are read by their places (`pread`), which
+/// costs one copy out of the system's cache: as much as a mapped file that is then copied, and without `unsafe`.
 pub struct ImageReader {
     path: PathBuf,
     file: File,
@@ -153,6 +66,10 @@ impl ImageReader {
         Ok(Self { path: path.to_owned(), file, index, cells })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.index.labels.len()
@@ -173,6 +90,19 @@ impl ImageReader {
         &self.index.labels
     }
 
+    /// How the images are stored.
+    pub fn layout(&self) -> Layout {
+        if matches!(self.index.source, Source::Compact(_)) { Layout::Compact } else { Layout::Dense }
+    }
+
+    /// Number of events of each image; none in dense files, which do not say it.
+    pub fn events(&self) -> Option<&[u64]> {
+        match &self.index.source {
+            Source::Compact(compact) => Some(compact.events()),
+            _ => None,
+        }
+    }
+
     /// Where the file comes from; none in files that others made.
     pub fn provenance(&self) -> Option<&Provenance> {
         self.index.provenance.as_ref()
@@ -188,18 +118,72 @@ impl ImageReader {
     /// [`PipelineError::Io`]; `i` or the length of `image` out of range.
     pub fn read(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError> {
         check_length(image.len(), self.cells)?;
-        if i >= self.len() {
-            return Err(PipelineError::out_of_range("image", i, format!("0 to {}", self.len() - 1)));
-        }
+        self.check_number(i)?;
         match &self.index.source {
             Source::Dense(offsets) => read_dense(&self.path, &self.file, offsets[i], image)?,
             Source::Library(decoder) => decoder.decode(i, image)?,
+            Source::Compact(compact) => {
+                return self.with_compact(compact, i, |compact| compact.to_dense(image));
+            }
         }
         // No early exit: the compiler turns this into vector compares.
         if image.iter().fold(true, |ok, x| ok & x.is_finite()) {
             Ok(())
         } else {
             Err(PipelineError::corrupt(&self.path, format!("image {i} has values that are not finite")))
+        }
+    }
+
+    /// Reads the number of events of each cell of image `i` over `counts`.
+    ///
+    /// # Shapes
+    /// As [`ImageReader::read`].
+    ///
+    /// # Errors
+    /// As [`ImageReader::read`]; a dense file, which has no counts.
+    pub fn read_counts(&self, i: usize, counts: &mut [f32]) -> Result<(), PipelineError> {
+        check_length(counts.len(), self.cells)?;
+        self.check_number(i)?;
+        self.with_compact(self.compact()?, i, |compact| compact.counts_to_dense(counts))
+    }
+
+    /// Reads sums and counts of image `i` over `image`, whatever its bins were.
+    ///
+    /// # Errors
+    /// As [`ImageReader::read_counts`]. `image` is then of no use but to be read over.
+    pub fn read_compact(&self, i: usize, image: &mut CompactImage) -> Result<(), PipelineError> {
+        self.check_number(i)?;
+        self.compact()?.read(&self.path, &self.file, i, image)
+    }
+
+    fn compact(&self) -> Result<&Compact, PipelineError> {
+        match &self.index.source {
+            Source::Compact(compact) => Ok(compact),
+            _ => Err(PipelineError::out_of_range("layout", Layout::Dense, "compact, which has counts")),
+        }
+    }
+
+    /// Runs `f` with image `i`, in this thread's memory for one.
+    fn with_compact(
+        &self,
+        compact: &Compact,
+        i: usize,
+        f: impl FnOnce(&CompactImage) -> Result<(), PipelineError>,
+    ) -> Result<(), PipelineError> {
+        thread_local! {
+            static IMAGE: RefCell<CompactImage> = RefCell::new(CompactImage::with_checked(2));
+        }
+        IMAGE.with_borrow_mut(|image| {
+            compact.read(&self.path, &self.file, i, image)?;
+            f(image)
+        })
+    }
+
+    fn check_number(&self, i: usize) -> Result<(), PipelineError> {
+        if i < self.len() {
+            Ok(())
+        } else {
+            Err(PipelineError::out_of_range("image", i, format!("0 to {}", self.len() - 1)))
         }
     }
 
@@ -227,13 +211,5 @@ impl ImageReader {
     /// As [`ImageReader::read`], of the first image that fails.
     pub fn read_range(&self, start: usize, count: usize, images: &mut [f32]) -> Result<(), PipelineError> {
         self.read_many(&(start..start + count).collect::<Vec<_>>(), images)
-    }
-}
-
-fn check_length(got: usize, wanted: usize) -> Result<(), PipelineError> {
-    if got == wanted {
-        Ok(())
-    } else {
-        Err(PipelineError::out_of_range("length of images", got, format!("{wanted} (images times bins^3)")))
     }
 }

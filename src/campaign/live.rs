@@ -1,0 +1,157 @@
+//! Images that are made when they are due, and never stored: every epoch has others.
+
+use std::cell::RefCell;
+
+use anyhow::Result;
+use humboldt_pipeline::generate::EventSampler;
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_schemas::card::{DataCard, Prior, Split};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use rayon::prelude::*;
+
+use super::make::ImageMaker;
+use crate::learn::{ImageSource, LearnError};
+use crate::sampling;
+
+/// Values of delta C9 in an epoch of the uniform prior, one in each of as many equal parts of the range: the tables of
+/// a sampler take as long as some tens of images.
+const VALUES: usize = 64;
+
+/// Training images from the generator: as many in an epoch as `[dataset]` has, independent of each other, of those of
+/// other epochs and of all stored ones.
+pub struct LiveImages<'a> {
+    data: &'a DataCard,
+    prior: Prior,
+    epoch: usize,
+    /// delta C9 with its sampler, and the first of its images.
+    values: Vec<(f64, EventSampler, usize)>,
+    len: usize,
+}
+
+impl<'a> LiveImages<'a> {
+    /// The images before the first epoch, from which the spread of inputs is measured.
+    ///
+    /// # Errors
+    /// When the physics refuses the card.
+    pub fn new(data: &'a DataCard, prior: Prior) -> Result<Self> {
+        Self::of_epoch(data, prior, 0)
+    }
+
+    fn of_epoch(data: &'a DataCard, prior: Prior, epoch: usize) -> Result<Self> {
+        let points = data.dataset.points();
+        let trained = points.iter().filter(|p| p.count(Split::Train) > 0);
+        let grid: Vec<(f64, usize)> = trained.map(|p| (p.delta_c9, p.count(Split::Train))).collect();
+        let len = grid.iter().map(|(_, n)| n).sum();
+        let counts = match prior {
+            Prior::Grid => grid,
+            Prior::Uniform => uniform(data.seed, epoch, grid[0].0, grid[grid.len() - 1].0, len),
+        };
+        let sampler = |&(delta_c9, _): &(f64, usize)| sampling::sampler_at(&data.generator, delta_c9);
+        let samplers = counts.par_iter().map(sampler).collect::<Result<Vec<_>>>()?;
+        let mut first = 0;
+        let mut values = Vec::with_capacity(counts.len());
+        for ((delta_c9, n), sampler) in counts.into_iter().zip(samplers) {
+            values.push((delta_c9, sampler, first));
+            first += n;
+        }
+        Ok(Self { data, prior, epoch, values, len })
+    }
+
+    fn find(&self, index: usize) -> &(f64, EventSampler, usize) {
+        &self.values[self.values.partition_point(|(_, _, first)| *first <= index) - 1]
+    }
+}
+
+/// A value in each of [`VALUES`] equal parts of a range, with its number of images.
+fn uniform(seed: u64, epoch: usize, low: f64, high: f64, images: usize) -> Vec<(f64, usize)> {
+    let parts = VALUES.min(images);
+    let state = Pcg64::seed_from_u64(seed).random::<u64>();
+    let mut rng = Pcg64::new(state.into(), epoch as u128);
+    let value = |part: usize| low + (high - low) * (part as f64 + rng.random::<f64>()) / parts as f64;
+    let share = |part: usize| (part + 1) * images / parts - part * images / parts;
+    (0..parts).map(value).zip((0..parts).map(share)).collect()
+}
+
+impl ImageSource for LiveImages<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn bins(&self) -> usize {
+        self.data.images.bins
+    }
+
+    fn label(&self, index: usize) -> f64 {
+        self.find(index).0
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        thread_local! {
+            static MAKER: RefCell<Option<(usize, ImageMaker)>> = const { RefCell::new(None) };
+        }
+        let failed = |e: anyhow::Error| LearnError::Image { index, reason: format!("{e:#}") };
+        let (_, sampler, first) = self.find(index);
+        let stream = StreamKey::new(self.data.seed)
+            .child("live", self.epoch as u64)
+            .child("delta_c9", self.label(index).to_bits())
+            .child("image", (index - first) as u64);
+        let bins = self.data.images.bins;
+        MAKER.with_borrow_mut(|maker| {
+            if maker.as_ref().is_none_or(|(b, _)| *b != bins) {
+                *maker = Some((bins, ImageMaker::new(bins).map_err(failed)?));
+            }
+            let Some((_, maker)) = maker else { return Ok(()) };
+            let report = maker.dense(sampler, stream, self.data.images.events, image).map_err(failed)?;
+            sampling::check(&report).map_err(failed)
+        })
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn of_epoch(&self, epoch: usize) -> Result<Option<Box<dyn ImageSource + '_>>, LearnError> {
+        let fresh = LiveImages::of_epoch(self.data, self.prior, epoch);
+        let fresh = fresh.map_err(|e| LearnError::Image { index: 0, reason: format!("{e:#}") })?;
+        Ok(Some(Box::new(fresh)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use humboldt_schemas::card::RunCard;
+
+    use super::*;
+
+    const CARD: &str = "[images]\nevents = 500\nbins = 5\n[[dataset.groups]]\ndelta_c9 = [-1.0, 1.0]\ntrain = 70\n\
+                        validation = 1\ntest = 1";
+
+    #[test]
+    fn epochs_have_other_images_and_the_same_epoch_the_same() {
+        let data = RunCard::parse(CARD, "card").unwrap().data();
+        let live = LiveImages::new(&data, Prior::Grid).unwrap();
+        let image = |epoch: usize, index: usize| {
+            let mut image = vec![0.0; 125];
+            live.of_epoch(epoch).unwrap().unwrap().read(index, &mut image).unwrap();
+            image
+        };
+        assert_eq!(live.len(), 140);
+        assert_eq!(live.label(69).to_bits(), (-1.0_f64).to_bits());
+        assert_eq!(image(1, 3), image(1, 3));
+        assert_ne!(image(1, 3), image(2, 3));
+        assert_ne!(image(1, 3), image(1, 4));
+    }
+
+    #[test]
+    fn uniform_prior_fills_the_range_anew_in_each_epoch() {
+        let (first, second) = (uniform(1, 1, -2.0, 1.0, 1000), uniform(1, 2, -2.0, 1.0, 1000));
+        assert_eq!(first, uniform(1, 1, -2.0, 1.0, 1000));
+        assert_ne!(first, second);
+        assert_eq!(first.iter().map(|(_, n)| n).sum::<usize>(), 1000);
+        let mean: f64 = first.iter().map(|(x, n)| x * *n as f64).sum::<f64>() / 1000.0;
+        assert!((mean + 0.5).abs() < 0.02, "{mean}");
+        assert!(first.windows(2).all(|w| w[0].0 < w[1].0 && w[0].0 >= -2.0 && w[1].0 <= 1.0));
+        assert_eq!(uniform(1, 1, 0.0, 1.0, 5).len(), 5);
+    }
+}
