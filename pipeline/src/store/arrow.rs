@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,13 +12,13 @@ use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, F
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use arrow::error::ArrowError;
 use arrow::ipc::convert::try_fb_to_schema;
-use arrow::ipc::reader::{FileReader, FileReaderBuilder};
 use arrow::ipc::writer::FileWriter;
 use arrow::ipc::{self, Block, root_as_footer, root_as_message};
 use humboldt_schemas::provenance::Provenance;
 use humboldt_schemas::voxels::{Axis, BITMAP, DELTA_C9, IMAGES};
 use serde_json::json;
 
+use super::arrow_batches::Columns;
 use super::arrow_compact;
 use super::atomic::PartFile;
 use super::index::{Decode, Index, Source, read_at};
@@ -206,7 +206,7 @@ pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, Pipelin
     {
         return Ok(Index { source: Source::Dense(offsets), bins, labels, provenance });
     }
-    let (decoder, labels) = Batches::open(path, at, labels_at)?;
+    let (decoder, labels) = Batches::open(path, &schema, &blocks, (at, labels_at))?;
     Ok(Index { source: Source::Library(Box::new(decoder)), bins, labels, provenance })
 }
 
@@ -275,28 +275,28 @@ struct Batches {
     path: PathBuf,
     /// First image of each batch.
     starts: Vec<usize>,
-    state: Mutex<BatchReader>,
+    columns: Columns,
+    last: Mutex<Last>,
 }
 
-struct BatchReader {
-    reader: FileReader<BufReader<File>>,
-    /// The batch read last, and its number.
-    last: Option<(usize, FixedSizeListArray)>,
-}
+/// The batch read last, and its number.
+type Last = Option<(usize, FixedSizeListArray)>;
 
 impl Batches {
-    fn open(path: &Path, images: usize, labels: usize) -> Result<(Self, Vec<f64>), PipelineError> {
-        let corrupt = |e: ArrowError| PipelineError::corrupt(path, one_line(&e));
-        let open = |column: usize| {
-            let file = File::open(path).map_err(PipelineError::io(path))?;
-            FileReaderBuilder::new()
-                .with_projection(vec![column])
-                .build(BufReader::new(file))
-                .map_err(corrupt)
+    /// `images` and `labels` are places of columns.
+    fn open(
+        path: &Path,
+        schema: &Schema,
+        blocks: &[Block],
+        (images, labels): (usize, usize),
+    ) -> Result<(Self, Vec<f64>), PipelineError> {
+        let open = |column| {
+            let file = File::open(path).map_err(PipelineError::io(path));
+            file.map(|file| Columns::new(path, file, schema, blocks.to_vec(), vec![column]))
         };
         let (mut starts, mut values) = (Vec::new(), Vec::new());
         for batch in open(labels)? {
-            let batch = batch.map_err(corrupt)?;
+            let batch = batch?;
             let column = batch.column(0).as_primitive::<Float64Type>();
             if column.null_count() > 0 {
                 return Err(PipelineError::corrupt(path, format!("column `{DELTA_C9}` has nulls")));
@@ -304,8 +304,8 @@ impl Batches {
             starts.push(values.len());
             values.extend_from_slice(column.values());
         }
-        let state = Mutex::new(BatchReader { reader: open(images)?, last: None });
-        Ok((Self { path: path.to_owned(), starts, state }, values))
+        let columns = open(images)?;
+        Ok((Self { path: path.to_owned(), starts, columns, last: Mutex::new(None) }, values))
     }
 }
 
@@ -313,13 +313,10 @@ impl Decode for Batches {
     fn decode(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError> {
         let corrupt = |what: String| PipelineError::corrupt(&self.path, format!("image {i}: {what}"));
         let batch = self.starts.partition_point(|&start| start <= i) - 1;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let BatchReader { reader, last } = &mut *state;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_none_or(|(at, _)| *at != batch) {
-            reader.set_index(batch).map_err(|e| corrupt(one_line(&e)))?;
-            let next = reader.next().ok_or_else(|| corrupt("its record batch is missing".to_owned()))?;
-            let next = next.map_err(|e| corrupt(one_line(&e)))?;
-            *last = Some((batch, next.column(0).as_fixed_size_list().clone()));
+            let images = self.columns.batch(batch)?.column(0).as_fixed_size_list().clone();
+            *last = Some((batch, images));
         }
         let column = last.as_ref().map(|(_, column)| column).filter(|c| i - self.starts[batch] < c.len());
         let row = column

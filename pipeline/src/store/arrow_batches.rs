@@ -4,6 +4,7 @@
 //! before the library sees it. Dictionaries are not read; columns of numbers have none.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,35 +22,42 @@ use crate::PipelineError;
 /// Most bytes that a byte of a compressed column becomes: zstd repeats one byte 2^17 times with four.
 const RATIO: u64 = 1 << 15;
 
-/// Reads the columns `chosen`, all of numbers.
-pub(super) struct Batches {
+/// Some columns: of numbers, or of lists of numbers of one size.
+pub(super) struct Columns {
     path: PathBuf,
     file: File,
-    blocks: std::vec::IntoIter<Block>,
+    blocks: Vec<Block>,
+    /// The batch that the iterator gives next.
+    next: usize,
     decoder: FileDecoder,
-    /// The two buffers of each chosen column, where they can be counted.
-    buffers: Vec<usize>,
+    /// The buffers of each column, where they can be counted, and its bytes a row.
+    buffers: Vec<(Range<usize>, u64)>,
 }
 
-impl Batches {
+impl Columns {
     /// `blocks` are those of the footer, which lie in the file.
     pub(super) fn new(
         path: &Path,
         file: File,
-        schema: Schema,
+        schema: &Schema,
         blocks: Vec<Block>,
         chosen: Vec<usize>,
     ) -> Self {
-        let first = chosen.iter().filter_map(|&column| first_buffer(&schema, column));
-        let buffers = first.flat_map(|first| [first, first + 1]).collect();
+        let buffers = chosen.iter().filter_map(|&column| {
+            let (first, data_type) = (first_buffer(schema, column)?, schema.field(column).data_type());
+            Some((first..first + buffers(data_type)?, row(data_type)?))
+        });
+        let buffers = buffers.collect();
         // Version 1 stands for the version of each batch.
-        let decoder = FileDecoder::new(Arc::new(schema), MetadataVersion::V1).with_projection(chosen);
-        Self { path: path.to_owned(), file, blocks: blocks.into_iter(), decoder, buffers }
+        let decoder = FileDecoder::new(Arc::new(schema.clone()), MetadataVersion::V1).with_projection(chosen);
+        Self { path: path.to_owned(), file, blocks, next: 0, decoder, buffers }
     }
 
-    fn read(&self, block: &Block) -> Result<RecordBatch, PipelineError> {
+    /// Reads batch `i` of the file.
+    pub(super) fn batch(&self, i: usize) -> Result<RecordBatch, PipelineError> {
         let damaged =
             |what: String| PipelineError::corrupt(&self.path, format!("Arrow record batch: {what}"));
+        let block = self.blocks.get(i).ok_or_else(|| damaged("missing".to_owned()))?;
         // `footer` has checked that the block lies in the file.
         let mut bytes =
             MutableBuffer::from_len_zeroed((block.metaDataLength() as i64 + block.bodyLength()) as usize);
@@ -63,8 +71,6 @@ impl Batches {
 
     /// Compares what a batch says of its columns with what can be, or says what is wrong.
     fn check(&self, batch: &ipc::RecordBatch, body: &[u8]) -> Result<(), String> {
-        // Twice the size of a column of f64, and what a writer may add.
-        let widest = (batch.length() as u64).saturating_mul(16).saturating_add(4096);
         for (i, buffer) in batch.buffers().into_iter().flatten().enumerate() {
             let end = buffer.offset().checked_add(buffer.length());
             let range =
@@ -75,7 +81,10 @@ impl Batches {
             }
             let (size, column) = column.split_first_chunk().ok_or("a compressed column without its size")?;
             let limit = RATIO * column.len() as u64;
-            let limit = if self.buffers.contains(&i) { limit.min(widest) } else { limit };
+            // Twice what its rows take, and what a writer may add.
+            let rows = |row: u64| (batch.length() as u64).saturating_mul(2 * row).saturating_add(4096);
+            let row = self.buffers.iter().find(|(buffers, _)| buffers.contains(&i)).map(|(_, row)| *row);
+            let limit = row.map_or(limit, |row| limit.min(rows(row)));
             match i64::from_le_bytes(*size) {
                 // Left as it was.
                 -1 => {}
@@ -87,12 +96,12 @@ impl Batches {
     }
 }
 
-impl Iterator for Batches {
+impl Iterator for Columns {
     type Item = Result<RecordBatch, PipelineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let block = self.blocks.next()?;
-        Some(self.read(&block))
+        self.next += 1;
+        (self.next <= self.blocks.len()).then(|| self.batch(self.next - 1))
     }
 }
 
@@ -103,6 +112,17 @@ fn first_buffer(schema: &Schema, column: usize) -> Option<usize> {
     schema.fields().iter().take(column).map(|field| buffers(field.data_type())).sum()
 }
 
+/// Bytes of a row of a column of numbers, or of lists of them.
+fn row(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::FixedSizeList(item, size) => {
+            Some(item.data_type().primitive_width()? as u64 * u64::try_from(*size).ok()?)
+        }
+        number => Some(number.primitive_width()? as u64),
+    }
+}
+
+/// Buffers of a column, where its type says how many.
 fn buffers(data_type: &DataType) -> Option<usize> {
     use DataType::{
         Binary, BinaryView, FixedSizeList, LargeBinary, LargeList, LargeListView, LargeUtf8, List, ListView,

@@ -20,10 +20,11 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
+use super::arrow_batches::Columns;
 use super::atomic::PartFile;
 use super::index::read_at;
 use super::parquet_table::ParquetTable;
-use super::{arrow as arrow_file, arrow_batches, metadata};
+use super::{arrow as arrow_file, metadata};
 use crate::{EventBatch, PipelineError};
 
 /// The first and the last bytes of a Parquet file.
@@ -334,7 +335,7 @@ fn open_arrow(path: &Path, file: File, len: u64, columns: &[&str]) -> Result<Ope
     }
     let rows = arrow_file::rows(path, &file, &blocks)?;
     let weighted = schema.index_of(WEIGHT_COLUMN).is_ok();
-    let batches = arrow_batches::Batches::new(path, file, schema, blocks, chosen);
+    let batches = Columns::new(path, file, &schema, blocks, chosen);
     Ok(Opened { batches: Box::new(batches), provenance, weighted, rows })
 }
 

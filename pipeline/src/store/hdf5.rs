@@ -16,6 +16,7 @@ use hdf5::plist::dataset_create::Layout;
 use hdf5::plist::file_access::{FileAccessBuilder, LibraryVersion};
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Location};
+use humboldt_schemas::events::{CONVENTION_KEY, PROVENANCE_KEY};
 use humboldt_schemas::provenance::Provenance;
 use humboldt_schemas::voxels::{Axis, BITMAP, DELTA_C9, IMAGES, LABELS};
 use ndarray::ArrayView4;
@@ -23,9 +24,9 @@ use rayon::prelude::*;
 
 use super::atomic::PartFile;
 use super::hdf5_chunks::{read_chunk, write_chunk};
-use super::hdf5_compact;
 use super::index::{Decode, Index, Source, inflate, read_at, with_scratch};
 use super::metadata;
+use super::{hdf5_compact, hdf5_heap};
 use crate::PipelineError;
 
 /// The first bytes of an HDF5 file.
@@ -166,6 +167,7 @@ pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, Pipelin
     check_size(path, file, len)?;
     let corrupt = |e: hdf5::Error| PipelineError::corrupt(path, one_line(&e));
     let hdf5_file = hdf5::File::open(path).map_err(corrupt)?;
+    hdf5_heap::check(path, file, len, &[PROVENANCE_KEY, CONVENTION_KEY])?;
     if !hdf5_file.link_exists(IMAGES) && hdf5_file.link_exists(BITMAP) {
         return hdf5_compact::index(path, file, len, &hdf5_file);
     }

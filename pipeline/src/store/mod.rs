@@ -20,6 +20,7 @@ mod export;
 mod hdf5;
 mod hdf5_chunks;
 mod hdf5_compact;
+mod hdf5_heap;
 mod hepmc;
 mod image_reader;
 mod image_writer;

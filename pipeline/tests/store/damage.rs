@@ -212,3 +212,34 @@ fn missing_files_and_folders_are_named() -> TestResult {
     assert_eq!(names(folder.path()), [""; 0]);
     Ok(())
 }
+
+#[test]
+fn a_damaged_heap_of_texts_is_refused() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("images.h5");
+    write_images(&path, &cards(4)[0], 5)?;
+    let good = fs::read(&path)?;
+    // Its signature and version, its size, and the first text: number, references and size.
+    let heap = good.windows(8).position(|bytes| bytes == b"GCOL\x01\0\0\0").ok_or("no heap")?;
+    let (heap_size, number, size) = (heap + 8, heap + 16, heap + 24);
+    for (at, bytes) in [
+        (heap, &b"GCOM"[..]),
+        (heap + 4, &[2]),
+        (heap_size, &[0xff; 8]),
+        (heap_size, &[0; 8]),
+        (heap_size + 3, &[1]),
+        (number, &[0]),
+        (number, &[77]),
+        (size, &[0xff; 8]),
+        (size, &[0; 8]),
+        (size + 1, &[0x0f]),
+    ] {
+        let mut damaged = good.clone();
+        damaged[at..at + bytes.len()].copy_from_slice(bytes);
+        fs::write(&path, &damaged)?;
+        let message = refusal(read(&path), &path);
+        assert!(message.contains("HDF5: "), "{at}, {bytes:?}: {message}");
+    }
+    fs::write(&path, good)?;
+    Ok(read(&path)?)
+}
