@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::{AddAssign, Range};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use humboldt_pipeline::EventBatch;
@@ -72,8 +73,17 @@ impl Campaign {
         progress.skip((total - left) as u64);
         // Neighbouring shards share a delta C9, and so a sampler.
         let mut sampler = None;
+        let start = Instant::now();
         for shard in missing {
-            made += self.make_shard(shard, &mut sampler, &progress)?;
+            let before = made;
+            let advance = |images: usize, in_shard: usize| {
+                let events = ((before.images + in_shard) * self.data.images.events) as f64;
+                let rate = number(events / start.elapsed().as_secs_f64());
+                let detail =
+                    format!("{rate} events/s, {}B in {} shards", number(before.bytes as f64), before.shards);
+                progress.advance(images as u64, &detail);
+            };
+            made += self.make_shard(shard, &mut sampler, &advance)?;
         }
         progress.finish();
         note(format!(
@@ -101,7 +111,7 @@ impl Campaign {
         &self,
         shard: &Shard,
         sampler: &mut Option<(f64, EventSampler)>,
-        progress: &Progress,
+        advance: &(impl Fn(usize, usize) + Sync),
     ) -> Result<Made> {
         let path = self.path(shard);
         let lock = lock(&self.lock_path(shard), true, || {
@@ -111,7 +121,7 @@ impl Campaign {
         if record_path.exists() {
             fs::remove_file(&record_path).with_context(|| record_path.display().to_string())?;
         }
-        let report = self.write_shard(shard, sampler, progress)?;
+        let report = self.write_shard(shard, sampler, advance)?;
         let (bytes, blake3) = super::check::hash(&path)?;
         let record = ShardRecord {
             format_version: FORMAT_VERSION,
@@ -131,7 +141,7 @@ impl Campaign {
         &self,
         shard: &Shard,
         sampler: &mut Option<(f64, EventSampler)>,
-        progress: &Progress,
+        advance: &(impl Fn(usize, usize) + Sync),
     ) -> Result<GenerationReport> {
         let card = &self.data.images;
         let group = (GROUP_BYTES / (4 * card.bins.pow(3))).max(1);
@@ -141,9 +151,11 @@ impl Campaign {
         let mut writer = ImageWriter::create(&self.path(shard), card, shard.len(), &provenance)?;
         let mut report = GenerationReport::default();
         // While one group is written, the next is made.
+        let mut written = 0;
         let mut write = |(images, delta_c9): (Vec<CompactImage>, f64)| {
             writer.push_compact(&images, &vec![delta_c9; images.len()])?;
-            progress.advance(images.len() as u64, &format!("{} events each", card.events));
+            written += images.len();
+            advance(images.len(), written);
             Ok(())
         };
         let mut waiting = (Vec::new(), 0.0);

@@ -45,16 +45,21 @@ impl Campaign {
     /// # Errors
     /// When the folder holds another campaign or something else, or cannot be written.
     pub fn for_card(folder: &Path, data: DataCard) -> Result<Self> {
-        if folder.join(CAMPAIGN).exists() {
-            let campaign = Self::open(folder)?;
-            ensure!(
-                campaign.data == data,
-                "{}: this folder holds the images of another card (seed, [generator], [images] or [dataset] differ); \
-                 give another --out, or the same card",
-                folder.display()
-            );
-            return Ok(campaign);
+        if !folder.join(CAMPAIGN).exists() {
+            Self::begin(folder, &data)?;
         }
+        let campaign = Self::open(folder)?;
+        ensure!(
+            campaign.data == data,
+            "{}: this folder holds the images of another card (seed, [generator], [images] or [dataset] differ); \
+             give another --out, or the same card",
+            folder.display()
+        );
+        Ok(campaign)
+    }
+
+    /// Writes the description of a new campaign.
+    fn begin(folder: &Path, data: &DataCard) -> Result<()> {
         if folder.exists() {
             let mut entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
             // What a process killed in its first moment leaves.
@@ -65,8 +70,9 @@ impl Campaign {
         }
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let file = CampaignFile { format_version: FORMAT_VERSION, program: program(), data: data.clone() };
-        write_json(&folder.join(CAMPAIGN), &file)?;
-        Ok(Self::new(folder, data))
+        let path = folder.join(CAMPAIGN);
+        // Tasks that begin a campaign at the same time write the same file, and one of them is first.
+        write_json(&path, &file).or_else(|error| if path.exists() { Ok(()) } else { Err(error) })
     }
 
     /// An existing campaign.
@@ -83,11 +89,7 @@ impl Campaign {
         );
         let file: CampaignFile = read_json(&path)?;
         file.data.validate().with_context(|| path.display().to_string())?;
-        Ok(Self::new(folder, file.data))
-    }
-
-    fn new(folder: &Path, data: DataCard) -> Self {
-        Self { folder: folder.to_owned(), data_hash: data.hash(), data }
+        Ok(Self { folder: folder.to_owned(), data_hash: file.data.hash(), data: file.data })
     }
 
     /// Its folder.
