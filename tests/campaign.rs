@@ -161,6 +161,27 @@ fn damage_is_found_named_and_mended() {
     assert_same(&expected, &everything(&out));
 }
 
+/// A disk that fills up, played by the shell's limit on the size of a file.
+#[test]
+fn a_full_disk_leaves_what_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, out) = (folder.path().join("whole"), folder.path().join("full"));
+    run(&whole, &[]);
+    let output = std::process::Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" campaign run \"$1\" --out \"$2\""])
+        .args([env!("CARGO_BIN_EXE_humboldt"), tiny_card().to_str().unwrap(), out.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let last = stderr.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("error: ") && last.contains("train-00000.h5"), "{stderr}");
+    let left: Vec<_> = files(&out).into_keys().filter(|name| !name.ends_with("train-00000.lock")).collect();
+    assert_eq!(left, [Path::new("campaign.json")]);
+    run(&out, &[]);
+    assert_same(&everything(&whole), &everything(&out));
+}
+
 #[test]
 fn a_run_can_use_the_images_of_a_campaign() {
     let folder = tempfile::tempdir().unwrap();

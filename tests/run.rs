@@ -96,29 +96,46 @@ fn threads_do_not_change_events_or_images() {
 
 #[test]
 fn a_killed_run_ends_like_an_uninterrupted_one() {
+    kill(&tiny_card(), 6);
+}
+
+/// Live images are made anew after a kill, and are the same.
+#[test]
+fn a_killed_live_run_ends_like_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
+    let card = folder.path().join("live.toml");
+    let live = "[training]\nimages = \"live\"\nprior = \"uniform\"";
+    fs::write(&card, fs::read_to_string(tiny_card()).unwrap().replace("[training]", live)).unwrap();
+    kill(&card, 4);
+}
+
+/// Kills runs of a card at moments spread over their duration.
+fn kill(card: &Path, moments: u32) {
+    let card = card.to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = |out: &Path, threads| {
+        ["run", card, "--out", out.to_str().unwrap(), "--threads", threads].map(str::to_owned)
+    };
+    let run = |out: &Path, threads| {
+        let arguments = arguments(out, threads);
+        succeed(&arguments.each_ref().map(String::as_str));
+    };
     let whole = folder.path().join("whole");
     let start = Instant::now();
     run(&whole, "1");
     let duration = start.elapsed();
     let expected = files(&whole);
+    let live = fs::read_to_string(whole.join("card.toml")).unwrap().contains("images = \"live\"");
+    let stored = expected.keys().any(|name| name.to_string_lossy().contains("shards/train-"));
+    assert!(stored != live, "{:?}", expected.keys());
 
-    // Kills spread over the run's duration hit images, training, evaluation and figures.
-    for part in 1..=6 {
+    for part in 1..=moments {
         let out = folder.path().join(format!("killed{part}"));
-        let kill_after = duration.mul_f64(f64::from(part) / 7.0);
+        let kill_after = duration.mul_f64(f64::from(part) / f64::from(moments + 1));
         for attempt in 0..2 {
-            let mut child = humboldt(&[
-                "run",
-                tiny_card().to_str().unwrap(),
-                "--out",
-                out.to_str().unwrap(),
-                "--threads",
-                "2",
-            ])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            let arguments = arguments(&out, "2");
+            let mut child =
+                humboldt(&arguments.each_ref().map(String::as_str)).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(if attempt == 0 { kill_after } else { Duration::from_millis(400) });
             child.kill().unwrap();
             child.wait().unwrap();

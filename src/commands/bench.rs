@@ -13,11 +13,15 @@ use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
-use humboldt_schemas::card::{Architecture, NetworkCard, Preset, TrainingCard};
+use humboldt_schemas::card::{
+    Architecture, DatasetCard, GroupCard, NetworkCard, Preset, Prior, RunCard, TrainingCard,
+};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
+use crate::campaign::live::LiveImages;
+use crate::learn::source::waiting;
 use crate::learn::{Compute, Event, ImageSource, LearnError, Training, summary};
 use crate::progress::{number, outln};
 
@@ -54,7 +58,7 @@ impl BenchArguments {
             Lepton::default(),
             &WilsonShifts::delta_c9(-0.87),
         )?;
-        let rows = [generation(&decay)?, binning(&decay)?, training()?];
+        let rows = [generation(&decay)?, binning(&decay)?, streaming()?, training()?];
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(());
@@ -148,6 +152,25 @@ fn binning(decay: &Decay) -> Result<Row> {
         peer: "images/s if they were only copied",
         peer_value,
         ratio: value / peer_value,
+    })
+}
+
+/// Live images for a network that takes 2 ms for each, as on a GPU.
+fn streaming() -> Result<Row> {
+    const WORK: Duration = Duration::from_millis(2);
+    const BATCH: usize = 128;
+    let group = GroupCard { delta_c9: vec![-1.0, 0.0], train: 5 * BATCH / 2, validation: 1, test: 1 };
+    let data = RunCard { dataset: DatasetCard { groups: vec![group] }, ..RunCard::default() }.data();
+    let live = LiveImages::new(&data, Prior::Grid)?;
+    let waiting = waiting(&live, BATCH, WORK)?;
+    let peer_value = 1.0 / WORK.as_secs_f64();
+    Ok(Row {
+        name: "stream",
+        value: peer_value * (1.0 - waiting),
+        unit: "live images/s into batches of 128, 50^3, all cores",
+        peer: "images/s of a network that takes 2 ms for each",
+        peer_value,
+        ratio: 1.0 - waiting,
     })
 }
 

@@ -14,6 +14,7 @@ mod schema;
 mod train;
 mod voxelize;
 
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -101,7 +102,7 @@ fn start(line: CommandLine) -> Result<()> {
 fn exit_code(error: &anyhow::Error) -> u8 {
     let failed_work = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
-            matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
         }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
     });
     if failed_work { 1 } else { 2 }

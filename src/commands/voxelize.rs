@@ -24,8 +24,8 @@ pub(super) struct VoxelizeArguments {
     /// Bins of each of cos_theta_l, cos_theta_k and chi
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=256))]
     bins: u16,
-    /// compact (occupied cells with sums and counts) or dense
-    #[arg(long, default_value = "compact", value_parser = ImageLayout::from_str)]
+    /// dense (n, bins, bins, bins), or compact (occupied cells with sums and counts)
+    #[arg(long, default_value = "dense", value_parser = ImageLayout::from_str)]
     layout: ImageLayout,
     /// Gzip level of dense HDF5 images, 0 (none) to 9
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]

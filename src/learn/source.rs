@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::{Duration, Instant};
 
+use humboldt_schemas::card::NetworkCard;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -125,6 +127,30 @@ impl<'a> Inputs<'a> {
             Ok(())
         })
     }
+}
+
+/// How long a network that takes `work` for each image waits for its inputs, as a part of the whole time.
+///
+/// # Errors
+/// When an image cannot be read.
+pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> Result<f64, LearnError> {
+    let transform = InputTransform::new(&NetworkCard::default().architecture(), source.bins(), &[]);
+    let inputs = Inputs::new(source, &transform, 0, &|_| ())?;
+    let all: Vec<usize> = (0..source.len()).collect();
+    let batches: Vec<&[usize]> = all.chunks(batch_size).collect();
+    let (mut waited, mut whole, mut last) = (Duration::ZERO, Duration::ZERO, Instant::now());
+    inputs.for_each_batch(&batches, |number, _| {
+        // Every training waits for its first batch once.
+        if number > 0 {
+            waited += last.elapsed();
+        }
+        let busy = work * batches[number].len() as u32;
+        thread::sleep(busy);
+        whole += busy;
+        last = Instant::now();
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(waited.as_secs_f64() / (waited + whole).as_secs_f64())
 }
 
 /// The order of `n` images in an epoch; the same for the same seed and epoch.
