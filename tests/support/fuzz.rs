@@ -59,13 +59,18 @@ impl Target {
         let (mut first, mut findings) = (0, Vec::new());
         while findings.len() < ENOUGH {
             let left = match budget {
+                Budget::Cases(cases) if first >= cases => break,
                 Budget::Cases(cases) => format!("cases {cases}"),
-                Budget::Time => format!("seconds {}", seconds.saturating_sub(begin.elapsed().as_secs())),
+                Budget::Time => match seconds.saturating_sub(begin.elapsed().as_secs()) {
+                    0 => break,
+                    left => format!("seconds {left}"),
+                },
             };
             let folder = tempfile::tempdir().unwrap();
-            let Some(end) = self.run_child(folder.path(), &format!("{first} {left}")) else { break };
+            let end = self.run_child(folder.path(), &format!("{first} {left}"));
             let case = fs::read_to_string(folder.path().join("case")).unwrap_or_default();
-            let Ok(case) = case.parse::<u64>() else { panic!("{}: no case was begun: {end}", self.name) };
+            let Ok(case) = case.parse::<u64>() else { panic!("{}: no case was begun: {end:?}", self.name) };
+            let Some(end) = end else { break };
             findings.push(format!("case {case}: {end}: {}", self.save(folder.path(), case).display()));
             first = case + 1;
         }
@@ -85,7 +90,7 @@ impl Target {
         let status = Command::new("bash")
             .args(["-c", &format!("ulimit -c 0 -v {MEMORY}; exec \"$0\" \"$@\"")])
             .arg(env::current_exe().unwrap())
-            .args(["--exact", self.name, "--nocapture"])
+            .args(["--exact", self.name, "--include-ignored", "--nocapture"])
             .env(CHILD, format!("{work} {}", folder.display()))
             // Threads reserve address space.
             .envs([("RAYON_NUM_THREADS", "2"), ("MALLOC_ARENA_MAX", "1")])

@@ -60,7 +60,7 @@ impl Columns {
         let block = self.blocks.get(i).ok_or_else(|| damaged("missing".to_owned()))?;
         // `footer` has checked that the block lies in the file.
         let mut bytes =
-            MutableBuffer::from_len_zeroed((block.metaDataLength() as i64 + block.bodyLength()) as usize);
+            MutableBuffer::from_len_zeroed((i64::from(block.metaDataLength()) + block.bodyLength()) as usize);
         read_at(&self.path, &self.file, block.offset() as u64, bytes.as_slice_mut())?;
         let mut message = Vec::new();
         let batch = header(&self.path, &self.file, block, &mut message)?;

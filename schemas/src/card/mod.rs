@@ -200,6 +200,12 @@ mod tests {
                 "card.toml:13: images.events = 0 is not allowed; allowed: 1 to",
             ),
             (format!("{CARD}[network]\npreset = 'resnet99'\n"), "card.toml:13: network.preset: "),
+            (
+                // Four times this is 4 to who counts without a carry.
+                CARD.replace("[-1.0, 0.0]", "[-1.0, 0.0, 1.0, 2.0]")
+                    .replace("train = 4", "train = 4611686018427387905"),
+                "card.toml:9: dataset.groups.train = 18446744073709551615 images in all is not allowed",
+            ),
             ("seed = ".to_owned(), "card.toml:1: "),
             (String::new(), "card.toml:1: dataset.groups.train = 0 images in all is not allowed"),
         ] {
