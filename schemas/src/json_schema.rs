@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::card::{Architecture, RunCard};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
+use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
 use crate::results::{EnsembleResult, EpochMetrics, ObservableValue, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
-pub const SCHEMA_NAMES: [&str; 4] = ["card", "events", "images", "results"];
+pub const SCHEMA_NAMES: [&str; 5] = ["card", "events", "images", "measurements", "results"];
 
 /// The schema of a name in [`SCHEMA_NAMES`].
 pub fn schema(name: &str) -> Option<Value> {
@@ -36,6 +37,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "axes": Axis::ALL.map(|a| json!({ "name": a.name(), "min": a.range().0, "max": a.range().1 })),
             "metadata": { CONVENTION_KEY: CONVENTION, PROVENANCE_KEY: of::<Provenance>() },
         })),
+        "measurements" => Some(of::<MeasurementFile>()),
         "results" => Some(json!({
             "title": "Results",
             "results/ensembles.json": { "type": "array", "items": of::<EnsembleResult>() },

@@ -3,7 +3,7 @@
 mod dataset;
 mod generator;
 mod network;
-mod strict;
+pub(crate) mod strict;
 mod training;
 
 use std::path::Path;
