@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::card::{Architecture, RunCard};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
+use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
 use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
 use crate::results::{EnsembleResult, EpochMetrics, ObservableValue, Summary};
@@ -45,6 +46,10 @@ pub fn schema(name: &str) -> Option<Value> {
             "training/metrics.jsonl": of::<EpochMetrics>(),
             "model/network.json": of::<Architecture>(),
             "observe --json": { "type": "array", "items": of::<ObservableValue>() },
+            "global predict --json": { "type": "array", "items": of::<ObservableValue>() },
+            "global chi2 --json": of::<ChiSquareResult>(),
+            "global fit --json": of::<FitResult>(),
+            "global sample --json": of::<PosteriorResult>(),
         })),
         _ => None,
     }

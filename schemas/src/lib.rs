@@ -4,6 +4,7 @@
 //! - [`campaign`]: the folder of a campaign of images
 //! - [`card`]: the run card (TOML), strictly read
 //! - [`complex`]: complex numbers as users write them
+//! - [`global`]: what global fits print
 //! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`events`]: column names of event tables
 //! - [`voxels`]: axes and names of voxel datasets
@@ -16,6 +17,7 @@ pub mod card;
 pub mod complex;
 mod error;
 pub mod events;
+pub mod global;
 pub mod json_schema;
 pub mod measurements;
 pub mod provenance;

@@ -5,6 +5,7 @@ mod bench;
 mod campaign;
 mod evaluate;
 mod generate;
+mod global;
 mod observe;
 mod plot;
 mod reweight;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::global::GlobalError;
 use crate::learn::LearnError;
 use crate::progress;
 
@@ -47,6 +49,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     Plot(plot::PlotArguments),
     Observe(observe::ObserveArguments),
+    Global(global::GlobalArguments),
     Schema(schema::SchemaArguments),
     Bench(bench::BenchArguments),
 }
@@ -89,6 +92,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Evaluate(arguments) => arguments.run(),
         Command::Plot(arguments) => arguments.run(),
         Command::Observe(arguments) => arguments.run(),
+        Command::Global(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
     }
@@ -100,6 +104,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
             matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
         }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
+            || matches!(cause.downcast_ref::<GlobalError>(), Some(GlobalError::NoMinimum { .. }))
     });
     if failed_work { 1 } else { 2 }
 }
