@@ -6,7 +6,8 @@
 //! - [`campaign`]: images of a card in shards, on one machine or many
 //! - [`sampling`]: from a card's words to a sampler of events
 //! - [`learn`]: the 3D residual network, its training and its predictions
-//! - [`infer`]: what ensembles of predictions say
+//! - [`infer`]: what ensembles of predictions say, and predictions with varied inputs
+//! - [`global`]: fits of Wilson coefficients to measured observables
 //! - [`report`]: figures and tables
 //! - [`run`]: a run's folder and its stages
 //! - [`progress`]: what the user sees while it works
@@ -14,6 +15,7 @@
 
 pub mod campaign;
 pub mod commands;
+pub mod global;
 pub mod infer;
 pub mod learn;
 pub mod progress;

@@ -26,6 +26,7 @@
 //! - [`observables`]: names and definitions of `F_L`, `A_FB`, `S_i`, `A_i`, `P_i`, `P_i'`, `Q_i`, `R_K`, rates
 //! - [`predictions`]: their values at one q2 and in bins
 //! - [`quantities`]: lists of observables in bins, and their exact dependence on a few shifts
+//! - [`measurements`]: what LHCb measured, as text
 //! - [`uncertainty`]: varied inputs and the spread of what follows from them
 //! - [`score`]: how each event's probability depends on a shift
 
@@ -43,6 +44,7 @@ pub mod form_factors;
 pub mod kaon;
 pub mod kinematics;
 pub mod line_shape;
+pub mod measurements;
 pub mod models;
 mod names;
 pub mod observables;
@@ -65,6 +67,7 @@ pub use decay::Decay;
 pub use error::PhysicsError;
 pub use kaon::KaonDecay;
 pub use line_shape::LineShape;
+pub use measurements::MeasurementSet;
 pub use observables::Observable;
 pub use parameters::{Parameter, Parameters};
 pub use predictions::{Predictions, Theory};

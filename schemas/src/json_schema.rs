@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use crate::campaign::{CampaignFile, Manifest, ShardRecord};
 use crate::card::{Architecture, RunCard};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
+use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
+use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
 use crate::results::{EnsembleResult, EpochMetrics, ObservableValue, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
-pub const SCHEMA_NAMES: [&str; 5] = ["campaign", "card", "events", "images", "results"];
+pub const SCHEMA_NAMES: [&str; 6] = ["campaign", "card", "events", "images", "measurements", "results"];
 
 /// The schema of a name in [`SCHEMA_NAMES`].
 pub fn schema(name: &str) -> Option<Value> {
@@ -43,6 +45,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "axes": Axis::ALL.map(|a| json!({ "name": a.name(), "min": a.range().0, "max": a.range().1 })),
             "metadata": { CONVENTION_KEY: CONVENTION, PROVENANCE_KEY: of::<Provenance>() },
         })),
+        "measurements" => Some(of::<MeasurementFile>()),
         "results" => Some(json!({
             "title": "Results",
             "results/ensembles.json": { "type": "array", "items": of::<EnsembleResult>() },
@@ -50,6 +53,10 @@ pub fn schema(name: &str) -> Option<Value> {
             "training/metrics.jsonl": of::<EpochMetrics>(),
             "model/network.json": of::<Architecture>(),
             "observe --json": { "type": "array", "items": of::<ObservableValue>() },
+            "global predict --json": { "type": "array", "items": of::<ObservableValue>() },
+            "global chi2 --json": of::<ChiSquareResult>(),
+            "global fit --json": of::<FitResult>(),
+            "global sample --json": of::<PosteriorResult>(),
         })),
         _ => None,
     }

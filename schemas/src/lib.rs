@@ -4,6 +4,8 @@
 //! - [`campaign`]: the folder of a campaign of images
 //! - [`card`]: the run card (TOML), strictly read
 //! - [`complex`]: complex numbers as users write them
+//! - [`global`]: what global fits print
+//! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`events`]: column names of event tables
 //! - [`voxels`]: axes and names of voxel datasets
 //! - [`results`]: ensembles, summary, observables, training metrics
@@ -15,7 +17,9 @@ pub mod card;
 pub mod complex;
 mod error;
 pub mod events;
+pub mod global;
 pub mod json_schema;
+pub mod measurements;
 pub mod provenance;
 pub mod results;
 pub mod voxels;

@@ -59,6 +59,8 @@ impl Campaign {
                 status.in_flight.push(shard.name());
             }
         }
+        // A shard may have been removed since.
+        status.merged &= status.finished == status.shards;
         Ok(status)
     }
 

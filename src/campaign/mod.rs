@@ -58,21 +58,35 @@ impl Campaign {
         Ok(campaign)
     }
 
-    /// Writes the description of a new campaign.
+    /// Writes the description of a new campaign, unless another process was faster.
     fn begin(folder: &Path, data: &DataCard) -> Result<()> {
+        let path = folder.join(CAMPAIGN);
         if folder.exists() {
             let mut entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
             // What a process killed in its first moment leaves.
-            let ours = [LOCK, "campaign.json.part"];
-            if entries.any(|e| e.is_ok_and(|e| !ours.iter().any(|name| e.file_name() == *name))) {
+            let ours = [LOCK, CAMPAIGN, "campaign.json.part"];
+            if !path.exists()
+                && entries.any(|e| e.is_ok_and(|e| !ours.iter().any(|name| e.file_name() == *name)))
+            {
                 bail!("{}: is not empty and not a campaign's folder; give a new --out", folder.display());
             }
         }
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        // Tasks that begin a campaign at the same time do so one after another.
+        let lock_path = folder.join(LOCK);
+        let lock = File::options().create(true).append(true).open(&lock_path);
+        let lock = lock.with_context(|| lock_path.display().to_string())?;
+        match lock.lock() {
+            Err(e) if e.kind() != std::io::ErrorKind::Unsupported => {
+                return Err(e).with_context(|| lock_path.display().to_string());
+            }
+            _ => {}
+        }
+        if path.exists() {
+            return Ok(());
+        }
         let file = CampaignFile { format_version: FORMAT_VERSION, program: program(), data: data.clone() };
-        let path = folder.join(CAMPAIGN);
-        // Tasks that begin a campaign at the same time write the same file, and one of them is first.
-        write_json(&path, &file).or_else(|error| if path.exists() { Ok(()) } else { Err(error) })
+        write_json(&path, &file)
     }
 
     /// An existing campaign.

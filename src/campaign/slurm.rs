@@ -105,12 +105,13 @@ impl Campaign {
         text + line + "\n"
     }
 
-    /// Name of its jobs.
+    /// Name of its jobs: the folder's, with what tells it from others of that name.
     pub fn job_name(&self) -> String {
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
         let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        format!("humboldt-{}", name.chars().map(plain).collect::<String>())
+        let place = blake3::hash(folder.as_os_str().as_encoded_bytes()).to_hex();
+        format!("humboldt-{}-{}", name.chars().map(plain).collect::<String>(), &place[..6])
     }
 
     /// Its jobs in the queue, one line each; `None` where there is no `squeue`.

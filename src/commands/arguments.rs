@@ -7,9 +7,12 @@ use crate::learn::{Compute, DeviceName};
 use anyhow::{Result, bail};
 use clap::Args;
 use humboldt_physics::charmonium::Charmonium;
-use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonCoefficient};
+use humboldt_physics::{
+    Flavour, Lepton, LineShape, ModelName, Parameters, PhysicsError, Theory, WilsonCoefficient, WilsonShifts,
+};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
+use num_complex::Complex64;
 
 /// Shifts of the Wilson coefficients.
 #[derive(Debug, Args)]
@@ -39,6 +42,43 @@ impl ShiftArguments {
     }
 }
 
+/// The shift of one coefficient of one lepton.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LeptonShift {
+    pub(super) lepton: Lepton,
+    pub(super) coefficient: WilsonCoefficient,
+    pub(super) value: Complex64,
+}
+
+/// As in `c10=0.5+0.1i`, or `c9_e=-1` of electrons.
+pub(super) fn lepton_shift(text: &str) -> Result<LeptonShift, String> {
+    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
+    let name = name.trim();
+    let (lepton, coefficient) =
+        name.strip_suffix("_e").map_or((Lepton::Muon, name), |name| (Lepton::Electron, name));
+    let coefficient = coefficient.parse().map_err(|e: PhysicsError| e.to_string())?;
+    let value: ComplexValue = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
+    Ok(LeptonShift { lepton, coefficient, value: value.0 })
+}
+
+/// Sets the shifts of a theory, each at most once.
+pub(super) fn set_shifts(theory: &mut Theory, shifts: &[LeptonShift]) -> Result<()> {
+    for (i, LeptonShift { lepton, coefficient, value }) in shifts.iter().enumerate() {
+        if shifts[..i].iter().any(|other| (other.lepton, other.coefficient) == (*lepton, *coefficient)) {
+            bail!(
+                "--wc {coefficient} = {} is not allowed; allowed: each coefficient once (its own option is the same)",
+                ComplexValue(*value)
+            );
+        }
+        let shifts: &mut WilsonShifts = match lepton {
+            Lepton::Electron => &mut theory.electron_shifts,
+            Lepton::Muon => &mut theory.muon_shifts,
+        };
+        *shifts = shifts.with(*coefficient, *value);
+    }
+    Ok(())
+}
+
 /// Physical inputs and resonances.
 #[derive(Debug, Args)]
 pub(crate) struct InputArguments {
@@ -52,6 +92,22 @@ pub(crate) struct InputArguments {
 }
 
 impl InputArguments {
+    /// The built-in inputs with these in their place.
+    pub(crate) fn parameters(&self) -> Result<Parameters> {
+        let standard = Parameters::standard().clone();
+        Ok(self.values.iter().try_fold(standard, |inputs, (name, value)| inputs.with_value(name, *value))?)
+    }
+
+    /// The resonances, where they are asked for.
+    pub(crate) fn charmonium(&self, parameters: &Parameters) -> Result<Option<Charmonium>> {
+        let Some(resonances) = &self.charmonium else { return Ok(None) };
+        let mut charmonium = Charmonium::new(parameters)?;
+        for (name, scale, phase) in resonances {
+            charmonium = charmonium.with(name, *scale, *phase)?;
+        }
+        Ok(Some(charmonium))
+    }
+
     /// Puts them into a card.
     pub(crate) fn change(&self, card: &mut GeneratorCard) {
         card.inputs.extend(self.values.iter().cloned());

@@ -6,6 +6,7 @@ mod campaign;
 mod evaluate;
 mod export;
 mod generate;
+mod global;
 mod observe;
 mod plot;
 mod reweight;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::global::GlobalError;
 use crate::learn::LearnError;
 use crate::progress;
 
@@ -50,6 +52,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     Plot(plot::PlotArguments),
     Observe(observe::ObserveArguments),
+    Global(global::GlobalArguments),
     Schema(schema::SchemaArguments),
     Bench(bench::BenchArguments),
 }
@@ -93,6 +96,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Evaluate(arguments) => arguments.run(),
         Command::Plot(arguments) => arguments.run(),
         Command::Observe(arguments) => arguments.run(),
+        Command::Global(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
     }
@@ -104,6 +108,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
             matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
         }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
+            || matches!(cause.downcast_ref::<GlobalError>(), Some(GlobalError::NoMinimum { .. }))
     });
     if failed_work { 1 } else { 2 }
 }

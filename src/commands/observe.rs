@@ -2,25 +2,20 @@
 
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use humboldt_physics::charmonium::Charmonium;
 use humboldt_physics::convention::dhmv_factor;
 use humboldt_physics::process::process_name;
-use humboldt_physics::uncertainty::{Spread, Variation};
+use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
     Convention, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError, Plan, Quantity,
-    Theory, WilsonCoefficient, WilsonShifts,
+    Theory, WilsonCoefficient,
 };
 use humboldt_schemas::card::Q2Range;
-use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::results::ObservableValue;
-use rand::{Rng, SeedableRng};
-use rand_pcg::Pcg64;
-use rayon::prelude::*;
-use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::arguments::{InputArguments, finite};
+use super::arguments::{InputArguments, LeptonShift, finite, lepton_shift, set_shifts};
+use crate::infer::variation::varied;
 use crate::progress::{out, outln};
 
 #[allow(clippy::doc_markdown, reason = "help texts")]
@@ -32,8 +27,8 @@ pub(super) struct ObserveArguments {
     delta_c9: Option<f64>,
     /// Shifts of Wilson coefficients: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p of muons, with _e of electrons;
     /// complex values allowed, as in c9=-1,c9_e=-0.5,c10=0.5+0.1i
-    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = shift)]
-    wilson: Vec<Shift>,
+    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = lepton_shift)]
+    wilson: Vec<LeptonShift>,
     /// Amplitude model: npr, bare, nnlo, full
     #[arg(long, default_value = ModelName::Full.name(), value_parser = ModelName::from_str)]
     model: ModelName,
@@ -68,9 +63,6 @@ pub(super) struct ObserveArguments {
     json: bool,
 }
 
-/// The shift of one coefficient of one lepton.
-type Shift = (Lepton, WilsonCoefficient, ComplexValue);
-
 impl ObserveArguments {
     pub(super) fn run(self) -> Result<()> {
         let values = self.values()?;
@@ -83,10 +75,7 @@ impl ObserveArguments {
     }
 
     fn values(&self) -> Result<Vec<ObservableValue>> {
-        let mut parameters = Parameters::standard().clone();
-        for (name, value) in &self.inputs.values {
-            parameters = parameters.with_value(name, *value)?;
-        }
+        let parameters = self.inputs.parameters()?;
         let theory = self.theory(&parameters)?;
         let plan = self.plan(&theory)?;
         let factors: Vec<f64> = plan
@@ -104,7 +93,7 @@ impl ObserveArguments {
         let values = of(&theory)?;
         let spread = match self.uncertainty {
             None => None,
-            Some(draws) => Spread::of(&self.samples(&theory, draws, &of)?),
+            Some(draws) => Spread::of(&varied(&theory, draws, self.seed, of)?),
         };
         let name = |quantity: &Quantity| process_name(self.flavour, self.hadron, quantity.lepton);
         let value = |(index, (quantity, value)): (usize, (&Quantity, f64))| ObservableValue {
@@ -121,28 +110,14 @@ impl ObserveArguments {
 
     fn theory<'a>(&self, parameters: &'a Parameters) -> Result<Theory<'a>> {
         let mut theory = Theory::new(self.model, parameters);
-        let c9 = self.delta_c9.map(|x| (Lepton::Muon, WilsonCoefficient::C9, ComplexValue(x.into())));
-        let mut seen = Vec::new();
-        for (lepton, coefficient, value) in c9.into_iter().chain(self.wilson.iter().copied()) {
-            if seen.contains(&(lepton, coefficient)) {
-                bail!(
-                    "--wc {coefficient} = {value} is not allowed; allowed: each coefficient once (--delta-c9 is c9)"
-                );
-            }
-            seen.push((lepton, coefficient));
-            let shifts: &mut WilsonShifts = match lepton {
-                Lepton::Electron => &mut theory.electron_shifts,
-                Lepton::Muon => &mut theory.muon_shifts,
-            };
-            *shifts = shifts.with(coefficient, value.0);
-        }
-        if let Some(resonances) = &self.inputs.charmonium {
-            let mut charmonium = Charmonium::new(theory.parameters)?;
-            for (name, scale, phase) in resonances {
-                charmonium = charmonium.with(name, *scale, *phase)?;
-            }
-            theory.charmonium = Some(charmonium);
-        }
+        let c9 = self.delta_c9.map(|x| LeptonShift {
+            lepton: Lepton::Muon,
+            coefficient: WilsonCoefficient::C9,
+            value: x.into(),
+        });
+        let shifts: Vec<LeptonShift> = c9.into_iter().chain(self.wilson.iter().copied()).collect();
+        set_shifts(&mut theory, &shifts)?;
+        theory.charmonium = self.inputs.charmonium(parameters)?;
         Ok(theory)
     }
 
@@ -170,40 +145,6 @@ impl ObserveArguments {
             .collect();
         Ok(Plan::new(&quantities))
     }
-
-    /// The quantities with varied inputs. Draw k takes words k d to (k + 1) d of one stream, d the number of inputs: it
-    /// does not depend on threads, and more draws hold the fewer.
-    fn samples(
-        &self,
-        theory: &Theory,
-        draws: u32,
-        of: &(impl Fn(&Theory) -> Result<Vec<f64>, PhysicsError> + Sync),
-    ) -> Result<Vec<Vec<f64>>, PhysicsError> {
-        let variation = Variation::new(theory.parameters)?;
-        let stream = Pcg64::seed_from_u64(self.seed);
-        let normal = Normal::standard();
-        let draw = |k: u32| {
-            let mut rng = stream.clone();
-            rng.advance(u128::from(k) * variation.dimension() as u128);
-            // The middle of one of 2^52 intervals of equal probability.
-            let mut unit_normal =
-                || normal.inverse_cdf(((rng.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64);
-            let normals: Vec<f64> = (0..variation.dimension()).map(|_| unit_normal()).collect();
-            let parameters = variation.varied(&normals)?;
-            of(&Theory { parameters: &parameters, ..theory.clone() })
-        };
-        (0..draws).into_par_iter().map(draw).collect()
-    }
-}
-
-fn shift(text: &str) -> Result<Shift, String> {
-    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
-    let name = name.trim();
-    let (lepton, coefficient) =
-        name.strip_suffix("_e").map_or((Lepton::Muon, name), |name| (Lepton::Electron, name));
-    let coefficient = coefficient.parse().map_err(|e: PhysicsError| e.to_string())?;
-    let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
-    Ok((lepton, coefficient, value))
 }
 
 fn print_table(values: &[ObservableValue]) {

@@ -1,8 +1,10 @@
-//! What the predictions of a network say about delta C9.
+//! What the predictions of a network say about delta C9, and how far theory can be trusted.
 //!
 //! - [`ensembles`]: mean, left and right width, bias, slope and baseline of ensembles of test images
+//! - [`variation`]: predictions with varied inputs
 
 pub mod ensembles;
+pub mod variation;
 
 use thiserror::Error;
 

@@ -6,6 +6,7 @@
 //!
 //! - [`histograms()`], [`linearity()`], [`width()`]: what a network predicts (the paper's Figs. 5 to 7)
 //! - [`distributions()`], [`voxel_views()`]: what it sees (Figs. 2 and 3)
+//! - [`contours()`], [`observables()`]: a global fit
 //! - [`training_curves()`]: how it learned
 //! - [`write_ensembles_csv`], [`write_predictions_parquet`], [`write_json`]: numbers alone
 //!
@@ -16,6 +17,7 @@ mod canvas;
 #[cfg(test)]
 mod checks;
 mod colour_map;
+mod contours;
 mod distributions;
 mod error;
 mod files;
@@ -23,6 +25,7 @@ mod histograms;
 mod legend;
 mod linearity;
 mod markup;
+mod observables;
 mod panel;
 mod projection;
 mod raster;
@@ -33,12 +36,17 @@ mod training;
 mod voxel_views;
 mod width;
 
+pub use contours::{Contours, contours, parameter_title};
 pub use distributions::{EventSample, distributions};
 pub use error::ReportError;
 pub use files::{write, write_json};
 pub use histograms::histograms;
 pub use linearity::{ErrorBars, linearity};
-pub use tables::{Predictions, read_predictions_parquet, write_ensembles_csv, write_predictions_parquet};
+pub use observables::{ObservableBin, ObservablePanel, observables};
+pub use tables::{
+    Predictions, read_predictions_parquet, write_columns_parquet, write_ensembles_csv, write_grid_csv,
+    write_predictions_parquet,
+};
 pub use training::training_curves;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};

@@ -57,6 +57,34 @@ pub fn read_predictions_parquet(path: &Path) -> Result<Vec<Predictions>, ReportE
     Ok(ensembles)
 }
 
+/// Parquet with one f64 column for each name.
+///
+/// # Errors
+/// When the columns differ in length, or the file cannot be written.
+pub fn write_columns_parquet(path: &Path, columns: Vec<(&str, Vec<f64>)>) -> Result<(), ReportError> {
+    files::write_parquet(path, columns)
+}
+
+/// CSV with columns `x_name`, `y_name` and `chi2`, a row a point of the grid.
+///
+/// # Shapes
+/// `chi2`: [y, x]
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_grid_csv(
+    path: &Path,
+    (x_name, x): (&str, &[f64]),
+    (y_name, y): (&str, &[f64]),
+    chi2: &[Vec<f64>],
+) -> Result<(), ReportError> {
+    let rows = y
+        .iter()
+        .zip(chi2)
+        .flat_map(|(y, row)| x.iter().zip(row).map(move |(x, chi2)| format!("{x},{y},{chi2}")));
+    files::write_csv(path, &format!("{x_name},{y_name},chi2"), rows).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +101,14 @@ mod tests {
             "delta_c9,n_images,mean,sigma_left,sigma_right,sigma,bias,trained\n\
              -0.5,2,-0.25,0.75,0.75,1.0606601717798212,0.25,false\n"
         );
+    }
+
+    #[test]
+    fn a_grid_is_written_row_by_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scan.csv");
+        write_grid_csv(&path, ("c9", &[0.0, 0.5]), ("c10", &[-1.0]), &[vec![3.5, 4.0]]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "c9,c10,chi2\n0,-1,3.5\n0.5,-1,4\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod dataset;
 mod generator;
 mod network;
-mod strict;
+pub(crate) mod strict;
 mod training;
 
 use std::path::Path;
@@ -73,9 +73,17 @@ impl DataCard {
             "none: C9 is what dataset.groups.delta_c9 sets",
         )?;
         self.images.validate()?;
-        self.dataset.validate()
+        self.dataset.validate()?;
+        let files: usize =
+            Split::ALL.iter().map(|split| self.dataset.count(*split) / self.images.per_file).sum();
+        let images: usize = Split::ALL.iter().map(|split| self.dataset.count(*split)).sum();
+        let allowed = format!("{} and more, for at most {MOST_FILES} files", images.div_ceil(MOST_FILES));
+        Invalid::unless(files <= MOST_FILES, "images.per_file", self.images.per_file, allowed)
     }
 }
+
+/// Files of a campaign, at most: more are no help to anyone.
+const MOST_FILES: usize = 100_000;
 
 impl RunCard {
     /// Reads and checks a card.

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::error::SchemaError;
 
 /// Parses `text` as a `T`; `file` is its name in messages.
-pub(super) fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, SchemaError> {
+pub(crate) fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, SchemaError> {
     let syntax = |error: &toml::de::Error, field: String| SchemaError::Syntax {
         file: file.to_owned(),
         line: line_at(text, error.span().map_or(0, |s| s.start)),
@@ -41,16 +41,26 @@ pub(super) fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) ->
     })
 }
 
-/// Line (from 1) of the deepest part of a dotted field that the text has; 1 where it has none.
-pub(super) fn line_of(text: &str, field: &str) -> usize {
+/// Line (from 1) of the deepest part of a dotted field that the text has; 1 where it has none. `groups[2]` is the second
+/// of an array of tables.
+pub(crate) fn line_of(text: &str, field: &str) -> usize {
     let Ok(table) = DeTable::parse(text) else { return 1 };
     let mut tables = vec![table.get_ref()];
     let mut start = 0;
     for part in field.split('.') {
+        let (part, place) = part
+            .strip_suffix(']')
+            .and_then(|part| part.split_once('['))
+            .map_or((part, None), |(name, place)| (name, place.parse::<usize>().ok()));
         let found = tables.iter().find_map(|t| t.iter().find(|(k, _)| k.get_ref() == part));
         let Some((key, value)) = found else { break };
         start = key.span().start;
         tables = inner_tables(value.get_ref());
+        if let (Some(place), Some(items)) = (place, value.get_ref().as_array()) {
+            let Some(item) = items.get(place.wrapping_sub(1)) else { break };
+            start = item.span().start;
+            tables = inner_tables(item.get_ref());
+        }
     }
     line_at(text, start)
 }

@@ -1,0 +1,38 @@
+//! `humboldt global`: measured observables against predictions, and fits of Wilson coefficients to them.
+
+mod fit;
+mod point;
+mod sample;
+mod scan;
+mod setup;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Compare measured observables of B -> K(*) l l with predictions, and fit Wilson coefficients to them
+#[derive(Debug, Args)]
+pub(super) struct GlobalArguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Predict(point::Predict),
+    Chi2(point::Chi2),
+    Fit(fit::Fit),
+    Scan(scan::ScanArguments),
+    Sample(sample::SampleArguments),
+}
+
+impl GlobalArguments {
+    pub(super) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Predict(arguments) => arguments.run(),
+            Command::Chi2(arguments) => arguments.run(),
+            Command::Fit(arguments) => arguments.run(),
+            Command::Scan(arguments) => arguments.run(),
+            Command::Sample(arguments) => arguments.run(),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Global fits: measured observables against predictions, by chi-square.
+//!
+//! After "Application of Machine Learning techniques to the discovery of new physics" (Partida, Masjuan): shifts of
+//! Wilson coefficients of muons, and polynomials in q2 for what hadronic physics leaves open. Values are in the LHCb
+//! convention, rates in GeV^-2, unless a name says otherwise.
+//!
+//! - [`data`]: measured values, errors and correlations in one list
+//! - [`polynomials`]: `F(q2) = a0 + a1 q2 + a2 q2^2` added to observables
+//! - [`statistic`]: the chi-square of a list of parameters, pulls, contributions
+//! - [`fit`]: its minimum
+//! - [`intervals`]: errors from its curvature and from profiles
+//! - [`scan`]: its values on a grid, and contours
+//! - [`sample`]: the posterior density of the parameters
+
+pub mod data;
+pub mod fit;
+pub mod intervals;
+pub mod polynomials;
+pub mod sample;
+pub mod scan;
+pub mod statistic;
+
+use humboldt_physics::PhysicsError;
+use humboldt_schemas::{Invalid, SchemaError};
+use thiserror::Error;
+
+/// A fit that cannot be made.
+#[derive(Debug, Error)]
+pub enum GlobalError {
+    /// A file of measurements that is refused.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// A value that is refused.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// A prediction that cannot be made.
+    #[error(transparent)]
+    Physics(#[from] PhysicsError),
+    /// A minimisation that found no minimum.
+    #[error("the fit of {parameters} did not converge from any start: {reason}")]
+    NoMinimum {
+        /// The free parameters.
+        parameters: String,
+        /// What the minimiser said last.
+        reason: String,
+    },
+}

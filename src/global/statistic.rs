@@ -1,0 +1,326 @@
+//! The chi-square of a list of parameters.
+//!
+//! A pull is `(measured - predicted)/sigma`, `sigma^2` the square of the measured error on the side of the prediction
+//! plus, where asked for, that of the theory error at fixed shifts. Without correlations chi-square is the sum of the
+//! squared pulls; with them `p^T R^-1 p`, R the correlation of measured and theory errors together, formed with the mean of
+//! upward and downward errors: it is continuous where a prediction passes a value, and the usual form for symmetric errors.
+
+use humboldt_physics::uncertainty::Spread;
+use humboldt_physics::{Lepton, Plan, QuadraticForm, Theory, WilsonCoefficient, WilsonDirection};
+use humboldt_schemas::Invalid;
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
+use super::GlobalError;
+use super::data::Data;
+use super::polynomials::{Coefficient, Polynomials};
+
+/// What a chi-square is made with.
+#[derive(Debug, Clone, Default)]
+pub struct Errors {
+    /// Theory errors of the measurements' quantities, in their order.
+    pub theory: Option<Spread>,
+    /// Whether correlations count.
+    pub correlations: bool,
+}
+
+/// A free number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parameter {
+    /// A shift that muons see.
+    Shift(WilsonDirection),
+    /// A coefficient of a polynomial.
+    Polynomial(Coefficient),
+}
+
+impl std::fmt::Display for Parameter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shift(direction) => direction.fmt(f),
+            Self::Polynomial(coefficient) => coefficient.fmt(f),
+        }
+    }
+}
+
+impl Parameter {
+    /// The order of magnitude on which predictions change: first steps of searches, and the unit of their limits.
+    pub fn scale(&self) -> f64 {
+        match self {
+            Self::Shift(direction) => match direction.coefficient {
+                WilsonCoefficient::C7
+                | WilsonCoefficient::C7Prime
+                | WilsonCoefficient::CS
+                | WilsonCoefficient::CP => 0.1,
+                _ => 1.0,
+            },
+            Self::Polynomial(coefficient) => [0.1, 0.01, 0.001][coefficient.power.min(2)],
+        }
+    }
+}
+
+/// The chi-square of data as a function of parameters.
+#[derive(Debug, Clone)]
+pub struct ChiSquare {
+    data: Data,
+    form: QuadraticForm,
+    polynomials: Polynomials,
+    parameters: Vec<Parameter>,
+    /// Theory errors, 0 without.
+    theory_errors: Vec<f64>,
+    correlation: Option<Cholesky<f64, Dyn>>,
+}
+
+impl ChiSquare {
+    /// Of shifts in some directions, counted from those of `theory`, and the coefficients of polynomials.
+    ///
+    /// # Errors
+    /// When a direction occurs twice, theory errors are of another list, the correlations are not positive definite,
+    /// or a prediction cannot be made.
+    pub fn new(
+        theory: &Theory,
+        data: Data,
+        directions: &[WilsonDirection],
+        polynomials: Polynomials,
+        errors: &Errors,
+    ) -> Result<Self, GlobalError> {
+        for (i, direction) in directions.iter().enumerate() {
+            Invalid::unless(
+                !directions[..i].contains(direction),
+                "free",
+                format!("{direction} twice"),
+                "each once",
+            )?;
+        }
+        let muons: Vec<_> = directions.iter().map(|direction| (Lepton::Muon, *direction)).collect();
+        let form = QuadraticForm::new(theory, &Plan::new(&data.quantities()), &muons)?;
+        let theory_errors =
+            errors.theory.as_ref().map_or_else(|| vec![0.0; data.len()], |spread| spread.sigma.clone());
+        let expected = format!("{} values", data.len());
+        Invalid::unless(theory_errors.len() == data.len(), "theory errors", theory_errors.len(), expected)?;
+        let correlation =
+            if errors.correlations { Some(total_correlation(&data, errors.theory.as_ref())?) } else { None };
+        let parameters = directions
+            .iter()
+            .map(|direction| Parameter::Shift(*direction))
+            .chain(polynomials.coefficients().iter().cloned().map(Parameter::Polynomial))
+            .collect();
+        Ok(Self { data, form, polynomials, parameters, theory_errors, correlation })
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The parameters, in the order in which all functions take them.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Theory error of each prediction, 0 without.
+    pub fn theory_errors(&self) -> &[f64] {
+        &self.theory_errors
+    }
+
+    /// The prediction of each measurement; LHCb convention, rates in GeV^-2.
+    ///
+    /// # Errors
+    /// When there are not as many values as parameters.
+    pub fn predictions(&self, values: &[f64]) -> Result<Vec<f64>, GlobalError> {
+        let shifts = self.parameters.len() - self.polynomials.coefficients().len();
+        let (got, allowed) =
+            (format!("{} numbers", values.len()), format!("{} numbers", self.parameters.len()));
+        Invalid::unless(values.len() == self.parameters.len(), "parameters", got, allowed)?;
+        let mut predictions = self.form.values(&values[..shifts])?;
+        self.polynomials.add_to(&mut predictions, &values[shifts..])?;
+        Ok(predictions)
+    }
+
+    /// The errors that pulls are counted in: measured, on the side of each prediction, and theory together.
+    pub fn errors(&self, predictions: &[f64]) -> Vec<f64> {
+        let measurements = self.data.measurements().iter().zip(&self.theory_errors);
+        measurements
+            .zip(predictions)
+            .map(|((datum, theory), prediction)| datum.error_towards(*prediction).hypot(*theory))
+            .collect()
+    }
+
+    /// `(measured - predicted)/sigma` of each measurement.
+    pub fn pulls(&self, predictions: &[f64]) -> Vec<f64> {
+        let measurements = self.data.measurements().iter().zip(predictions);
+        measurements
+            .zip(self.errors(predictions))
+            .map(|((datum, prediction), error)| (datum.value - prediction) / error)
+            .collect()
+    }
+
+    /// What each measurement adds to chi-square: `p_i (R^-1 p)_i`, the square of the pull without correlations. Their
+    /// sum is chi-square; with correlations one can be negative.
+    pub fn contributions(&self, pulls: &[f64]) -> Vec<f64> {
+        let solved = match &self.correlation {
+            Some(root) => root.solve(&DVector::from_column_slice(pulls)).as_slice().to_vec(),
+            None => pulls.to_vec(),
+        };
+        pulls.iter().zip(solved).map(|(pull, solved)| pull * solved).collect()
+    }
+
+    /// Chi-square.
+    ///
+    /// # Errors
+    /// As [`Self::predictions`].
+    pub fn value(&self, values: &[f64]) -> Result<f64, GlobalError> {
+        Ok(self.residuals(&self.predictions(values)?).norm_squared())
+    }
+
+    /// Independent numbers whose squares add up to chi-square: the pulls, without their correlation.
+    pub(super) fn residuals(&self, predictions: &[f64]) -> DVector<f64> {
+        self.decorrelated(DMatrix::from_column_slice(self.data.len(), 1, &self.pulls(predictions)))
+            .column(0)
+            .into_owned()
+    }
+
+    /// `L^-1 m` with `L L^T = R`; m without correlations.
+    fn decorrelated(&self, matrix: DMatrix<f64>) -> DMatrix<f64> {
+        match &self.correlation {
+            // A Cholesky factor has a positive diagonal: the solution exists.
+            Some(root) => root.l_dirty().solve_lower_triangular(&matrix).unwrap_or(matrix),
+            None => matrix,
+        }
+    }
+
+    /// Derivatives of [`Self::residuals`] in the parameters named by `free`, by central differences of the predictions,
+    /// which are smooth: 1e-8 of their own.
+    ///
+    /// # Shapes
+    /// [measurement, free parameter]
+    pub(super) fn jacobian(&self, values: &[f64], free: &[usize]) -> Result<DMatrix<f64>, GlobalError> {
+        let errors = self.errors(&self.predictions(values)?);
+        let mut derivatives = DMatrix::zeros(self.data.len(), free.len());
+        for (column, index) in free.iter().enumerate() {
+            let step = 1e-4 * self.parameters[*index].scale();
+            let at = |x: f64| {
+                let mut moved = values.to_vec();
+                moved[*index] = x;
+                self.predictions(&moved)
+            };
+            let (up, down) = (at(values[*index] + step)?, at(values[*index] - step)?);
+            for row in 0..self.data.len() {
+                derivatives[(row, column)] = (down[row] - up[row]) / (2.0 * step * errors[row]);
+            }
+        }
+        Ok(self.decorrelated(derivatives))
+    }
+}
+
+/// Correlation of measured and theory errors together.
+fn total_correlation(data: &Data, theory: Option<&Spread>) -> Result<Cholesky<f64, Dyn>, GlobalError> {
+    let measured: Vec<f64> = data.measurements().iter().map(super::data::Datum::mean_error).collect();
+    let covariance = |i: usize, j: usize| {
+        let theory = theory.map_or(0.0, |t| {
+            // A quantity that does not vary has correlation 0 with itself too.
+            t.sigma[i] * t.sigma[j] * if i == j { 1.0 } else { t.correlation[i][j] }
+        });
+        measured[i] * measured[j] * data.correlation()[(i, j)] + theory
+    };
+    let total: Vec<f64> = (0..data.len()).map(|i| covariance(i, i).sqrt()).collect();
+    let correlation =
+        DMatrix::from_fn(data.len(), data.len(), |i, j| covariance(i, j) / (total[i] * total[j]));
+    Ok(correlation
+        .cholesky()
+        .ok_or_else(|| Invalid::new("correlation", "that of all errors", "a positive definite matrix"))?)
+}
+
+/// Probability of a chi-square at least as large; `None` without degrees of freedom.
+pub fn p_value(chi2: f64, degrees_of_freedom: usize) -> Option<f64> {
+    ChiSquared::new(degrees_of_freedom as f64).ok().map(|distribution| distribution.sf(chi2))
+}
+
+#[cfg(test)]
+mod tests {
+    use humboldt_physics::{MeasurementSet, ModelName, Parameters};
+    use humboldt_schemas::measurements::MeasurementFile;
+
+    use super::*;
+    use crate::global::polynomials::Sharing;
+
+    fn statistic(errors: &Errors) -> ChiSquare {
+        let data = Data::new(&MeasurementFile::built_in(MeasurementSet::Lhcb2021).unwrap()).unwrap();
+        let polynomials = Polynomials::new(Sharing::Shared, &data);
+        let theory = Theory::new(ModelName::Bare, Parameters::standard());
+        let directions = [WilsonCoefficient::C9, WilsonCoefficient::C10].map(WilsonDirection::real);
+        ChiSquare::new(&theory, data, &directions, polynomials, errors).unwrap()
+    }
+
+    const POINT: [f64; 5] = [-0.7, 0.3, 0.02, -0.001, 0.0001];
+
+    fn equal_theory_errors() -> Spread {
+        let correlation =
+            (0..37).map(|i| (0..37).map(|j| if i == j { 1.0 } else { 0.4 }).collect()).collect();
+        let sigma = statistic(&Errors::default())
+            .data()
+            .measurements()
+            .iter()
+            .map(|d| 0.5 * d.mean_error())
+            .collect();
+        Spread { mean: vec![0.0; 37], sigma, correlation }
+    }
+
+    #[test]
+    fn contributions_add_up_and_correlations_matter() {
+        let mut values = Vec::new();
+        for theory in [None, Some(equal_theory_errors())] {
+            for correlations in [false, true] {
+                let statistic = statistic(&Errors { theory: theory.clone(), correlations });
+                let chi2 = statistic.value(&POINT).unwrap();
+                let pulls = statistic.pulls(&statistic.predictions(&POINT).unwrap());
+                let sum: f64 = statistic.contributions(&pulls).iter().sum();
+                assert!((sum / chi2 - 1.0).abs() < 1e-12);
+                values.push(chi2);
+            }
+        }
+        assert!(values[2] < values[0], "{values:?}");
+        assert!((values[1] / values[0] - 1.0).abs() > 1e-3 && (values[3] / values[2] - 1.0).abs() > 1e-3);
+    }
+
+    /// With correlations the statistic has no step where a prediction passes a measured value.
+    #[test]
+    fn chi_square_is_continuous() {
+        let statistic = statistic(&Errors { theory: Some(equal_theory_errors()), correlations: true });
+        let measured: Vec<f64> = statistic.data().measurements().iter().map(|d| d.value).collect();
+        let mut shifted = statistic.predictions(&POINT).unwrap();
+        for i in 0..measured.len() {
+            let near = |offset: f64| {
+                let mut predictions = shifted.clone();
+                predictions[i] = measured[i] + offset * statistic.data().measurements()[i].error_plus;
+                statistic.residuals(&predictions).norm_squared()
+            };
+            assert!((near(1e-9) - near(-1e-9)).abs() < 1e-6, "measurement {i}");
+        }
+        shifted[0] += 1.0;
+        assert!(statistic.residuals(&shifted).norm_squared().is_finite());
+    }
+
+    #[test]
+    fn jacobian_is_the_derivative_of_the_residuals() {
+        let statistic = statistic(&Errors { theory: Some(equal_theory_errors()), correlations: true });
+        let jacobian = statistic.jacobian(&POINT, &[0, 1, 2, 3, 4]).unwrap();
+        for index in 0..5 {
+            let step = 1e-6 * statistic.parameters()[index].scale();
+            let at = |x: f64| {
+                let mut moved = POINT;
+                moved[index] += x;
+                statistic.residuals(&statistic.predictions(&moved).unwrap())
+            };
+            let direct = (at(step) - at(-step)) / (2.0 * step);
+            let difference = (direct - jacobian.column(index)).norm() / jacobian.column(index).norm();
+            assert!(difference < 1e-6, "{index}: {difference}");
+        }
+    }
+
+    #[test]
+    fn p_values_are_those_of_tables() {
+        assert!((p_value(3.841_459, 1).unwrap() - 0.05).abs() < 1e-7);
+        assert!((p_value(37.0, 37).unwrap() - 0.468_7).abs() < 1e-3);
+        assert_eq!(p_value(1.0, 0), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! Predictions with varied inputs: the draws behind theory uncertainties.
+
+use humboldt_physics::uncertainty::Variation;
+use humboldt_physics::{PhysicsError, Theory};
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// What `of` gives of a theory with varied inputs, draw by draw.
+///
+/// Draw k takes words k d to (k + 1) d of one stream, d the number of inputs: it does not depend on threads, and more
+/// draws hold the fewer.
+///
+/// # Errors
+/// When the theory's inputs are incomplete, or `of` refuses a draw.
+pub fn varied<T: Send>(
+    theory: &Theory,
+    draws: u32,
+    seed: u64,
+    of: impl Fn(&Theory) -> Result<T, PhysicsError> + Sync,
+) -> Result<Vec<T>, PhysicsError> {
+    let variation = Variation::new(theory.parameters)?;
+    let stream = Pcg64::seed_from_u64(seed);
+    let draw = |k: u32| {
+        let mut rng = stream.clone();
+        rng.advance(u128::from(k) * variation.dimension() as u128);
+        let parameters = variation.varied(&unit_normals(&mut rng, variation.dimension()))?;
+        of(&Theory { parameters: &parameters, ..theory.clone() })
+    };
+    (0..draws).into_par_iter().map(draw).collect()
+}
+
+/// Independent unit normals, one word of the stream each.
+pub fn unit_normals(rng: &mut impl Rng, count: usize) -> Vec<f64> {
+    let normal = Normal::standard();
+    // The middle of one of 2^52 intervals of equal probability.
+    (0..count)
+        .map(|_| normal.inverse_cdf(((rng.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64))
+        .collect()
+}

@@ -1,0 +1,156 @@
+//! Regions of two parameters that a global fit allows, with the Standard Model and the best fit.
+
+use std::path::{Path, PathBuf};
+
+use plotters::style::RGBColor;
+
+use super::canvas::{Point, Stroke, figure};
+use super::legend::{self, Entry, Key};
+use super::panel::{Marker, Panel, Rect};
+use super::style::{BLACK, BLUE, GREY, SKY, VERMILION};
+use super::ticks::{Scale, short};
+use super::{ReportError, files};
+
+const FIGURE: &str = "contours";
+
+/// Regions of two parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Contours<'a> {
+    /// Name of the first parameter, as in `c9`, and its range.
+    pub x: (&'a str, [f64; 2]),
+    /// Name of the second.
+    pub y: (&'a str, [f64; 2]),
+    /// The closed lines around each region, from the smallest: its standard deviations and its lines.
+    pub regions: &'a [(f64, Vec<Vec<(f64, f64)>>)],
+    /// Where the best fit is.
+    pub best: (f64, f64),
+}
+
+/// Draws `stem.svg`, `stem.png` and `stem.csv` (the lines).
+///
+/// # Errors
+/// Without regions, with numbers that are not finite, or when a file cannot be written.
+pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportError> {
+    if plot.regions.iter().all(|(_, lines)| lines.is_empty()) {
+        return Err(ReportError::NoData { figure: FIGURE, what: "region inside the grid" });
+    }
+    let points = || plot.regions.iter().flat_map(|(_, lines)| lines.iter().flatten().copied());
+    let ends = plot.x.1.into_iter().chain(plot.y.1);
+    let numbers = points().flat_map(|(x, y)| [x, y]).chain(ends).chain([plot.best.0, plot.best.1]);
+    ReportError::unless_finite(FIGURE, "a value", numbers)?;
+    let [x, y] = [plot.x.1, plot.y.1].map(|[low, high]| Scale::linear(low, high));
+
+    let mut paths = figure(stem, "Regions that a global fit allows", (110.0, 96.0), |canvas| {
+        let panel = Panel::new(canvas, Rect::new(19.0, 4.0, 87.0, 76.0), x, y);
+        let mut entries: Vec<Entry> = Vec::new();
+        for (place, (sigmas, lines)) in plot.regions.iter().enumerate().rev() {
+            let (fill, stroke) = look(place);
+            for line in lines {
+                let on_paper: Vec<Point> = line.iter().map(|&(x, y)| panel.at(x, y)).collect();
+                // A region with a hole is shown by its lines alone.
+                if lines.iter().all(|other| area(other).signum() == area(line).signum()) {
+                    canvas.polygon(&on_paper, fill, 0.35)?;
+                }
+                canvas.line(&on_paper, stroke)?;
+            }
+            entries.insert(0, (Key::Line(stroke), format!("{} *σ*", short(*sigmas, 2))));
+        }
+        let (best_x, best_y) = plot.best;
+        let inside = |x: f64, y: f64| panel.frame.holds(panel.at(x, y));
+        if inside(0.0, 0.0) {
+            panel.straight(0.0, 0.0, Stroke::thin(GREY).dashed())?;
+            panel.curve(&[(0.0, y.low), (0.0, y.high)], Stroke::thin(GREY).dashed())?;
+            panel.marker(0.0, 0.0, Marker::Star, VERMILION)?;
+            entries.push((Key::Marker(Marker::Star, VERMILION), "Standard Model".to_owned()));
+        }
+        if inside(best_x, best_y) {
+            panel.marker(best_x, best_y, Marker::Disc, BLACK)?;
+            let words = format!("best fit ({}, {})", short(best_x, 3), short(best_y, 3));
+            entries.push((Key::Marker(Marker::Disc, BLACK), words));
+        }
+        let (x_title, y_title) = (parameter_title(plot.x.0), parameter_title(plot.y.0));
+        panel.draw_axes(&panel.axes(Some(&x_title), Some(&y_title)))?;
+        let covered: Vec<Point> =
+            points().chain([(0.0, 0.0), plot.best]).map(|(x, y)| panel.at(x, y)).collect();
+        legend::draw(&panel, &entries, &covered)
+    })?;
+    let rows = plot.regions.iter().flat_map(|(sigmas, lines)| {
+        lines
+            .iter()
+            .enumerate()
+            .flat_map(move |(index, line)| line.iter().map(move |(x, y)| format!("{sigmas},{index},{x},{y}")))
+    });
+    let header = format!("sigmas,line,{},{}", plot.x.0, plot.y.0);
+    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), &header, rows)?);
+    Ok(paths)
+}
+
+/// Fill and outline of the regions, from the smallest.
+fn look(place: usize) -> (RGBColor, Stroke) {
+    match place {
+        0 => (BLUE, Stroke::curve(BLUE)),
+        1 => (SKY, Stroke::curve(BLUE).dashed()),
+        _ => (SKY, Stroke::thin(GREY)),
+    }
+}
+
+/// Twice the area inside a closed line, with the sign of its sense.
+fn area(line: &[(f64, f64)]) -> f64 {
+    line.windows(2).map(|pair| pair[0].0 * pair[1].1 - pair[1].0 * pair[0].1).sum()
+}
+
+/// A parameter of a fit as a title of an axis, in markup.
+pub fn parameter_title(name: &str) -> String {
+    let (coefficient, imaginary) = name.strip_suffix("_im").map_or((name, false), |name| (name, true));
+    let (base, prime) = coefficient.strip_suffix("_prime").map_or((coefficient, ""), |base| (base, "′"));
+    let symbol = match base {
+        "c_s" => "δ*C*_{S} [GeV^{−1}]".to_owned(),
+        "c_p" => "δ*C*_{P} [GeV^{−1}]".to_owned(),
+        _ => match base.strip_prefix('c').filter(|digits| digits.parse::<u8>().is_ok()) {
+            Some(digits) => format!("δ*C*_{{{digits}}}{prime}"),
+            // Coefficients of polynomials as they are called; the star of K* is no markup.
+            None => return name.replace('*', "∗"),
+        },
+    };
+    if imaginary { format!("Im {symbol}") } else { symbol }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::checks;
+
+    fn circle(radius: f64) -> Vec<(f64, f64)> {
+        let angle = |i: i32| std::f64::consts::TAU * f64::from(i) / 60.0;
+        (0..=60).map(|i| (radius * angle(i).cos() - 0.8, radius * angle(i).sin() + 0.1)).collect()
+    }
+
+    #[test]
+    fn regions_points_and_names_are_drawn() {
+        let regions = [(1.0, vec![circle(0.2)]), (2.0, vec![circle(0.4)]), (3.0, vec![circle(0.6)])];
+        let plot = Contours {
+            x: ("c9", [-2.0, 0.5]),
+            y: ("c10_prime", [-1.0, 1.0]),
+            regions: &regions,
+            best: (-0.8, 0.1),
+        };
+        let svg = checks::figure("contours", |stem| contours(stem, &plot));
+        assert!(svg.contains("Standard Model") && svg.contains("best fit (−0.8, 0.1)"));
+        assert!(svg.matches("<polygon").count() >= 3);
+        let nothing = Contours { regions: &[(1.0, Vec::new())], ..plot };
+        assert!(matches!(contours(Path::new("never"), &nothing), Err(ReportError::NoData { .. })));
+    }
+
+    #[test]
+    fn titles_are_those_of_the_literature() {
+        for (name, title) in [
+            ("c9", "δ*C*_{9}"),
+            ("c10_prime", "δ*C*_{10}′"),
+            ("c7_im", "Im δ*C*_{7}"),
+            ("c_s", "δ*C*_{S} [GeV^{−1}]"),
+            ("a0[dBR_dq2(B0->K*0mumu)]", "a0[dBR_dq2(B0->K∗0mumu)]"),
+        ] {
+            assert_eq!(parameter_title(name), title);
+        }
+    }
+}
