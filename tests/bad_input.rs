@@ -76,7 +76,10 @@ fn arguments_are_refused_by_name_value_and_range() {
         (vec!["observe", "--bins", "1:2", "--wc", "c7=1e400"], vec!["c7"]),
         (vec!["global", "chi2", "--data", "lhcb-2030"], vec!["--data", "lhcb-2030", "lhcb-2021", ".toml"]),
         (vec!["global", "chi2", "--data", "nowhere.toml"], vec!["nowhere.toml"]),
-        (vec!["global", "chi2", "--data", "lhcb-2021,lhcb-2021"], vec!["P1 of B0->K*0mumu", "twice", "each once"]),
+        (
+            vec!["global", "chi2", "--data", "lhcb-2021,lhcb-2021"],
+            vec!["P1 of B0->K*0mumu", "twice", "each once"],
+        ),
         (vec!["global", "chi2", "--c9", "nan"], vec!["--c9", "nan", "finite"]),
         (vec!["global", "chi2", "--c9", "1", "--wc", "c9=2"], vec!["c9 = 2", "once"]),
         (vec!["global", "chi2", "--c9", "1e10"], vec!["c9", "10000000000", "1e9"]),
