@@ -64,7 +64,7 @@ pub fn fitted(statistic: &ChiSquare) -> Result<Fitted, GlobalError> {
         match lowest {
             // By 0.001 at least each time: this ends.
             Some(lowest) if lowest.chi2 < best.chi2 - 1e-3 => {
-                best = minimum_from(statistic, &lowest.values, &all)?
+                best = minimum_from(statistic, &lowest.values, &all)?;
             }
             _ => {
                 let intervals = profiles.into_iter().map(|(interval, _)| interval).collect();

@@ -109,7 +109,7 @@ pub fn parameter_title(name: &str) -> String {
         _ => match base.strip_prefix('c').filter(|digits| digits.parse::<u8>().is_ok()) {
             Some(digits) => format!("δ*C*_{{{digits}}}{prime}"),
             // Coefficients of polynomials as they are called; the star of K* is no markup.
-            None => return name.replace('*', "∗"),
+            None => return name.replace('*', r"\*"),
         },
     };
     if imaginary { format!("Im {symbol}") } else { symbol }
@@ -148,7 +148,7 @@ mod tests {
             ("c10_prime", "δ*C*_{10}′"),
             ("c7_im", "Im δ*C*_{7}"),
             ("c_s", "δ*C*_{S} [GeV^{−1}]"),
-            ("a0[dBR_dq2(B0->K*0mumu)]", "a0[dBR_dq2(B0->K∗0mumu)]"),
+            ("a0[dBR_dq2(B0->K*0mumu)]", r"a0[dBR_dq2(B0->K\*0mumu)]"),
         ] {
             assert_eq!(parameter_title(name), title);
         }

@@ -27,7 +27,8 @@ const TAGS: [(char, &str); 6] = [
     (END_SUP, "</tspan><tspan dy=\"0.35em\">\u{200B}</tspan>"),
 ];
 
-/// Markup as text for the drawing library. `*` switches italics, `_{` and `^{` open a script that `}` closes.
+/// Markup as text for the drawing library. `*` switches italics, `\\*` is a star, `_{` and `^{` open a script that `}`
+/// closes.
 pub(super) fn encode(markup: &str) -> String {
     let mut out = String::with_capacity(markup.len());
     let mut italic = false;
@@ -35,6 +36,7 @@ pub(super) fn encode(markup: &str) -> String {
     let mut rest = markup.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
+            '\\' if rest.peek() == Some(&'*') => out.extend(rest.next()),
             '*' => {
                 out.push(if italic { UPRIGHT } else { ITALIC });
                 italic = !italic;
@@ -135,5 +137,6 @@ mod tests {
     #[test]
     fn text_without_markup_stays() {
         assert_eq!(encode("a_b ^ } 10"), "a_b ^ } 10");
+        assert_eq!(encode(r"K\*"), "K*");
     }
 }

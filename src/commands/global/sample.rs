@@ -22,7 +22,7 @@ pub(super) struct SampleArguments {
     #[command(flatten)]
     comparison: Comparison,
     /// Steps of each walker that are kept
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     steps: u32,
     /// Steps of each walker before them
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]

@@ -140,12 +140,12 @@ fn title(observable: Observable, process: &str) -> (f64, String) {
     let name = observable.name();
     match observable {
         Observable::DBrDq2 => {
-            let hadron = if process.contains("K*") { "*K*^{∗}" } else { "*K*" };
+            let hadron = if process.contains("K*") { r"*K*^{\*}" } else { "*K*" };
             (1e8, format!("10^{{8}} d*B*/d*q*^{{2}} ({hadron}) [GeV^{{−2}}]"))
         }
         Observable::DGammaDq2 => (1.0, "d*Γ*/d*q*^{2} [GeV^{−1}]".to_owned()),
         Observable::RK => (1.0, "*R*_{*K*}".to_owned()),
-        Observable::RKstar => (1.0, "*R*_{*K*∗}".to_owned()),
+        Observable::RKstar => (1.0, r"*R*_{*K*\*}".to_owned()),
         _ => {
             let (name, prime) = name.strip_suffix('p').map_or((name, ""), |name| (name, "′"));
             let (letter, index) = name.split_at(1);

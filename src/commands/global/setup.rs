@@ -10,6 +10,7 @@ use humboldt_physics::{
     Lepton, MeasurementSet, ModelName, Parameters, Plan, Theory, WilsonCoefficient, WilsonDirection,
     WilsonShifts,
 };
+use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::global::Contribution;
 use humboldt_schemas::measurements::MeasurementFile;
 
@@ -151,10 +152,8 @@ impl Comparison {
                 .find(|s| s.lepton == Lepton::Muon && s.coefficient == direction.coefficient);
             if let Some(fixed) = fixed {
                 let name = direction.coefficient;
-                bail!(
-                    "{name} = {} is not allowed; allowed: coefficients that are not in --free",
-                    fixed.value
-                );
+                let value = ComplexValue(fixed.value);
+                bail!("{name} = {value} is not allowed; allowed: coefficients that are not in --free");
             }
         }
         let data = &setup.data;
