@@ -9,6 +9,7 @@
 //! - [`predict`]: delta C9 of images
 
 mod checkpoint;
+mod convolution;
 pub mod device;
 mod error;
 pub mod input;

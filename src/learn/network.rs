@@ -15,6 +15,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use humboldt_schemas::card::Architecture;
 
+use super::convolution::convolve;
 use super::layers::{BatchNorm, Init, MaxPool, Phase};
 
 /// The network's weights.
@@ -119,7 +120,7 @@ impl ResNet {
     }
 
     fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
-        let x = self.stem.forward(input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
+        let x = convolve(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
         let x = relu(self.stem_norm.forward(x, phase)); // the same
         let mut x = self.pool.forward(x); // [batch, stem_filters, l/4, k/4, c/4]
         for block in &self.blocks {
@@ -151,12 +152,12 @@ impl BasicBlock {
     }
 
     fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let x = self.conv1.forward(input.clone()); // [batch, filters, l/stride, k/stride, c/stride]
+        let x = convolve(&self.conv1, input.clone()); // [batch, filters, l/stride, k/stride, c/stride]
         let x = relu(self.norm1.forward(x, phase)); // the same
-        let x = self.conv2.forward(x); // the same
+        let x = convolve(&self.conv2, x); // the same
         let x = self.norm2.forward(x, phase); // the same
         let passed = match &self.shortcut {
-            Some(shortcut) => shortcut.norm.forward(shortcut.conv.forward(input), phase), // the same
+            Some(shortcut) => shortcut.norm.forward(convolve(&shortcut.conv, input), phase), // the same
             None => input,
         };
         relu(x + passed) // the same

@@ -3,8 +3,16 @@
 //! burn holds a lock while it walks back through a graph, and its CPU backend hands work to rayon meanwhile. A rayon
 //! thread that waits takes up other work; were that another micro-batch, it would wait for the lock that it holds itself.
 
+use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::thread;
+
+use rayon::prelude::*;
+
+thread_local! {
+    /// Whether this thread is one of as many as there are cores to work on.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+}
 
 /// `f` of each item, in their order; as many threads as rayon has share them.
 pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
@@ -12,19 +20,38 @@ pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) ->
     if threads < 2 {
         return items.into_iter().map(f).collect();
     }
+    let busy = threads == rayon::current_num_threads();
     let mut shares: Vec<Vec<(usize, T)>> = (0..threads).map(|_| Vec::new()).collect();
     for (i, item) in items.into_iter().enumerate() {
         shares[i % threads].push((i, item));
     }
     let f = &f;
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let work =
-            |share: Vec<(usize, T)>| move || share.into_iter().map(|(i, x)| (i, f(x))).collect::<Vec<_>>();
+        let work = |share: Vec<(usize, T)>| {
+            move || {
+                BUSY.set(busy);
+                share.into_iter().map(|(i, x)| (i, f(x))).collect::<Vec<_>>()
+            }
+        };
         let running: Vec<_> = shares.into_iter().map(|share| scope.spawn(work(share))).collect();
         running.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     results.sort_by_key(|(i, _)| *i);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// `f` of 0 to `n`, in order; by rayon's threads, unless [`map`] keeps them all busy. `f` must not wait for a lock.
+pub(super) fn each<R: Send>(n: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
+    if BUSY.get() || n < 2 { (0..n).map(f).collect() } else { (0..n).into_par_iter().map(f).collect() }
+}
+
+/// As [`each`], for items with their numbers.
+pub(super) fn each_of<T: Send>(items: Vec<T>, f: impl Fn(usize, T) + Send + Sync) {
+    if BUSY.get() || items.len() < 2 {
+        items.into_iter().enumerate().for_each(|(i, item)| f(i, item));
+    } else {
+        items.into_par_iter().enumerate().for_each(|(i, item)| f(i, item));
+    }
 }
 
 #[cfg(test)]

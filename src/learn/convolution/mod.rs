@@ -1,0 +1,182 @@
+//! 3D convolutions on the CPU, where burn's take several times as long.
+//!
+//! An extension of burn: tensors of its `flex` backend go through the loops here, with gradients; on every other device
+//! burn's own convolution does the work. Each sum has one fixed order, so results do not depend on the number of threads.
+//! No dilation, no groups and no bias: the networks here have none.
+
+mod axis;
+mod gather;
+mod kernel;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::nn::PaddingConfig3d;
+use burn::nn::conv::Conv3d;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use axis::Axis;
+
+/// Sizes of a convolution.
+#[derive(Debug, Clone)]
+pub(super) struct Window {
+    images: usize,
+    channels: usize,
+    filters: usize,
+    /// `cos_theta_l`, `cos_theta_k`, chi.
+    axes: [Axis; 3],
+}
+
+impl Window {
+    /// The window of `conv` for an input, if it is one of those that are computed here.
+    fn of(conv: &Conv3d, [images, channels, sizes @ ..]: [usize; 5]) -> Option<Self> {
+        let PaddingConfig3d::Explicit(l, k, c) = conv.padding else { return None };
+        let padding = [l, k, c];
+        let axes = std::array::from_fn(|i| Axis {
+            input: sizes[i],
+            kernel: conv.kernel_size[i],
+            stride: conv.stride[i],
+            padding: padding[i],
+        });
+        let [filters, expected, ..] = conv.weight.dims();
+        let plain = conv.bias.is_none() && conv.groups == 1 && conv.dilation == [1; 3];
+        let fits = axes.iter().all(|a| a.input > 0 && a.kernel > 0 && a.input + 2 * a.padding >= a.kernel);
+        (plain && fits && images > 0 && channels == expected).then_some(Self {
+            images,
+            channels,
+            filters,
+            axes,
+        })
+    }
+
+    /// Taps of a kernel.
+    fn taps(&self) -> usize {
+        self.axes.iter().map(|a| a.kernel).product()
+    }
+
+    fn input(&self) -> [usize; 5] {
+        let [l, k, c] = self.axes.map(|a| a.input);
+        [self.images, self.channels, l, k, c]
+    }
+
+    fn output(&self) -> [usize; 5] {
+        let [l, k, c] = self.axes.each_ref().map(Axis::output);
+        [self.images, self.filters, l, k, c]
+    }
+
+    fn weight(&self) -> [usize; 5] {
+        let [l, k, c] = self.axes.map(|a| a.kernel);
+        [self.filters, self.channels, l, k, c]
+    }
+}
+
+/// The convolution of `conv`: here on the CPU, by burn elsewhere.
+///
+/// # Shapes
+/// `input` [batch, channels, `cos_theta_l`, `cos_theta_k`, chi] -> [batch, filters, ..].
+pub(super) fn convolve(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
+    match Window::of(conv, input.dims()) {
+        Some(window) if input.device() == Device::flex() => {
+            let weight = conv.weight.val().into_dispatch();
+            Tensor::from_dispatch(Dispatch::convolution(input.into_dispatch(), weight, window))
+        }
+        _ => conv.forward(input),
+    }
+}
+
+/// The convolution as burn's dispatch sees it.
+#[backend_extension(Flex, Autodiff)]
+pub(super) trait Convolution: Backend {
+    /// `x` [images, channels, ..], `weight` [filters, channels, ..] -> [images, filters, ..].
+    fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+}
+
+/// What the way back needs of a backend.
+pub(super) trait ConvolutionGradients: Convolution {
+    /// Of the shape of the input, from that of the output.
+    fn input_gradient(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        window: &Window,
+    ) -> FloatTensor<Self>;
+
+    /// Of the shape of the weights, from that of the output.
+    fn weight_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        window: &Window,
+    ) -> FloatTensor<Self>;
+}
+
+/// `f` of the numbers of two tensors in the order of their indices.
+fn compute(
+    a: FlexTensor,
+    b: FlexTensor,
+    shape: [usize; 5],
+    f: impl FnOnce(&[f32], &[f32]) -> Vec<f32>,
+) -> FlexTensor {
+    let (a, b) = (a.to_contiguous(), b.to_contiguous());
+    let numbers = |t: &FlexTensor| t.as_slice::<f32>().map(<[f32]>::len);
+    debug_assert!(numbers(&a).is_some() && numbers(&b).is_some(), "networks are of f32");
+    let result = f(a.as_slice().unwrap_or_default(), b.as_slice().unwrap_or_default());
+    FlexTensor::from_data(TensorData::new(result, shape))
+}
+
+impl Convolution for Flex {
+    fn convolution(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
+        compute(x, weight, window.output(), |x, weight| gather::forward(x, weight, &window))
+    }
+}
+
+impl ConvolutionGradients for Flex {
+    fn input_gradient(gradient: FlexTensor, weight: FlexTensor, window: &Window) -> FlexTensor {
+        compute(gradient, weight, window.input(), |dy, weight| gather::input_gradient(dy, weight, window))
+    }
+
+    fn weight_gradient(x: FlexTensor, gradient: FlexTensor, window: &Window) -> FlexTensor {
+        compute(x, gradient, window.weight(), |x, dy| weights::weight_gradient(x, dy, window))
+    }
+}
+
+#[derive(Debug)]
+struct Back;
+
+impl<B: ConvolutionGradients> Backward<B, 2> for Back {
+    type State = (NodeId, NodeId, Window);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let [of_x, of_weight] = ops.parents;
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (x, weight, window) = ops.state;
+        let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
+        let weight: FloatTensor<B> = checkpointer.retrieve_node_output(weight);
+        if let Some(node) = of_x {
+            gradients.register::<B>(node.id, B::input_gradient(gradient.clone(), weight, &window));
+        }
+        if let Some(node) = of_weight {
+            gradients.register::<B>(node.id, B::weight_gradient(x, gradient, &window));
+        }
+    }
+}
+
+impl<B: ConvolutionGradients, C: CheckpointStrategy> Convolution for Autodiff<B, C> {
+    fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        match Back.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prepared) => {
+                let state = (prepared.checkpoint(&x), prepared.checkpoint(&weight), window.clone());
+                prepared.finish(state, B::convolution(x.into_primitive(), weight.into_primitive(), window))
+            }
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(B::convolution(x.into_primitive(), weight.into_primitive(), window))
+            }
+        }
+    }
+}

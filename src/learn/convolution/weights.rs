@@ -1,0 +1,169 @@
+//! The gradient with respect to the weights.
+//!
+//! dw[f, c, t] = sum over n, o of dy[n, f, o] x[n, c, s o + t - p]: for each tap a product of two matrices whose rows
+//! are cells. Images go last among the cells, so that rows are many even where an image has few cells.
+
+use pulp::Arch;
+
+use super::Window;
+use super::kernel::{Buffer, Reduce, Rows, tiles, width};
+use crate::learn::parallel;
+
+/// Numbers of dy that stay in the cache while all taps meet them.
+const BLOCK: usize = 24 << 10;
+/// With fewer channels than this the taps of the last axis are taken for channels.
+const CHANNELS: usize = 4;
+
+/// dw of shape [filters, channels, taps].
+pub(super) fn weight_gradient(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
+    let kernel = window.axes[2].kernel;
+    if window.channels >= CHANNELS || kernel == 1 {
+        return reduce(x, dy, window);
+    }
+    let (x, lowered) = lower(x, window);
+    let gradient = reduce(&x, dy, &lowered);
+    // [filters, channels, taps of the last axis, taps of the others] -> [.., taps of the others, of the last]
+    let others = lowered.taps();
+    let mut result = vec![0.0; gradient.len()];
+    for (result, gradient) in result.chunks_mut(kernel * others).zip(gradient.chunks(kernel * others)) {
+        for (tap, gradient) in gradient.chunks(others).enumerate() {
+            for (other, number) in gradient.iter().enumerate() {
+                result[other * kernel + tap] = *number;
+            }
+        }
+    }
+    result
+}
+
+/// x and the window with the taps of the last axis among the channels.
+fn lower(x: &[f32], window: &Window) -> (Vec<f32>, Window) {
+    let axis = window.axes[2];
+    let (output, rows) = (axis.output(), window.axes[0].input * window.axes[1].input);
+    let mut lowered = vec![0.0; window.images * window.channels * axis.kernel * rows * output];
+    let parts = lowered.chunks_mut(axis.kernel * rows * output);
+    for (lowered, x) in parts.zip(x.chunks(rows * axis.input)) {
+        for (tap, lowered) in lowered.chunks_mut(rows * output).enumerate() {
+            let outputs = axis.outputs_of(tap);
+            let begin = (outputs.start * axis.stride + tap).saturating_sub(axis.padding);
+            for (lowered, x) in lowered.chunks_mut(output).zip(x.chunks(axis.input)) {
+                let cells = x[begin.min(x.len())..].iter().step_by(axis.stride);
+                for (number, &x) in lowered[outputs.clone()].iter_mut().zip(cells) {
+                    *number = x;
+                }
+            }
+        }
+    }
+    let mut window = window.clone();
+    window.channels *= axis.kernel;
+    window.axes[2] = super::axis::Axis { input: output, kernel: 1, stride: 1, padding: 0 };
+    (lowered, window)
+}
+
+fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
+    let (taps, width) = (window.taps(), width());
+    let inputs: usize = window.axes.iter().map(|a| a.input).product();
+    let outputs: usize = window.axes.iter().map(super::axis::Axis::output).product();
+    let channel_tiles: Vec<_> = tiles(window.channels).collect();
+    let left = parallel::each(channel_tiles.len(), |i| {
+        cells_first(
+            x,
+            window.images,
+            window.channels,
+            inputs,
+            channel_tiles[i].clone(),
+            channel_tiles[i].len(),
+        )
+    });
+    let blocks = window.filters.div_ceil(width);
+    let right = parallel::each(blocks, |i| {
+        let filters = i * width..window.filters.min((i + 1) * width);
+        cells_first(dy, window.images, window.filters, outputs, filters, width)
+    });
+    let steps = steps(window);
+    let sums = parallel::each(blocks * channel_tiles.len(), |task| {
+        let (block, tile) = (task / channel_tiles.len(), task % channel_tiles.len());
+        let m = channel_tiles[tile].len();
+        let mut sums = Buffer::zeros(taps * m * width);
+        for (tap, rows) in &steps {
+            let sums = &mut sums[tap * m * width..][..m * width];
+            Arch::new().dispatch(Reduce { left: &left[tile], m, right: &right[block], rows, sums });
+        }
+        sums
+    });
+    let mut result = vec![0.0; window.filters * window.channels * taps];
+    let parts: Vec<_> = result.chunks_mut(width * window.channels * taps).collect();
+    parallel::each_of(parts, |block, part| {
+        let sums = &sums[block * channel_tiles.len()..][..channel_tiles.len()];
+        for (filter, row) in part.chunks_mut(window.channels * taps).enumerate() {
+            for (sums, channels) in sums.iter().zip(&channel_tiles) {
+                let m = channels.len();
+                for (i, row) in row[channels.start * taps..channels.end * taps].chunks_mut(taps).enumerate() {
+                    for (tap, number) in row.iter_mut().enumerate() {
+                        *number = sums[(tap * m + i) * width + filter];
+                    }
+                }
+            }
+        }
+    });
+    result
+}
+
+/// Rows of x and dy that meet in a tap; a part of the image after the other, so that the cache holds it.
+fn steps(window: &Window) -> Vec<(usize, Vec<Rows>)> {
+    let [d, h, w] = window.axes;
+    let (height, width, n) = (h.output(), w.output(), window.images);
+    let planes = (BLOCK / (height * width * n * self::width())).max(1);
+    let mut steps = Vec::new();
+    for begin in (0..d.output()).step_by(planes) {
+        for i in 0..d.kernel {
+            for j in 0..h.kernel {
+                for k in 0..w.kernel {
+                    let mut rows = Vec::new();
+                    let line = w.outputs_of(k);
+                    let depths = d.outputs_of(i);
+                    for z in depths.start.max(begin)..depths.end.min(begin + planes) {
+                        for y in h.outputs_of(j) {
+                            let row = ((z * d.stride + i - d.padding) * h.input + y * h.stride + j
+                                - h.padding)
+                                * w.input;
+                            let together = if w.stride == 1 { line.len() } else { 1 };
+                            for x in line.clone().step_by(together.max(1)) {
+                                rows.push(Rows {
+                                    left: (row + x * w.stride + k - w.padding) * n,
+                                    right: ((z * height + y) * width + x) * n,
+                                    count: together * n,
+                                });
+                            }
+                        }
+                    }
+                    if !rows.is_empty() {
+                        steps.push(((i * h.kernel + j) * w.kernel + k, rows));
+                    }
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// Some of the channels of [images, channels, cells] as rows [cells, images] of `columns`.
+fn cells_first(
+    source: &[f32],
+    images: usize,
+    channels: usize,
+    cells: usize,
+    taken: std::ops::Range<usize>,
+    columns: usize,
+) -> Buffer {
+    let mut rows = Buffer::zeros(cells * images * columns);
+    for image in 0..images {
+        for (column, channel) in taken.clone().enumerate() {
+            let source = &source[(image * channels + channel) * cells..][..cells];
+            let rows = rows[image * columns + column..].iter_mut().step_by(images * columns);
+            for (number, &x) in rows.zip(source) {
+                *number = x;
+            }
+        }
+    }
+    rows
+}
