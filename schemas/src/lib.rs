@@ -7,6 +7,7 @@
 //! - [`events`]: column names of event tables
 //! - [`voxels`]: axes and names of voxel datasets
 //! - [`results`]: ensembles, summary, observables, training metrics
+//! - [`inference`]: bounds, fits and moments of events
 //! - [`provenance`]: where a file comes from
 //! - [`json_schema`]: JSON schemas of all of it, generated from the types
 
@@ -15,6 +16,7 @@ pub mod card;
 pub mod complex;
 mod error;
 pub mod events;
+pub mod inference;
 pub mod json_schema;
 pub mod provenance;
 pub mod results;

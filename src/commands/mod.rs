@@ -2,14 +2,18 @@
 
 mod arguments;
 mod bench;
+mod bound;
 mod campaign;
 mod evaluate;
 mod export;
+mod fit;
 mod generate;
+mod moments;
 mod observe;
 mod plot;
 mod reweight;
 mod run;
+mod sample;
 mod schema;
 mod train;
 mod voxelize;
@@ -49,6 +53,9 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     Plot(plot::PlotArguments),
     Observe(observe::ObserveArguments),
+    Fit(fit::FitArguments),
+    Moments(moments::MomentsArguments),
+    Bound(bound::BoundArguments),
     Schema(schema::SchemaArguments),
     Bench(bench::BenchArguments),
 }
@@ -92,6 +99,9 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Evaluate(arguments) => arguments.run(),
         Command::Plot(arguments) => arguments.run(),
         Command::Observe(arguments) => arguments.run(),
+        Command::Fit(arguments) => arguments.run(),
+        Command::Moments(arguments) => arguments.run(),
+        Command::Bound(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
     }
