@@ -8,6 +8,7 @@ use crate::convention;
 use crate::form_factors::FormFactors;
 use crate::kinematics::{DecayMasses, PhaseSpacePoint};
 use crate::models::Model;
+use crate::subleading::KstarSubleading;
 use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
 /// B -> (K pi) l l with everything fixed but the point of phase space.
@@ -212,6 +213,20 @@ impl Decay {
         let seen = if self.flavour.has_b_quark() { unit } else { unit.conj() };
         let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
         Some(self.transversity(&point, &EffectiveCoefficients::default().shifted(&seen), &form_factors))
+    }
+
+    /// What hadronic corrections that no calculation gives add to the amplitudes, in any model; `None` outside phase space.
+    pub fn corrections(
+        &self,
+        q2: f64,
+        m_kpi: f64,
+        corrections: &KstarSubleading,
+    ) -> Option<TransversityAmplitudes> {
+        let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
+        let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
+        let nonlocal = corrections.nonlocal(&point, self.model.m_b_quark(), &form_factors);
+        let normalisation = amplitudes::normalisation(&point, self.weak_coupling);
+        Some(TransversityAmplitudes::default().with_nonlocal(normalisation, &nonlocal))
     }
 
     /// What given effective coefficients and form factors contribute to the amplitudes.

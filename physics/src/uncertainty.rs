@@ -89,6 +89,11 @@ impl<'a> Variation<'a> {
         self.groups.iter().map(|group| group.names.len()).sum()
     }
 
+    /// The input that each unit normal is named after: of a covariance, the first one that it moves.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().flat_map(|group| group.names.iter().map(String::as_str))
+    }
+
     /// The inputs that independent unit normals lead to; all zero gives the central values.
     ///
     /// # Errors

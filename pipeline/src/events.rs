@@ -67,6 +67,21 @@ impl EventBatch {
         chosen
     }
 
+    /// The events of some rows; a column that is empty stays empty.
+    ///
+    /// # Panics
+    /// When there are not so many events.
+    #[must_use]
+    pub fn rows(&self, rows: std::ops::Range<usize>) -> Self {
+        let mut chosen = Self::default();
+        for (column, all) in chosen.columns_mut().into_iter().zip(self.columns()) {
+            if !all.is_empty() {
+                column.extend_from_slice(&all[rows.clone()]);
+            }
+        }
+        chosen
+    }
+
     /// Removes the first `n` events.
     pub fn remove_first(&mut self, n: usize) {
         for column in self.columns_mut() {

@@ -9,6 +9,7 @@
 //! - [`events`]: column names of event tables
 //! - [`voxels`]: axes and names of voxel datasets
 //! - [`results`]: ensembles, summary, observables, training metrics
+//! - [`inference`]: bounds, fits and moments of events
 //! - [`provenance`]: where a file comes from
 //! - [`json_schema`]: JSON schemas of all of it, generated from the types
 
@@ -18,6 +19,7 @@ pub mod complex;
 mod error;
 pub mod events;
 pub mod global;
+pub mod inference;
 pub mod json_schema;
 pub mod measurements;
 pub mod provenance;

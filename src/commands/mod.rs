@@ -2,15 +2,19 @@
 
 mod arguments;
 mod bench;
+mod bound;
 mod campaign;
 mod evaluate;
 mod export;
+mod fit;
 mod generate;
 mod global;
+mod moments;
 mod observe;
 mod plot;
 mod reweight;
 mod run;
+mod sample;
 mod schema;
 mod train;
 mod voxelize;
@@ -53,6 +57,9 @@ enum Command {
     Plot(plot::PlotArguments),
     Observe(observe::ObserveArguments),
     Global(global::GlobalArguments),
+    Fit(fit::FitArguments),
+    Moments(moments::MomentsArguments),
+    Bound(bound::BoundArguments),
     Schema(schema::SchemaArguments),
     Bench(bench::BenchArguments),
 }
@@ -97,6 +104,9 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Plot(arguments) => arguments.run(),
         Command::Observe(arguments) => arguments.run(),
         Command::Global(arguments) => arguments.run(),
+        Command::Fit(arguments) => arguments.run(),
+        Command::Moments(arguments) => arguments.run(),
+        Command::Bound(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
     }

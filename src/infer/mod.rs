@@ -1,11 +1,32 @@
-//! What the predictions of a network say about delta C9, and how far theory can be trusted.
+//! What events and the predictions of a network say about Wilson coefficients.
 //!
 //! - [`ensembles`]: mean, left and right width, bias, slope and baseline of ensembles of test images
+//! - [`density`]: the normalised density of events as a function of shifts
+//! - [`information`]: the bound on the error of any method, with and without nuisance parameters
+//! - [`nuisances`]: form factors and hadronic corrections as further parameters
+//! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
+//! - [`unbinned`]: maximum-likelihood fits, errors and profile intervals
+//! - [`goodness`]: chi-square of a fit in cells of all four variables
+//! - [`moments`]: `S_i` and `A_FB` by the method of moments, and a chi-square fit to them
 //! - [`variation`]: predictions with varied inputs
 
+mod angles;
+pub mod density;
 pub mod ensembles;
+mod form;
+pub mod goodness;
+pub mod information;
+pub mod likelihood;
+pub mod moments;
+pub mod nuisances;
+mod rates;
+mod tabulated;
+pub mod unbinned;
 pub mod variation;
 
+pub use form::Jet;
+
+use humboldt_physics::PhysicsError;
 use thiserror::Error;
 
 /// A sample that no statement can be made from.
@@ -35,4 +56,39 @@ pub enum InferError {
         /// Different values found in it.
         got: usize,
     },
+    /// A number or a choice outside its range.
+    #[error("{field} = {got} is not allowed; allowed: {allowed}")]
+    OutOfRange {
+        /// The name of the field.
+        field: String,
+        /// The value as given.
+        got: String,
+        /// The range in words.
+        allowed: String,
+    },
+    /// A fit without a result.
+    #[error("the fit of {coefficients} found no minimum: {reason}")]
+    NoMinimum {
+        /// What was free.
+        coefficients: String,
+        /// What the minimiser said.
+        reason: String,
+    },
+    /// Events that are refused.
+    #[error("{what}")]
+    Events {
+        /// What is wrong with them.
+        what: String,
+    },
+    /// An input that the physics refuses.
+    #[error(transparent)]
+    Physics(#[from] PhysicsError),
+}
+
+impl InferError {
+    /// A number or a choice outside its range.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and format! results")]
+    pub(crate) fn out_of_range(field: &str, got: impl ToString, allowed: impl Into<String>) -> Self {
+        Self::OutOfRange { field: field.to_owned(), got: got.to_string(), allowed: allowed.into() }
+    }
 }

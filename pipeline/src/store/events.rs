@@ -205,6 +205,17 @@ impl EventReader {
         Self::open_columns(path, &EVENT_COLUMNS[..ANGULAR])
     }
 
+    /// Opens a table that may lack the K pi mass, which then stays empty.
+    ///
+    /// # Errors
+    /// As [`EventReader::open`].
+    pub fn open_with_any_mass(path: &Path) -> Result<Self, PipelineError> {
+        match Self::open(path) {
+            Err(PipelineError::Corrupt { .. }) => Self::open_for_images(path),
+            other => other,
+        }
+    }
+
     fn open_columns(path: &Path, columns: &'static [&'static str]) -> Result<Self, PipelineError> {
         let file = File::open(path).map_err(PipelineError::io(path))?;
         let status = file.metadata().map_err(PipelineError::io(path))?;

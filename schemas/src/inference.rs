@@ -1,0 +1,101 @@
+//! What `bound`, `fit` and `moments` print with `--json`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The information bound at one point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BoundResult {
+    /// Shift of C9 at the point.
+    pub delta_c9: f64,
+    /// Number of events.
+    pub events: f64,
+    /// Lower end of the window in GeV^2; of several, the lowest.
+    pub q2_min: f64,
+    /// Upper end of the window in GeV^2; of several, the highest.
+    pub q2_max: f64,
+    /// Smallest standard deviation of the shift of C9, `1/sqrt(N I)`, everything else known.
+    pub sigma: f64,
+    /// The same with I as the mean squared score of generated events; absent where K pi masses are ignored.
+    pub sigma_by_events: Option<f64>,
+    /// Its statistical error.
+    pub sigma_by_events_error: Option<f64>,
+    /// Whether the number of events counts as a measurement of the rate.
+    pub with_rate: bool,
+    /// `pole`, `known` or `ignored`: what is known of the K pi mass.
+    pub masses: String,
+    /// The coefficients of the covariances.
+    pub coefficients: Vec<String>,
+    /// Smallest covariance of the shifts together, all else known.
+    pub covariance: Vec<Vec<f64>>,
+    /// The nuisance parameters that are profiled.
+    pub nuisances: Vec<String>,
+    /// `sigma` with the nuisance parameters profiled, other coefficients known; absent without any.
+    pub sigma_profiled: Option<f64>,
+    /// `covariance` with the nuisance parameters profiled; absent without any.
+    pub covariance_profiled: Option<Vec<Vec<f64>>>,
+}
+
+/// The fit of one sample of events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FitResult {
+    /// Row of its first event in the table.
+    pub first_row: u64,
+    /// Number of events.
+    pub events: usize,
+    /// The fitted shifts.
+    pub coefficients: Vec<FittedCoefficient>,
+    /// Correlation of each pair.
+    pub correlation: Vec<Vec<f64>>,
+    /// How well the fit describes the events.
+    pub goodness: GoodnessOfFit,
+}
+
+/// One fitted shift.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FittedCoefficient {
+    /// The coefficient, with `_im` behind it for an imaginary part.
+    pub name: String,
+    /// Its shift.
+    pub value: f64,
+    /// Standard deviation from second derivatives.
+    pub sigma: f64,
+    /// Profile interval, downwards; absent where it has no end, or none was asked for.
+    pub minus: Option<f64>,
+    /// Profile interval, upwards.
+    pub plus: Option<f64>,
+}
+
+/// A chi-square.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GoodnessOfFit {
+    /// Its value.
+    pub chi2: f64,
+    /// Degrees of freedom.
+    pub degrees_of_freedom: usize,
+    /// Probability of a larger one.
+    pub p_value: f64,
+}
+
+/// Angular moments in bins, and the fit to them if one was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MomentsResult {
+    /// Bin by bin.
+    pub bins: Vec<MomentsBin>,
+    /// The chi-square fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<FitResult>,
+}
+
+/// Moments of one bin, LHCb convention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MomentsBin {
+    /// Lower end in GeV^2.
+    pub q2_min: f64,
+    /// Upper end in GeV^2.
+    pub q2_max: f64,
+    /// Events in it.
+    pub events: usize,
+    /// Name, value and standard deviation: F_L, A_FB and the S_i.
+    pub observables: Vec<(String, f64, f64)>,
+}

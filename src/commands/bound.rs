@@ -1,0 +1,229 @@
+//! `humboldt bound`: how well any method can measure Wilson coefficients with so many events.
+
+use std::str::FromStr;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection};
+use humboldt_pipeline::generate::EventSampler;
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_schemas::card::{GeneratorCard, Q2Range};
+use humboldt_schemas::inference::BoundResult;
+use nalgebra::DMatrix;
+
+use super::arguments::{InputArguments, ShiftArguments};
+use crate::infer::information::{Information, MassKnowledge, by_events, by_quadrature};
+use crate::infer::nuisances::{Nuisance, Nuisances};
+use crate::progress::outln;
+use crate::sampling;
+
+/// Print the smallest error on C9 (and other coefficients) that any unbiased method can have: the information bound
+#[derive(Debug, Args)]
+pub(super) struct BoundArguments {
+    #[command(flatten)]
+    shifts: ShiftArguments,
+    #[command(flatten)]
+    inputs: InputArguments,
+    /// Number of events; with --with-rate, that is expected at the point
+    #[arg(long, value_name = "N", default_value_t = 24_613.0, value_parser = positive)]
+    events: f64,
+    /// Further coefficients that are measured with C9, as in c10,c7,c9_im
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
+    also: Vec<WilsonDirection>,
+    /// The number of events, Poisson with the predicted rate, counts as well
+    #[arg(long)]
+    with_rate: bool,
+    /// K pi masses follow the line shape of the K*; all are at the pole otherwise
+    #[arg(long)]
+    line_shape: bool,
+    /// Of the line shape, only q2 and the angles are looked at
+    #[arg(long, requires = "line_shape")]
+    ignore_m_kpi: bool,
+    /// What is not known and profiled with its uncertainty: form-factors, charm
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
+    nuisances: Vec<Nuisance>,
+    /// Amplitude model: npr, bare, nnlo, full
+    #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
+    model: ModelName,
+    /// Decaying meson: B0bar, B0, B-, B+
+    #[arg(long, default_value = Flavour::default().name(), value_parser = Flavour::from_str)]
+    flavour: Flavour,
+    /// Lepton: mu, e
+    #[arg(long, default_value = Lepton::default().name(), value_parser = Lepton::from_str)]
+    lepton: Lepton,
+    /// Window in q2 [GeV^2], as in 0.1:19.2; an end may be open; may be given several times
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    q2: Vec<Q2Range>,
+    /// Window in q2 [GeV^2] that is left out, as in 8:11; may be given several times
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    veto: Vec<Q2Range>,
+    /// Generated events for the mean squared score
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..=100_000_000))]
+    sample: u32,
+    /// Seed of the generated events
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl BoundArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let result = self.result()?;
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&result)?);
+        } else {
+            print(&result);
+        }
+        Ok(())
+    }
+
+    fn result(&self) -> Result<BoundResult> {
+        let card = self.card()?;
+        let shifts = card.shifts()?;
+        let decay = card.decay(&shifts)?;
+        let line_shape = card.line_shape()?;
+        let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
+        let mut directions = vec![WilsonDirection::real(WilsonCoefficient::C9)];
+        for direction in &self.also {
+            ensure!(
+                !directions.contains(direction),
+                "--also {direction} is not allowed; allowed: each coefficient once, c9 is the first"
+            );
+            directions.push(*direction);
+        }
+        let parameters = card.parameters()?;
+        let with_inputs = |parameters: &humboldt_physics::Parameters| -> Result<Decay> {
+            let decay = Decay::with_parameters(self.model, self.flavour, self.lepton, &shifts, parameters)?;
+            Ok(match card.charmonium(parameters)? {
+                None => decay,
+                Some(charmonium) => decay.with_charmonium(&charmonium)?,
+            })
+        };
+        let nuisances = Nuisances::new(&self.nuisances, &parameters, self.flavour, with_inputs)?;
+        let masses = match (self.line_shape, self.ignore_m_kpi) {
+            (false, _) => MassKnowledge::Pole,
+            (true, false) => MassKnowledge::Known,
+            (true, true) => MassKnowledge::Ignored,
+        };
+        let information = by_quadrature(&decay, masses, &windows, &directions, &nuisances)?;
+        let sigma = |information: &DMatrix<f64>| information[(0, 0)].sqrt().recip();
+        let by_events = match masses {
+            MassKnowledge::Ignored => None,
+            _ => Some(self.by_events(&card, &decay, &windows, &information)?),
+        };
+        let profiled = (!nuisances.is_empty()).then(|| self.profiled(&information)).transpose()?;
+        let names = Nuisance::ALL.iter().filter(|(_, group)| self.nuisances.contains(group));
+        Ok(BoundResult {
+            delta_c9: shifts.get(WilsonCoefficient::C9).re,
+            events: self.events,
+            q2_min: windows.first().map_or(f64::NAN, |window| window.0),
+            q2_max: windows.last().map_or(f64::NAN, |window| window.1),
+            sigma: sigma(&information.of_events(self.events, self.with_rate)),
+            sigma_by_events: by_events.map(|(sigma, _)| sigma),
+            sigma_by_events_error: by_events.map(|(_, error)| error),
+            with_rate: self.with_rate,
+            masses: match masses {
+                MassKnowledge::Pole => "pole",
+                MassKnowledge::Known => "known",
+                MassKnowledge::Ignored => "ignored",
+            }
+            .to_owned(),
+            coefficients: directions.iter().map(ToString::to_string).collect(),
+            covariance: rows(&information.bound(self.events, self.with_rate)?),
+            nuisances: names.map(|(name, _)| (*name).to_owned()).collect(),
+            sigma_profiled: profiled.as_ref().map(|(sigma, _)| *sigma),
+            covariance_profiled: profiled.map(|(_, covariance)| rows(&covariance)),
+        })
+    }
+
+    /// Of C9 alone, and of all coefficients.
+    fn profiled(&self, information: &Information) -> Result<(f64, DMatrix<f64>)> {
+        let covariance = information.profiled_bound(self.events, self.with_rate)?;
+        // The other coefficients known: without their rows.
+        let sigma = information.with_first_shift_only().profiled_bound(self.events, self.with_rate)?;
+        Ok((sigma[(0, 0)].sqrt(), covariance))
+    }
+
+    /// Sigma of C9 and its statistical error, from the squared scores of a sample.
+    fn by_events(
+        &self,
+        card: &GeneratorCard,
+        decay: &Decay,
+        windows: &[(f64, f64)],
+        information: &Information,
+    ) -> Result<(f64, f64)> {
+        let line_shape = card.line_shape()?;
+        let sampler = EventSampler::new(decay, line_shape, &sampling::windows(card)?)?;
+        let stream = StreamKey::new(self.seed).child("bound", 0);
+        let (events, report) = sampler.generate(stream, self.sample as usize);
+        sampling::check(&report)?;
+        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
+        let (shape, error) = by_events(decay, line_shape, windows, &c9, &events)?;
+        let rate = if self.with_rate { information.rate_slope[0].powi(2) } else { 0.0 };
+        let per_event = shape[(0, 0)] + rate;
+        let sigma = (self.events * per_event).sqrt().recip();
+        Ok((sigma, 0.5 * sigma * error[(0, 0)] / per_event))
+    }
+
+    fn card(&self) -> Result<GeneratorCard> {
+        let line_shape = if self.line_shape { LineShape::BreitWigner } else { LineShape::Narrow };
+        let mut card = GeneratorCard {
+            model: self.model.name().to_owned(),
+            flavour: self.flavour.name().to_owned(),
+            lepton: self.lepton.name().to_owned(),
+            line_shape: line_shape.name().to_owned(),
+            q2: self.q2.clone(),
+            veto: self.veto.clone(),
+            wilson: self.shifts.by_name()?,
+            ..GeneratorCard::default()
+        };
+        self.inputs.change(&mut card);
+        Ok(card)
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|x| x.is_finite() && *x > 0.0);
+    number.ok_or_else(|| "allowed: a finite number above 0".to_owned())
+}
+
+fn rows(matrix: &DMatrix<f64>) -> Vec<Vec<f64>> {
+    matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
+}
+
+fn print(result: &BoundResult) {
+    let rate = if result.with_rate { "shape and rate" } else { "shape" };
+    outln!(
+        "{} events at delta C9 = {}, q2 from {:.4} to {:.4} GeV^2, {rate}, K pi mass: {}",
+        result.events,
+        result.delta_c9,
+        result.q2_min,
+        result.q2_max,
+        result.masses
+    );
+    outln!("sigma(c9), all else known           {:.5}", result.sigma);
+    if let (Some(sigma), Some(error)) = (result.sigma_by_events, result.sigma_by_events_error) {
+        outln!("  by the scores of generated events {sigma:.5} +- {error:.5}");
+    }
+    if let Some(sigma) = result.sigma_profiled {
+        outln!("  profiled over {:<19} {sigma:.5}", result.nuisances.join(", "));
+    }
+    if result.coefficients.len() > 1 {
+        print_covariance("all coefficients free", &result.coefficients, &result.covariance);
+        if let Some(covariance) = &result.covariance_profiled {
+            let title = format!("and profiled over {}", result.nuisances.join(", "));
+            print_covariance(&title, &result.coefficients, covariance);
+        }
+    }
+}
+
+fn print_covariance(title: &str, names: &[String], covariance: &[Vec<f64>]) {
+    outln!("{title}:");
+    for (i, name) in names.iter().enumerate() {
+        let correlation = |j: usize| covariance[i][j] / (covariance[i][i] * covariance[j][j]).sqrt();
+        let row: Vec<String> = (0..=i).map(|j| format!("{:7.3}", correlation(j))).collect();
+        outln!("  {name:<14}{:.5}   correlation {}", covariance[i][i].sqrt(), row.join(""));
+    }
+}

@@ -1,0 +1,111 @@
+//! `humboldt moments`: angular observables from events, and Wilson coefficients from them.
+
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use humboldt_physics::{AngularCoefficients, WilsonDirection};
+use humboldt_schemas::card::Q2Range;
+use humboldt_schemas::inference::{MomentsBin, MomentsResult};
+
+use super::fit::{print as print_fits, result};
+use super::sample::{Sample, SampleArguments};
+use crate::infer::density::EventFamily;
+use crate::infer::moments::{BinMoments, MomentPredictions, fit, moments};
+use crate::progress::{out, outln};
+
+/// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments; fit coefficients to them by chi-square
+#[derive(Debug, Args)]
+pub(super) struct MomentsArguments {
+    #[command(flatten)]
+    sample: SampleArguments,
+    /// Bins in q2 [GeV^2], as in 1.1:2.5,4:6
+    #[arg(long, value_name = "MIN:MAX,...", value_delimiter = ',', required = true, value_parser = Q2Range::from_str)]
+    bins: Vec<Q2Range>,
+    /// Coefficients to fit, as in c9,c10
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
+    free: Vec<WilsonDirection>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl MomentsArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let sample = self.sample.read(&self.free)?;
+        let bins = self.bins(&sample)?;
+        let measured = moments(&sample.events, &bins)?;
+        let fit = if self.free.is_empty() {
+            None
+        } else {
+            let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
+            let (fitted, goodness) = fit(&MomentPredictions::new(&family, &bins)?, &measured)?;
+            let events = measured.iter().map(|bin| bin.events).sum();
+            Some(result(&self.free, &fitted, &[], goodness, 0, events))
+        };
+        let result = MomentsResult { bins: measured.iter().map(printed).collect(), fit };
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&result)?);
+        } else {
+            print(&result);
+        }
+        Ok(())
+    }
+
+    /// Open ends reach to those of the windows; bins must not share events.
+    fn bins(&self, sample: &Sample) -> Result<Vec<(f64, f64)>> {
+        let low = sample.windows.first().map_or(0.0, |window| window.0);
+        let high = sample.windows.last().map_or(f64::INFINITY, |window| window.1);
+        let mut bins: Vec<(f64, f64)> =
+            self.bins.iter().map(|bin| (bin.min.unwrap_or(low), bin.max.unwrap_or(high))).collect();
+        bins.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for pair in bins.windows(2) {
+            if pair[1].0 < pair[0].1 {
+                bail!(
+                    "--bins = {}:{} is not allowed; allowed: bins without overlap, {}:{} is another",
+                    pair[1].0,
+                    pair[1].1,
+                    pair[0].0,
+                    pair[0].1
+                );
+            }
+        }
+        Ok(bins)
+    }
+}
+
+fn printed(bin: &BinMoments) -> MomentsBin {
+    let mut observables: Vec<(String, f64, f64)> = Vec::new();
+    let mut add = |name: &str, (value, sigma): (f64, f64)| observables.push((name.to_owned(), value, sigma));
+    add("F_L", bin.f_l());
+    add("A_FB", bin.a_fb());
+    for (i, name) in AngularCoefficients::ORDER.iter().enumerate() {
+        let mut factors = [0.0; 12];
+        factors[i] = 1.0;
+        add(&format!("S{name}"), bin.combination(&factors));
+    }
+    MomentsBin { q2_min: bin.q2.0, q2_max: bin.q2.1, events: bin.events, observables }
+}
+
+fn print(result: &MomentsResult) {
+    out!("{:<12}", "q2 [GeV^2]");
+    for bin in &result.bins {
+        out!("{:>24}", format!("[{:.4}, {:.4}]", bin.q2_min, bin.q2_max));
+    }
+    outln!();
+    out!("{:<12}", "events");
+    for bin in &result.bins {
+        out!("{:>24}", bin.events);
+    }
+    outln!();
+    for i in 0..result.bins.first().map_or(0, |bin| bin.observables.len()) {
+        out!("{:<12}", result.bins[0].observables[i].0);
+        for (_, value, sigma) in result.bins.iter().map(|bin| &bin.observables[i]) {
+            out!("{:>24}", format!("{value:.5} +- {sigma:.5}"));
+        }
+        outln!();
+    }
+    if let Some(fit) = &result.fit {
+        print_fits(std::slice::from_ref(fit));
+    }
+}

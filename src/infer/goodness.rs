@@ -1,0 +1,207 @@
+//! Goodness of fit: events against the fitted density in cells of all four variables, by chi-square.
+//!
+//! Expected counts are integrals of the density: analytic in the angles, by quadrature in q2 and the K pi mass.
+
+use std::f64::consts::PI;
+
+use humboldt_pipeline::EventBatch;
+use rayon::prelude::*;
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
+use super::InferError;
+use super::density::EventFamily;
+use super::form::{Jet, monomials};
+use super::rates::{Angular, expansion, q2_nodes, rate};
+
+/// Cells of fewer expected events are counted together.
+const FEWEST: f64 = 10.0;
+
+/// Pearson's chi-square of a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Goodness {
+    /// Chi-square.
+    pub chi2: f64,
+    /// Cells less one less the number of fitted coefficients.
+    pub degrees_of_freedom: usize,
+    /// Probability of a larger chi-square; 1 without a degree of freedom.
+    pub p_value: f64,
+}
+
+/// Of events under the density at given shifts.
+///
+/// # Errors
+/// When the shifts are not as many as the family's directions, or not finite.
+pub fn goodness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Result<Goodness, InferError> {
+    let n = family.directions.len();
+    if shifts.len() != n || !shifts.iter().all(|x| x.is_finite()) {
+        return Err(InferError::out_of_range("shifts", format!("{shifts:?}"), format!("{n} finite numbers")));
+    }
+    let steps = ((events.len() as f64 / 100.0).powf(0.25).round() as usize).clamp(2, 5);
+    let layers = (events.len() / (50 * steps.pow(3))).clamp(1, 10);
+    let edges = q2_edges(family, shifts, layers);
+
+    let layer = |q2: f64| edges[1..edges.len() - 1].partition_point(|edge| *edge <= q2);
+    let step = |x: f64| (((x * steps as f64) as usize).min(steps - 1), steps);
+    let mut counts = vec![0.0; (edges.len() - 1) * steps.pow(3)];
+    for row in 0..events.len() {
+        let unit = |x: f32| 0.5 * (f64::from(x) + 1.0);
+        let turn = (f64::from(events.chi[row]) / (2.0 * PI) + 0.5).rem_euclid(1.0);
+        let places = [unit(events.cos_theta_l[row]), unit(events.cos_theta_k[row]), turn].map(step);
+        let start = layer(f64::from(events.q2[row]));
+        counts[places.iter().fold(start, |index, (place, of)| index * of + place)] += 1.0;
+    }
+    let expected = expected(family, shifts, &edges, steps, events.len() as f64);
+
+    let (mut chi2, mut cells, mut rest) = (0.0, 0_usize, [0.0; 2]);
+    let mut add = |count: f64, expected: f64| {
+        chi2 += (count - expected).powi(2) / expected;
+        cells += 1;
+    };
+    for (count, expected) in counts.iter().zip(&expected) {
+        if *expected < FEWEST {
+            rest[0] += count;
+            rest[1] += expected;
+        } else {
+            add(*count, *expected);
+        }
+    }
+    if rest[1] > 0.0 {
+        add(rest[0], rest[1]);
+    }
+    let degrees_of_freedom = cells.saturating_sub(1 + n);
+    let p_value =
+        ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
+    Ok(Goodness { chi2, degrees_of_freedom, p_value })
+}
+
+/// Layers of about the same number of events, at the pole of the K*.
+fn q2_edges(family: &EventFamily, shifts: &[f64], layers: usize) -> Vec<f64> {
+    let pole = family.decay.m_kstar();
+    let values = monomials(shifts);
+    let mut sum = 0.0;
+    let rising: Vec<(f64, f64)> = q2_nodes(&family.decay, pole, &family.windows)
+        .into_iter()
+        .map(|(q2, weight)| {
+            sum += weight * rate(&combined(family, q2, pole, &values));
+            (q2, sum)
+        })
+        .collect();
+    let edge = |k: usize| {
+        let wanted = sum * k as f64 / layers as f64;
+        rising.iter().find(|(_, sum)| *sum >= wanted).map(|(q2, _)| *q2)
+    };
+    let mut edges = vec![f64::NEG_INFINITY];
+    edges.extend((1..layers).filter_map(edge));
+    edges.dedup();
+    edges.push(f64::INFINITY);
+    edges
+}
+
+/// `J_1s..J_9` at the shifts.
+fn combined(family: &EventFamily, q2: f64, m_kpi: f64, values: &[f64]) -> Angular {
+    let mut sum = [0.0; 12];
+    for (j, value) in expansion(&family.decay, &family.directions, q2, m_kpi).iter().flatten().zip(values) {
+        sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += value * j);
+    }
+    sum
+}
+
+fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, events: f64) -> Vec<f64> {
+    let values = monomials(shifts);
+    let layers: Vec<Angular> = edges
+        .par_windows(2)
+        .map(|edge| {
+            let parts = family.windows.iter().map(|(a, b)| (a.max(edge[0]), b.min(edge[1])));
+            let parts: Vec<(f64, f64)> = parts.filter(|(a, b)| a < b).collect();
+            let mut sum = [0.0; 12];
+            for ((m_kpi, part), (total, _)) in family.masses.points.iter().zip(&family.slices) {
+                let share = part / Jet::of(total, shifts).value;
+                for (q2, weight) in q2_nodes(&family.decay, *m_kpi, &parts) {
+                    let j = combined(family, q2, *m_kpi, &values);
+                    sum.iter_mut().zip(&j).for_each(|(sum, j)| *sum += share * weight * j);
+                }
+            }
+            sum
+        })
+        .collect();
+    let scale = events / layers.iter().map(rate).sum::<f64>();
+
+    let at = |k: usize, low: f64, high: f64| low + (high - low) * k as f64 / steps as f64;
+    let parts = |of: &dyn Fn(f64, f64) -> Angular, low: f64, high: f64| -> Vec<Angular> {
+        (0..steps).map(|k| of(at(k, low, high), at(k + 1, low, high))).collect()
+    };
+    let (l, k, chi) = (parts(&lepton, -1.0, 1.0), parts(&kaon, -1.0, 1.0), parts(&turn, -PI, PI));
+    let mut expected = Vec::with_capacity(layers.len() * steps.pow(3));
+    for j in &layers {
+        for l in &l {
+            for k in &k {
+                for chi in &chi {
+                    let sum: f64 = (0..12).map(|i| j[i] * l[i] * k[i] * chi[i]).sum();
+                    expected.push((scale * 9.0 / (32.0 * PI) * sum).max(0.0));
+                }
+            }
+        }
+    }
+    expected
+}
+
+fn between(primitive: impl Fn(f64) -> Angular, low: f64, high: f64) -> Angular {
+    let (low, high) = (primitive(low), primitive(high));
+    std::array::from_fn(|i| high[i] - low[i])
+}
+
+/// Integrals over cos_theta_l of what each angular function holds of it.
+fn lepton(low: f64, high: f64) -> Angular {
+    let primitive = |x: f64| {
+        let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
+        let (cos_2l, sin2) = (2.0 / 3.0 * x.powi(3) - x, x - x.powi(3) / 3.0);
+        let (sine, double) = (0.5 * (x * root + x.clamp(-1.0, 1.0).asin()), -2.0 / 3.0 * root.powi(3));
+        let half = 0.5 * x * x;
+        [x, x, cos_2l, cos_2l, sin2, double, sine, half, half, sine, double, sin2]
+    };
+    between(primitive, low, high)
+}
+
+/// The same of cos_theta_k.
+fn kaon(low: f64, high: f64) -> Angular {
+    let primitive = |x: f64| {
+        let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
+        let (sin2, cos2, single) = (x - x.powi(3) / 3.0, x.powi(3) / 3.0, -2.0 / 3.0 * root.powi(3));
+        [sin2, cos2, sin2, cos2, sin2, single, single, sin2, cos2, single, single, sin2]
+    };
+    between(primitive, low, high)
+}
+
+/// The same of chi.
+fn turn(low: f64, high: f64) -> Angular {
+    let primitive = |x: f64| {
+        let (sin, cos) = x.sin_cos();
+        let (sin_2, cos_2) = (2.0 * x).sin_cos();
+        [x, x, x, x, 0.5 * sin_2, sin, sin, x, x, -cos, -cos, -0.5 * cos_2]
+    };
+    between(primitive, low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use humboldt_physics::quadrature::integrate;
+
+    use super::super::rates::angular_functions;
+    use super::*;
+
+    /// Each integral over a box against quadrature.
+    #[test]
+    fn integrals_over_a_box_agree_with_quadrature() {
+        let (l, k, chi) = ((-0.5, 0.2), (0.1, 0.9), (-1.0, 0.4));
+        let (of_l, of_k, of_chi) = (lepton(l.0, l.1), kaon(k.0, k.1), turn(chi.0, chi.1));
+        for i in 0..12 {
+            let got = 9.0 / (32.0 * PI) * of_l[i] * of_k[i] * of_chi[i];
+            let want = integrate(l.0, l.1, [], |l| {
+                integrate(k.0, k.1, [], |k| {
+                    integrate(chi.0, chi.1, [], |chi| angular_functions(l, k, chi)[i])
+                })
+            });
+            assert!((got - want).abs() < 1e-12, "{i}: {got} {want}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The exact unbinned likelihood of events in four variables, of its shape alone.
+//!
+//! Of each event only the coefficients of its quadratic rate are kept, computed once: a value of the likelihood costs a
+//! few nanoseconds an event, with its first and second derivatives.
+
+use humboldt_physics::LineShape;
+use humboldt_pipeline::EventBatch;
+use rayon::prelude::*;
+
+use super::InferError;
+use super::density::EventFamily;
+use super::form::{Jet, count, monomials, place, second, slopes};
+use super::rates::{angular_functions, expansion};
+
+/// Events at a time: their numbers stay in the first-level cache.
+const BLOCK: usize = 256;
+
+/// Columns are f32, and rounded events may come to lie this far outside, relatively.
+const ROUNDING: f64 = 2e-6;
+
+/// Events whose likelihood can be asked for at any shifts.
+#[derive(Debug, Clone)]
+pub struct Likelihood<'a> {
+    family: &'a EventFamily,
+    events: usize,
+    /// For each monomial: its coefficient in the rate of each event, up to a factor of each event.
+    ///
+    /// # Shapes
+    /// [monomial, event]
+    columns: Vec<Vec<f64>>,
+    by_mass: Vec<f64>,
+}
+
+impl<'a> Likelihood<'a> {
+    /// Of events; `first_row` is the first one's row in its table.
+    ///
+    /// # Errors
+    /// Without events; when one lies outside the windows or phase space: the error names row, field and value.
+    pub fn new(family: &'a EventFamily, events: &EventBatch, first_row: u64) -> Result<Self, InferError> {
+        if events.is_empty() {
+            return Err(InferError::out_of_range("events", 0, "at least one event"));
+        }
+        let n = count(family.directions.len());
+        let mut columns = vec![vec![0.0; events.len()]; n];
+        let mut by_mass = vec![0.0; family.masses.points.len()];
+        let mut chunks: Vec<Vec<&mut [f64]>> = Vec::new();
+        for column in &mut columns {
+            for (index, chunk) in column.chunks_mut(BLOCK).enumerate() {
+                if index == chunks.len() {
+                    chunks.push(Vec::new());
+                }
+                chunks[index].push(chunk);
+            }
+        }
+        chunks.into_par_iter().enumerate().try_for_each(|(index, mut chunk)| {
+            let mut terms = vec![0.0; n];
+            for i in 0..chunk[0].len() {
+                let row = index * BLOCK + i;
+                family.terms(events, row, first_row, &mut terms)?;
+                chunk.iter_mut().zip(&terms).for_each(|(column, term)| column[i] = *term);
+            }
+            Ok::<(), InferError>(())
+        })?;
+        match family.line_shape {
+            LineShape::Narrow => by_mass[0] = events.len() as f64,
+            LineShape::BreitWigner => {
+                for m_kpi in &events.m_kpi {
+                    let (first, shares) = family.masses.shares(f64::from(*m_kpi));
+                    by_mass[first..].iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+                }
+            }
+        }
+        Ok(Self { family, events: events.len(), columns, by_mass })
+    }
+
+    /// The family of densities.
+    pub const fn family(&self) -> &EventFamily {
+        self.family
+    }
+
+    /// Number of events.
+    pub const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// `-ln L` at given shifts, up to a constant of the sample; infinite where an event is impossible.
+    pub fn value(&self, shifts: &[f64]) -> f64 {
+        let values = monomials(shifts);
+        let mut sum = 0.0;
+        for start in (0..self.events).step_by(BLOCK) {
+            let rates = self.rates(&values, start);
+            // The logarithm of a product; rates are of order 1.
+            sum += rates.chunks(8).map(|rates| rates.iter().product::<f64>().ln()).sum::<f64>();
+        }
+        self.family.log_normalisation(&self.by_mass, self.events as f64, shifts).value - sum
+    }
+
+    /// The same with first and second derivatives, all exact.
+    pub fn jet(&self, shifts: &[f64]) -> Jet {
+        let n = shifts.len();
+        let (values, slopes) = (monomials(shifts), slopes(shifts));
+        let mut logs = Jet::zero(n);
+        let mut inverses = vec![0.0; count(n)];
+        for start in (0..self.events).step_by(BLOCK) {
+            let rates = self.rates(&values, start);
+            logs.value += rates.chunks(8).map(|rates| rates.iter().product::<f64>().ln()).sum::<f64>();
+            let inverse = rates.map(f64::recip);
+            let end = self.events.min(start + BLOCK);
+            let mut scores = vec![[0.0; BLOCK]; n];
+            for (i, score) in scores.iter_mut().enumerate() {
+                for (slope, column) in slopes[i].iter().zip(&self.columns).filter(|(slope, _)| **slope != 0.0)
+                {
+                    score.iter_mut().zip(&column[start..end]).for_each(|(score, c)| *score += slope * c);
+                }
+                score.iter_mut().zip(&inverse).for_each(|(score, inverse)| *score *= inverse);
+                logs.gradient[i] += score.iter().sum::<f64>();
+            }
+            for i in 0..n {
+                for j in i..n {
+                    let at = place(n, i, j);
+                    let column = &self.columns[at][start..end];
+                    inverses[at] += column.iter().zip(&inverse).map(|(c, inverse)| c * inverse).sum::<f64>();
+                    let product: f64 = scores[i].iter().zip(&scores[j]).map(|(a, b)| a * b).sum();
+                    logs.hessian[(i, j)] -= product;
+                }
+            }
+        }
+        for i in 0..n {
+            for j in i..n {
+                logs.hessian[(i, j)] += second(i, j) * inverses[place(n, i, j)];
+                logs.hessian[(j, i)] = logs.hessian[(i, j)];
+            }
+        }
+        let mut jet = self.family.log_normalisation(&self.by_mass, self.events as f64, shifts);
+        jet.add(-1.0, &logs);
+        jet
+    }
+
+    /// The rates of a block of events; 1 behind the last event.
+    fn rates(&self, values: &[f64], start: usize) -> [f64; BLOCK] {
+        let end = self.events.min(start + BLOCK);
+        let mut rates = [0.0; BLOCK];
+        for (value, column) in values.iter().zip(&self.columns) {
+            rates.iter_mut().zip(&column[start..end]).for_each(|(rate, c)| *rate += value * c);
+        }
+        rates[..end - start].iter_mut().for_each(|rate| *rate = rate.max(0.0));
+        rates[end - start..].fill(1.0);
+        rates
+    }
+}
+
+impl EventFamily {
+    /// The coefficients of one event's rate, scaled to order 1.
+    fn terms(
+        &self,
+        events: &EventBatch,
+        row: usize,
+        first_row: u64,
+        out: &mut [f64],
+    ) -> Result<(), InferError> {
+        let refuse = |field: &str, got: f32, allowed: String| {
+            InferError::out_of_range(&format!("{field} in row {}", first_row + row as u64), got, allowed)
+        };
+        let cosine = |field: &str, x: f32| {
+            if x.abs() <= 1.0 + 1e-6 {
+                Ok(f64::from(x).clamp(-1.0, 1.0))
+            } else {
+                Err(refuse(field, x, "-1 to 1".to_owned()))
+            }
+        };
+        let l = cosine("cos_theta_l", events.cos_theta_l[row])?;
+        let k = cosine("cos_theta_k", events.cos_theta_k[row])?;
+        let chi = events.chi[row];
+        if !chi.is_finite() {
+            return Err(refuse("chi", chi, "a finite number".to_owned()));
+        }
+        let m_kpi = match self.line_shape {
+            LineShape::Narrow => self.decay.m_kstar(),
+            LineShape::BreitWigner => {
+                let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
+                let m_kpi = events.m_kpi[row];
+                nudged(m_kpi, low, high)
+                    .ok_or_else(|| refuse("m_kpi", m_kpi, format!("{low} to {high} GeV")))?
+            }
+        };
+        let q2 = events.q2[row];
+        let (low, high) = (self.decay.q2_min(), self.decay.q2_max(m_kpi));
+        let inside = |(a, b): &(f64, f64)| nudged(q2, a.max(low), b.min(high));
+        let Some(inside) = self.windows.iter().find_map(inside) else {
+            let windows = self.windows.iter().map(|(a, b)| format!("{:.6}:{:.6}", a.max(low), b.min(high)));
+            let windows: Vec<String> = windows.collect();
+            return Err(refuse("q2", q2, format!("{} GeV^2", windows.join(","))));
+        };
+        let functions = angular_functions(l, k, f64::from(chi));
+        let known = match &self.table {
+            Some(table) => table.density(inside, &functions, out),
+            None => expansion(&self.decay, &self.directions, inside, m_kpi).is_some_and(|terms| {
+                for (out, j) in out.iter_mut().zip(&terms) {
+                    *out = j.iter().zip(&functions).map(|(j, f)| j * f).sum();
+                }
+                true
+            }),
+        };
+        let n = self.directions.len();
+        let scale = out[0] + (0..n).map(|i| out[place(n, i, i)].abs()).sum::<f64>();
+        if !(known && scale > 0.0 && scale.is_finite()) {
+            return Err(refuse("q2", q2, "events inside phase space".to_owned()));
+        }
+        out.iter_mut().for_each(|term| *term /= scale);
+        Ok(())
+    }
+}
+
+/// A number moved inside an interval where rounding has put it out; `None` where it is far outside.
+fn nudged(x: f32, low: f64, high: f64) -> Option<f64> {
+    let x = f64::from(x);
+    let allowed = low < high && x >= low * (1.0 - ROUNDING) && x <= high * (1.0 + ROUNDING);
+    allowed.then(|| x.clamp(low * (1.0 + 1e-9), high * (1.0 - 1e-9)))
+}

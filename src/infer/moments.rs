@@ -1,0 +1,311 @@
+//! Angular observables from events by the method of moments, and a chi-square fit of Wilson coefficients to them.
+//!
+//! `S_i = J_i/Gamma` of one sample (a meson or its antiparticle), LHCb convention, all twelve: no lepton mass is
+//! neglected. The mean of a function dual to `f_i` is an unbiased estimate of `S_i`, whatever the number of events.
+//!
+//! # Source
+//! Beaujean, Chrzaszcz, Serra, van Dyk, arXiv:1503.04100.
+
+use std::f64::consts::PI;
+use std::sync::LazyLock;
+
+use humboldt_physics::AngularCoefficients;
+use humboldt_physics::quadrature::nodes;
+use humboldt_pipeline::EventBatch;
+use levenberg_marquardt::{LeastSquaresProblem, LevenbergMarquardt};
+use nalgebra::storage::Owned;
+use nalgebra::{DMatrix, DVector, Dyn, SMatrix, SVector};
+use rayon::prelude::*;
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
+use super::InferError;
+use super::density::EventFamily;
+use super::form::{Jet, monomials};
+use super::goodness::Goodness;
+use super::rates::{Angular, angular_functions, expansion, q2_nodes, rate};
+use super::unbinned::Fitted;
+
+/// Fewest events of a bin: twice the number of moments.
+pub const FEWEST_EVENTS: usize = 24;
+
+/// The inverse of `integral f_i f_j`: it turns the functions into their duals.
+static DUAL: LazyLock<SMatrix<f64, 12, 12>> = LazyLock::new(|| {
+    let mut gram = SMatrix::<f64, 12, 12>::zeros();
+    const TURN: usize = 8;
+    for (l, weight_l) in nodes(-1.0, 1.0, []) {
+        for (k, weight_k) in nodes(-1.0, 1.0, []) {
+            for n in 0..TURN {
+                let chi = 2.0 * PI * (n as f64 + 0.5) / TURN as f64;
+                let f = SVector::<f64, 12>::from(angular_functions(l, k, chi));
+                gram += f * f.transpose() * (weight_l * weight_k * 2.0 * PI / TURN as f64);
+            }
+        }
+    }
+    gram.try_inverse().unwrap_or_else(|| unreachable!("the angular functions are independent"))
+});
+
+/// The moments of one bin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BinMoments {
+    /// Ends of the bin in GeV^2.
+    pub q2: (f64, f64),
+    /// Events in it.
+    pub events: usize,
+    /// `S_1s..S_9`, in the order of [`AngularCoefficients::ORDER`].
+    pub s: SVector<f64, 12>,
+    /// Their covariance. Of rank 11: the rate is 1 in every sample.
+    pub covariance: SMatrix<f64, 12, 12>,
+}
+
+impl BinMoments {
+    /// A linear combination of the S_i with its standard deviation.
+    pub fn combination(&self, factors: &[f64; 12]) -> (f64, f64) {
+        let factors = SVector::<f64, 12>::from(*factors);
+        (factors.dot(&self.s), factors.dot(&(self.covariance * factors)).max(0.0).sqrt())
+    }
+
+    /// `A_FB = 3/4 S_6s + 3/8 S_6c`.
+    pub fn a_fb(&self) -> (f64, f64) {
+        let j = AngularCoefficients { j6s: 0.75, j6c: 0.375, ..AngularCoefficients::ZERO };
+        self.combination(&j.as_array())
+    }
+
+    /// `F_L = -S_2c`.
+    pub fn f_l(&self) -> (f64, f64) {
+        let j = AngularCoefficients { j2c: -1.0, ..AngularCoefficients::ZERO };
+        self.combination(&j.as_array())
+    }
+}
+
+/// The moments of events in bins of q2 (GeV^2); events outside of all bins do not count.
+///
+/// # Errors
+/// When a bin is not an interval, or holds fewer than [`FEWEST_EVENTS`].
+pub fn moments(events: &EventBatch, bins: &[(f64, f64)]) -> Result<Vec<BinMoments>, InferError> {
+    let bin = |&(low, high): &(f64, f64)| {
+        if low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
+            return Err(InferError::out_of_range("bins", format!("{low}:{high}"), "MIN:MAX with MIN < MAX"));
+        }
+        let rows = (0..events.len()).filter(|row| (low..high).contains(&f64::from(events.q2[*row])));
+        let duals: Vec<SVector<f64, 12>> = rows
+            .map(|row| {
+                let [l, k, chi] =
+                    [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
+                *DUAL
+                    * SVector::<f64, 12>::from(angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi))
+            })
+            .collect();
+        let n = duals.len();
+        if n < FEWEST_EVENTS {
+            let allowed = format!("at least {FEWEST_EVENTS}");
+            return Err(InferError::out_of_range(&format!("events in the bin {low}:{high}"), n, allowed));
+        }
+        let s = duals.iter().sum::<SVector<f64, 12>>() / n as f64;
+        let squares = duals.iter().map(|dual| (dual - s) * (dual - s).transpose());
+        let covariance = squares.sum::<SMatrix<f64, 12, 12>>() / (n as f64 * (n - 1) as f64);
+        Ok(BinMoments { q2: (low, high), events: n, s, covariance })
+    };
+    bins.par_iter().map(bin).collect()
+}
+
+/// Coefficients that a fit uses: all but `S_1s`, which the others and the rate make.
+const USED: usize = 11;
+
+/// Predictions of the moments as functions of shifts.
+#[derive(Debug, Clone)]
+pub struct MomentPredictions {
+    shifts: usize,
+    /// For each bin and each mass: its part of the line shape, its whole rate, and the integrals of `J_1s..J_9`.
+    bins: Vec<Vec<Slice>>,
+}
+
+#[derive(Debug, Clone)]
+struct Slice {
+    part: f64,
+    total: Vec<f64>,
+    terms: Vec<Angular>,
+}
+
+impl MomentPredictions {
+    /// In bins of q2 (GeV^2).
+    ///
+    /// # Errors
+    /// When a bin misses the family's windows.
+    pub fn new(family: &EventFamily, bins: &[(f64, f64)]) -> Result<Self, InferError> {
+        let slice = |((m_kpi, part), (total, _)): (&(f64, f64), &(Vec<f64>, Vec<f64>)), bin: (f64, f64)| {
+            let parts = family.windows.iter().map(|(a, b)| (a.max(bin.0), b.min(bin.1)));
+            let parts: Vec<(f64, f64)> = parts.filter(|(a, b)| a < b).collect();
+            let mut terms = vec![[0.0; 12]; total.len()];
+            for (q2, weight) in q2_nodes(&family.decay, *m_kpi, &parts) {
+                for (sum, j) in terms
+                    .iter_mut()
+                    .zip(expansion(&family.decay, &family.directions, q2, *m_kpi).iter().flatten())
+                {
+                    sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += weight * j);
+                }
+            }
+            Slice { part: *part, total: total.clone(), terms }
+        };
+        let of = |bin: &(f64, f64)| {
+            let slices: Vec<Slice> =
+                family.masses.points.iter().zip(&family.slices).map(|point| slice(point, *bin)).collect();
+            if slices.iter().any(|slice| rate(&slice.terms[0]) > 0.0) {
+                Ok(slices)
+            } else {
+                let got = format!("{}:{}", bin.0, bin.1);
+                Err(InferError::out_of_range("bins", got, "bins that overlap the windows in q2"))
+            }
+        };
+        let bins = bins.par_iter().map(of).collect::<Result<_, _>>()?;
+        Ok(Self { shifts: family.directions.len(), bins })
+    }
+
+    /// `S_1s..S_9` of each bin at given shifts.
+    pub fn values(&self, shifts: &[f64]) -> Vec<SVector<f64, 12>> {
+        let values = monomials(shifts);
+        let bin = |slices: &Vec<Slice>| {
+            let mut sum = [0.0; 12];
+            for slice in slices {
+                let share = slice.part / Jet::of(&slice.total, shifts).value;
+                for (j, value) in slice.terms.iter().zip(&values) {
+                    sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += share * value * j);
+                }
+            }
+            SVector::<f64, 12>::from(sum) / rate(&sum)
+        };
+        self.bins.iter().map(bin).collect()
+    }
+}
+
+/// The chi-square fit of shifts to measured moments, with the covariance that was measured.
+///
+/// # Errors
+/// When moments and predictions are of different bins, a covariance is singular, or no minimum is found.
+pub fn fit(
+    predictions: &MomentPredictions,
+    measured: &[BinMoments],
+) -> Result<(Fitted, Goodness), InferError> {
+    if predictions.bins.len() != measured.len() {
+        let allowed = predictions.bins.len().to_string();
+        return Err(InferError::out_of_range("bins", measured.len(), allowed));
+    }
+    let singular = |bin: &BinMoments| {
+        let field = format!("covariance of the moments in {}:{}", bin.q2.0, bin.q2.1);
+        InferError::out_of_range(&field, "singular", "enough events that it can be inverted")
+    };
+    let roots: Vec<SMatrix<f64, USED, USED>> = measured
+        .iter()
+        .map(|bin| {
+            let covariance = bin.covariance.fixed_view::<USED, USED>(1, 1).into_owned();
+            covariance.cholesky().and_then(|root| root.l().try_inverse()).ok_or_else(|| singular(bin))
+        })
+        .collect::<Result<_, _>>()?;
+    let problem = Problem { predictions, measured, roots, values: DVector::zeros(predictions.shifts) };
+    let (problem, report) = LevenbergMarquardt::new().with_tol(1e-10).minimize(problem);
+    let failed = |reason: String| InferError::NoMinimum { coefficients: "the moments".to_owned(), reason };
+    if !(report.termination.was_successful() && report.objective_function.is_finite()) {
+        return Err(failed(format!("{:?}", report.termination)));
+    }
+    let jacobian = problem.slopes();
+    let covariance = jacobian.tr_mul(&jacobian).cholesky().map(|root| root.inverse());
+    let covariance = covariance.ok_or_else(|| failed("chi-square is not curved upwards".to_owned()))?;
+    let chi2 = 2.0 * report.objective_function;
+    let degrees_of_freedom = (USED * measured.len()).saturating_sub(predictions.shifts);
+    let p_value =
+        ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
+    let values = problem.values.as_slice().to_vec();
+    Ok((Fitted { values, covariance, minimum: 0.5 * chi2 }, Goodness { chi2, degrees_of_freedom, p_value }))
+}
+
+struct Problem<'a> {
+    predictions: &'a MomentPredictions,
+    measured: &'a [BinMoments],
+    /// Inverse lower-triangular roots of the covariances.
+    roots: Vec<SMatrix<f64, USED, USED>>,
+    values: DVector<f64>,
+}
+
+impl Problem<'_> {
+    fn pulls(&self, shifts: &[f64]) -> DVector<f64> {
+        let predicted = self.predictions.values(shifts);
+        let bins = self.measured.iter().zip(&predicted).zip(&self.roots);
+        let pulls = bins.flat_map(|((measured, predicted), root)| {
+            let difference = (predicted - measured.s).fixed_rows::<USED>(1).into_owned();
+            (root * difference).iter().copied().collect::<Vec<f64>>()
+        });
+        DVector::from_iterator(USED * self.measured.len(), pulls)
+    }
+
+    /// By central differences of exact functions.
+    fn slopes(&self) -> DMatrix<f64> {
+        const STEP: f64 = 1e-4;
+        let column = |i: usize| {
+            let at = |step: f64| {
+                let mut moved = self.values.clone();
+                moved[i] += step;
+                self.pulls(moved.as_slice())
+            };
+            (at(STEP) - at(-STEP)) / (2.0 * STEP)
+        };
+        DMatrix::from_columns(&(0..self.values.len()).map(column).collect::<Vec<_>>())
+    }
+}
+
+impl LeastSquaresProblem<f64, Dyn, Dyn> for Problem<'_> {
+    type ResidualStorage = Owned<f64, Dyn>;
+    type JacobianStorage = Owned<f64, Dyn, Dyn>;
+    type ParameterStorage = Owned<f64, Dyn>;
+
+    fn set_params(&mut self, x: &DVector<f64>) {
+        self.values.copy_from(x);
+    }
+
+    fn params(&self) -> DVector<f64> {
+        self.values.clone()
+    }
+
+    fn residuals(&self) -> Option<DVector<f64>> {
+        Some(self.pulls(self.values.as_slice()))
+    }
+
+    fn jacobian(&self) -> Option<DMatrix<f64>> {
+        Some(self.slopes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The dual functions pick one coefficient each out of a density.
+    #[test]
+    fn duals_pick_their_coefficients() {
+        let j = [1.0, 0.9, 0.3, -0.8, -0.1, 0.2, -0.3, 0.4, 0.05, 0.02, -0.04, 0.06];
+        let mut sum = SVector::<f64, 12>::zeros();
+        for (l, weight_l) in nodes(-1.0, 1.0, []) {
+            for (k, weight_k) in nodes(-1.0, 1.0, []) {
+                for n in 0..8 {
+                    let f = angular_functions(l, k, PI * (f64::from(n) + 0.5) / 4.0);
+                    let p: f64 = f.iter().zip(&j).map(|(f, j)| f * j).sum();
+                    sum += *DUAL * SVector::<f64, 12>::from(f) * (p * weight_l * weight_k * PI / 4.0);
+                }
+            }
+        }
+        assert!((sum - SVector::<f64, 12>::from(j)).amax() < 1e-11, "{sum}");
+    }
+
+    #[test]
+    fn bins_are_refused_where_they_are_empty() {
+        let mut events = EventBatch::default();
+        for i in 0..30 {
+            events.q2.push(2.0);
+            events.cos_theta_l.push(0.03 * i as f32);
+            events.cos_theta_k.push(-0.02 * i as f32);
+            events.chi.push(0.1 * i as f32);
+        }
+        let message = |bins: &[(f64, f64)]| moments(&events, bins).unwrap_err().to_string();
+        assert!(message(&[(3.0, 4.0)]).contains("events in the bin 3:4 = 0"));
+        assert!(message(&[(4.0, 3.0)]).contains("bins = 4:3"));
+        assert_eq!(moments(&events, &[(1.0, 3.0)]).unwrap()[0].events, 30);
+    }
+}
