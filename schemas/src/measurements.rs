@@ -126,9 +126,8 @@ impl MeasurementGroup {
         let n = self.measurements.len();
         let square = correlation.len() == n && correlation.iter().all(|row| row.len() == n);
         Invalid::unless(square, &field, "another shape", format!("{n} rows of {n} numbers"))?;
-        for i in 0..n {
-            for j in 0..n {
-                let entry = correlation[i][j];
+        for (i, row) in correlation.iter().enumerate() {
+            for (j, entry) in row.iter().enumerate() {
                 let mirrored = entry.to_bits() == correlation[j][i].to_bits();
                 let in_range = if i == j { (entry - 1.0).abs() < 1e-12 } else { entry.abs() < 1.0 };
                 let got = format!("{entry} in row {}, column {}", i + 1, j + 1);

@@ -90,7 +90,9 @@ impl ReweightArguments {
         } else {
             let mut writer = EventWriter::create_with(&self.out, &provenance, &[WEIGHT_COLUMN.to_owned()])?;
             let sums = self.each("reweight", reader, &reweighting, |events, mut weights| {
-                weights.iter_mut().for_each(|weight| *weight *= rate);
+                for weight in &mut weights {
+                    *weight *= rate;
+                }
                 Ok(writer.write_with(events, &[weights])?)
             })?;
             writer.finish()?;

@@ -13,6 +13,15 @@ use super::{ReportError, files};
 
 const FIGURE: &str = "contours";
 
+/// One region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    /// Its probability as that of so many standard deviations of a normal distribution.
+    pub sigmas: f64,
+    /// The closed lines around it.
+    pub lines: Vec<Vec<(f64, f64)>>,
+}
+
 /// Regions of two parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Contours<'a> {
@@ -20,8 +29,8 @@ pub struct Contours<'a> {
     pub x: (&'a str, [f64; 2]),
     /// Name of the second.
     pub y: (&'a str, [f64; 2]),
-    /// The closed lines around each region, from the smallest: its standard deviations and its lines.
-    pub regions: &'a [(f64, Vec<Vec<(f64, f64)>>)],
+    /// The regions, from the smallest.
+    pub regions: &'a [Region],
     /// Where the best fit is.
     pub best: (f64, f64),
 }
@@ -31,10 +40,10 @@ pub struct Contours<'a> {
 /// # Errors
 /// Without regions, with numbers that are not finite, or when a file cannot be written.
 pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportError> {
-    if plot.regions.iter().all(|(_, lines)| lines.is_empty()) {
+    if plot.regions.iter().all(|region| region.lines.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "region inside the grid" });
     }
-    let points = || plot.regions.iter().flat_map(|(_, lines)| lines.iter().flatten().copied());
+    let points = || plot.regions.iter().flat_map(|region| region.lines.iter().flatten().copied());
     let ends = plot.x.1.into_iter().chain(plot.y.1);
     let numbers = points().flat_map(|(x, y)| [x, y]).chain(ends).chain([plot.best.0, plot.best.1]);
     ReportError::unless_finite(FIGURE, "a value", numbers)?;
@@ -43,7 +52,7 @@ pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportErro
     let mut paths = figure(stem, "Regions that a global fit allows", (110.0, 96.0), |canvas| {
         let panel = Panel::new(canvas, Rect::new(19.0, 4.0, 87.0, 76.0), x, y);
         let mut entries: Vec<Entry> = Vec::new();
-        for (place, (sigmas, lines)) in plot.regions.iter().enumerate().rev() {
+        for (place, Region { sigmas, lines }) in plot.regions.iter().enumerate().rev() {
             let (fill, stroke) = look(place);
             for line in lines {
                 let on_paper: Vec<Point> = line.iter().map(|&(x, y)| panel.at(x, y)).collect();
@@ -74,7 +83,7 @@ pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportErro
             points().chain([(0.0, 0.0), plot.best]).map(|(x, y)| panel.at(x, y)).collect();
         legend::draw(&panel, &entries, &covered)
     })?;
-    let rows = plot.regions.iter().flat_map(|(sigmas, lines)| {
+    let rows = plot.regions.iter().flat_map(|Region { sigmas, lines }| {
         lines
             .iter()
             .enumerate()
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn regions_points_and_names_are_drawn() {
-        let regions = [(1.0, vec![circle(0.2)]), (2.0, vec![circle(0.4)]), (3.0, vec![circle(0.6)])];
+        let regions = [1.0, 2.0, 3.0].map(|sigmas| Region { sigmas, lines: vec![circle(0.2 * sigmas)] });
         let plot = Contours {
             x: ("c9", [-2.0, 0.5]),
             y: ("c10_prime", [-1.0, 1.0]),
@@ -137,7 +146,7 @@ mod tests {
         let svg = checks::figure("contours", |stem| contours(stem, &plot));
         assert!(svg.contains("Standard Model") && svg.contains("best fit (−0.8, 0.1)"));
         assert!(svg.matches("<polygon").count() >= 3);
-        let nothing = Contours { regions: &[(1.0, Vec::new())], ..plot };
+        let nothing = Contours { regions: &[Region { sigmas: 1.0, lines: Vec::new() }], ..plot };
         assert!(matches!(contours(Path::new("never"), &nothing), Err(ReportError::NoData { .. })));
     }
 

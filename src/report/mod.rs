@@ -36,7 +36,7 @@ mod training;
 mod voxel_views;
 mod width;
 
-pub use contours::{Contours, contours, parameter_title};
+pub use contours::{Contours, Region, contours, parameter_title};
 pub use distributions::{EventSample, distributions};
 pub use error::ReportError;
 pub use files::{write, write_json};

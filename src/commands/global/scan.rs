@@ -14,7 +14,9 @@ use crate::global::fit::minimum;
 use crate::global::scan::{Axis, Scan, rise};
 use crate::global::statistic::ChiSquare;
 use crate::progress::{note, outln};
-use crate::report::{Contours, ObservableBin, ObservablePanel, contours, observables, write_grid_csv};
+use crate::report::{
+    Contours, ObservableBin, ObservablePanel, Region, contours, observables, write_grid_csv,
+};
 
 /// Sizes of the regions in standard deviations.
 const REGIONS: [f64; 3] = [1.0, 2.0, 3.0];
@@ -87,7 +89,8 @@ impl ScanArguments {
         let [x_name, y_name] = [self.x, self.y].map(|range| range.direction.to_string());
         let path = |name: &str| self.out.join(name);
         write_grid_csv(&path("scan.csv"), (&x_name, &x.values()), (&y_name, &y.values()), &scan.chi2)?;
-        let regions = REGIONS.map(|sigmas| (sigmas, scan.contour(best.chi2 + rise(sigmas, 2))));
+        let regions =
+            REGIONS.map(|sigmas| Region { sigmas, lines: scan.contour(best.chi2 + rise(sigmas, 2)) });
         let plot = Contours {
             x: (&x_name, [x.low, x.high]),
             y: (&y_name, [y.low, y.high]),
