@@ -19,6 +19,7 @@ use crate::sampling;
 
 /// Print the smallest error on C9 (and other coefficients) that any unbiased method can have: the information bound
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct BoundArguments {
     #[command(flatten)]
     shifts: ShiftArguments,

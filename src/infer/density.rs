@@ -78,7 +78,9 @@ impl MassGrid {
         };
         let mut shares: Vec<f64> = points.iter().enumerate().map(barycentric).collect();
         let norm: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= norm);
+        for share in &mut shares {
+            *share /= norm;
+        }
         (first, shares)
     }
 
@@ -86,6 +88,15 @@ impl MassGrid {
         let (first, shares) = self.shares(m_kpi);
         self.points[first..].iter_mut().zip(shares).for_each(|(point, share)| add(point, share));
     }
+}
+
+/// Rates at one K pi mass as coefficients of the monomials.
+#[derive(Debug, Clone)]
+pub(super) struct MassSlice {
+    /// Over all of phase space.
+    pub(super) total: Vec<f64>,
+    /// In the windows.
+    pub(super) inside: Vec<f64>,
 }
 
 /// The density of events in given windows as a function of given shifts, counted from those of a decay.
@@ -96,8 +107,8 @@ pub struct EventFamily {
     pub(super) line_shape: LineShape,
     pub(super) windows: Vec<(f64, f64)>,
     pub(super) masses: MassGrid,
-    /// For each mass: the rate over all of phase space and that in the windows, as coefficients of the monomials.
-    pub(super) slices: Vec<(Vec<f64>, Vec<f64>)>,
+    /// For each mass.
+    pub(super) slices: Vec<MassSlice>,
     /// At the pole only.
     pub(super) table: Option<AngularTable>,
 }
@@ -124,7 +135,7 @@ impl EventFamily {
         }
         let masses = MassGrid::new(decay, line_shape, windows, MASSES);
         let everything = [(0.0, f64::INFINITY)];
-        let slices: Vec<(Vec<f64>, Vec<f64>)> = masses
+        let slices: Vec<MassSlice> = masses
             .points
             .par_iter()
             .map(|(m_kpi, _)| {
@@ -136,10 +147,10 @@ impl EventFamily {
                         (0..inside.len()).map(|m| f64::from(u8::from(m == 0)) * inside[0]).collect()
                     }
                 };
-                (total, inside)
+                MassSlice { total, inside }
             })
             .collect();
-        if !slices.iter().any(|(_, inside)| inside[0] > 0.0) {
+        if !slices.iter().any(|slice| slice.inside[0] > 0.0) {
             let text: Vec<String> = windows.iter().map(|(low, high)| format!("{low}:{high}")).collect();
             return Err(InferError::out_of_range("q2", text.join(","), "windows that overlap phase space"));
         }
@@ -164,11 +175,10 @@ impl EventFamily {
     pub(super) fn log_normalisation(&self, by_mass: &[f64], events: f64, shifts: &[f64]) -> Jet {
         let mut sum = Jet::zero(shifts.len());
         let mut accepted = Jet::zero(shifts.len());
-        for (((total, inside), (_, part)), count) in self.slices.iter().zip(&self.masses.points).zip(by_mass)
-        {
-            let total = Jet::of(total, shifts).ln();
+        for ((slice, (_, part)), count) in self.slices.iter().zip(&self.masses.points).zip(by_mass) {
+            let total = Jet::of(&slice.total, shifts).ln();
             sum.add(*count, &total);
-            let inside = Jet::of(inside, shifts);
+            let inside = Jet::of(&slice.inside, shifts);
             if inside.value > 0.0 {
                 let mut ratio = inside.ln();
                 ratio.add(-1.0, &total);

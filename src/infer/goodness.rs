@@ -114,8 +114,8 @@ fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, e
             let parts = family.windows.iter().map(|(a, b)| (a.max(edge[0]), b.min(edge[1])));
             let parts: Vec<(f64, f64)> = parts.filter(|(a, b)| a < b).collect();
             let mut sum = [0.0; 12];
-            for ((m_kpi, part), (total, _)) in family.masses.points.iter().zip(&family.slices) {
-                let share = part / Jet::of(total, shifts).value;
+            for ((m_kpi, part), slice) in family.masses.points.iter().zip(&family.slices) {
+                let share = part / Jet::of(&slice.total, shifts).value;
                 for (q2, weight) in q2_nodes(&family.decay, *m_kpi, &parts) {
                     let j = combined(family, q2, *m_kpi, &values);
                     sum.iter_mut().zip(&j).for_each(|(sum, j)| *sum += share * weight * j);

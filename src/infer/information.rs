@@ -66,7 +66,7 @@ impl Information {
     /// When the events do not tell the shifts apart.
     pub fn bound(&self, events: f64, with_rate: bool) -> Result<DMatrix<f64>, InferError> {
         let n = self.shifts;
-        inverse(self.of_events(events, with_rate).view((0, 0), (n, n)).into_owned())
+        inverse(&self.of_events(events, with_rate).view((0, 0), (n, n)).into_owned())
     }
 
     /// The same with the nuisance parameters profiled, each constrained to its unit variance.
@@ -79,11 +79,11 @@ impl Information {
         for i in n..matrix.nrows() {
             matrix[(i, i)] += 1.0;
         }
-        Ok(inverse(matrix)?.view((0, 0), (n, n)).into_owned())
+        Ok(inverse(&matrix)?.view((0, 0), (n, n)).into_owned())
     }
 }
 
-fn inverse(matrix: DMatrix<f64>) -> Result<DMatrix<f64>, InferError> {
+fn inverse(matrix: &DMatrix<f64>) -> Result<DMatrix<f64>, InferError> {
     let diagonal: Vec<f64> = matrix.diagonal().iter().copied().collect();
     // Scaled to a unit diagonal: near-degenerate shifts show there.
     let scales = DVector::from_iterator(diagonal.len(), diagonal.iter().map(|x| x.sqrt().recip()));

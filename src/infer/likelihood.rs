@@ -206,7 +206,9 @@ impl EventFamily {
         if !(known && scale > 0.0 && scale.is_finite()) {
             return Err(refuse("q2", q2, "events inside phase space".to_owned()));
         }
-        out.iter_mut().for_each(|term| *term /= scale);
+        for term in out {
+            *term /= scale;
+        }
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
-use super::density::EventFamily;
+use super::density::{EventFamily, MassSlice};
 use super::form::{Jet, monomials};
 use super::goodness::Goodness;
 use super::rates::{Angular, angular_functions, expansion, q2_nodes, rate};
@@ -30,8 +30,8 @@ pub const FEWEST_EVENTS: usize = 24;
 
 /// The inverse of `integral f_i f_j`: it turns the functions into their duals.
 static DUAL: LazyLock<SMatrix<f64, 12, 12>> = LazyLock::new(|| {
-    let mut gram = SMatrix::<f64, 12, 12>::zeros();
     const TURN: usize = 8;
+    let mut gram = SMatrix::<f64, 12, 12>::zeros();
     for (l, weight_l) in nodes(-1.0, 1.0, []) {
         for (k, weight_k) in nodes(-1.0, 1.0, []) {
             for n in 0..TURN {
@@ -132,10 +132,10 @@ impl MomentPredictions {
     /// # Errors
     /// When a bin misses the family's windows.
     pub fn new(family: &EventFamily, bins: &[(f64, f64)]) -> Result<Self, InferError> {
-        let slice = |((m_kpi, part), (total, _)): (&(f64, f64), &(Vec<f64>, Vec<f64>)), bin: (f64, f64)| {
+        let slice = |((m_kpi, part), whole): (&(f64, f64), &MassSlice), bin: (f64, f64)| {
             let parts = family.windows.iter().map(|(a, b)| (a.max(bin.0), b.min(bin.1)));
             let parts: Vec<(f64, f64)> = parts.filter(|(a, b)| a < b).collect();
-            let mut terms = vec![[0.0; 12]; total.len()];
+            let mut terms = vec![[0.0; 12]; whole.total.len()];
             for (q2, weight) in q2_nodes(&family.decay, *m_kpi, &parts) {
                 for (sum, j) in terms
                     .iter_mut()
@@ -144,7 +144,7 @@ impl MomentPredictions {
                     sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += weight * j);
                 }
             }
-            Slice { part: *part, total: total.clone(), terms }
+            Slice { part: *part, total: whole.total.clone(), terms }
         };
         let of = |bin: &(f64, f64)| {
             let slices: Vec<Slice> =

@@ -120,9 +120,8 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
 fn lowest_start(likelihood: &Likelihood) -> Vec<f64> {
     let n = likelihood.family().directions().len();
     let mut rate = vec![0.0; count(n)];
-    for ((_, inside), (_, part)) in likelihood.family().slices.iter().zip(&likelihood.family().masses.points)
-    {
-        rate.iter_mut().zip(inside).for_each(|(sum, term)| *sum += part * term);
+    for (slice, (_, part)) in likelihood.family().slices.iter().zip(&likelihood.family().masses.points) {
+        rate.iter_mut().zip(&slice.inside).for_each(|(sum, term)| *sum += part * term);
     }
     let mut best = vec![0.0; n];
     let mut lowest = likelihood.value(&best);
