@@ -40,14 +40,19 @@ pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) ->
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Whether this thread does `n` things by itself.
+fn alone(n: usize) -> bool {
+    BUSY.get() || n < 2 || rayon::current_num_threads() < 2
+}
+
 /// `f` of 0 to `n`, in order; by rayon's threads, unless [`map`] keeps them all busy. `f` must not wait for a lock.
 pub(super) fn each<R: Send>(n: usize, f: impl Fn(usize) -> R + Send + Sync) -> Vec<R> {
-    if BUSY.get() || n < 2 { (0..n).map(f).collect() } else { (0..n).into_par_iter().map(f).collect() }
+    if alone(n) { (0..n).map(f).collect() } else { (0..n).into_par_iter().map(f).collect() }
 }
 
 /// As [`each`], for items with their numbers.
 pub(super) fn each_of<T: Send>(items: Vec<T>, f: impl Fn(usize, T) + Send + Sync) {
-    if BUSY.get() || items.len() < 2 {
+    if alone(items.len()) {
         items.into_iter().enumerate().for_each(|(i, item)| f(i, item));
     } else {
         items.into_par_iter().enumerate().for_each(|(i, item)| f(i, item));

@@ -16,6 +16,11 @@ const POSITIONS: usize = 512;
 /// Numbers of taps that stay in the second-level cache.
 const TAPS: usize = 32 << 10;
 
+/// Cells that change places with their channels together.
+const SIDE: usize = 32;
+/// Channels whose taps are packed together.
+const SOURCES: usize = 4;
+
 /// From source to result: the tap and cell behind each product.
 struct Plan {
     /// Taps of each axis in the order in which they are packed.
@@ -28,15 +33,15 @@ struct Plan {
 impl Plan {
     fn forward(axes: &[Axis; 3]) -> Self {
         let orders = axes.map(|a| (0..a.kernel).collect());
-        Self::new(orders, axes.each_ref().map(Axis::forward), axes.map(|a| a.input))
+        Self::new(orders, &axes.each_ref().map(Axis::forward), axes.map(|a| a.input))
     }
 
     fn backward(axes: &[Axis; 3]) -> Self {
         let orders = axes.each_ref().map(Axis::backward_order);
-        Self::new(orders, axes.each_ref().map(Axis::backward), axes.each_ref().map(Axis::output))
+        Self::new(orders, &axes.each_ref().map(Axis::backward), axes.each_ref().map(Axis::output))
     }
 
-    fn new(orders: [Vec<usize>; 3], lines: [Vec<Line>; 3], source: [usize; 3]) -> Self {
+    fn new(orders: [Vec<usize>; 3], lines: &[Vec<Line>; 3], source: [usize; 3]) -> Self {
         let (classes, result) = (lines.each_ref().map(|l| classes(l)), lines.each_ref().map(Vec::len));
         Self { orders, classes, source, result }
     }
@@ -77,14 +82,14 @@ fn pack(weight: &[f32], window: &Window, orders: &[Vec<usize>; 3], forward: bool
     }
     parallel::each(results.div_ceil(width), |block| {
         let mut panel = Buffer::zeros(taps * sources * width);
-        let results = (block * width)..results.min((block + 1) * width);
-        for source in 0..sources {
-            for (tap, row) in rows.iter().enumerate() {
-                let row = &mut panel[(row + source) * width..][..results.len()];
-                let mut from = results.start * result_step + source * source_step + tap;
-                for number in row {
-                    *number = weight[from];
-                    from += result_step;
+        // A few sources at a time: what they fill stays in the cache.
+        for begin in (0..sources).step_by(SOURCES) {
+            for (column, result) in (block * width..results.min((block + 1) * width)).enumerate() {
+                for source in begin..sources.min(begin + SOURCES) {
+                    let weight = &weight[result * result_step + source * source_step..][..taps];
+                    for (row, weight) in rows.iter().zip(weight) {
+                        panel[(row + source) * width + column] = *weight;
+                    }
                 }
             }
         }
@@ -187,7 +192,6 @@ fn stencils(plan: &Plan, images: usize, channels: usize) -> Vec<Stencil> {
 
 /// [images, channels, cells] -> [images, cells, channels].
 fn channels_last(source: &[f32], images: usize, channels: usize, cells: usize) -> Vec<f32> {
-    const SIDE: usize = 16;
     let mut result = vec![0.0; images * channels * cells];
     let parts: Vec<_> = result.chunks_mut((channels * cells).max(1)).collect();
     parallel::each_of(parts, |image, part| {
@@ -206,9 +210,11 @@ fn channels_last(source: &[f32], images: usize, channels: usize, cells: usize) -
 
 /// Rows [cell] of `width` channels -> [channel, cell], for as many channels as `result` has.
 fn channels_first(rows: &[f32], width: usize, result: &mut [f32], cells: usize) {
-    for (channel, result) in result.chunks_exact_mut(cells).enumerate() {
-        for (number, row) in result.iter_mut().zip(rows.chunks_exact(width)) {
-            *number = row[channel];
+    for (i, rows) in rows.chunks(SIDE * width).enumerate() {
+        for (channel, result) in result.chunks_exact_mut(cells).enumerate() {
+            for (number, row) in result[i * SIDE..].iter_mut().zip(rows.chunks_exact(width)) {
+                *number = row[channel];
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::PaddingConfig3d;
 use burn::nn::conv::Conv3d;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use axis::Axis;
 
@@ -84,7 +84,7 @@ impl Window {
 /// `input` [batch, channels, `cos_theta_l`, `cos_theta_k`, chi] -> [batch, filters, ..].
 pub(super) fn convolve(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
     match Window::of(conv, input.dims()) {
-        Some(window) if input.device() == Device::flex() => {
+        Some(window) if input.device() == Device::flex() && input.dtype() == DType::F32 => {
             let weight = conv.weight.val().into_dispatch();
             Tensor::from_dispatch(Dispatch::convolution(input.into_dispatch(), weight, window))
         }
@@ -118,8 +118,8 @@ pub(super) trait ConvolutionGradients: Convolution {
 
 /// `f` of the numbers of two tensors in the order of their indices.
 fn compute(
-    a: FlexTensor,
-    b: FlexTensor,
+    a: &FlexTensor,
+    b: &FlexTensor,
     shape: [usize; 5],
     f: impl FnOnce(&[f32], &[f32]) -> Vec<f32>,
 ) -> FlexTensor {
@@ -132,17 +132,17 @@ fn compute(
 
 impl Convolution for Flex {
     fn convolution(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
-        compute(x, weight, window.output(), |x, weight| gather::forward(x, weight, &window))
+        compute(&x, &weight, window.output(), |x, weight| gather::forward(x, weight, &window))
     }
 }
 
 impl ConvolutionGradients for Flex {
     fn input_gradient(gradient: FlexTensor, weight: FlexTensor, window: &Window) -> FlexTensor {
-        compute(gradient, weight, window.input(), |dy, weight| gather::input_gradient(dy, weight, window))
+        compute(&gradient, &weight, window.input(), |dy, weight| gather::input_gradient(dy, weight, window))
     }
 
     fn weight_gradient(x: FlexTensor, gradient: FlexTensor, window: &Window) -> FlexTensor {
-        compute(x, gradient, window.weight(), |x, dy| weights::weight_gradient(x, dy, window))
+        compute(&x, &gradient, window.weight(), |x, dy| weights::weight_gradient(x, dy, window))
     }
 }
 

@@ -77,7 +77,7 @@ fn results(case: &Case, convolve: impl Fn(&Conv3d, Tensor<5>) -> Tensor<5>) -> [
     let (conv, x) = (case.conv(), case.input().require_grad());
     let y = convolve(&conv, x.clone());
     let mut gradients = (y.clone() * numbers(y.dims(), 3)).sum().backward();
-    let of_x = x.grad_remove(&mut gradients).map(|g| values(g));
+    let of_x = x.grad_remove(&mut gradients).map(values);
     let of_weight = conv.weight.val().grad_remove(&mut gradients).map(values);
     [values(y.inner()), of_x.unwrap(), of_weight.unwrap()]
 }

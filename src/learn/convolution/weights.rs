@@ -11,6 +11,8 @@ use crate::learn::parallel;
 
 /// Numbers of dy that stay in the cache while all taps meet them.
 const BLOCK: usize = 24 << 10;
+/// Cells that change places with their channels together.
+const SIDE: usize = 32;
 /// With fewer channels than this the taps of the last axis are taken for channels.
 const CHANNELS: usize = 4;
 
@@ -94,12 +96,12 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
     let parts: Vec<_> = result.chunks_mut(width * window.channels * taps).collect();
     parallel::each_of(parts, |block, part| {
         let sums = &sums[block * channel_tiles.len()..][..channel_tiles.len()];
-        for (filter, row) in part.chunks_mut(window.channels * taps).enumerate() {
-            for (sums, channels) in sums.iter().zip(&channel_tiles) {
-                let m = channels.len();
+        for (sums, channels) in sums.iter().zip(&channel_tiles) {
+            let m = channels.len();
+            for (filter, row) in part.chunks_mut(window.channels * taps).enumerate() {
                 for (i, row) in row[channels.start * taps..channels.end * taps].chunks_mut(taps).enumerate() {
-                    for (tap, number) in row.iter_mut().enumerate() {
-                        *number = sums[(tap * m + i) * width + filter];
+                    for (number, sums) in row.iter_mut().zip(sums.chunks_exact(m * width)) {
+                        *number = sums[i * width + filter];
                     }
                 }
             }
@@ -156,12 +158,14 @@ fn cells_first(
     columns: usize,
 ) -> Buffer {
     let mut rows = Buffer::zeros(cells * images * columns);
-    for image in 0..images {
-        for (column, channel) in taken.clone().enumerate() {
-            let source = &source[(image * channels + channel) * cells..][..cells];
-            let rows = rows[image * columns + column..].iter_mut().step_by(images * columns);
-            for (number, &x) in rows.zip(source) {
-                *number = x;
+    for (i, rows) in rows.chunks_mut(SIDE * images * columns).enumerate() {
+        for image in 0..images {
+            for (column, channel) in taken.clone().enumerate() {
+                let source = &source[(image * channels + channel) * cells..][..cells];
+                let rows = rows[image * columns + column..].iter_mut().step_by(images * columns);
+                for (number, &x) in rows.zip(&source[i * SIDE..]) {
+                    *number = x;
+                }
             }
         }
     }
