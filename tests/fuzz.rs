@@ -42,7 +42,7 @@ const WORDS: &[&str] = &[
 fn campaign(folder: &Path, file: &str) -> Vec<PathBuf> {
     let folder = folder.join("campaign");
     let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cards/tiny.toml");
-    let campaign = Campaign::for_card(&folder, RunCard::read(&card).unwrap().data()).unwrap();
+    let campaign = Campaign::for_card(&folder, &RunCard::read(&card).unwrap().data()).unwrap();
     humboldt::progress::set_quiet(true);
     campaign.make(&Split::ALL, Task::ALL).unwrap();
     campaign.merge().unwrap();

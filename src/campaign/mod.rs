@@ -44,13 +44,13 @@ impl Campaign {
     ///
     /// # Errors
     /// When the folder holds another campaign or something else, or cannot be written.
-    pub fn for_card(folder: &Path, data: DataCard) -> Result<Self> {
+    pub fn for_card(folder: &Path, data: &DataCard) -> Result<Self> {
         if !folder.join(CAMPAIGN).exists() {
-            Self::begin(folder, &data)?;
+            Self::begin(folder, data)?;
         }
         let campaign = Self::open(folder)?;
         ensure!(
-            campaign.data == data,
+            campaign.data == *data,
             "{}: this folder holds the images of another card (seed, [generator], [images] or [dataset] differ); \
              give another --out, or the same card",
             folder.display()

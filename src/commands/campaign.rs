@@ -209,7 +209,7 @@ fn measure(data: &DataCard) -> Result<(f64, u64)> {
 impl Run {
     fn run(self) -> Result<()> {
         let campaign = match &self.card {
-            Some(card) => Campaign::for_card(&self.out, data(card)?)?,
+            Some(card) => Campaign::for_card(&self.out, &data(card)?)?,
             None => Campaign::open(&self.out)?,
         };
         let made = campaign.make(&Split::ALL, self.task.unwrap_or(Task::ALL))?;
@@ -301,7 +301,7 @@ impl Merge {
 
 impl Submit {
     fn run(self) -> Result<()> {
-        let campaign = Campaign::for_card(&self.out, data(&self.card)?)?;
+        let campaign = Campaign::for_card(&self.out, &data(&self.card)?)?;
         let request = Request {
             tasks: self.tasks as usize,
             cpus: self.cpus as usize,

@@ -94,8 +94,10 @@ pub(super) fn prune(folder: &Path, state: &State) -> Result<(), LearnError> {
         remove(&path_of(folder, place))?;
     }
     let folder = folder.join(FOLDER);
-    for name in names(&folder)?.iter().filter(|name| name.ends_with(".part")) {
-        remove(&folder.join(name))?;
+    for path in names(&folder)?.iter().map(|name| folder.join(name)) {
+        if path.extension().is_some_and(|ending| ending == "part") {
+            remove(&path)?;
+        }
     }
     Ok(())
 }

@@ -292,7 +292,7 @@ impl Epoch<'_> {
                 remaining: Duration::from_secs_f64((left * t.card.batch_size) as f64 / images_per_second),
             };
             let every = t.card.checkpoint_batches;
-            if every > 0 && (number + 1) % every == 0 && number + 1 < batches.len() {
+            if every > 0 && (number + 1).is_multiple_of(every) && number + 1 < batches.len() {
                 self.save(network, optimiser, state, Within { batches: number + 1, loss: total })?;
             }
             let flow = progress.report(event);

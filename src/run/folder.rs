@@ -99,7 +99,7 @@ impl RunFolder {
     /// # Errors
     /// When the folder holds images of another card, or cannot be written.
     pub fn campaign(&self) -> Result<Campaign> {
-        Campaign::for_card(&self.root.join(IMAGES), self.card.data())
+        Campaign::for_card(&self.root.join(IMAGES), &self.card.data())
     }
 
     /// Takes the images from another folder, by a link.

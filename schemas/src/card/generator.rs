@@ -35,7 +35,7 @@ pub struct GeneratorCard {
     /// Physical inputs other than the built-in ones, such as `{ v_cb = 0.041 }`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, f64>,
-    /// Charmonium resonances in place of the charm loop, off by default. Each has a scale and a phase [rad], such as
+    /// Charmonium resonances in place of the charm loop, off by default. Each has a scale and a phase in radians, such as
     /// `{ j_psi = [1.0, 3.14] }`; those left out have 1 and 0, so `{}` is factorisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charmonium: Option<BTreeMap<String, [f64; 2]>>,
