@@ -139,7 +139,7 @@ pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> R
     let all: Vec<usize> = (0..source.len()).collect();
     let batches: Vec<&[usize]> = all.chunks(batch_size).collect();
     let (mut waited, mut whole, mut last) = (Duration::ZERO, Duration::ZERO, Instant::now());
-    inputs.for_each_batch(&batches, |number, _| {
+    inputs.for_each_batch(&batches, |number, batch| {
         // Every training waits for its first batch once.
         if number > 0 {
             waited += last.elapsed();
@@ -147,6 +147,8 @@ pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> R
         let busy = work * batches[number].len() as u32;
         thread::sleep(busy);
         whole += busy;
+        // To give back the memory is not to wait.
+        drop(batch);
         last = Instant::now();
         Ok(ControlFlow::Continue(()))
     })?;
