@@ -9,38 +9,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use humboldt::learn::{Compute, Event, ImageSource, LearnError, Training};
+use humboldt::learn::source::Noise;
+use humboldt::learn::{Compute, Event, Training};
 use humboldt_schemas::card::{NetworkCard, Preset, TrainingCard};
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
-
-/// Random images: their content does not change the time.
-struct Noise {
-    bins: usize,
-    images: usize,
-}
-
-impl ImageSource for Noise {
-    fn len(&self) -> usize {
-        self.images
-    }
-
-    fn bins(&self) -> usize {
-        self.bins
-    }
-
-    fn label(&self, index: usize) -> f64 {
-        index as f64 / self.images as f64
-    }
-
-    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
-        let mut random = Pcg64::seed_from_u64(index as u64);
-        image.fill_with(|| {
-            if random.random_range(0.0..1.0) < 0.17 { random.random_range(0.0..19.0) } else { 0.0 }
-        });
-        Ok(())
-    }
-}
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use support::{files, humboldt, succeed, tiny_card};
+use support::{assert_same, files, humboldt, succeed, tiny_card};
 
 fn run(out: &Path, extra: &[&str]) {
     let card = tiny_card();
@@ -28,13 +28,6 @@ fn everything(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     }
     all.remove(Path::new(".lock"));
     all
-}
-
-fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
-    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-    for (name, bytes) in a {
-        assert!(bytes == &b[name], "{} differs", name.display());
-    }
 }
 
 fn refused(arguments: &[&str], words: &[&str]) {

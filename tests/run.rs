@@ -4,24 +4,16 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use humboldt_schemas::results::{EnsembleResult, Summary};
-use support::{files, humboldt, succeed, tiny_card};
+use support::{assert_same, files, humboldt, succeed, tiny_card};
 
 fn run(out: &Path, threads: &str) {
     succeed(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", threads]);
-}
-
-fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
-    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-    for (name, bytes) in a {
-        assert!(bytes == &b[name], "{} differs", name.display());
-    }
 }
 
 #[test]

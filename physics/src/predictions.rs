@@ -4,7 +4,7 @@ use crate::charmonium::Charmonium;
 use crate::cp::{Coefficients, CpPair};
 use crate::kaon::{KaonCoefficients, KaonDecay};
 use crate::process::process_name;
-use crate::quadrature::integrate;
+use crate::quadrature::{fourfold_steps, integrate};
 use crate::{
     AngularCoefficients, Decay, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError,
     WilsonShifts,
@@ -69,9 +69,8 @@ impl<D: Differential> Process<D> {
         let (first, last) = self.decay.q2_range();
         let (low, high) = (q2_min.max(first), q2_max.min(last));
         // The rate has poles and logarithms at q2 = 0: pieces grow with their distance from it.
-        let growing =
-            std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge)).take_while(|edge| *edge < high);
-        integrate(low, high, growing.chain(self.decay.q2_thresholds()), |q2| self.at(q2))
+        let breaks = fourfold_steps(low, high).chain(self.decay.q2_thresholds());
+        integrate(low, high, breaks, |q2| self.at(q2))
     }
 }
 

@@ -47,6 +47,12 @@ pub fn nodes(low: f64, high: f64, breaks: impl IntoIterator<Item = f64>) -> Vec<
     nodes
 }
 
+/// Points between `low` and `high`, each four times the one before: where the photon's pole makes a rate change within its
+/// own size, at low q2, an integral is split there.
+pub fn fourfold_steps(low: f64, high: f64) -> impl Iterator<Item = f64> {
+    std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge)).take_while(move |edge| *edge < high)
+}
+
 /// Nodes and weights on [0, 1], by Newton's method on the Legendre polynomial.
 fn legendre_rule() -> [(f64, f64); NODES] {
     let n = NODES as f64;

@@ -9,7 +9,7 @@ use std::f64::consts::PI;
 
 use crate::angular::AngularCoefficients;
 use crate::convention::{DecayVariables, exchange_lhcb_and_theory};
-use crate::quadrature::{integrate, nodes};
+use crate::quadrature::{fourfold_steps, integrate, nodes};
 use crate::{Decay, LineShape, PhysicsError, WilsonDirection};
 
 /// A quantity as a function of a shift d: `a + b d + c d^2`.
@@ -110,11 +110,8 @@ impl Decay {
         for (q2_min, q2_max) in windows {
             let (low, high) = (q2_min.max(self.q2_min()), q2_max.min(self.q2_max(m_kpi)));
             if low < high {
-                let growing = std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge))
-                    .take_while(|edge| *edge < high);
-                sum += integrate(low, high, growing.chain(self.q2_thresholds()), |q2| {
-                    self.expansion(q2, m_kpi, direction)
-                });
+                let breaks = fourfold_steps(low, high).chain(self.q2_thresholds());
+                sum += integrate(low, high, breaks, |q2| self.expansion(q2, m_kpi, direction));
             }
         }
         sum.rate()

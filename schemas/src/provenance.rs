@@ -34,13 +34,18 @@ pub struct Provenance {
     pub reweighted_from: Option<GeneratorCard>,
 }
 
+/// `humboldt` and its version.
+pub fn program() -> String {
+    concat!("humboldt ", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
 impl Provenance {
     /// Provenance of this version of the program.
     pub fn new(card_hash: String, seed: u64, generator: GeneratorCard) -> Self {
         let wilson = generator.wilson.clone();
         Self {
             format_version: FORMAT_VERSION,
-            program: concat!("humboldt ", env!("CARGO_PKG_VERSION")).to_owned(),
+            program: program(),
             card_hash,
             seed,
             generator,

@@ -8,11 +8,11 @@ use humboldt_pipeline::store::{ImageReader, ImageWriter, Layout};
 use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::campaign::{Manifest, ShardRecord};
 use humboldt_schemas::card::Split;
-use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
+use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance, program};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Campaign, MANIFEST, Shard, program, read_json, write_json};
+use super::{Campaign, MANIFEST, Shard, read_json, write_json};
 use crate::progress::Progress;
 
 /// How far a campaign is.

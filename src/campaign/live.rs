@@ -1,6 +1,7 @@
 //! Images that are made when they are due, and never stored: every epoch has others.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use anyhow::Result;
 use humboldt_pipeline::generate::EventSampler;
@@ -25,7 +26,7 @@ pub struct LiveImages<'a> {
     prior: Prior,
     epoch: usize,
     /// delta C9 with its sampler, and the first of its images.
-    values: Vec<(f64, EventSampler, usize)>,
+    values: Arc<[(f64, EventSampler, usize)]>,
     len: usize,
 }
 
@@ -55,7 +56,7 @@ impl<'a> LiveImages<'a> {
             values.push((delta_c9, sampler, first));
             first += n;
         }
-        Ok(Self { data, prior, epoch, values, len })
+        Ok(Self { data, prior, epoch, values: values.into(), len })
     }
 
     fn find(&self, index: usize) -> &(f64, EventSampler, usize) {
@@ -112,7 +113,11 @@ impl ImageSource for LiveImages<'_> {
     }
 
     fn of_epoch(&self, epoch: usize) -> Result<Option<Box<dyn ImageSource + '_>>, LearnError> {
-        let fresh = LiveImages::of_epoch(self.data, self.prior, epoch);
+        let fresh = match self.prior {
+            // Other images of the same values.
+            Prior::Grid => Ok(LiveImages { epoch, values: Arc::clone(&self.values), ..*self }),
+            Prior::Uniform => LiveImages::of_epoch(self.data, self.prior, epoch),
+        };
         let fresh = fresh.map_err(|e| LearnError::Image { index: 0, reason: format!("{e:#}") })?;
         Ok(Some(Box::new(fresh)))
     }

@@ -25,7 +25,7 @@ use anyhow::{Context, Result, bail, ensure};
 use humboldt_pipeline::store::atomic::write_atomically;
 use humboldt_schemas::campaign::{CampaignFile, ShardRecord};
 use humboldt_schemas::card::{DataCard, Split};
-use humboldt_schemas::provenance::FORMAT_VERSION;
+use humboldt_schemas::provenance::{FORMAT_VERSION, program};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -182,10 +182,6 @@ const CAMPAIGN: &str = "campaign.json";
 const MANIFEST: &str = "manifest.json";
 const SHARDS: &str = "shards";
 const LOCK: &str = ".lock";
-
-fn program() -> String {
-    concat!("humboldt ", env!("CARGO_PKG_VERSION")).to_owned()
-}
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;

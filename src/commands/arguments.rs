@@ -118,9 +118,9 @@ impl InputArguments {
     }
 }
 
-/// What is generated.
+/// Decay, model and window.
 #[derive(Debug, Args)]
-pub(crate) struct DecayArguments {
+pub(crate) struct ProcessArguments {
     #[command(flatten)]
     shifts: ShiftArguments,
     #[command(flatten)]
@@ -134,9 +134,6 @@ pub(crate) struct DecayArguments {
     /// Lepton: mu, e
     #[arg(long, default_value = Lepton::default().name(), value_parser = Lepton::from_str)]
     lepton: Lepton,
-    /// K pi mass: breit-wigner, or narrow for the pole
-    #[arg(long, default_value = LineShape::default().name(), value_parser = LineShape::from_str)]
-    line_shape: LineShape,
     /// Window in q2 [GeV^2], as in 0.1:8; an end may be open; may be given several times
     #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
     q2: Vec<Q2Range>,
@@ -145,14 +142,14 @@ pub(crate) struct DecayArguments {
     veto: Vec<Q2Range>,
 }
 
-impl DecayArguments {
+impl ProcessArguments {
     /// The same as a card would say it.
-    pub(crate) fn card(&self) -> Result<GeneratorCard> {
+    pub(crate) fn card(&self, line_shape: LineShape) -> Result<GeneratorCard> {
         let mut card = GeneratorCard {
             model: self.model.name().to_owned(),
             flavour: self.flavour.name().to_owned(),
             lepton: self.lepton.name().to_owned(),
-            line_shape: self.line_shape.name().to_owned(),
+            line_shape: line_shape.name().to_owned(),
             q2: self.q2.clone(),
             veto: self.veto.clone(),
             wilson: self.shifts.by_name()?,
@@ -160,6 +157,23 @@ impl DecayArguments {
         };
         self.inputs.change(&mut card);
         Ok(card)
+    }
+}
+
+/// What is generated.
+#[derive(Debug, Args)]
+pub(crate) struct DecayArguments {
+    #[command(flatten)]
+    process: ProcessArguments,
+    /// K pi mass: breit-wigner, or narrow for the pole
+    #[arg(long, default_value = LineShape::default().name(), value_parser = LineShape::from_str)]
+    line_shape: LineShape,
+}
+
+impl DecayArguments {
+    /// The same as a card would say it.
+    pub(crate) fn card(&self) -> Result<GeneratorCard> {
+        self.process.card(self.line_shape)
     }
 }
 

@@ -21,8 +21,8 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 
 use crate::campaign::live::LiveImages;
-use crate::learn::source::waiting;
-use crate::learn::{Compute, Event, ImageSource, LearnError, Training, summary};
+use crate::learn::source::{Noise, waiting};
+use crate::learn::{Compute, Event, Training, summary};
 use crate::progress::{number, outln};
 
 /// Measure generation, binning and training on this machine, on one core unless said otherwise
@@ -172,34 +172,6 @@ fn streaming() -> Result<Row> {
         peer_value,
         ratio: 1.0 - waiting,
     })
-}
-
-/// Random images: their content does not change the time.
-struct Noise {
-    bins: usize,
-    images: usize,
-}
-
-impl ImageSource for Noise {
-    fn len(&self) -> usize {
-        self.images
-    }
-
-    fn bins(&self) -> usize {
-        self.bins
-    }
-
-    fn label(&self, index: usize) -> f64 {
-        index as f64 / self.images as f64
-    }
-
-    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
-        let mut random = Pcg64::seed_from_u64(index as u64);
-        image.fill_with(|| {
-            if random.random_range(0.0..1.0) < 0.17 { random.random_range(0.0..19.0) } else { 0.0 }
-        });
-        Ok(())
-    }
 }
 
 fn training() -> Result<Row> {

@@ -4,14 +4,14 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{Decay, LineShape, Parameters, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_schemas::card::{GeneratorCard, Q2Range};
+use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::inference::BoundResult;
 use nalgebra::DMatrix;
 
-use super::arguments::{InputArguments, ShiftArguments};
+use super::arguments::ProcessArguments;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::progress::outln;
@@ -22,9 +22,7 @@ use crate::sampling;
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct BoundArguments {
     #[command(flatten)]
-    shifts: ShiftArguments,
-    #[command(flatten)]
-    inputs: InputArguments,
+    process: ProcessArguments,
     /// Number of events; with --with-rate, that is expected at the point
     #[arg(long, value_name = "N", default_value_t = 24_613.0, value_parser = positive)]
     events: f64,
@@ -43,21 +41,6 @@ pub(super) struct BoundArguments {
     /// What is not known and profiled with its uncertainty: form-factors, charm
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
     nuisances: Vec<Nuisance>,
-    /// Amplitude model: npr, bare, nnlo, full
-    #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
-    model: ModelName,
-    /// Decaying meson: B0bar, B0, B-, B+
-    #[arg(long, default_value = Flavour::default().name(), value_parser = Flavour::from_str)]
-    flavour: Flavour,
-    /// Lepton: mu, e
-    #[arg(long, default_value = Lepton::default().name(), value_parser = Lepton::from_str)]
-    lepton: Lepton,
-    /// Window in q2 [GeV^2], as in 0.1:19.2; an end may be open; may be given several times
-    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
-    q2: Vec<Q2Range>,
-    /// Window in q2 [GeV^2] that is left out, as in 8:11; may be given several times
-    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
-    veto: Vec<Q2Range>,
     /// Generated events for the mean squared score
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..=100_000_000))]
     sample: u32,
@@ -81,10 +64,10 @@ impl BoundArguments {
     }
 
     fn result(&self) -> Result<BoundResult> {
-        let card = self.card()?;
+        let line_shape = if self.line_shape { LineShape::BreitWigner } else { LineShape::Narrow };
+        let card = self.process.card(line_shape)?;
         let shifts = card.shifts()?;
         let decay = card.decay(&shifts)?;
-        let line_shape = card.line_shape()?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
         let mut directions = vec![WilsonDirection::real(WilsonCoefficient::C9)];
         for direction in &self.also {
@@ -95,14 +78,9 @@ impl BoundArguments {
             directions.push(*direction);
         }
         let parameters = card.parameters()?;
-        let with_inputs = |parameters: &humboldt_physics::Parameters| -> Result<Decay> {
-            let decay = Decay::with_parameters(self.model, self.flavour, self.lepton, &shifts, parameters)?;
-            Ok(match card.charmonium(parameters)? {
-                None => decay,
-                Some(charmonium) => decay.with_charmonium(&charmonium)?,
-            })
-        };
-        let nuisances = Nuisances::new(&self.nuisances, &parameters, self.flavour, with_inputs)?;
+        let with_inputs =
+            |parameters: &Parameters| -> Result<Decay> { Ok(card.decay_with(&shifts, parameters)?) };
+        let nuisances = Nuisances::new(&self.nuisances, &parameters, decay.flavour(), with_inputs)?;
         let masses = match (self.line_shape, self.ignore_m_kpi) {
             (false, _) => MassKnowledge::Pole,
             (true, false) => MassKnowledge::Known,
@@ -166,22 +144,6 @@ impl BoundArguments {
         let per_event = shape[(0, 0)] + rate;
         let sigma = (self.events * per_event).sqrt().recip();
         Ok((sigma, 0.5 * sigma * error[(0, 0)] / per_event))
-    }
-
-    fn card(&self) -> Result<GeneratorCard> {
-        let line_shape = if self.line_shape { LineShape::BreitWigner } else { LineShape::Narrow };
-        let mut card = GeneratorCard {
-            model: self.model.name().to_owned(),
-            flavour: self.flavour.name().to_owned(),
-            lepton: self.lepton.name().to_owned(),
-            line_shape: line_shape.name().to_owned(),
-            q2: self.q2.clone(),
-            veto: self.veto.clone(),
-            wilson: self.shifts.by_name()?,
-            ..GeneratorCard::default()
-        };
-        self.inputs.change(&mut card);
-        Ok(card)
     }
 }
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::GlobalError;
 use super::fit::{Point, minimum, minimum_from};
 use super::statistic::ChiSquare;
+pub use crate::infer::Interval;
 
 /// How far a profile is followed, in units of [`super::statistic::Parameter::scale`].
 const REACH: f64 = 100.0;
@@ -20,16 +21,6 @@ pub struct Curvature {
     /// # Shapes
     /// [parameter, parameter]
     pub correlation: Vec<Vec<f64>>,
-}
-
-/// Where the profile of a parameter has risen by 1 below and above the minimum; `None` where it does not within 100 of the
-/// parameter's scale.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    /// Distance downwards.
-    pub minus: Option<f64>,
-    /// Distance upwards.
-    pub plus: Option<f64>,
 }
 
 /// A minimum with both kinds of errors.

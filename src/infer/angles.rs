@@ -10,13 +10,10 @@ use std::sync::LazyLock;
 use humboldt_physics::quadrature::nodes;
 use nalgebra::SMatrix;
 
-use super::rates::Angular;
+use super::rates::{Angular, HARMONIC, polar_functions};
 
 /// Steps of chi.
 const TURN: usize = 64;
-
-/// `1, cos, sin, cos 2, sin 2`: which of them is the chi of each coefficient's function.
-const HARMONIC: [usize; 12] = [0, 0, 0, 0, 3, 1, 1, 0, 0, 2, 2, 4];
 
 /// `cos k chi` for k = 1..4, then `sin k chi`.
 static HARMONICS: LazyLock<[[f64; TURN]; 8]> = LazyLock::new(|| {
@@ -50,7 +47,7 @@ impl Sphere {
         let mut gram = Gram::zeros();
         for (l, weight_l) in &self.cosines {
             for (k, weight_k) in &self.cosines {
-                let functions = polar(*l, *k);
+                let functions = polar_functions(*l, *k);
                 let pairs = pairs(&moments(a, &functions));
                 let weight = weight_l * weight_k * 2.0 * PI / TURN as f64;
                 for i in 0..12 {
@@ -64,29 +61,6 @@ impl Sphere {
         gram.fill_lower_triangle_with_upper_triangle();
         gram
     }
-}
-
-/// The angular functions without their harmonics of chi.
-fn polar(l: f64, k: f64) -> Angular {
-    let (sin2_l, sin2_k, cos2_k) = ((1.0 - l) * (1.0 + l), (1.0 - k) * (1.0 + k), k * k);
-    let cos_2l = 2.0 * l * l - 1.0;
-    let double = sin2_k * sin2_l;
-    let single = 2.0 * k * double.sqrt();
-    let functions = [
-        sin2_k,
-        cos2_k,
-        sin2_k * cos_2l,
-        cos2_k * cos_2l,
-        double,
-        2.0 * single * l,
-        single,
-        sin2_k * l,
-        cos2_k * l,
-        single,
-        2.0 * single * l,
-        double,
-    ];
-    functions.map(|f| 9.0 / (32.0 * PI) * f)
 }
 
 /// Sums over chi of `1/p` times `1`, `cos k chi` (k = 1..4), `sin k chi`.

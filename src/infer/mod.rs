@@ -29,6 +29,16 @@ pub use form::Jet;
 use humboldt_physics::PhysicsError;
 use thiserror::Error;
 
+/// Where the profile of a parameter (chi-square or `-2 ln L`, minimised in all others) has risen by 1 below and above its
+/// minimum; `None` where it does not as far as it is followed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Distance downwards.
+    pub minus: Option<f64>,
+    /// Distance upwards.
+    pub plus: Option<f64>,
+}
+
 /// A sample that no statement can be made from.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum InferError {

@@ -5,18 +5,28 @@ use std::f64::consts::PI;
 use humboldt_physics::amplitudes::TransversityAmplitudes;
 use humboldt_physics::convention::exchange_lhcb_and_theory;
 use humboldt_physics::kinematics::PhaseSpacePoint;
-use humboldt_physics::quadrature::nodes;
+use humboldt_physics::quadrature::{fourfold_steps, nodes};
 use humboldt_physics::{AngularCoefficients, Decay, WilsonDirection};
 
 /// `J_1s..J_9` (LHCb convention) in [`AngularCoefficients::ORDER`].
 pub(super) type Angular = [f64; 12];
 
+/// `1, cos chi, sin chi, cos 2 chi, sin 2 chi`: which of them is the chi of each coefficient's function.
+pub(super) const HARMONIC: [usize; 12] = [0, 0, 0, 0, 3, 1, 1, 0, 0, 2, 2, 4];
+
 /// The functions of the angles that belong to `J_1s..J_9`, with the factor 9/(32 pi): the rate is the sum of products.
 pub(super) fn angular_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> Angular {
+    let (sin, cos) = chi.sin_cos();
+    let harmonics = [1.0, cos, sin, (cos - sin) * (cos + sin), 2.0 * sin * cos];
+    let polar = polar_functions(cos_theta_l, cos_theta_k);
+    std::array::from_fn(|i| polar[i] * harmonics[HARMONIC[i]])
+}
+
+/// [`angular_functions`] without their harmonics of chi.
+pub(super) fn polar_functions(cos_theta_l: f64, cos_theta_k: f64) -> Angular {
     let (l, k) = (cos_theta_l, cos_theta_k);
     let (sin2_l, sin2_k, cos2_k) = ((1.0 - l) * (1.0 + l), (1.0 - k) * (1.0 + k), k * k);
     let cos_2l = 2.0 * l * l - 1.0;
-    let (sin, cos) = chi.sin_cos();
     let double = sin2_k * sin2_l;
     let single = 2.0 * k * double.sqrt();
     let functions = [
@@ -24,14 +34,14 @@ pub(super) fn angular_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) ->
         cos2_k,
         sin2_k * cos_2l,
         cos2_k * cos_2l,
-        double * (cos - sin) * (cos + sin),
-        2.0 * single * l * cos,
-        single * cos,
+        double,
+        2.0 * single * l,
+        single,
         sin2_k * l,
         cos2_k * l,
-        single * sin,
-        2.0 * single * l * sin,
-        2.0 * double * sin * cos,
+        single,
+        2.0 * single * l,
+        double,
     ];
     functions.map(|f| 9.0 / (32.0 * PI) * f)
 }
@@ -82,13 +92,10 @@ pub(super) fn q2_nodes(decay: &Decay, m_kpi: f64, windows: &[(f64, f64)]) -> Vec
     all
 }
 
-/// Where a rate changes its behaviour in an interval of q2 (GeV^2), and steps by a factor of four: at low q2 the photon's
-/// pole makes it change within its own size.
+/// Where a rate changes its behaviour in an interval of q2 (GeV^2), sorted.
 pub(super) fn q2_breaks(decay: &Decay, low: f64, high: f64) -> Vec<f64> {
-    let growing =
-        std::iter::successors(Some(4.0 * low), |edge| Some(4.0 * edge)).take_while(|edge| *edge < high);
-    let mut breaks: Vec<f64> =
-        growing.chain(decay.q2_thresholds()).filter(|q2| *q2 > low && *q2 < high).collect();
+    let steps = fourfold_steps(low, high).chain(decay.q2_thresholds());
+    let mut breaks: Vec<f64> = steps.filter(|q2| *q2 > low && *q2 < high).collect();
     breaks.sort_by(f64::total_cmp);
     breaks
 }

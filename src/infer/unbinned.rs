@@ -7,6 +7,7 @@ use argmin::solver::newton::NewtonCG;
 use nalgebra::{DMatrix, DVector};
 
 use super::InferError;
+pub use super::Interval;
 use super::form::{count, place};
 use super::likelihood::Likelihood;
 
@@ -21,16 +22,6 @@ const REACH: f64 = 64.0;
 
 /// Fewest events for each coefficient.
 pub const FEWEST_EVENTS: usize = 20;
-
-/// Where `-2 ln L`, minimised in all other coefficients, has risen by 1; `None` where it does not within 64 standard
-/// deviations.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    /// Distance downwards.
-    pub minus: Option<f64>,
-    /// Distance upwards.
-    pub plus: Option<f64>,
-}
 
 /// A fit.
 #[derive(Debug, Clone, PartialEq)]

@@ -129,6 +129,37 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// Random images to measure speed with: their content does not change the time.
+#[derive(Debug)]
+pub struct Noise {
+    /// Cells of an axis.
+    pub bins: usize,
+    /// Number of images.
+    pub images: usize,
+}
+
+impl ImageSource for Noise {
+    fn len(&self) -> usize {
+        self.images
+    }
+
+    fn bins(&self) -> usize {
+        self.bins
+    }
+
+    fn label(&self, index: usize) -> f64 {
+        index as f64 / self.images as f64
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        let mut random = Pcg64::seed_from_u64(index as u64);
+        image.fill_with(|| {
+            if random.random_range(0.0..1.0) < 0.17 { random.random_range(0.0..19.0) } else { 0.0 }
+        });
+        Ok(())
+    }
+}
+
 /// How long a network that takes `work` for each image waits for its inputs, as a part of the whole time.
 ///
 /// # Errors

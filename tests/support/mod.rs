@@ -40,6 +40,14 @@ pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// The same files with the same bytes.
+pub(crate) fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (name, bytes) in a {
+        assert!(bytes == &b[name], "{} differs", name.display());
+    }
+}
+
 /// The card of the tests' runs.
 pub(crate) fn tiny_card() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cards/tiny.toml")

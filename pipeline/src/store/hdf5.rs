@@ -62,13 +62,7 @@ impl Writer {
         let path = part.path().to_owned();
         let entries = metadata::known_entries(&path, provenance)?;
         let create = || {
-            let file = hdf5::FileBuilder::new()
-                .with_fapl(checksummed)
-                .with_fcpl(|properties| properties.obj_track_times(false))
-                .create(part.part())?;
-            for (key, value) in &entries {
-                write_text(&file, key, value)?;
-            }
+            let file = begin(&part, &entries)?;
             let builder =
                 file.new_dataset::<f32>().obj_track_times(false).shape((n_images, bins, bins, bins));
             let builder = match gzip {
@@ -76,8 +70,7 @@ impl Writer {
                 level => builder.chunk((1, bins, bins, bins)).deflate(level),
             };
             let images = builder.create(IMAGES)?;
-            let axes = Axis::ALL.map(|a| text(a.name())).into_iter().collect::<hdf5::Result<Vec<_>>>()?;
-            images.new_attr::<VarLenUnicode>().shape(axes.len()).create(AXES_KEY)?.write_raw(&axes)?;
+            write_axes(&images)?;
             write_text(&images, UNIT_KEY, UNIT)?;
             Ok((file, images))
         };
@@ -132,6 +125,24 @@ impl Writer {
         close().map_err(|e| io_error(path, &e))?;
         part.commit()
     }
+}
+
+/// A file that says where it comes from, and neither when nor what it is.
+pub(super) fn begin(part: &PartFile, entries: &[(String, String)]) -> hdf5::Result<hdf5::File> {
+    let file = hdf5::FileBuilder::new()
+        .with_fapl(checksummed)
+        .with_fcpl(|properties| properties.obj_track_times(false))
+        .create(part.part())?;
+    for (key, value) in entries {
+        write_text(&file, key, value)?;
+    }
+    Ok(file)
+}
+
+/// Names the axes of an image.
+pub(super) fn write_axes(dataset: &Dataset) -> hdf5::Result<()> {
+    let axes = Axis::ALL.map(|a| text(a.name())).into_iter().collect::<hdf5::Result<Vec<_>>>()?;
+    dataset.new_attr::<VarLenUnicode>().shape(axes.len()).create(AXES_KEY)?.write_raw(&axes)
 }
 
 /// The format of HDF5 1.10, whose structures carry checksums: the older one lets the library follow damaged

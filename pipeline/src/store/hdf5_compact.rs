@@ -8,18 +8,17 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use bytemuck::Pod;
-use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, H5Type};
 use humboldt_schemas::provenance::Provenance;
 use humboldt_schemas::voxels::{
-    Axis, BINS_KEY, BITMAP, CHECKSUM_KEY, COUNTS, DELTA_C9, DIGESTS, EVENTS, LABELS, OFFSETS, OVERFLOW, SUMS,
+    BINS_KEY, BITMAP, CHECKSUM_KEY, COUNTS, DELTA_C9, DIGESTS, EVENTS, LABELS, OFFSETS, OVERFLOW, SUMS,
 };
 use ndarray::{ArrayView1, ArrayView2};
 use tempfile::SpooledTempFile;
 
 use super::atomic::PartFile;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
-use super::hdf5::{AXES_KEY, UNIT, UNIT_KEY, checksummed, io_error, one_line, read_text, text, write_text};
+use super::hdf5::{UNIT, UNIT_KEY, begin, io_error, one_line, read_text, write_axes, write_text};
 use super::index::{Index, Source, read_at};
 use super::metadata;
 use crate::PipelineError;
@@ -53,17 +52,10 @@ impl Writer {
         let path = part.path().to_owned();
         let entries = metadata::known_entries(&path, provenance)?;
         let create = || {
-            let file = hdf5::FileBuilder::new()
-                .with_fapl(checksummed)
-                .with_fcpl(|properties| properties.obj_track_times(false))
-                .create(part.part())?;
-            for (key, value) in &entries {
-                write_text(&file, key, value)?;
-            }
+            let file = begin(&part, &entries)?;
             file.new_attr::<u64>().create(BINS_KEY)?.write_scalar(&(bins as u64))?;
             let bitmap = array::<u8>(&file, BITMAP, &[n_images, bitmap_bytes(bins)])?;
-            let axes = Axis::ALL.map(|a| text(a.name())).into_iter().collect::<hdf5::Result<Vec<_>>>()?;
-            bitmap.new_attr::<VarLenUnicode>().shape(axes.len()).create(AXES_KEY)?.write_raw(&axes)?;
+            write_axes(&bitmap)?;
             Ok((file, bitmap))
         };
         let (file, bitmap) = create().map_err(|e| io_error(&path, &e))?;

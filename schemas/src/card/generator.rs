@@ -142,11 +142,18 @@ impl GeneratorCard {
     /// # Errors
     /// When a name is unknown, a number is refused, or the model has no charm loop that resonances could replace.
     pub fn decay(&self, shifts: &WilsonShifts) -> Result<Decay, Invalid> {
-        let parameters = self.parameters()?;
+        self.decay_with(shifts, &self.parameters()?)
+    }
+
+    /// The same with other inputs than the card's.
+    ///
+    /// # Errors
+    /// As [`GeneratorCard::decay`].
+    pub fn decay_with(&self, shifts: &WilsonShifts, parameters: &Parameters) -> Result<Decay, Invalid> {
         let decay =
-            Decay::with_parameters(self.model()?, self.flavour()?, self.lepton()?, shifts, &parameters)
+            Decay::with_parameters(self.model()?, self.flavour()?, self.lepton()?, shifts, parameters)
                 .map_err(|e| refused("generator.wilson", e))?;
-        match self.charmonium(&parameters)? {
+        match self.charmonium(parameters)? {
             None => Ok(decay),
             Some(charmonium) => decay.with_charmonium(&charmonium).map_err(|e| refused("generator", e)),
         }
