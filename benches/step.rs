@@ -38,7 +38,8 @@ fn main() -> Result<()> {
     let compute = Compute::cpu();
     let training = Training {
         card: &card,
-        architecture: &architecture,
+        architecture: &architecture.into(),
+        scores: None,
         seed: 1,
         events: 1,
         provenance: serde_json::Value::Null,

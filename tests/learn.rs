@@ -87,7 +87,8 @@ fn train(
 ) -> Result<Option<Trained>, LearnError> {
     let training = Training {
         card,
-        architecture: &architecture(),
+        architecture: &architecture().into(),
+        scores: None,
         seed: 11,
         events: 100,
         provenance: serde_json::Value::Null,

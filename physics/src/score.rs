@@ -31,6 +31,11 @@ impl Parabola {
     pub fn log_derivative(&self) -> f64 {
         self.b / self.a
     }
+
+    /// The derivative of its logarithm.
+    pub fn log_derivative_at(&self, shift: f64) -> f64 {
+        (self.b + 2.0 * shift * self.c) / self.at(shift)
+    }
 }
 
 /// The angular coefficients as a function of a shift d: `constant + linear d + quadratic d^2`.
@@ -189,10 +194,7 @@ impl EventDensity {
             density.accepted,
             "at least one that overlaps phase space",
         )?;
-        let slope = |(weight, total, inside): &(f64, Parabola, Parabola)| {
-            weight * (inside.b - inside.a * total.log_derivative()) / total.a
-        };
-        density.accepted_slope = density.slices.iter().map(slope).sum::<f64>() / density.accepted;
+        density.accepted_slope = density.accepted_log_derivative(0.0);
         Ok(density)
     }
 
@@ -255,6 +257,23 @@ impl EventDensity {
         self.slices.iter().map(|(weight, total, inside)| weight * inside.at(shift) / total.at(shift)).sum()
     }
 
+    /// The derivative of the logarithm of [`EventDensity::accepted`].
+    fn accepted_log_derivative(&self, shift: f64) -> f64 {
+        let slope = |(weight, total, inside): &(f64, Parabola, Parabola)| {
+            let fraction = inside.at(shift) / total.at(shift);
+            weight * fraction * (inside.log_derivative_at(shift) - total.log_derivative_at(shift))
+        };
+        // A slice without any rate in the windows adds nothing.
+        let inside = self.slices.iter().filter(|(_, _, inside)| inside.at(shift) > 0.0);
+        inside.map(slope).sum::<f64>() / self.accepted(shift)
+    }
+
+    /// The scores of events at several shifts d, each at the price of one.
+    pub fn scores_at(self, shifts: &[f64]) -> ScoresAt {
+        let shifts = shifts.iter().map(|&d| (d, self.accepted_log_derivative(d))).collect();
+        ScoresAt { density: self, shifts }
+    }
+
     fn mass(&self, event: &DecayVariables) -> f64 {
         match self.line_shape {
             LineShape::Narrow => self.decay.m_kstar(),
@@ -278,5 +297,38 @@ impl EventDensity {
             sum.c += weight * total.c;
         }
         Parabola { a: sum.a / norm, b: sum.b / norm, c: sum.c / norm }
+    }
+}
+
+/// Scores `d ln p / d d` of an event at several shifts d.
+#[derive(Debug, Clone)]
+pub struct ScoresAt {
+    density: EventDensity,
+    /// d, and the derivative of the logarithm of the accepted fraction there.
+    shifts: Vec<(f64, f64)>,
+}
+
+impl ScoresAt {
+    /// Number of shifts.
+    pub const fn len(&self) -> usize {
+        self.shifts.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.shifts.is_empty()
+    }
+
+    /// The density that they are of.
+    pub const fn density(&self) -> &EventDensity {
+        &self.density
+    }
+
+    /// The scores of an event, in the order of the shifts.
+    pub fn of(&self, event: &DecayVariables) -> impl Iterator<Item = f64> + '_ {
+        let (parabola, total) = (self.density.parabola(event), self.density.total(self.density.mass(event)));
+        let score =
+            move |(d, slope): &(f64, f64)| parabola.log_derivative_at(*d) - total.log_derivative_at(*d) - slope;
+        self.shifts.iter().map(score)
     }
 }

@@ -4,7 +4,7 @@
 //! K pi mass. Columns are f64: differences of neighbouring shifts keep their digits.
 
 use humboldt_physics::convention::DecayVariables;
-use humboldt_physics::score::EventDensity;
+use humboldt_physics::score::{EventDensity, ScoresAt};
 use humboldt_physics::{Decay, LineShape, WilsonCoefficient, WilsonDirection};
 use rayon::prelude::*;
 
@@ -65,6 +65,48 @@ impl ScoreColumns {
     }
 }
 
+/// Scores of events at several shifts dC, counted from the decay's own: what a network learns event by event.
+#[derive(Debug, Clone)]
+pub struct EventScores(ScoresAt);
+
+impl EventScores {
+    /// For the density of `decay` with a line shape in windows of q2 (GeV^2), at `shifts` of `direction`.
+    ///
+    /// # Errors
+    /// When a window is empty or misses phase space.
+    pub fn new(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        direction: WilsonDirection,
+        shifts: &[f64],
+    ) -> Result<Self, PipelineError> {
+        Ok(Self(EventDensity::new(decay, line_shape, windows, direction)?.scores_at(shifts)))
+    }
+
+    /// Number of shifts.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds the scores of event `i` to `sums`, one for each shift.
+    ///
+    /// # Errors
+    /// When the event lies outside phase space; the error names its row.
+    pub fn add(&self, events: &EventBatch, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
+        let event = inside(events, i, self.0.density()).ok_or_else(|| outside(events, i, i as u64))?;
+        for (sum, score) in sums.iter_mut().zip(self.0.of(&event)) {
+            *sum += score as f32;
+        }
+        Ok(())
+    }
+}
+
 /// From one density to another: the weights that turn a sample of the one into a sample of the other.
 #[derive(Debug, Clone)]
 pub struct Reweighting {
@@ -120,13 +162,14 @@ fn by_event<const N: usize>(
         .into_par_iter()
         .with_min_len(1024)
         .map(|i| {
-            of(i).ok_or_else(|| {
-                let row = first_row + i as u64;
-                let event = format!("q2 = {}, m_kpi = {}", events.q2[i], events.m_kpi[i]);
-                PipelineError::out_of_range(&format!("row {row}"), event, "events inside phase space")
-            })
+            of(i).ok_or_else(|| outside(events, i, first_row + i as u64))
         })
         .collect()
+}
+
+fn outside(events: &EventBatch, i: usize, row: u64) -> PipelineError {
+    let event = format!("q2 = {}, m_kpi = {}", events.q2[i], events.m_kpi[i]);
+    PipelineError::out_of_range(&format!("row {row}"), event, "events inside phase space")
 }
 
 /// An event in f64, moved back into phase space where rounding has put it out; `None` where it is far outside.

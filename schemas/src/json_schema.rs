@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::campaign::{CampaignFile, Manifest, ShardRecord};
-use crate::card::{Architecture, RunCard};
+use crate::card::{AnyArchitecture, RunCard};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
 use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
 use crate::measurements::MeasurementFile;
@@ -51,7 +51,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "results/ensembles.json": { "type": "array", "items": of::<EnsembleResult>() },
             "results/summary.json": of::<Summary>(),
             "training/metrics.jsonl": of::<EpochMetrics>(),
-            "model/network.json": of::<Architecture>(),
+            "model/network.json": of::<AnyArchitecture>(),
             "observe --json": { "type": "array", "items": of::<ObservableValue>() },
             "global predict --json": { "type": "array", "items": of::<ObservableValue>() },
             "global chi2 --json": of::<ChiSquareResult>(),

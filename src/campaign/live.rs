@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use anyhow::Result;
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_schemas::card::{DataCard, Prior, Split};
@@ -19,10 +20,21 @@ use crate::sampling;
 /// a sampler take as long as some tens of images.
 const VALUES: usize = 64;
 
+/// Name of images that differ from epoch to epoch.
+const LIVE: &str = "live";
+
+/// Values of delta C9 that a network is calibrated at.
+const CALIBRATION_VALUES: usize = 33;
+
+/// How far they reach beyond the values that are learned, of their range.
+const MARGIN: f64 = 0.15;
+
 /// Training images from the generator: as many in an epoch as `[dataset]` has, independent of each other, of those of
 /// other epochs and of all stored ones.
 pub struct LiveImages<'a> {
     data: &'a DataCard,
+    /// What the images are for: those of another name are others.
+    name: &'static str,
     prior: Prior,
     epoch: usize,
     /// delta C9 with its sampler, and the first of its images.
@@ -39,6 +51,33 @@ impl<'a> LiveImages<'a> {
         Self::of_epoch(data, prior, 0)
     }
 
+    /// The same number of images at evenly spaced values, from which a network is calibrated. They reach beyond the values
+    /// of the training, by [`MARGIN`] of their range at each end: estimates there scatter to both sides.
+    ///
+    /// # Errors
+    /// When the physics refuses the card.
+    pub fn calibration(data: &'a DataCard, images: usize) -> Result<Self> {
+        let (low, high) = trained_range(data);
+        let (low, high) = (low - MARGIN * (high - low), high + MARGIN * (high - low));
+        let steps = CALIBRATION_VALUES - 1;
+        let value = |i: usize| low + (high - low) * i as f64 / steps as f64;
+        let counts = (0..=steps).map(|i| (value(i), images)).collect();
+        Self::with(data, "calibration", Prior::Grid, 0, counts)
+    }
+
+    /// The images of a split as a campaign would store them, made anew: for networks that take their events, and where
+    /// nothing is stored. Those of one delta C9 only, if one is given.
+    ///
+    /// # Errors
+    /// When the physics refuses the card.
+    pub fn of_split(data: &'a DataCard, split: Split, delta_c9: Option<f64>) -> Result<Self> {
+        let points = data.dataset.points();
+        let wanted = |x: f64| delta_c9.is_none_or(|value| value.to_bits() == x.to_bits());
+        let chosen = points.iter().filter(|p| p.count(split) > 0 && wanted(p.delta_c9));
+        let counts = chosen.map(|p| (p.delta_c9, p.count(split))).collect();
+        Self::with(data, split.name(), Prior::Grid, 0, counts)
+    }
+
     fn of_epoch(data: &'a DataCard, prior: Prior, epoch: usize) -> Result<Self> {
         let points = data.dataset.points();
         let trained = points.iter().filter(|p| p.count(Split::Train) > 0);
@@ -46,8 +85,19 @@ impl<'a> LiveImages<'a> {
         let len = grid.iter().map(|(_, n)| n).sum();
         let counts = match prior {
             Prior::Grid => grid,
-            Prior::Uniform => uniform(data.seed, epoch, grid[0].0, grid[grid.len() - 1].0, len),
+            Prior::Uniform => uniform(data.seed, epoch, trained_range(data), len),
         };
+        Self::with(data, LIVE, prior, epoch, counts)
+    }
+
+    /// So many images of each value.
+    fn with(
+        data: &'a DataCard,
+        name: &'static str,
+        prior: Prior,
+        epoch: usize,
+        counts: Vec<(f64, usize)>,
+    ) -> Result<Self> {
         let sampler = |&(delta_c9, _): &(f64, usize)| sampling::sampler_at(&data.generator, delta_c9);
         let samplers = counts.par_iter().map(sampler).collect::<Result<Vec<_>>>()?;
         let mut first = 0;
@@ -56,7 +106,16 @@ impl<'a> LiveImages<'a> {
             values.push((delta_c9, sampler, first));
             first += n;
         }
-        Ok(Self { data, prior, epoch, values: values.into(), len })
+        Ok(Self { data, name, prior, epoch, values: values.into(), len: first })
+    }
+
+    /// The random stream of an image; of a split, that of the campaign's image.
+    fn stream(&self, index: usize) -> StreamKey {
+        let (delta_c9, _, first) = self.find(index);
+        StreamKey::new(self.data.seed)
+            .child(self.name, self.epoch as u64)
+            .child("delta_c9", delta_c9.to_bits())
+            .child("image", (index - first) as u64)
     }
 
     fn find(&self, index: usize) -> &(f64, EventSampler, usize) {
@@ -64,8 +123,15 @@ impl<'a> LiveImages<'a> {
     }
 }
 
+/// The smallest and the largest delta C9 that is learned.
+fn trained_range(data: &DataCard) -> (f64, f64) {
+    let points = data.dataset.points();
+    let trained = || points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9);
+    (trained().fold(f64::INFINITY, f64::min), trained().fold(f64::NEG_INFINITY, f64::max))
+}
+
 /// A value in each of [`VALUES`] equal parts of a range, with its number of images.
-fn uniform(seed: u64, epoch: usize, low: f64, high: f64, images: usize) -> Vec<(f64, usize)> {
+fn uniform(seed: u64, epoch: usize, (low, high): (f64, f64), images: usize) -> Vec<(f64, usize)> {
     let parts = VALUES.min(images);
     let state = Pcg64::seed_from_u64(seed).random::<u64>();
     let mut rng = Pcg64::new(state.into(), epoch as u128);
@@ -92,11 +158,7 @@ impl ImageSource for LiveImages<'_> {
             static MAKER: RefCell<Option<(usize, ImageMaker)>> = const { RefCell::new(None) };
         }
         let failed = |e: anyhow::Error| LearnError::Image { index, reason: format!("{e:#}") };
-        let (_, sampler, first) = self.find(index);
-        let stream = StreamKey::new(self.data.seed)
-            .child("live", self.epoch as u64)
-            .child("delta_c9", self.label(index).to_bits())
-            .child("image", (index - first) as u64);
+        let ((_, sampler, _), stream) = (self.find(index), self.stream(index));
         let bins = self.data.images.bins;
         MAKER.with_borrow_mut(|maker| {
             if maker.as_ref().is_none_or(|(b, _)| *b != bins) {
@@ -108,11 +170,20 @@ impl ImageSource for LiveImages<'_> {
         })
     }
 
+    fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
+        let ((_, sampler, _), n) = (self.find(index), most.min(self.data.images.events));
+        let report = sampler.fill(self.stream(index), n, events);
+        sampling::check(&report).map_err(|e| LearnError::Image { index, reason: format!("{e:#}") })
+    }
+
     fn is_live(&self) -> bool {
-        true
+        self.name == LIVE
     }
 
     fn of_epoch(&self, epoch: usize) -> Result<Option<Box<dyn ImageSource + '_>>, LearnError> {
+        if !self.is_live() {
+            return Ok(None);
+        }
         let fresh = match self.prior {
             // Other images of the same values.
             Prior::Grid => Ok(LiveImages { epoch, values: Arc::clone(&self.values), ..*self }),
@@ -150,13 +221,13 @@ mod tests {
 
     #[test]
     fn uniform_prior_fills_the_range_anew_in_each_epoch() {
-        let (first, second) = (uniform(1, 1, -2.0, 1.0, 1000), uniform(1, 2, -2.0, 1.0, 1000));
-        assert_eq!(first, uniform(1, 1, -2.0, 1.0, 1000));
+        let (first, second) = (uniform(1, 1, (-2.0, 1.0), 1000), uniform(1, 2, (-2.0, 1.0), 1000));
+        assert_eq!(first, uniform(1, 1, (-2.0, 1.0), 1000));
         assert_ne!(first, second);
         assert_eq!(first.iter().map(|(_, n)| n).sum::<usize>(), 1000);
         let mean: f64 = first.iter().map(|(x, n)| x * *n as f64).sum::<f64>() / 1000.0;
         assert!((mean + 0.5).abs() < 0.02, "{mean}");
         assert!(first.windows(2).all(|w| w[0].0 < w[1].0 && w[0].0 >= -2.0 && w[1].0 <= 1.0));
-        assert_eq!(uniform(1, 1, 0.0, 1.0, 5).len(), 5);
+        assert_eq!(uniform(1, 1, (0.0, 1.0), 5).len(), 5);
     }
 }

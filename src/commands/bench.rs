@@ -183,7 +183,8 @@ fn training() -> Result<Row> {
     let compute = Compute::cpu();
     let training = Training {
         card: &card,
-        architecture: &architecture,
+        architecture: &architecture.clone().into(),
+        scores: None,
         seed: 1,
         events: EVENTS,
         provenance: serde_json::Value::Null,

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use humboldt_schemas::card::Split;
 use humboldt_schemas::results::Summary;
 
 use super::arguments::DeviceArgument;
 use crate::campaign::Task;
-use crate::run::{RunFolder, evaluation};
+use crate::run::{RunFolder, evaluation, training};
 
 use crate::progress::outln;
 
@@ -29,7 +28,7 @@ impl EvaluateArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = RunFolder::open(&self.run)?;
         let compute = self.device.open()?;
-        run.campaign()?.make(&[Split::Test], Task::ALL)?;
+        run.campaign()?.make(training::tested_splits(run.card()), Task::ALL)?;
         let evaluation = evaluation::evaluate(&run, &compute)?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);

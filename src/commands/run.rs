@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use humboldt_schemas::card::{RunCard, Split};
+use humboldt_schemas::card::RunCard;
 
 use super::arguments::DeviceArgument;
 use super::evaluate::print_summary;
@@ -32,7 +32,7 @@ impl RunArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
-        let splits = [training::stored_splits(&run), &[Split::Test]].concat();
+        let splits = [training::stored_splits(run.card()), training::tested_splits(run.card())].concat();
         run.campaign()?.make(&splits, Task::ALL)?;
         training::train(&run, &compute)?;
         let evaluation = evaluation::evaluate(&run, &compute)?;

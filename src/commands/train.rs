@@ -28,7 +28,7 @@ impl TrainArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = super::run::open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
-        run.campaign()?.make(training::stored_splits(&run), Task::ALL)?;
+        run.campaign()?.make(training::stored_splits(run.card()), Task::ALL)?;
         training::train(&run, &compute)
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::device::Compute;
 use super::error::LearnError;
 use super::model::{self, Model, ModelInfo};
-use super::network::ResNet;
+use super::network::Network;
 use super::optimiser::Moments;
 
 const STATE_FILE: &str = "state.json";
@@ -67,7 +67,7 @@ impl State {
 
 /// A training as it stood after an epoch.
 pub(super) struct Checkpoint {
-    pub(super) network: ResNet,
+    pub(super) network: Network,
     pub(super) moments: Moments,
     pub(super) info: ModelInfo,
     pub(super) state: State,

@@ -79,6 +79,15 @@ pub enum LearnError {
         /// How many there must be.
         least: usize,
     },
+    /// Events for a network that takes images.
+    #[error("this network takes images, not events; allowed: one with network.elements = \"events\"")]
+    NotOverEvents,
+    /// A network over elements without a calibration: its training was not ended.
+    #[error("this network was not calibrated: its training did not end")]
+    NotCalibrated,
+    /// Statistics of images that do not tell values apart.
+    #[error("what the network learned cannot be calibrated: its mean does not vary from image to image")]
+    Calibration,
     /// A folder with the checkpoints of a training with other settings.
     #[error(
         "{path}: holds the training of another card or other images; remove the folder or choose another"

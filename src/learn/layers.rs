@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::network::BatchStatistics;
+use super::resnet::BatchStatistics;
 
 /// Added to a variance before its root.
 const EPSILON: f64 = 1e-5;

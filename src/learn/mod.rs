@@ -1,19 +1,25 @@
 //! From labelled images to a network that predicts delta C9.
 //!
 //! - [`device`]: where to compute
-//! - [`network`]: the 3D residual network; [`summary`] lists its layers
-//! - [`input`]: from an image to the channels of its input
-//! - [`source`]: where images come from, read ahead
+//! - [`network`]: of either kind: the 3D residual network ([`resnet`], whose layers [`summary`] lists), and networks over events
+//!   or cells
+//! - [`input`]: from an image to the channels of a residual network
+//! - [`calibration`]: from the mean of what is learned of single events to delta C9
+//! - [`source`]: where images come from
 //! - [`training`]: the loop, its [`progress`]; checkpoints, optimiser and learning rate behind it
 //! - [`model`]: a trained network in files
 //! - [`predict`]: delta C9 of images
 
+pub mod calibration;
 mod checkpoint;
 mod convolution;
 pub mod device;
+mod elements;
 mod error;
 pub mod input;
+mod inputs;
 mod layers;
+mod loss;
 mod metrics;
 pub mod model;
 pub mod network;
@@ -21,11 +27,14 @@ mod optimiser;
 mod parallel;
 pub mod predict;
 pub mod progress;
+pub mod resnet;
 mod schedule;
+mod set;
 pub mod source;
 pub mod summary;
 pub mod training;
 
+pub use calibration::Estimate;
 pub use device::{Compute, DeviceName};
 pub use error::LearnError;
 pub use model::Model;

@@ -8,37 +8,45 @@ use burn::module::Module;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
 use humboldt_pipeline::store::write_atomically;
-use humboldt_schemas::card::Architecture;
+use humboldt_schemas::card::{AnyArchitecture, Loss};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::device::Compute;
 use super::error::{LearnError, one_line};
-use super::input::{InputTransform, Spread};
-use super::network::ResNet;
+use super::calibration::Calibration;
+use super::input::Spread;
+use super::inputs::Input;
+use super::network::Network;
 
 /// Name of the file that describes a network.
 pub const NETWORK_FILE: &str = "network.json";
 /// Name of the file that holds its weights.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What `network.json` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelInfo {
-    /// Version of this format, 1.
+    /// Version of this format, 2.
     pub version: u32,
-    /// The layers and the input channels.
-    pub architecture: Architecture,
+    /// The layers and what they take.
+    pub architecture: AnyArchitecture,
+    /// What was minimised: it says what the outputs mean.
+    pub loss: Loss,
     /// Cells of an axis of the images.
     pub bins: usize,
     /// Events in one image.
     pub events: usize,
-    /// What is taken out of each input channel; empty if nothing is.
+    /// What is taken out of each channel of an image; empty if nothing is.
     pub input: Vec<Spread>,
+    /// `score`: what is taken out of each score; empty otherwise.
+    pub scores: Vec<Spread>,
     /// How the network's output becomes delta C9.
     pub target: Target,
+    /// `score`, `event`: how the mean over a set becomes delta C9, once that is known.
+    pub calibration: Option<Calibration>,
     /// Epoch that the weights are of.
     pub epoch: usize,
     /// The whole card and whatever else the caller wants to be kept.
@@ -55,6 +63,9 @@ pub struct Target {
 }
 
 impl Target {
+    /// The label as it is.
+    pub const PLAIN: Self = Self { mean: 0.0, scale: 1.0 };
+
     /// The labels' own mean and deviation.
     pub(super) fn of(labels: &[f64]) -> Self {
         let n = labels.len() as f64;
@@ -77,18 +88,31 @@ impl Target {
 /// A network that is ready to predict.
 #[derive(Debug, Clone)]
 pub struct Model {
-    pub(super) network: ResNet,
-    pub(super) transform: InputTransform,
+    pub(super) network: Network,
+    pub(super) input: Input,
     pub(super) coordinates: Option<Tensor<5>>,
     pub(super) compute: Compute,
     info: ModelInfo,
 }
 
 impl Model {
-    pub(super) fn new(network: &ResNet, info: ModelInfo, compute: &Compute) -> Self {
-        let transform = InputTransform::new(&info.architecture, info.bins, &info.input);
-        let coordinates = transform.coordinates(compute.device());
-        Self { network: network.valid(), transform, coordinates, compute: compute.clone(), info }
+    pub(super) fn new(network: &Network, info: ModelInfo, compute: &Compute) -> Self {
+        let input = Input::new(&info);
+        let coordinates = match &input {
+            Input::Voxels(transform) => transform.coordinates(compute.device()),
+            Input::Elements(_) => None,
+        };
+        Self { network: network.valid(), input, coordinates, compute: compute.clone(), info }
+    }
+
+    pub(super) fn with_calibration(mut self, calibration: Calibration) -> Self {
+        self.info.calibration = Some(calibration);
+        self
+    }
+
+    /// Whether single elements are learned, and a calibration makes delta C9 of their mean.
+    pub(super) fn is_calibrated(&self) -> bool {
+        matches!(&self.info.architecture, AnyArchitecture::Set(set) if set.is_calibrated())
     }
 
     /// What the network is, and of which data.
@@ -103,7 +127,11 @@ impl Model {
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), LearnError> {
         fs::create_dir_all(folder).map_err(LearnError::io(folder))?;
-        save_module(&self.network, &folder.join(WEIGHTS_FILE))?;
+        let weights = folder.join(WEIGHTS_FILE);
+        match &self.network {
+            Network::Residual(network) => save_module(network, &weights)?,
+            Network::Set(network) => save_module(network, &weights)?,
+        }
         save_json(&self.info, &folder.join(NETWORK_FILE))
     }
 
@@ -122,14 +150,16 @@ impl Model {
 pub(super) fn load_info(folder: &Path) -> Result<ModelInfo, LearnError> {
     let path = folder.join(NETWORK_FILE);
     let info: ModelInfo = load_json(&path)?;
-    let a = &info.architecture;
-    let plausible = info.version == VERSION
-        && info.bins > 0
-        && a.downsample > 0
-        && !a.blocks.is_empty()
-        && a.blocks.len() == a.filters.len()
-        && a.filters.iter().chain([&a.stem_filters, &a.stem_kernel, &a.stem_stride]).all(|x| *x > 0)
-        && info.target.scale.is_finite();
+    let built = match &info.architecture {
+        AnyArchitecture::Residual(a) => {
+            a.downsample > 0
+                && !a.blocks.is_empty()
+                && a.blocks.len() == a.filters.len()
+                && a.filters.iter().chain([&a.stem_filters, &a.stem_kernel, &a.stem_stride]).all(|x| *x > 0)
+        }
+        AnyArchitecture::Set(a) => a.pooled > 0 && a.layers.iter().all(|x| *x > 0),
+    };
+    let plausible = info.version == VERSION && info.bins > 0 && built && info.target.scale.is_finite();
     if plausible {
         Ok(info)
     } else {
@@ -137,9 +167,13 @@ pub(super) fn load_info(folder: &Path) -> Result<ModelInfo, LearnError> {
     }
 }
 
-pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> Result<ResNet, LearnError> {
-    let mut network = ResNet::init(&info.architecture, 0, device);
-    load_module(&mut network, &folder.join(WEIGHTS_FILE))?;
+pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> Result<Network, LearnError> {
+    let mut network = Network::init(&info.architecture, info.loss.outputs(), 0, device);
+    let weights = folder.join(WEIGHTS_FILE);
+    match &mut network {
+        Network::Residual(network) => load_module(network, &weights)?,
+        Network::Set(network) => load_module(network, &weights)?,
+    }
     Ok(network)
 }
 

@@ -1,292 +1,36 @@
-//! The 3D residual network: from the input tensor of an image to one number.
-//!
-//! Stem (convolution, batch norm, `ReLU`, max pool), stages of basic blocks, global average pool, dense layer with
-//! `ReLU`, dropout, and one linear output. He et al., arXiv:1512.03385, in three dimensions as in the voxel study,
-//! section 4. The study does not say whether its dense layer has an activation; we take `ReLU`, without which two
-//! linear layers in a row would be one.
-//!
-//! Windows are padded symmetrically by k/2 as in `PyTorch`. `TensorFlow`'s SAME padding, which the study used, puts the
-//! odd cell of a stride-2 window behind: the sizes are equal, the windows of those layers lie half a cell apart.
+//! A network of either kind.
 
 use burn::module::Module;
-use burn::nn::Linear;
-use burn::nn::conv::Conv3d;
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
-use humboldt_schemas::card::Architecture;
+use burn::tensor::Device;
+use humboldt_schemas::card::AnyArchitecture;
 
-use super::convolution::convolve;
-use super::layers::{BatchNorm, Init, MaxPool, Phase};
+use super::resnet::{BatchStatistics, ResNet};
+use super::set::SetNetwork;
 
-/// The network's weights.
+/// The weights of a network.
 #[derive(Module, Debug)]
-pub struct ResNet {
-    stem: Conv3d,
-    stem_norm: BatchNorm,
-    pool: MaxPool,
-    blocks: Vec<BasicBlock>,
-    dense: Option<Linear>,
-    output: Linear,
+pub enum Network {
+    /// Over images.
+    Residual(ResNet),
+    /// Over sets.
+    Set(SetNetwork),
 }
 
-/// Two 3^3 convolutions and the connection that passes them by.
-#[derive(Module, Debug)]
-struct BasicBlock {
-    conv1: Conv3d,
-    norm1: BatchNorm,
-    conv2: Conv3d,
-    norm2: BatchNorm,
-    shortcut: Option<Shortcut>,
-}
-
-/// A 1^3 convolution where a block changes the stride or the number of filters.
-#[derive(Module, Debug)]
-struct Shortcut {
-    conv: Conv3d,
-    norm: BatchNorm,
-}
-
-impl ResNet {
-    /// A network with Kaiming-uniform weights, the same for the same seed on every device.
-    pub fn init(architecture: &Architecture, seed: u64, device: &Device) -> Self {
-        let a = architecture;
-        let mut init = Init::new(seed, device);
-        let stem = init.conv(a.input_channels(), a.stem_filters, a.stem_kernel, a.stem_stride);
-        let stem_norm = init.norm(a.stem_filters);
-        let mut width = a.stem_filters;
-        let mut blocks = Vec::with_capacity(a.blocks.iter().sum());
-        for (stage, (&count, &filters)) in a.blocks.iter().zip(&a.filters).enumerate() {
-            for block in 0..count {
-                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                blocks.push(BasicBlock::init(&mut init, width, filters, stride));
-                width = filters;
-            }
-        }
-        let dense = (a.dense > 0).then(|| init.linear(width, a.dense, 6.0));
-        let output = init.linear(if a.dense > 0 { a.dense } else { width }, 1, 3.0);
-        Self {
-            stem,
-            stem_norm,
-            pool: MaxPool { kernel: a.pool_kernel, stride: a.pool_stride },
-            blocks,
-            dense,
-            output,
+impl Network {
+    /// First weights, the same for the same seed on every device; `outputs` numbers come out.
+    pub fn init(architecture: &AnyArchitecture, outputs: usize, seed: u64, device: &Device) -> Self {
+        match architecture {
+            AnyArchitecture::Residual(a) => Self::Residual(ResNet::init(a, outputs, seed, device)),
+            AnyArchitecture::Set(a) => Self::Set(SetNetwork::init(a, outputs, seed, device)),
         }
     }
 
-    /// Predictions with the running statistics of the batch norms and without dropout.
-    ///
-    /// # Shapes
-    /// `input` [batch, channels, `cos_theta_l`, `cos_theta_k`, chi] -> [batch, 1].
-    pub fn forward(&self, input: Tensor<5>) -> Tensor<2> {
-        self.run(input, None, &mut Phase::Evaluation)
-    }
-
-    /// Predictions while learning: with the statistics of the batch, which are handed out, or the running ones if
-    /// `frozen`, and with the dense layer's output multiplied by `dropout`.
-    ///
-    /// # Shapes
-    /// `input` as in [`ResNet::forward`], `dropout` [batch, dense] -> [batch, 1].
-    pub fn forward_train(
-        &self,
-        input: Tensor<5>,
-        dropout: Option<Tensor<2>>,
-        frozen: bool,
-    ) -> (Tensor<2>, BatchStatistics) {
-        let mut statistics = Vec::new();
-        let mut phase = if frozen { Phase::Evaluation } else { Phase::Training(&mut statistics) };
-        let output = self.run(input, dropout, &mut phase);
-        (output, statistics)
-    }
-
-    /// Moves the running statistics of every batch norm towards those of a batch; none leave them as they are.
+    /// Moves the running statistics of batch norms towards those of a batch.
     #[must_use]
-    pub fn with_statistics(mut self, statistics: BatchStatistics) -> Self {
-        for (norm, (mean, variance)) in self.norms().into_iter().zip(statistics) {
-            norm.update(mean, variance);
+    pub fn with_statistics(self, statistics: BatchStatistics) -> Self {
+        match self {
+            Self::Residual(network) => Self::Residual(network.with_statistics(statistics)),
+            set @ Self::Set(_) => set,
         }
-        self
-    }
-
-    /// The batch norms in the order in which an input passes them.
-    fn norms(&mut self) -> Vec<&mut BatchNorm> {
-        let mut norms = vec![&mut self.stem_norm];
-        for block in &mut self.blocks {
-            norms.push(&mut block.norm1);
-            norms.push(&mut block.norm2);
-            norms.extend(block.shortcut.as_mut().map(|s| &mut s.norm));
-        }
-        norms
-    }
-
-    fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
-        let x = convolve(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
-        let x = relu(self.stem_norm.forward(x, phase)); // the same
-        let mut x = self.pool.forward(x); // [batch, stem_filters, l/4, k/4, c/4]
-        for block in &self.blocks {
-            x = block.forward(x, phase); // [batch, filters, ..], halved where a stage begins
-        }
-        let [batch, filters, l, k, c] = x.dims();
-        let x = x.reshape([batch, filters, l * k * c]).mean_dim(2); // [batch, filters, 1]
-        let mut x = x.reshape([batch, filters]); // [batch, filters]
-        if let Some(dense) = &self.dense {
-            x = relu(dense.forward(x)); // [batch, dense]
-        }
-        if let Some(mask) = dropout {
-            x = x * mask; // the same
-        }
-        self.output.forward(x) // [batch, 1]
-    }
-}
-
-/// (mean, unbiased variance) of each batch norm's input, each of shape `[channels]`, in the order of the layers.
-pub type BatchStatistics = Vec<(Tensor<1>, Tensor<1>)>;
-
-impl BasicBlock {
-    fn init(init: &mut Init, channels: usize, filters: usize, stride: usize) -> Self {
-        let conv1 = init.conv(channels, filters, 3, stride);
-        let conv2 = init.conv(filters, filters, 3, 1);
-        let shortcut = (stride != 1 || channels != filters)
-            .then(|| Shortcut { conv: init.conv(channels, filters, 1, stride), norm: init.norm(filters) });
-        Self { conv1, norm1: init.norm(filters), conv2, norm2: init.norm(filters), shortcut }
-    }
-
-    fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let x = convolve(&self.conv1, input.clone()); // [batch, filters, l/stride, k/stride, c/stride]
-        let x = relu(self.norm1.forward(x, phase)); // the same
-        let x = convolve(&self.conv2, x); // the same
-        let x = self.norm2.forward(x, phase); // the same
-        let passed = match &self.shortcut {
-            Some(shortcut) => shortcut.norm.forward(convolve(&shortcut.conv, input), phase), // the same
-            None => input,
-        };
-        relu(x + passed) // the same
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::module::{ModuleMapper, ModuleVisitor, Param};
-    use burn::tensor::TensorData;
-    use humboldt_schemas::card::NetworkCard;
-
-    use super::*;
-
-    fn architecture() -> Architecture {
-        NetworkCard {
-            stem_filters: Some(2),
-            stem_kernel: Some(3),
-            blocks: Some(vec![1, 1]),
-            filters: Some(vec![2, 3]),
-            dense: Some(4),
-            ..NetworkCard::default()
-        }
-        .architecture()
-    }
-
-    /// The weights of `tests/reference/make_resnet.py`.
-    #[derive(Default)]
-    struct Reference {
-        tensor: usize,
-        names: Vec<String>,
-    }
-
-    impl ModuleMapper for Reference {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.names.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.names.pop();
-        }
-
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let name = self.names.last().map_or("", String::as_str);
-            let base = if matches!(name, "gamma" | "running_variance") { 1.0 } else { 0.0 };
-            let (t, n) = (self.tensor as f64, param.shape().num_elements());
-            let data = (0..n).map(|j| (base + 0.3 * (1.7 * j as f64 + 0.5 * t + 0.1).sin()) as f32);
-            let data = TensorData::new(data.collect::<Vec<_>>(), param.shape());
-            self.tensor += 1;
-            let (id, tensor, mapper) = param.consume();
-            let value = Tensor::from_data(data, &Device::flex());
-            let value = Tensor::from_inner(value).set_require_grad(tensor.is_require_grad());
-            Param::from_mapped_value(id, value, mapper)
-        }
-    }
-
-    struct Gradients(Vec<Vec<f64>>, burn::tensor::Gradients);
-    impl ModuleVisitor for Gradients {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let gradient = param.val().grad(&self.1);
-            self.0.push(gradient.map_or(Vec::new(), |g| g.into_data().iter::<f64>().collect()));
-        }
-    }
-
-    #[test]
-    fn numpy_forward_and_gradients() {
-        let text = include_str!("../../tests/reference/resnet.json");
-        let reference: serde_json::Value = serde_json::from_str(text).unwrap();
-        let list = |key: &str| -> Vec<f64> {
-            reference[key].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
-        };
-        let network = ResNet::init(&architecture(), 1, &Device::flex().autodiff());
-        let network = network.map(&mut Reference::default());
-        let data: Vec<f32> =
-            (0..3 * 729).map(|i| (2.0 * (0.9 * f64::from(i).powf(1.1)).cos()) as f32).collect();
-        let input = || {
-            let data = TensorData::new(data.clone(), [3, 1, 9, 9, 9]);
-            Tensor::from_inner(Tensor::<5>::from_data(data, &Device::flex()))
-        };
-        // Single precision through ten layers, against double.
-        let close = |got: Tensor<2>, expected: Vec<f64>| {
-            for (got, expected) in got.into_data().iter::<f64>().zip(expected) {
-                assert!((got - expected).abs() < 1e-5, "{got} is not {expected}");
-            }
-        };
-        close(network.forward(input()), list("evaluation"));
-        let (output, statistics) = network.forward_train(input(), None, false);
-        assert_eq!(statistics.len(), 6);
-        close(output.clone(), list("training"));
-
-        let mut gradients = Gradients(Vec::new(), (output.clone() * output).sum().backward());
-        network.visit(&mut gradients);
-        let mut compared = 0;
-        for expected in reference["gradients"].as_array().unwrap() {
-            let index = |key: &str| usize::try_from(expected[key].as_u64().unwrap()).unwrap();
-            let (tensor, element) = (index("tensor"), index("element"));
-            if let Some(got) = gradients.0[tensor].get(element) {
-                let value = expected["value"].as_f64().unwrap();
-                assert!((got - value).abs() < 1e-4, "tensor {tensor}[{element}]: {got} is not {value}");
-                compared += 1;
-            }
-        }
-        assert!(compared > 30, "{compared} gradients compared");
-    }
-
-    #[test]
-    fn max_pool_is_a_maximum_over_cubes() {
-        let data: Vec<f32> = (0..125).map(|i| (i * 71 % 125) as f32).collect();
-        let x = Tensor::<5>::from_data(TensorData::new(data.clone(), [1, 1, 5, 5, 5]), &Device::flex());
-        let got: Vec<f32> = MaxPool { kernel: 3, stride: 2 }.forward(x).into_data().iter::<f32>().collect();
-        let window = |i: usize| (2 * i).saturating_sub(1)..(2 * i + 2).min(5);
-        for (index, got) in got.iter().enumerate() {
-            let mut largest = f32::MIN;
-            for l in window(index / 9) {
-                for k in window(index / 3 % 3) {
-                    largest = window(index % 3).map(|c| data[(l * 5 + k) * 5 + c]).fold(largest, f32::max);
-                }
-            }
-            assert!((got - largest).abs() < f32::EPSILON);
-        }
-    }
-
-    #[test]
-    fn same_seed_gives_the_same_first_weights() {
-        let first = |seed| {
-            let network = ResNet::init(&architecture(), seed, &Device::flex());
-            network.stem.weight.val().into_data().iter::<f32>().collect::<Vec<_>>()
-        };
-        assert_eq!(first(3), first(3));
-        assert_ne!(first(3), first(4));
     }
 }

@@ -1,4 +1,4 @@
-//! How weights follow gradients: SGD with momentum, and `AdamW` (arXiv:1711.05101).
+//! How weights follow gradients: SGD with momentum, Adam (arXiv:1412.6980) and `AdamW` (arXiv:1711.05101).
 //!
 //! The moments are kept as one flat tensor for each trained parameter, in the order of the layers. Thus gradients add
 //! up in a fixed order, the norm is that of the whole gradient, and the state is an ordinary `SafeTensors` file. (burn's optimisers
@@ -7,8 +7,6 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use humboldt_schemas::card::{Optimiser as Kind, TrainingCard};
-
-use super::network::ResNet;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -26,7 +24,7 @@ pub(super) struct Moments {
 
 impl Moments {
     /// Zero for every trained parameter of `network`; SGD has no second ones.
-    pub(super) fn zeros(network: &ResNet, kind: Kind, device: &Device) -> Self {
+    pub(super) fn zeros<M: Module>(network: &M, kind: Kind, device: &Device) -> Self {
         struct Sizes(Vec<usize>);
         impl ModuleVisitor for Sizes {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -41,7 +39,7 @@ impl Moments {
             let zero = |&n: &usize| Param::from_tensor(Tensor::zeros([n], device)).set_require_grad(false);
             sizes.0.iter().map(zero).collect()
         };
-        Self { first: zeros(), second: if kind == Kind::AdamW { zeros() } else { Vec::new() } }
+        Self { first: zeros(), second: if kind == Kind::Sgd { Vec::new() } else { zeros() } }
     }
 }
 
@@ -71,7 +69,7 @@ impl Optimiser {
     }
 
     /// Moves the weights of `network` by one step at a learning rate of `rate`.
-    pub(super) fn step(&mut self, rate: f64, network: ResNet, mut gradient: Gradient) -> ResNet {
+    pub(super) fn step<M: Module>(&mut self, rate: f64, network: M, mut gradient: Gradient) -> M {
         self.steps += 1;
         if self.clip > 0.0 {
             let norm = norm(&gradient);
@@ -93,7 +91,9 @@ impl Optimiser {
                 replace(&mut self.moments.first[i], velocity.clone());
                 w - velocity * rate
             }
-            Kind::AdamW => {
+            Kind::Adam | Kind::AdamW => {
+                let decoupled = self.kind == Kind::AdamW;
+                let g = if decoupled { g } else { g + w.clone() * self.weight_decay };
                 let first = self.moments.first[i].val() * BETA_1 + g.clone() * (1.0 - BETA_1);
                 let second = self.moments.second[i].val() * BETA_2 + g.clone() * g * (1.0 - BETA_2);
                 replace(&mut self.moments.first[i], first.clone());
@@ -101,14 +101,15 @@ impl Optimiser {
                 let n = self.steps as f64;
                 let (c1, c2) = (1.0 - BETA_1.powf(n), 1.0 - BETA_2.powf(n));
                 let step = (first / c1) / ((second / c2).sqrt() + EPSILON);
-                w * (1.0 - rate * self.weight_decay) - step * rate
+                let kept = if decoupled { 1.0 - rate * self.weight_decay } else { 1.0 };
+                w * kept - step * rate
             }
         }
     }
 }
 
 /// The gradient of each trained parameter of `network`; zero where the loss does not depend on it.
-pub(super) fn gradient_of(network: &ResNet, gradients: &Gradients) -> Gradient {
+pub(super) fn gradient_of<M: Module>(network: &M, gradients: &Gradients) -> Gradient {
     struct Collect<'a> {
         gradients: &'a Gradients,
         flat: Gradient,
@@ -177,11 +178,12 @@ impl ModuleMapper for Update<'_> {
 mod tests {
     use burn::optim::decay::WeightDecayConfig;
     use burn::optim::momentum::MomentumConfig;
-    use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+    use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
     use burn::tensor::TensorData;
     use humboldt_schemas::card::NetworkCard;
 
     use super::*;
+    use crate::learn::resnet::ResNet;
 
     fn network() -> ResNet {
         let card = NetworkCard {
@@ -192,7 +194,7 @@ mod tests {
             dense: Some(4),
             ..NetworkCard::default()
         };
-        ResNet::init(&card.architecture(), 5, &Device::flex().autodiff())
+        ResNet::init(&card.architecture(), 1, 5, &Device::flex().autodiff())
     }
 
     fn input() -> Tensor<5> {
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn burn_sgd_and_adamw_take_the_same_steps() {
+    fn burn_takes_the_same_steps() {
         let card = TrainingCard { weight_decay: 0.05, momentum: 0.8, ..TrainingCard::default() };
         let momentum = MomentumConfig::new().with_momentum(0.8).with_dampening(0.0);
         let sgd = SgdConfig::new()
@@ -244,6 +246,10 @@ mod tests {
         let adamw = AdamWConfig::new().with_weight_decay(0.05).with_epsilon(1e-8);
         let adamw_difference = difference(&card, adamw.init());
         assert!(adamw_difference < 1e-5, "adamw {adamw_difference}");
+        let card = TrainingCard { optimiser: Kind::Adam, ..card };
+        let adam = AdamConfig::new().with_weight_decay(Some(WeightDecayConfig::new(0.05))).with_epsilon(1e-8);
+        let adam_difference = difference(&card, adam.init());
+        assert!(adam_difference < 1e-5, "adam {adam_difference}");
     }
 
     #[test]

@@ -3,18 +3,29 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use burn::tensor::{Tensor, TensorData};
+use humboldt_pipeline::EventBatch;
+use humboldt_schemas::card::{Elements, SetArchitecture};
+
+use super::calibration::{Calibration, Estimate};
 use super::device::panic_message;
+use super::elements::{ElementInput, Set, of_events};
 use super::error::LearnError;
-use super::model::Model;
-use super::network::ResNet;
+use super::inputs::{Batch, Input, Inputs};
+use super::loss::meaning;
+use super::model::{Model, Target};
+use super::network::Network;
 use super::parallel;
 use super::progress::{Event, Progress};
-use super::source::{ImageSource, Inputs};
+use super::set::SetNetwork;
+use super::source::ImageSource;
 
 /// Images that go through the network at once.
 const BATCH: usize = 64;
 /// Images of a batch that one thread of the CPU takes.
 const PART: usize = 16;
+/// Elements of a set that pass its layers at once: what they leave stays in the cache.
+const ELEMENTS: usize = 2048;
 
 impl Model {
     /// Predicted delta C9 of every image of `source`, in its order; the same whatever the number of threads.
@@ -27,48 +38,224 @@ impl Model {
         source: &dyn ImageSource,
         progress: &dyn Progress,
     ) -> Result<Option<Vec<f64>>, LearnError> {
-        if source.bins() != self.transform.bins() {
-            return Err(LearnError::Bins { got: source.bins(), expected: self.transform.bins() });
-        }
-        let inputs = Inputs::new(source, &self.transform, 0, &|_| ())?;
-        self.predict_inputs(&inputs, source.len(), progress)
+        let estimates = self.estimates(source, progress)?;
+        Ok(estimates.map(|all| all.iter().map(|e| e.delta_c9).collect()))
     }
 
-    pub(super) fn predict_inputs(
+    /// The same with the interval of each image, where the network knows one.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn estimates(
+        &self,
+        source: &dyn ImageSource,
+        progress: &dyn Progress,
+    ) -> Result<Option<Vec<Estimate>>, LearnError> {
+        let (bins, total) = (self.info().bins, source.len());
+        if source.bins() != bins {
+            return Err(LearnError::Bins { got: source.bins(), expected: bins });
+        }
+        let mut estimates = Vec::with_capacity(total);
+        let told = |estimates: &[Estimate]| {
+            progress.report(Event::Predicted { done: estimates.len(), total }).is_break() && estimates.len() < total
+        };
+        if let Input::Elements(elements) = &self.input {
+            let all: Vec<usize> = (0..total).collect();
+            for batch in all.chunks(BATCH) {
+                let sets = parallel::map(batch.to_vec(), |index| elements.whole(source, index));
+                estimates.extend(self.of_sets(sets.into_iter().collect::<Result<_, _>>()?)?);
+                if told(&estimates) {
+                    return Ok(None);
+                }
+            }
+            return Ok(Some(estimates));
+        }
+        let mut stopped = false;
+        let inputs = Inputs::new(source, &self.input, Target::PLAIN, 0, &|_| ())?;
+        let columns = self.info().loss.outputs();
+        self.outputs(&inputs, total, |outputs| {
+            estimates.extend(outputs.chunks_exact(columns).map(|output| self.meaning(output)));
+            stopped = told(&estimates);
+            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok((!stopped).then_some(estimates))
+    }
+
+    /// delta C9 of a sample of events, of any number, by a network over events.
+    ///
+    /// # Errors
+    /// When the network takes images, or the device fails.
+    pub fn estimate_events(&self, events: &EventBatch) -> Result<Estimate, LearnError> {
+        let over_events = matches!(
+            &self.input,
+            Input::Elements(elements) if elements.architecture().elements == Elements::Events
+        );
+        let estimates = if over_events { self.of_sets(vec![of_events(events)])? } else { Vec::new() };
+        estimates.first().copied().ok_or(LearnError::NotOverEvents)
+    }
+
+    fn meaning(&self, output: &[f64]) -> Estimate {
+        let target = self.info().target;
+        let (value, interval) = meaning(self.info().loss, output);
+        let (minus, plus) = interval.map_or((None, None), |(minus, plus)| {
+            (Some(minus * target.scale), Some(plus * target.scale))
+        });
+        Estimate { delta_c9: target.restored(value), minus, plus, p_value: None }
+    }
+
+    /// What the network puts out for each batch of inputs; ends early when `consume` breaks.
+    pub(super) fn outputs(
         &self,
         inputs: &Inputs,
         total: usize,
-        progress: &dyn Progress,
-    ) -> Result<Option<Vec<f64>>, LearnError> {
+        mut consume: impl FnMut(Vec<f64>) -> ControlFlow<()>,
+    ) -> Result<(), LearnError> {
         let all: Vec<usize> = (0..total).collect();
         let batches: Vec<&[usize]> = all.chunks(BATCH).collect();
-        let mut predictions = Vec::with_capacity(total);
-        let mut stopped = false;
-        inputs.for_each_batch(&batches, |_, inputs| {
-            predictions.extend(self.outputs(inputs)?);
-            let flow = progress.report(Event::Predicted { done: predictions.len(), total });
-            stopped = flow.is_break() && predictions.len() < total;
-            Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok((!stopped).then_some(predictions))
+        inputs.for_each_batch(&batches, |_, batch| Ok(consume(self.of_batch(&batch)?)))
     }
 
-    /// Predictions for the inputs of a batch.
-    fn outputs(&self, inputs: Vec<f32>) -> Result<Vec<f64>, LearnError> {
-        let target = self.info().target;
-        let outputs = on_device(&self.compute.name().to_string(), || {
-            let forward = |(network, inputs): (ResNet, Vec<f32>)| {
-                let input = self.transform.tensor(inputs, self.coordinates.as_ref(), self.compute.device());
-                network.forward(input).into_data().iter::<f64>().collect::<Vec<f64>>()
+    /// The outputs of a batch: a row for each image, or for each element that is learned.
+    pub(super) fn of_batch(&self, batch: &Batch) -> Result<Vec<f64>, LearnError> {
+        self.on_device(|| {
+            let forward = |(network, part): (Network, Batch)| {
+                self.forward(&network, part).into_data().iter::<f64>().collect::<Vec<f64>>()
             };
             if self.compute.is_cpu() {
-                let parts = inputs.chunks(PART * self.transform.len()).map(<[f32]>::to_vec);
+                let starts = (0..batch.len()).step_by(PART);
+                let parts = starts.map(|i| batch.part(i..batch.len().min(i + PART)));
                 parallel::map(parts.map(|part| (self.network.clone(), part)).collect(), forward).concat()
             } else {
-                forward((self.network.clone(), inputs))
+                forward((self.network.clone(), batch.clone()))
             }
+        })
+    }
+
+    fn forward(&self, network: &Network, batch: Batch) -> Tensor<2> {
+        match (network, &self.input) {
+            (Network::Residual(network), Input::Voxels(transform)) => {
+                let device = self.compute.device();
+                network.forward(transform.tensor(batch.inputs, self.coordinates.as_ref(), device))
+            }
+            (Network::Set(network), Input::Elements(elements)) => {
+                let (rows, weights) = self.sets(batch);
+                network.forward(rows, weights, elements.events() as f64)
+            }
+            _ => unreachable!("a network and its input come from one architecture"),
+        }
+    }
+
+    /// The tensors of a batch of sets.
+    ///
+    /// # Shapes
+    /// [sets * length, features] and [sets, length].
+    pub(super) fn sets(&self, batch: Batch) -> (Tensor<2>, Tensor<2>) {
+        let (sets, device) = (batch.len(), self.compute.device());
+        let tensor = |data: Vec<f32>, columns: usize| {
+            let rows = data.len() / columns;
+            Tensor::from_data(TensorData::new(data, [rows, columns]), device)
+        };
+        let length = batch.weights.len() / sets;
+        (tensor(batch.inputs, SetArchitecture::FEATURES), tensor(batch.weights, length))
+    }
+
+    fn of_sets(&self, sets: Vec<Set>) -> Result<Vec<Estimate>, LearnError> {
+        let (Network::Set(network), Input::Elements(input)) = (&self.network, &self.input) else {
+            return Ok(Vec::new());
+        };
+        let means = self.means(network, input, sets)?;
+        if input.architecture().is_calibrated() {
+            let calibration = self.info().calibration.as_ref().ok_or(LearnError::NotCalibrated)?;
+            let events = |size: usize| match input.architecture().elements {
+                Elements::Events => size,
+                Elements::Cells => input.events(),
+            };
+            return Ok(means.iter().map(|(t, size)| calibration.estimate(t, events(*size))).collect());
+        }
+        let pooled = input.architecture().pooled;
+        let columns = self.info().loss.outputs();
+        let outputs = self.on_device(|| {
+            let device = self.compute.device();
+            let mean: Vec<f32> = means.iter().flat_map(|(t, _)| t).map(|x| *x as f32).collect();
+            let size: Vec<f32> = means
+                .iter()
+                .map(|(_, n)| ((*n).max(1) as f64 / input.events() as f64).ln() as f32)
+                .collect();
+            let mean = Tensor::from_data(TensorData::new(mean, [means.len(), pooled]), device);
+            let size = Tensor::from_data(TensorData::new(size, [means.len(), 1]), device);
+            network.of_means(mean, size).into_data().iter::<f64>().collect::<Vec<f64>>()
         })?;
-        Ok(outputs.into_iter().map(|x| target.restored(x)).collect())
+        Ok(outputs.chunks_exact(columns).map(|output| self.meaning(output)).collect())
+    }
+
+    /// The statistic of each set, and its number of elements. Of occupied cells the statistic is the sum over as many events
+    /// as the network was trained for, and the number of cells is one more component.
+    fn means(
+        &self,
+        network: &SetNetwork,
+        input: &ElementInput,
+        sets: Vec<Set>,
+    ) -> Result<Vec<(Vec<f64>, usize)>, LearnError> {
+        let (pooled, device) = (input.architecture().pooled, self.compute.device());
+        let extensive =
+            input.architecture().is_calibrated() && input.architecture().elements == Elements::Cells;
+        let mean = |(network, set): (SetNetwork, Set)| {
+            let mut sums = vec![0.0; pooled];
+            for part in set.features.chunks(ELEMENTS * SetArchitecture::FEATURES) {
+                let rows = part.len() / SetArchitecture::FEATURES;
+                let part = TensorData::new(part.to_vec(), [rows, SetArchitecture::FEATURES]);
+                let part = network.of_elements(Tensor::from_data(part, device)).sum_dim(0);
+                for (sum, x) in sums.iter_mut().zip(part.into_data().iter::<f64>()) {
+                    *sum += x;
+                }
+            }
+            let over = if extensive { input.events() } else { set.len.max(1) };
+            let mut statistic: Vec<f64> = sums.into_iter().map(|sum| sum / over as f64).collect();
+            if extensive {
+                statistic.push(set.len as f64 / over as f64);
+            }
+            (statistic, set.len)
+        };
+        let all = sets.into_iter().map(|set| (network.clone(), set)).collect();
+        self.on_device(|| {
+            if self.compute.is_cpu() {
+                parallel::map(all, mean)
+            } else {
+                all.into_iter().map(mean).collect()
+            }
+        })
+    }
+
+    /// The model with the calibration that images of known delta C9 give it.
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; when the images do not tell values apart.
+    pub fn calibrated(self, source: &dyn ImageSource, progress: &dyn Progress) -> Result<Self, LearnError> {
+        let (Network::Set(network), Input::Elements(input)) = (&self.network, &self.input) else {
+            return Ok(self);
+        };
+        let total = source.len();
+        let mut samples: Vec<(f64, Vec<Vec<f64>>)> = Vec::new();
+        let all: Vec<usize> = (0..total).collect();
+        for batch in all.chunks(BATCH) {
+            let sets = parallel::map(batch.to_vec(), |index| input.whole(source, index));
+            let means = self.means(network, input, sets.into_iter().collect::<Result<_, _>>()?)?;
+            for (&index, (statistic, _)) in batch.iter().zip(means) {
+                let label = source.label(index);
+                match samples.last_mut() {
+                    Some((value, list)) if value.to_bits() == label.to_bits() => list.push(statistic),
+                    _ => samples.push((label, vec![statistic])),
+                }
+            }
+            // Calibrating is short; a wish to stop is heard after it.
+            let _ = progress.report(Event::Calibrated { done: batch[batch.len() - 1] + 1, total });
+        }
+        let calibration = Calibration::fit(&samples, input.events())?;
+        Ok(self.with_calibration(calibration))
+    }
+
+    fn on_device<T>(&self, work: impl FnOnce() -> T) -> Result<T, LearnError> {
+        on_device(&self.compute.name().to_string(), work)
     }
 }
 

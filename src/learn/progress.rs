@@ -41,6 +41,13 @@ pub enum Event<'a> {
     },
     /// An epoch ended, its checkpoint is written.
     Epoch(&'a EpochMetrics),
+    /// Images of known delta C9 went through a network over elements.
+    Calibrated {
+        /// So far.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
     /// Images were predicted.
     Predicted {
         /// So far.

@@ -4,6 +4,16 @@ use std::f64::consts::PI;
 
 use humboldt_schemas::card::{Schedule, TrainingCard};
 
+/// The part of a cycle in which the learning rate rises.
+const RISE: f64 = 0.3;
+/// Where a cycle begins, of the largest learning rate.
+const ONE_CYCLE_START: f64 = 0.04;
+
+/// From 1 at 0 to 0 at 1.
+fn half_cosine(x: f64) -> f64 {
+    0.5 * (1.0 + (PI * x).cos())
+}
+
 /// Learning rate of a step, from 1, where an epoch has `batches` of them.
 pub(super) fn learning_rate(card: &TrainingCard, step: u64, batches: u64) -> f64 {
     // Epochs that are over when the step begins.
@@ -17,7 +27,15 @@ pub(super) fn learning_rate(card: &TrainingCard, step: u64, batches: u64) -> f64
         Schedule::Step => card.step_factor.powf(-(epochs / card.step_epochs as f64).floor()),
         Schedule::Cosine => {
             let length = (card.epochs as f64 - warmup).max(f64::MIN_POSITIVE);
-            0.5 * (1.0 + (PI * ((epochs - warmup) / length).min(1.0)).cos())
+            half_cosine(((epochs - warmup) / length).min(1.0))
+        }
+        Schedule::OneCycle => {
+            let passed = (epochs / card.epochs as f64).min(1.0);
+            if passed < RISE {
+                1.0 - (1.0 - ONE_CYCLE_START) * half_cosine(passed / RISE)
+            } else {
+                half_cosine((passed - RISE) / (1.0 - RISE))
+            }
         }
     };
     card.learning_rate * fall
@@ -49,6 +67,10 @@ mod tests {
         assert!(
             (cosine[0] - 1.0).abs() < 1e-12 && (cosine[1] - 0.5).abs() < 1e-12 && cosine[2].abs() < 1e-12
         );
+        let cycle = rates(&card(Schedule::OneCycle, 0.0), &[1, 31, 66, 101]);
+        for (got, expected) in cycle.iter().zip([0.04, 1.0, 0.5, 0.0]) {
+            assert!((got - expected).abs() < 1e-12, "{cycle:?}");
+        }
         let warm = rates(&card(Schedule::Cosine, 2.0), &[1, 10, 20, 21, 61]);
         for (got, expected) in warm.iter().zip([0.05, 0.5, 1.0, 1.0, 0.5]) {
             assert!((got - expected).abs() < 1e-12, "{warm:?}");

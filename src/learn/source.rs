@@ -1,17 +1,18 @@
-//! Where images come from while a network learns or predicts: read, transformed and kept ahead of it.
+//! Where images come from while a network learns or predicts.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::NetworkCard;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use rayon::prelude::*;
 
 use super::error::LearnError;
 use super::input::InputTransform;
+use super::inputs::{Input, Inputs};
+use super::model::Target;
 
 /// Labelled images that can be read in any order, by several threads.
 pub trait ImageSource: Sync {
@@ -38,6 +39,15 @@ pub trait ImageSource: Sync {
     /// When the file behind it cannot be read.
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError>;
 
+    /// The first events of image `index`, at most `most` of them, over `events`.
+    ///
+    /// # Errors
+    /// When the source holds images only, or the events cannot be made.
+    fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
+        let _ = (most, events);
+        Err(LearnError::Image { index, reason: "its events are not known, only its cells".to_owned() })
+    }
+
     /// Whether each epoch has images of its own, which [`ImageSource::of_epoch`] then gives.
     fn is_live(&self) -> bool {
         false
@@ -49,83 +59,6 @@ pub trait ImageSource: Sync {
     /// When they cannot be made.
     fn of_epoch(&self, _epoch: usize) -> Result<Option<Box<dyn ImageSource + '_>>, LearnError> {
         Ok(None)
-    }
-}
-
-/// Batches that wait for the network, besides the one that it works on.
-const QUEUE: usize = 2;
-
-/// The inputs of a source's images: all of them in memory where they fit, else read when they are due.
-pub(super) struct Inputs<'a> {
-    source: &'a dyn ImageSource,
-    transform: &'a InputTransform,
-    kept: Option<Vec<f32>>,
-}
-
-impl<'a> Inputs<'a> {
-    /// Reads all images if their inputs need at most `budget` bytes; `loaded` hears of each portion.
-    pub(super) fn new(
-        source: &'a dyn ImageSource,
-        transform: &'a InputTransform,
-        budget: u64,
-        loaded: &dyn Fn(usize),
-    ) -> Result<Self, LearnError> {
-        let mut inputs = Self { source, transform, kept: None };
-        let bytes = source.len() as u64 * transform.len() as u64 * size_of::<f32>() as u64;
-        if bytes <= budget {
-            let all: Vec<usize> = (0..source.len()).collect();
-            let mut kept = Vec::with_capacity(source.len() * transform.len());
-            for portion in all.chunks(256) {
-                kept.extend(inputs.batch(portion)?);
-                loaded(portion.len());
-            }
-            inputs.kept = Some(kept);
-        }
-        Ok(inputs)
-    }
-
-    /// The inputs of some images, one after the other.
-    fn batch(&self, indices: &[usize]) -> Result<Vec<f32>, LearnError> {
-        let size = self.transform.len();
-        if let Some(kept) = &self.kept {
-            return Ok(indices.iter().flat_map(|i| &kept[i * size..(i + 1) * size]).copied().collect());
-        }
-        let mut inputs = vec![0.0; indices.len() * size];
-        inputs.par_chunks_exact_mut(size).zip(indices).try_for_each_init(
-            || vec![0.0; self.transform.bins().pow(3)],
-            |image, (input, &index)| {
-                self.source.read(index, image)?;
-                self.transform.apply(image, input);
-                Ok::<_, LearnError>(())
-            },
-        )?;
-        Ok(inputs)
-    }
-
-    /// Hands the inputs of each batch to `consume`, while another thread prepares the next ones; ends early when
-    /// `consume` breaks.
-    pub(super) fn for_each_batch(
-        &self,
-        batches: &[&[usize]],
-        mut consume: impl FnMut(usize, Vec<f32>) -> Result<ControlFlow<()>, LearnError>,
-    ) -> Result<(), LearnError> {
-        thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(QUEUE);
-            scope.spawn(move || {
-                for batch in batches {
-                    // The receiver is gone when the consumer stopped early: nothing is left to do.
-                    if sender.send(self.batch(batch)).is_err() {
-                        return;
-                    }
-                }
-            });
-            for (number, inputs) in receiver.into_iter().enumerate() {
-                if consume(number, inputs?)?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
-        })
     }
 }
 
@@ -166,7 +99,8 @@ impl ImageSource for Noise {
 /// When an image cannot be read.
 pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> Result<f64, LearnError> {
     let transform = InputTransform::new(&NetworkCard::default().architecture(), source.bins(), &[]);
-    let inputs = Inputs::new(source, &transform, 0, &|_| ())?;
+    let input = Input::Voxels(transform);
+    let inputs = Inputs::new(source, &input, Target::PLAIN, 0, &|_| ())?;
     let all: Vec<usize> = (0..source.len()).collect();
     let batches: Vec<&[usize]> = all.chunks(batch_size).collect();
     let (mut waited, mut whole, mut last) = (Duration::ZERO, Duration::ZERO, Instant::now());

@@ -153,7 +153,7 @@ mod tests {
         for preset in [Preset::Resnet10, Preset::Resnet18] {
             let architecture = NetworkCard { preset, ..NetworkCard::default() }.architecture();
             let device = Device::flex().autodiff();
-            let network = crate::learn::network::ResNet::init(&architecture, 1, &device);
+            let network = crate::learn::resnet::ResNet::init(&architecture, 1, 1, &device);
             let mut count = Count(0);
             network.visit(&mut count);
             assert_eq!(count.0, parameters(&architecture));

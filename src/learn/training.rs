@@ -3,34 +3,39 @@
 //! The same seed gives the same weights to the last bit, for any number of threads and of interruptions. Each batch
 //! is cut into micro-batches of a fixed size, which the CPU's threads share and whose gradients are added in their order.
 
-use std::ops::Range;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Tensor, TensorData};
-use humboldt_schemas::card::{Architecture, Loss, TrainingCard, hash_json};
+use humboldt_pipeline::scores::EventScores;
+use humboldt_schemas::card::{AnyArchitecture, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
 
 use super::checkpoint::{self, State, Within};
 use super::device::Compute;
 use super::error::LearnError;
-use super::input::InputTransform;
+use super::inputs::{Batch, Input, Inputs};
+use super::loss::{loss_of, losses};
 use super::metrics;
-use super::model::{Model, ModelInfo, Target};
-use super::network::{BatchStatistics, ResNet};
+use super::model::{Model, ModelInfo, Target, VERSION};
+use super::network::Network;
+use super::resnet::BatchStatistics;
 use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
 use super::parallel;
 use super::predict::on_device;
 use super::progress::{Event, Progress};
 use super::schedule::learning_rate;
-use super::source::{ImageSource, Inputs, dropout_mask, shuffled};
+use super::source::{ImageSource, dropout_mask, shuffled};
 
 /// Everything that a training depends on.
 pub struct Training<'a> {
     /// How to train.
     pub card: &'a TrainingCard,
     /// The network.
-    pub architecture: &'a Architecture,
+    pub architecture: &'a AnyArchitecture,
+    /// Scores of events, for a network that learns them.
+    pub scores: Option<EventScores>,
     /// Decides first weights, shuffles and dropout.
     pub seed: u64,
     /// Events in one image; kept with the network.
@@ -58,6 +63,13 @@ pub struct Trained {
     pub best_epoch: usize,
     /// Whether the validation loss had not improved for `early_stopping` epochs.
     pub stopped_early: bool,
+}
+
+/// What the validation images say.
+#[derive(Debug, Clone, Copy)]
+struct Validation {
+    loss: f64,
+    mae: f64,
 }
 
 /// One micro-batch's share of a step.
@@ -92,14 +104,14 @@ impl Training<'_> {
             let optimiser = Optimiser::new(self.card, found.moments, found.state.steps);
             (found.network, optimiser, found.info, found.state)
         } else {
-            let network = ResNet::init(self.architecture, self.seed, &device);
+            let network = Network::init(self.architecture, self.card.loss.outputs(), self.seed, &device);
             let moments = Moments::zeros(&network, self.card.optimiser, self.compute.device());
             let state = State { fingerprint, steps: 0, history: Vec::new(), within: Within::default() };
             (network, Optimiser::new(self.card, moments, 0), self.describe(&labels)?, state)
         };
         let mut model = Model::new(&network, info.clone(), self.compute);
         if !self.finished(&state) {
-            let transform = model.transform.clone();
+            let input = model.input.clone().learning(self.scores.clone(), self.train)?;
             let live = self.train.is_live();
             let total = if live { 0 } else { self.train.len() } + self.validation.len();
             let done = std::cell::Cell::new(0);
@@ -109,29 +121,27 @@ impl Training<'_> {
                 let _ = progress.report(Event::Loaded { done: done.get(), total });
             };
             let stored =
-                if live { None } else { Some(Inputs::new(self.train, &transform, self.memory, &loaded)?) };
-            let validation = Inputs::new(self.validation, &transform, self.memory, &loaded)?;
+                if live { None } else { Some(Inputs::new(self.train, &input, info.target, self.memory, &loaded)?) };
+            let validation = Inputs::new(self.validation, &input, info.target, self.memory, &loaded)?;
             let start = (Instant::now(), state.steps);
             while !self.finished(&state) {
                 let epoch = state.epoch() + 1;
                 let fresh = self.train.of_epoch(epoch)?;
                 let source = fresh.as_deref().unwrap_or(self.train);
-                let labels: Vec<f64> = (0..source.len()).map(|i| source.label(i)).collect();
+                let images = source.len();
                 let fresh = match stored {
                     Some(_) => None,
-                    None => Some(Inputs::new(source, &transform, 0, &|_| ())?),
+                    None => Some(Inputs::new(source, &input, info.target, 0, &|_| ())?),
                 };
                 let Some(train) = stored.as_ref().or(fresh.as_ref()) else { return Ok(None) };
                 let step =
-                    Epoch { training: self, number: epoch, model: &model, labels: &labels, start, folder };
+                    Epoch { training: self, number: epoch, model: &model, images, start, folder };
                 let Some(loss) = step.run(train, &mut network, &mut optimiser, &mut state, progress)? else {
                     return Ok(None);
                 };
                 model = Model::new(&network, ModelInfo { epoch, ..info.clone() }, self.compute);
-                let Some(predictions) = model.predict_inputs(&validation, self.validation.len(), &())? else {
-                    return Ok(None);
-                };
-                let metrics = self.metrics(&state, &optimiser, loss, &predictions, info.target);
+                let validation = self.validate(&model, &validation)?;
+                let metrics = self.metrics(&state, &optimiser, loss, validation);
                 state.steps = optimiser.steps;
                 state.within = Within::default();
                 state.history.push(metrics);
@@ -176,21 +186,29 @@ impl Training<'_> {
 
     fn describe(&self, labels: &[f64]) -> Result<ModelInfo, LearnError> {
         let bins = self.train.bins();
-        let mut transform = InputTransform::new(self.architecture, bins, &[]);
-        if self.card.standardise_input {
-            transform = transform.standardised(self.train)?;
-        }
-        let plain = Target { mean: 0.0, scale: 1.0 };
-        Ok(ModelInfo {
-            version: 1,
+        let mut info = ModelInfo {
+            version: VERSION,
             architecture: self.architecture.clone(),
+            loss: self.card.loss,
             bins,
             events: self.events,
-            input: transform.spread().to_vec(),
-            target: if self.card.standardise_target { Target::of(labels) } else { plain },
+            input: Vec::new(),
+            scores: Vec::new(),
+            target: if self.card.standardise_target { Target::of(labels) } else { Target::PLAIN },
+            calibration: None,
             epoch: 0,
             provenance: self.provenance.clone(),
-        })
+        };
+        match Input::new(&info) {
+            Input::Voxels(transform) if self.card.standardise_input => {
+                info.input = transform.standardised(self.train)?.spread().to_vec();
+            }
+            Input::Voxels(_) => {}
+            Input::Elements(elements) => {
+                info.scores = elements.learning(self.scores.clone(), self.train)?.spread().to_vec();
+            }
+        }
+        Ok(info)
     }
 
     fn finished(&self, state: &State) -> bool {
@@ -198,28 +216,48 @@ impl Training<'_> {
         state.epoch() >= self.card.epochs || since_best >= self.card.early_stopping
     }
 
+    /// Mean loss, and mean absolute error in the units of the truth, on the validation images.
+    fn validate(&self, model: &Model, inputs: &Inputs) -> Result<Validation, LearnError> {
+        let (loss, delta, target) = (self.card.loss, self.card.huber_delta, model.info().target);
+        let columns = loss.outputs();
+        let (mut sum, mut errors, mut terms) = (0.0, 0.0, 0.0);
+        let all: Vec<usize> = (0..self.validation.len()).collect();
+        let batches: Vec<&[usize]> = all.chunks(self.card.batch_size).collect();
+        inputs.for_each_batch(&batches, |_, batch| {
+            let outputs = model.of_batch(&batch)?;
+            let rows = outputs.chunks_exact(columns).zip(&batch.targets);
+            // Padding counts for nothing.
+            let each = (batch.targets.len() / batch.weights.len().max(1)).max(1);
+            for (i, (output, &truth)) in rows.enumerate() {
+                let elements = batch.targets.len() > batch.len();
+                if elements && batch.weights[i / each] == 0.0 {
+                    continue;
+                }
+                let scale = if model.is_calibrated() { 1.0 } else { target.scale };
+                sum += loss_of(loss, delta, output, f64::from(truth));
+                errors += scale * (super::loss::meaning(loss, output).0 - f64::from(truth)).abs();
+                terms += 1.0;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Validation { loss: sum / terms, mae: errors / terms })
+    }
+
     fn metrics(
         &self,
         state: &State,
         optimiser: &Optimiser,
         train_loss: f64,
-        predictions: &[f64],
-        target: Target,
+        validation: Validation,
     ) -> EpochMetrics {
-        let n = predictions.len() as f64;
-        let errors = || predictions.iter().enumerate().map(|(i, p)| p - self.validation.label(i));
-        let validation_loss = match self.card.loss {
-            Loss::Mae => errors().map(|e| (e / target.scale).abs()).sum::<f64>() / n,
-            Loss::Mse => errors().map(|e| (e / target.scale).powi(2)).sum::<f64>() / n,
-        };
         EpochMetrics {
             epoch: state.epoch() + 1,
             learning_rate: learning_rate(self.card, optimiser.steps, self.batches() as u64),
             train_loss,
-            validation_mae: errors().map(f64::abs).sum::<f64>() / n,
-            validation_loss,
+            validation_mae: validation.mae,
+            validation_loss: validation.loss,
             images_seen: state.history.last().map_or(0, |m| m.images_seen) + self.train.len() as u64,
-            best: state.best().is_none_or(|best| validation_loss < best.validation_loss),
+            best: state.best().is_none_or(|best| validation.loss < best.validation_loss),
         }
     }
 
@@ -245,7 +283,7 @@ struct Epoch<'a> {
     training: &'a Training<'a>,
     number: usize,
     model: &'a Model,
-    labels: &'a [f64],
+    images: usize,
     /// When this run began, and after how many steps.
     start: (Instant, u64),
     /// Where checkpoints go.
@@ -257,13 +295,13 @@ impl Epoch<'_> {
     fn run(
         &self,
         inputs: &Inputs,
-        network: &mut ResNet,
+        network: &mut Network,
         optimiser: &mut Optimiser,
         state: &mut State,
         progress: &dyn Progress,
     ) -> Result<Option<f64>, LearnError> {
         let t = self.training;
-        let order = shuffled(self.labels.len(), t.seed, self.number);
+        let order = shuffled(self.images, t.seed, self.number);
         let mut rest = order.as_slice();
         let mut batches = Vec::new();
         for size in batch_sizes(order.len(), t.card.batch_size) {
@@ -275,7 +313,7 @@ impl Epoch<'_> {
         let (mut total, mut stopped) = (state.within.loss, false);
         inputs.for_each_batch(&batches[done..], |number, input| {
             let number = done + number;
-            let loss = self.step(number, batches[number], &input, network, optimiser)?;
+            let loss = self.step(number, &input, network, optimiser)?;
             if !loss.is_finite() {
                 return Err(self.diverged(number, loss, state));
             }
@@ -305,7 +343,7 @@ impl Epoch<'_> {
     /// A checkpoint within the epoch.
     fn save(
         &self,
-        network: &ResNet,
+        network: &Network,
         optimiser: &Optimiser,
         state: &mut State,
         within: Within,
@@ -320,35 +358,33 @@ impl Epoch<'_> {
     fn step(
         &self,
         number: usize,
-        batch: &[usize],
-        input: &[f32],
-        network: &mut ResNet,
+        batch: &Batch,
+        network: &mut Network,
         optimiser: &mut Optimiser,
     ) -> Result<f64, LearnError> {
         let t = self.training;
-        let width = t.architecture.dense;
-        let dropout = t.architecture.dropout;
+        let (width, dropout) = match t.architecture {
+            AnyArchitecture::Residual(a) => (a.dense, a.dropout),
+            AnyArchitecture::Set(_) => (0, 0.0),
+        };
         let mask = (width > 0 && dropout > 0.0)
             .then(|| dropout_mask(batch.len() * width, dropout, t.seed, self.number, number));
         let micro = t.card.micro_batch.unwrap_or(batch.len()).max(2);
-        let sizes = batch_sizes(batch.len(), micro);
         let mut begin = 0;
-        let ranges = sizes.iter().map(|n| {
+        let parts = batch_sizes(batch.len(), micro).into_iter().map(|n| {
+            let range = begin..begin + n;
             begin += n;
-            (network.clone(), begin - n..begin)
+            let mask = mask.as_ref().map(|m| m[range.start * width..range.end * width].to_vec());
+            (network.clone(), batch.part(range), mask)
         });
-        let ranges: Vec<_> = ranges.collect();
-        let part = |(network, range): (ResNet, Range<usize>)| {
-            let of = |data: &[f32], size: usize| data[range.start * size..range.end * size].to_vec();
-            let mask = mask.as_ref().map(|m| of(m, width));
-            let input = of(input, self.model.transform.len());
-            self.part(network, &batch[range], batch.len(), input, mask)
-        };
+        let parts: Vec<(Network, Batch, Option<Vec<f32>>)> = parts.collect();
+        let terms = batch.terms();
+        let part = |(network, batch, mask)| self.part(network, batch, terms, mask);
         let parts: Vec<Part> = on_device(&t.compute.name().to_string(), || {
             if t.compute.is_cpu() {
-                parallel::map(ranges, part)
+                parallel::map(parts, part)
             } else {
-                ranges.into_iter().map(part).collect()
+                parts.into_iter().map(part).collect()
             }
         })?;
         let loss = parts.iter().map(|p| p.loss).sum();
@@ -363,35 +399,44 @@ impl Epoch<'_> {
         Ok(loss)
     }
 
-    /// A micro-batch's share of the gradient of a batch of `whole` images.
-    fn part(
-        &self,
-        network: ResNet,
-        images: &[usize],
-        whole: usize,
-        input: Vec<f32>,
-        mask: Option<Vec<f32>>,
-    ) -> Part {
+    /// A micro-batch's share of the gradient of a batch whose loss is a mean over `terms` numbers.
+    fn part(&self, network: Network, batch: Batch, terms: f64, mask: Option<Vec<f32>>) -> Part {
         let (t, model) = (self.training, self.model);
         let device = t.compute.device();
         // Micro-batches that shared leaves of one graph would wait for each other.
         let network = burn::module::Module::fork(network, &device.clone().autodiff());
-        let input = Tensor::from_inner(model.transform.tensor(input, model.coordinates.as_ref(), device));
-        let n = images.len();
-        let column = |data: Vec<f32>, width: usize| {
-            Tensor::from_inner(Tensor::<2>::from_data(TensorData::new(data, [n, width]), device))
+        let matrix = |data: Vec<f32>, rows: usize| {
+            let columns = data.len() / rows;
+            Tensor::<2>::from_data(TensorData::new(data, [rows, columns]), device)
         };
-        let target = model.info().target;
-        let truth = images.iter().map(|&i| target.scaled(self.labels[i]) as f32).collect();
-        let mask = mask.map(|m| column(m, t.architecture.dense));
+        let images = batch.len();
         let frozen = t.card.freeze_norms_after.is_some_and(|epochs| self.number > epochs);
-        let (output, statistics) = network.forward_train(input, mask, frozen);
-        let error = output - column(truth, 1); // [n, 1]
-        let loss = match t.card.loss {
-            Loss::Mae => error.abs(),
-            Loss::Mse => error.clone() * error,
+        let (output, truth, weights, statistics) = match (&network, &model.input) {
+            (Network::Residual(network), Input::Voxels(transform)) => {
+                let input = transform.tensor(batch.inputs, model.coordinates.as_ref(), device);
+                let mask = mask.map(|m| Tensor::from_inner(matrix(m, images)));
+                let (output, statistics) = network.forward_train(Tensor::from_inner(input), mask, frozen);
+                (output, matrix(batch.targets, images), None, statistics)
+            }
+            (Network::Set(network), Input::Elements(elements)) => {
+                let truth = batch.targets.clone();
+                let (rows, weights) = model.sets(batch);
+                let all = weights.dims().iter().product::<usize>();
+                let padded = weights.clone().reshape([all, 1]);
+                let nominal = elements.events() as f64;
+                let output =
+                    network.forward(Tensor::from_inner(rows), Tensor::from_inner(weights), nominal);
+                let learned = elements.architecture().is_calibrated();
+                let truth = matrix(truth, if learned { all } else { images });
+                (output, truth, learned.then_some(padded), Vec::new())
+            }
+            _ => unreachable!("a network and its input come from one architecture"),
         };
-        let loss = loss.sum() / whole as f64;
+        let mut loss = losses(t.card.loss, t.card.huber_delta, output, Tensor::from_inner(truth));
+        if let Some(weights) = weights {
+            loss = loss * Tensor::from_inner(weights);
+        }
+        let loss = loss.sum() / terms;
         let gradient = gradient_of(&network, &loss.backward());
         let statistics = statistics.into_iter().map(|(m, v)| (m.inner(), v.inner())).collect();
         Part { gradient, statistics, loss: loss.inner().into_scalar::<f64>() }

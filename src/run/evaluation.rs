@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunFolder;
 use crate::campaign::CampaignImages;
+use crate::campaign::live::LiveImages;
 use crate::infer::ensembles::{ensemble, summary};
 use crate::learn::{Compute, Event, ImageSource, Model, model};
 use crate::progress::Progress;
@@ -56,7 +57,9 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     let card = run.card();
     let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     // Every file is opened before anything is computed: a damaged one costs no work.
-    let shards = run.campaign()?.open_shards(Split::Test)?;
+    let stored = super::training::tested_splits(card).contains(&Split::Test);
+    let shards = if stored { run.campaign()?.open_shards(Split::Test)? } else { Vec::new() };
+    let data = card.data();
     if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
         return read(run);
     }
@@ -64,9 +67,13 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     let progress = Progress::new("evaluate", total as u64, "images");
     let mut predictions = Vec::with_capacity(points.len());
     for point in &points {
-        let source = CampaignImages::new(&shards).of(point.delta_c9);
+        let source: Box<dyn ImageSource> = if stored {
+            Box::new(CampaignImages::new(&shards).of(point.delta_c9))
+        } else {
+            Box::new(LiveImages::of_split(&data, Split::Test, Some(point.delta_c9))?)
+        };
         let count = source.len();
-        let values = model.predict(&source, &|event: Event| {
+        let values = model.predict(source.as_ref(), &|event: Event| {
             if let Event::Predicted { done, .. } = event {
                 progress.advance(if done == count { (count - 1) % BATCH + 1 } else { BATCH } as u64, "");
             }

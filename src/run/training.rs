@@ -1,17 +1,20 @@
 //! The second stage of a run: the network.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use humboldt_pipeline::store::ImageReader;
-use humboldt_schemas::card::{Split, TrainingImages};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
+use humboldt_pipeline::scores::EventScores;
+use humboldt_schemas::card::{AnyArchitecture, DataCard, GeneratorCard, RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::Provenance;
 
 use super::RunFolder;
 use crate::campaign::live::LiveImages;
-use crate::campaign::{Campaign, CampaignImages, Shard};
+use crate::campaign::CampaignImages;
 use crate::learn::{Compute, Event, ImageSource, Model, Training};
 use crate::progress::{Progress, note};
+use crate::sampling;
 
 /// Bytes that a training may keep its inputs in.
 const MEMORY: u64 = 4 << 30;
@@ -27,25 +30,31 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         Model::load(&run.model(), compute)?;
         return Ok(());
     }
-    let campaign = run.campaign()?;
-    let data = card.data();
-    let (stored, validation) = (train_shards(run, &campaign)?, campaign.open_shards(Split::Validation)?);
-    let validation = CampaignImages::new(&validation);
-    let train: Box<dyn ImageSource> = match &stored {
+    let (campaign, data) = (run.campaign()?, card.data());
+    let splits = stored_splits(card);
+    let open = |split| splits.contains(&split).then(|| campaign.open_shards(split)).transpose();
+    let (stored, validation) = (open(Split::Train)?, open(Split::Validation)?);
+    let validation: Box<dyn ImageSource> = match &validation {
         Some(shards) => Box::new(CampaignImages::new(shards)),
-        None => Box::new(LiveImages::new(&data, card.training.prior)?),
+        None => Box::new(LiveImages::of_split(&data, Split::Validation, None)?),
     };
-    let architecture = card.network.architecture();
+    let train: Box<dyn ImageSource> = match (&stored, card.training.images) {
+        (Some(shards), _) => Box::new(CampaignImages::new(shards)),
+        (None, TrainingImages::Stored) => Box::new(LiveImages::of_split(&data, Split::Train, None)?),
+        (None, TrainingImages::Live) => Box::new(LiveImages::new(&data, card.training.prior)?),
+    };
+    let architecture = card.network.any_architecture();
     let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());
     provenance.events_per_image = Some(card.images.events);
     let training = Training {
         card: &card.training,
         architecture: &architecture,
+        scores: scores(&card.generator, &architecture)?,
         seed: card.seed,
         events: card.images.events,
         provenance: serde_json::json!({ "provenance": provenance, "card": card }),
         train: train.as_ref(),
-        validation: &validation,
+        validation: validation.as_ref(),
         compute,
         memory: MEMORY,
     };
@@ -72,30 +81,61 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
                 m.validation_mae,
                 if m.best { "  best" } else { "" }
             )),
-            Event::Loaded { .. } | Event::Predicted { .. } => {}
+            Event::Loaded { .. } | Event::Predicted { .. } | Event::Calibrated { .. } => {}
         }
         ControlFlow::Continue(())
     })?;
     progress.finish();
     if let Some(trained) = trained {
-        trained.model.save(&run.model())?;
+        let calibrated = match &architecture {
+            AnyArchitecture::Set(set) if set.is_calibrated() => calibrate(trained.model, card, &data)?,
+            _ => trained.model,
+        };
+        calibrated.save(&run.model())?;
         note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
     }
     Ok(())
 }
 
-/// The stored images that the network learns from; `None` where they are made as they are due.
-fn train_shards(run: &RunFolder, campaign: &Campaign) -> Result<Option<Vec<(Shard, ImageReader)>>> {
-    match run.card().training.images {
-        TrainingImages::Stored => campaign.open_shards(Split::Train).map(Some),
-        TrainingImages::Live => Ok(None),
+/// The scores that a network learns, if it learns any.
+fn scores(card: &GeneratorCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>> {
+    let references = match architecture {
+        AnyArchitecture::Set(set) if !set.references.is_empty() => &set.references,
+        _ => return Ok(None),
+    };
+    let (decay, line_shape) = (card.decay(&card.shifts()?)?, card.line_shape()?);
+    let windows = sampling::windows(card)?.of(&decay, line_shape)?;
+    let c9 = WilsonDirection::real(WilsonCoefficient::C9);
+    Ok(Some(EventScores::new(&decay, line_shape, &windows, c9, references)?))
+}
+
+fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
+    let images = LiveImages::calibration(data, card.training.calibration_images)?;
+    let progress = Progress::new("calibrate", images.len() as u64, "images");
+    let seen = AtomicUsize::new(0);
+    let model = model.calibrated(&images, &|event: Event| {
+        if let Event::Calibrated { done, .. } = event {
+            progress.advance((done - seen.swap(done, Ordering::Relaxed)) as u64, "");
+        }
+        ControlFlow::Continue(())
+    })?;
+    progress.finish();
+    Ok(model)
+}
+
+/// The splits whose images a training needs on disk. Networks over events or cells take what the generator makes.
+pub fn stored_splits(card: &RunCard) -> &'static [Split] {
+    match (card.network.any_architecture(), card.training.images) {
+        (AnyArchitecture::Set(_), _) => &[],
+        (AnyArchitecture::Residual(_), TrainingImages::Stored) => &[Split::Train, Split::Validation],
+        (AnyArchitecture::Residual(_), TrainingImages::Live) => &[Split::Validation],
     }
 }
 
-/// The splits whose images a training needs on disk.
-pub fn stored_splits(run: &RunFolder) -> &'static [Split] {
-    match run.card().training.images {
-        TrainingImages::Stored => &[Split::Train, Split::Validation],
-        TrainingImages::Live => &[Split::Validation],
+/// The splits whose images an evaluation needs on disk.
+pub fn tested_splits(card: &RunCard) -> &'static [Split] {
+    match card.network.any_architecture() {
+        AnyArchitecture::Set(_) => &[],
+        AnyArchitecture::Residual(_) => &[Split::Test],
     }
 }

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use crate::EventBatch;
 use crate::PipelineError;
 
+use cells::{BLOCK, locate};
 pub use compact::CompactImage;
 pub(crate) use compact::bitmap_bytes;
 pub use voxeliser::Voxeliser;
@@ -91,6 +92,25 @@ impl<'a> EventSlices<'a> {
         });
         bad.unwrap_or_else(|| PipelineError::out_of_range("events", "out of range", "values in range"))
     }
+}
+
+/// The cell of each event in an image of `bins`^3, as its index `(l * bins + k) * bins + c`.
+///
+/// # Errors
+/// When an event lies outside the axes, or the columns differ in length.
+pub fn cells(events: EventSlices, bins: usize) -> Result<Vec<u32>, PipelineError> {
+    check_bins(bins)?;
+    events.check_lengths()?;
+    let mut all = Vec::with_capacity(events.len());
+    let mut cells = [0_u32; BLOCK];
+    for start in (0..events.len()).step_by(BLOCK) {
+        let block = events.part(start, BLOCK.min(events.len() - start));
+        if !locate(block, bins as u32, &mut cells) {
+            return Err(events.out_of_range(0));
+        }
+        all.extend_from_slice(&cells[..block.len()]);
+    }
+    Ok(all)
 }
 
 /// Bins the events of many images in parallel: image `i` has events `i * events_per_image` and on. What is left

@@ -3,6 +3,7 @@
 mod dataset;
 mod generator;
 mod network;
+mod set;
 pub(crate) mod strict;
 mod training;
 
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
 pub use generator::{GeneratorCard, Q2Range};
-pub use network::{Architecture, Channel, NetworkCard, Preset};
+pub use network::{AnyArchitecture, Architecture, Channel, NetworkCard, Preset};
+pub use set::{Elements, SetArchitecture, Supervision};
 pub use training::{FiguresCard, Loss, Optimiser, Prior, Schedule, TrainingCard, TrainingImages};
 
 use crate::error::{Invalid, SchemaError};
@@ -119,7 +121,23 @@ impl RunCard {
         self.data().validate()?;
         self.network.validate(self.images.bins)?;
         self.training.validate()?;
+        self.check_supervision()?;
         self.figures.validate()
+    }
+
+    /// What a network over elements needs of the training.
+    fn check_supervision(&self) -> Result<(), Invalid> {
+        let AnyArchitecture::Set(set) = self.network.any_architecture() else { return Ok(()) };
+        if set.is_calibrated() {
+            let (loss, outputs) = (self.training.loss, self.training.loss.outputs());
+            Invalid::unless(
+                outputs == 1,
+                "training.loss",
+                loss.name(),
+                "mae, mse or huber where single elements are learned",
+            )?;
+        }
+        Ok(())
     }
 
     /// The card as TOML, every default written out.

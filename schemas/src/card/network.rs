@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::set::{Elements, SetArchitecture, Supervision};
 use crate::error::Invalid;
 
 /// The network as a user writes it: a preset, and fields that replace the preset's.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkCard {
-    /// `resnet34` (the paper's), `resnet18` or `resnet10`.
+    /// Over images: `resnet34` (the paper's), `resnet18` or `resnet10`; over events or cells: `set`, `score` or `event`.
     pub preset: Preset,
     /// Input channels (paper: mean q2 alone).
     pub channels: Option<Vec<Channel>>,
@@ -37,6 +38,16 @@ pub struct NetworkCard {
     pub dense: Option<usize>,
     /// Dropout probability after the dense layer.
     pub dropout: Option<f64>,
+    /// `set`, `score`, `event`: `events`, or the occupied `cells` of the image.
+    pub elements: Option<Elements>,
+    /// `set`, `score`, `event`: neurons of the layers that each element passes.
+    pub layers: Option<Vec<usize>>,
+    /// `set`: numbers that each element brings to the mean.
+    pub pooled: Option<usize>,
+    /// `score`: delta C9 that scores are taken at.
+    pub references: Option<Vec<f64>>,
+    /// `set`, `score`, `event`: elements of an image that are learned from in one step; 0 for all.
+    pub sample: Option<usize>,
 }
 
 /// A named set of layers.
@@ -50,6 +61,36 @@ pub enum Preset {
     Resnet18,
     /// Stages of 1, 1, 1, 1 blocks with 16, 32, 64, 128 filters, for a CPU.
     Resnet10,
+    /// Deep Sets (Zaheer et al., arXiv:1703.06114): layers for each element, a mean over the set, a dense head.
+    Set,
+    /// The same layers learn each element's exact score; its mean over the set is calibrated to delta C9.
+    Score,
+    /// The same layers learn delta C9 from single events, which the voxel study reports as failing; calibrated too.
+    Event,
+}
+
+impl Preset {
+    /// The name used in cards and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resnet34 => "resnet34",
+            Self::Resnet18 => "resnet18",
+            Self::Resnet10 => "resnet10",
+            Self::Set => "set",
+            Self::Score => "score",
+            Self::Event => "event",
+        }
+    }
+
+    /// What a network over sets learns; `None` for those over images.
+    pub const fn supervision(self) -> Option<Supervision> {
+        match self {
+            Self::Resnet34 | Self::Resnet18 | Self::Resnet10 => None,
+            Self::Set => Some(Supervision::Set),
+            Self::Score => Some(Supervision::Score),
+            Self::Event => Some(Supervision::Event),
+        }
+    }
 }
 
 /// What a cell of the image brings to the input of the network.
@@ -79,7 +120,29 @@ impl Channel {
     }
 }
 
-/// The network with every number filled in; saved beside the weights.
+/// A network of any kind with every number filled in; saved beside the weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AnyArchitecture {
+    /// Over images.
+    Residual(Architecture),
+    /// Over sets.
+    Set(SetArchitecture),
+}
+
+impl From<Architecture> for AnyArchitecture {
+    fn from(architecture: Architecture) -> Self {
+        Self::Residual(architecture)
+    }
+}
+
+impl From<SetArchitecture> for AnyArchitecture {
+    fn from(architecture: SetArchitecture) -> Self {
+        Self::Set(architecture)
+    }
+}
+
+/// The residual network with every number filled in; saved beside the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
@@ -126,11 +189,19 @@ impl Architecture {
 
 impl NetworkCard {
     /// The preset with the given fields replaced.
+    pub fn any_architecture(&self) -> AnyArchitecture {
+        match self.preset.supervision() {
+            None => self.architecture().into(),
+            Some(supervision) => SetArchitecture::of(self, supervision).into(),
+        }
+    }
+
+    /// The residual network of a preset, with the given fields replaced; `resnet34` where the preset is none of those.
     pub fn architecture(&self) -> Architecture {
         let (blocks, filters): (&[usize], &[usize]) = match self.preset {
-            Preset::Resnet34 => (&[3, 4, 6, 3], &[64, 128, 256, 512]),
             Preset::Resnet18 => (&[2, 2, 2, 2], &[64, 128, 256, 512]),
             Preset::Resnet10 => (&[1, 1, 1, 1], &[16, 32, 64, 128]),
+            _ => (&[3, 4, 6, 3], &[64, 128, 256, 512]),
         };
         let filters = self.filters.clone().unwrap_or_else(|| filters.to_vec());
         Architecture {
@@ -150,8 +221,52 @@ impl NetworkCard {
         }
     }
 
+    /// Refuses fields that the preset does not know.
+    fn validate_fields(&self) -> Result<(), Invalid> {
+        let set = self.preset.supervision();
+        let images = [
+            ("network.channels", self.channels.is_some()),
+            ("network.downsample", self.downsample.is_some()),
+            ("network.q2_scale", self.q2_scale.is_some()),
+            ("network.q2_bands", self.q2_bands.is_some()),
+            ("network.stem_filters", self.stem_filters.is_some()),
+            ("network.stem_kernel", self.stem_kernel.is_some()),
+            ("network.stem_stride", self.stem_stride.is_some()),
+            ("network.pool_kernel", self.pool_kernel.is_some()),
+            ("network.pool_stride", self.pool_stride.is_some()),
+            ("network.blocks", self.blocks.is_some()),
+            ("network.filters", self.filters.is_some()),
+            ("network.dropout", self.dropout.is_some()),
+        ];
+        let sets = [
+            ("network.elements", self.elements.is_some()),
+            ("network.layers", self.layers.is_some()),
+            ("network.sample", self.sample.is_some()),
+        ];
+        let rows = images.into_iter().map(|(f, given)| (f, given, set.is_none(), "resnet34, resnet18, resnet10"));
+        let rows = rows.chain(sets.map(|(f, given)| (f, given, set.is_some(), "set, score, event"))).chain([
+            ("network.pooled", self.pooled.is_some(), set == Some(Supervision::Set), "set"),
+            ("network.references", self.references.is_some(), set == Some(Supervision::Score), "score"),
+            (
+                "network.dense",
+                self.dense.is_some(),
+                matches!(set, None | Some(Supervision::Set)),
+                "resnet34, resnet18, resnet10, set",
+            ),
+        ]);
+        for (field, given, known, presets) in rows {
+            let got = format!("a value with preset `{}`", self.preset.name());
+            Invalid::unless(!given || known, field, got, format!("with the presets {presets}"))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn validate(&self, bins: usize) -> Result<(), Invalid> {
-        let a = self.architecture();
+        self.validate_fields()?;
+        let a = match self.any_architecture() {
+            AnyArchitecture::Set(set) => return set.validate(),
+            AnyArchitecture::Residual(a) => a,
+        };
         let unique = a.channels.iter().enumerate().all(|(i, c)| !a.channels[..i].contains(c));
         Invalid::unless(
             !a.channels.is_empty() && unique,

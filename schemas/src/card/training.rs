@@ -26,6 +26,10 @@ pub struct TrainingCard {
     pub early_stopping: usize,
     /// Loss (paper: mean absolute error).
     pub loss: Loss,
+    /// `huber`: where it goes straight on, in units of the target's deviation if `standardise_target`.
+    pub huber_delta: f64,
+    /// `score`, `event`: images at each of 33 values of delta C9 from which the mean over a set is calibrated.
+    pub calibration_images: usize,
     /// Optimiser (paper: stochastic gradient descent).
     pub optimiser: Optimiser,
     /// Momentum of `sgd` (the paper states none).
@@ -66,6 +70,8 @@ impl Default for TrainingCard {
             epochs: 100,
             early_stopping: 20,
             loss: Loss::Mae,
+            huber_delta: 1.0,
+            calibration_images: 100,
             optimiser: Optimiser::Sgd,
             momentum: 0.9,
             weight_decay: 0.0,
@@ -110,6 +116,34 @@ pub enum Loss {
     Mae,
     /// (prediction - truth)^2.
     Mse,
+    /// (prediction - truth)^2 / 2 up to a distance of `huber_delta`, and straight on from there.
+    Huber,
+    /// -ln of a Gaussian whose mean and width the network both predicts.
+    Gaussian,
+    /// Of the 15.87 %, 50 % and 84.13 % quantiles, which the network predicts.
+    Quantile,
+}
+
+impl Loss {
+    /// Numbers that the network puts out for it: a value, value and ln width, three quantiles.
+    pub const fn outputs(self) -> usize {
+        match self {
+            Self::Mae | Self::Mse | Self::Huber => 1,
+            Self::Gaussian => 2,
+            Self::Quantile => 3,
+        }
+    }
+
+    /// The name used in cards.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mae => "mae",
+            Self::Mse => "mse",
+            Self::Huber => "huber",
+            Self::Gaussian => "gaussian",
+            Self::Quantile => "quantile",
+        }
+    }
 }
 
 /// How weights follow gradients.
@@ -118,6 +152,8 @@ pub enum Loss {
 pub enum Optimiser {
     /// Stochastic gradient descent with momentum.
     Sgd,
+    /// Adam; its weight decay is part of the gradient.
+    Adam,
     /// Adam with decoupled weight decay.
     AdamW,
 }
@@ -132,6 +168,10 @@ pub enum Schedule {
     Step,
     /// Half a cosine from `learning_rate` to 0 over `epochs`.
     Cosine,
+    /// One cycle: half a cosine from a 25th of `learning_rate` up to it in the first three tenths of `epochs`, then one down
+    /// to 0 (Smith, arXiv:1708.07120).
+    #[serde(rename = "one_cycle")]
+    OneCycle,
 }
 
 impl TrainingCard {
@@ -142,6 +182,7 @@ impl TrainingCard {
             ("training.early_stopping", self.early_stopping, 1, 1_000_000),
             ("training.step_epochs", self.step_epochs, 1, 1_000_000),
             ("training.checkpoint_batches", self.checkpoint_batches, 0, 1_000_000_000),
+            ("training.calibration_images", self.calibration_images, 20, 1_000_000),
         ] {
             Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))?;
         }
@@ -178,6 +219,7 @@ impl TrainingCard {
             self.learning_rate,
             "a positive number",
         )?;
+        Invalid::unless(positive(self.huber_delta), "training.huber_delta", self.huber_delta, "a positive number")?;
         Invalid::unless(
             self.step_factor.is_finite() && self.step_factor >= 1.0,
             "training.step_factor",
