@@ -327,8 +327,9 @@ impl ScoresAt {
     /// The scores of an event, in the order of the shifts.
     pub fn of(&self, event: &DecayVariables) -> impl Iterator<Item = f64> + '_ {
         let (parabola, total) = (self.density.parabola(event), self.density.total(self.density.mass(event)));
-        let score =
-            move |(d, slope): &(f64, f64)| parabola.log_derivative_at(*d) - total.log_derivative_at(*d) - slope;
+        let score = move |(d, slope): &(f64, f64)| {
+            parabola.log_derivative_at(*d) - total.log_derivative_at(*d) - slope
+        };
         self.shifts.iter().map(score)
     }
 }

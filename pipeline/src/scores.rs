@@ -161,9 +161,7 @@ fn by_event<const N: usize>(
     (0..events.len())
         .into_par_iter()
         .with_min_len(1024)
-        .map(|i| {
-            of(i).ok_or_else(|| outside(events, i, first_row + i as u64))
-        })
+        .map(|i| of(i).ok_or_else(|| outside(events, i, first_row + i as u64)))
         .collect()
 }
 

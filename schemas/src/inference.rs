@@ -1,4 +1,4 @@
-//! What `bound`, `fit` and `moments` print with `--json`.
+//! What `bound`, `fit`, `moments` and `infer` print with `--json`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,4 +98,25 @@ pub struct MomentsBin {
     pub events: usize,
     /// Name, value and standard deviation: F_L, A_FB and the S_i.
     pub observables: Vec<(String, f64, f64)>,
+}
+
+/// `humboldt infer --json`: delta C9 of a sample of events, by a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Inferred {
+    /// The value.
+    pub delta_c9: f64,
+    /// How far its interval of 68 % reaches down; absent where the network does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minus: Option<f64>,
+    /// How far it reaches up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plus: Option<f64>,
+    /// Probability that events of this delta C9 look no more like it than these do; absent where the network does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+    /// Number of events.
+    pub events: usize,
+    /// What makes the answer doubtful, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }

@@ -1,13 +1,15 @@
 //! `humboldt evaluate`: test ensembles through the network of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use humboldt_schemas::results::Summary;
 
 use super::arguments::DeviceArgument;
+use super::model::{card_of, open_model};
 use crate::campaign::Task;
+use crate::run::evaluation::Evaluation;
 use crate::run::{RunFolder, evaluation, training};
 
 use crate::progress::outln;
@@ -16,7 +18,14 @@ use crate::progress::outln;
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArguments {
     /// Folder of a trained run
-    run: PathBuf,
+    #[arg(required_unless_present = "model")]
+    run: Option<PathBuf>,
+    /// A network without its run: `builtin`, which comes with the program, or a folder; on fresh images of its card's values
+    #[arg(long, value_name = "MODEL", conflicts_with = "run")]
+    model: Option<PathBuf>,
+    /// With --model: images of each value
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "model", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    images: u32,
     /// Print the ensembles as JSON
     #[arg(long)]
     json: bool,
@@ -26,10 +35,7 @@ pub(super) struct EvaluateArguments {
 
 impl EvaluateArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = RunFolder::open(&self.run)?;
-        let compute = self.device.open()?;
-        run.campaign()?.make(training::tested_splits(run.card()), Task::ALL)?;
-        let evaluation = evaluation::evaluate(&run, &compute)?;
+        let evaluation = self.evaluate()?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);
             return Ok(());
@@ -57,6 +63,21 @@ impl EvaluateArguments {
         }
         print_summary(&evaluation.summary);
         Ok(())
+    }
+}
+
+impl EvaluateArguments {
+    fn evaluate(&self) -> Result<Evaluation> {
+        let compute = self.device.open()?;
+        if let Some(model) = &self.model {
+            let model = open_model(model, &compute)?;
+            let mut card = card_of(&model)?;
+            card.dataset.test_each(self.images as usize);
+            return evaluation::of_model(&model, &card);
+        }
+        let run = RunFolder::open(self.run.as_deref().unwrap_or(Path::new(".")))?;
+        run.campaign()?.make(training::tested_splits(run.card()), Task::ALL)?;
+        evaluation::evaluate(&run, &compute)
     }
 }
 

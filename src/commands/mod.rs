@@ -9,6 +9,8 @@ mod export;
 mod fit;
 mod generate;
 mod global;
+mod infer;
+mod model;
 mod moments;
 mod observe;
 mod plot;
@@ -58,6 +60,7 @@ enum Command {
     Observe(observe::ObserveArguments),
     Global(global::GlobalArguments),
     Fit(fit::FitArguments),
+    Infer(infer::InferArguments),
     Moments(moments::MomentsArguments),
     Bound(bound::BoundArguments),
     Schema(schema::SchemaArguments),
@@ -105,6 +108,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Observe(arguments) => arguments.run(),
         Command::Global(arguments) => arguments.run(),
         Command::Fit(arguments) => arguments.run(),
+        Command::Infer(arguments) => arguments.run(),
         Command::Moments(arguments) => arguments.run(),
         Command::Bound(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),

@@ -150,9 +150,8 @@ impl Calibration {
 
     fn scaled_deviance(&self, t: &DVector<f64>, x: f64, more: f64) -> f64 {
         let difference = t - self.expectation(x);
-        self.cholesky(x).map_or(f64::INFINITY, |c| {
-            more * difference.dot(&c.solve(&difference)) + c.ln_determinant()
-        })
+        self.cholesky(x)
+            .map_or(f64::INFINITY, |c| more * difference.dot(&c.solve(&difference)) + c.ln_determinant())
     }
 }
 

@@ -22,7 +22,7 @@ const IMAGES_FOR_SPREAD: usize = 256;
 
 /// How images become sets; the same numbers for training and for prediction.
 #[derive(Debug, Clone)]
-pub struct ElementInput {
+pub(super) struct ElementInput {
     architecture: SetArchitecture,
     bins: usize,
     /// Events of an image.
@@ -33,19 +33,19 @@ pub struct ElementInput {
 
 /// All elements of one set.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Set {
+pub(super) struct Set {
     /// What describes each element.
     ///
     /// # Shapes
     /// [element, feature]
-    pub features: Vec<f32>,
+    pub(super) features: Vec<f32>,
     /// Number of elements.
-    pub len: usize,
+    pub(super) len: usize,
 }
 
 impl ElementInput {
     /// For images of `events` events and `bins` cells an axis. `spread` is taken out of each score.
-    pub fn new(architecture: &SetArchitecture, bins: usize, events: usize, spread: &[Spread]) -> Self {
+    pub(super) fn new(architecture: &SetArchitecture, bins: usize, events: usize, spread: &[Spread]) -> Self {
         Self { architecture: architecture.clone(), bins, events, scores: None, spread: spread.to_vec() }
     }
 
@@ -54,7 +54,11 @@ impl ElementInput {
     ///
     /// # Errors
     /// When an image cannot be read.
-    pub fn learning(mut self, scores: Option<EventScores>, source: &dyn ImageSource) -> Result<Self, LearnError> {
+    pub(super) fn learning(
+        mut self,
+        scores: Option<EventScores>,
+        source: &dyn ImageSource,
+    ) -> Result<Self, LearnError> {
         self.scores = scores;
         if self.architecture.supervision == Supervision::Score && self.spread.is_empty() {
             self.spread = self.measured(source)?;
@@ -90,27 +94,22 @@ impl ElementInput {
     }
 
     /// What was taken out of each score; empty where none are learned.
-    pub fn spread(&self) -> &[Spread] {
+    pub(super) fn spread(&self) -> &[Spread] {
         &self.spread
     }
 
-    /// Cells of an axis of the image.
-    pub const fn bins(&self) -> usize {
-        self.bins
-    }
-
     /// The layers.
-    pub const fn architecture(&self) -> &SetArchitecture {
+    pub(super) const fn architecture(&self) -> &SetArchitecture {
         &self.architecture
     }
 
     /// Events of an image.
-    pub const fn events(&self) -> usize {
+    pub(super) const fn events(&self) -> usize {
         self.events
     }
 
     /// Elements that a set has room for in training.
-    pub fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         let most = match self.architecture.elements {
             Elements::Events => self.events,
             Elements::Cells => self.events.min(self.bins.pow(3)),
@@ -119,7 +118,7 @@ impl ElementInput {
     }
 
     /// Numbers that one image leaves: features, targets, weights.
-    pub fn sizes(&self) -> [usize; 3] {
+    pub(super) fn sizes(&self) -> [usize; 3] {
         let n = self.length();
         let targets = if self.architecture.is_calibrated() { n * self.architecture.pooled } else { 1 };
         [n * FEATURES, targets, n]
@@ -132,7 +131,7 @@ impl ElementInput {
     ///
     /// # Errors
     /// When the image cannot be read.
-    pub fn sample(
+    pub(super) fn sample(
         &self,
         source: &dyn ImageSource,
         index: usize,
@@ -166,7 +165,7 @@ impl ElementInput {
     ///
     /// # Errors
     /// When the image cannot be read.
-    pub fn whole(&self, source: &dyn ImageSource, index: usize) -> Result<Set, LearnError> {
+    pub(super) fn whole(&self, source: &dyn ImageSource, index: usize) -> Result<Set, LearnError> {
         match self.architecture.elements {
             Elements::Events => {
                 let mut events = EventBatch::default();

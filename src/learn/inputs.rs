@@ -19,7 +19,7 @@ const QUEUE: usize = 2;
 
 /// How an image becomes what a network takes.
 #[derive(Debug, Clone)]
-pub enum Input {
+pub(super) enum Input {
     /// Channels of an image.
     Voxels(InputTransform),
     /// Elements of a set.
@@ -28,15 +28,21 @@ pub enum Input {
 
 impl Input {
     /// The input of a network.
-    pub fn new(info: &ModelInfo) -> Self {
+    pub(super) fn new(info: &ModelInfo) -> Self {
         match &info.architecture {
             AnyArchitecture::Residual(a) => Self::Voxels(InputTransform::new(a, info.bins, &info.input)),
-            AnyArchitecture::Set(a) => Self::Elements(ElementInput::new(a, info.bins, info.events, &info.scores)),
+            AnyArchitecture::Set(a) => {
+                Self::Elements(ElementInput::new(a, info.bins, info.events, &info.scores))
+            }
         }
     }
 
     /// The same with the scores that are learned.
-    pub(super) fn learning(self, scores: Option<EventScores>, source: &dyn ImageSource) -> Result<Self, LearnError> {
+    pub(super) fn learning(
+        self,
+        scores: Option<EventScores>,
+        source: &dyn ImageSource,
+    ) -> Result<Self, LearnError> {
         match self {
             Self::Elements(elements) => elements.learning(scores, source).map(Self::Elements),
             voxels @ Self::Voxels(_) => Ok(voxels),
@@ -82,7 +88,12 @@ impl Batch {
             let size = data.len() / n;
             data[images.start * size..images.end * size].to_vec()
         };
-        Self { inputs: of(&self.inputs), targets: of(&self.targets), weights: of(&self.weights), images: images.len() }
+        Self {
+            inputs: of(&self.inputs),
+            targets: of(&self.targets),
+            weights: of(&self.weights),
+            images: images.len(),
+        }
     }
 
     /// Numbers that the loss is a mean over.
@@ -150,11 +161,8 @@ impl<'a> Inputs<'a> {
         let mut batch = Batch::zeros(indices.len(), sizes);
         let Batch { inputs, targets, weights, .. } = &mut batch;
         match self.input {
-            Input::Voxels(transform) => inputs
-                .par_chunks_exact_mut(sizes[0])
-                .zip(targets)
-                .zip(indices)
-                .try_for_each_init(
+            Input::Voxels(transform) => {
+                inputs.par_chunks_exact_mut(sizes[0]).zip(targets).zip(indices).try_for_each_init(
                     || vec![0.0; transform.bins().pow(3)],
                     |image, ((input, target), &index)| {
                         self.source.read(index, image)?;
@@ -162,7 +170,8 @@ impl<'a> Inputs<'a> {
                         *target = self.target.scaled(self.source.label(index)) as f32;
                         Ok::<_, LearnError>(())
                     },
-                )?,
+                )?
+            }
             Input::Elements(elements) => inputs
                 .par_chunks_exact_mut(sizes[0])
                 .zip(targets.par_chunks_exact_mut(sizes[1]))

@@ -47,11 +47,9 @@ pub(super) fn loss_of(loss: Loss, delta: f64, output: &[f64], truth: f64) -> f64
             near * (error.abs() - 0.5 * near)
         }
         Loss::Gaussian => 0.5 * (error / output[1].exp()).powi(2) + output[1],
-        Loss::Quantile => output
-            .iter()
-            .zip(QUANTILES)
-            .map(|(x, q)| q * (truth - x) + (x - truth).max(0.0))
-            .sum(),
+        Loss::Quantile => {
+            output.iter().zip(QUANTILES).map(|(x, q)| q * (truth - x) + (x - truth).max(0.0)).sum()
+        }
     }
 }
 
@@ -62,7 +60,9 @@ pub(super) fn meaning(loss: Loss, output: &[f64]) -> (f64, Option<(f64, f64)>) {
         Loss::Mae | Loss::Mse | Loss::Huber => (output[0], None),
         Loss::Gaussian => (output[0], Some((output[1].exp(), output[1].exp()))),
         // Quantiles may cross where little was learned.
-        Loss::Quantile => (output[1], Some(((output[1] - output[0]).max(0.0), (output[2] - output[1]).max(0.0)))),
+        Loss::Quantile => {
+            (output[1], Some(((output[1] - output[0]).max(0.0), (output[2] - output[1]).max(0.0))))
+        }
     }
 }
 
@@ -82,8 +82,9 @@ mod tests {
     #[test]
     fn tensors_and_numbers_agree() {
         for loss in ALL {
-            let rows: Vec<Vec<f64>> =
-                (0..7).map(|i| (0..loss.outputs()).map(|j| f64::from(i * 3 + j as i32).sin()).collect()).collect();
+            let rows: Vec<Vec<f64>> = (0..7)
+                .map(|i| (0..loss.outputs()).map(|j| f64::from(i * 3 + j as i32).sin()).collect())
+                .collect();
             let truths: Vec<f64> = (0..7).map(|i| (f64::from(i) * 1.7).cos() * 2.0).collect();
             let truth: Vec<Vec<f64>> = truths.iter().map(|x| vec![*x]).collect();
             let got = losses(loss, 0.7, tensor(&rows), tensor(&truth));
@@ -101,8 +102,11 @@ mod tests {
         let truths: Vec<f64> = (0..2000)
             .map(|i| statrs::distribution::ContinuousCDF::inverse_cdf(&normal, (f64::from(i) + 0.5) / 2000.0))
             .collect();
-        let mean = |loss, output: &[f64]| truths.iter().map(|t| loss_of(loss, 1.0, output, *t)).sum::<f64>() / 2000.0;
-        for (loss, best) in [(Loss::Gaussian, vec![0.3, 0.2_f64.ln()]), (Loss::Quantile, vec![0.1, 0.3, 0.5])] {
+        let mean = |loss, output: &[f64]| {
+            truths.iter().map(|t| loss_of(loss, 1.0, output, *t)).sum::<f64>() / 2000.0
+        };
+        for (loss, best) in [(Loss::Gaussian, vec![0.3, 0.2_f64.ln()]), (Loss::Quantile, vec![0.1, 0.3, 0.5])]
+        {
             let least = mean(loss, &best);
             for i in 0..best.len() {
                 for step in [-0.05, 0.05] {

@@ -5,16 +5,16 @@ use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
 use humboldt_pipeline::store::write_atomically;
 use humboldt_schemas::card::{AnyArchitecture, Loss};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::device::Compute;
 use super::error::{LearnError, one_line};
-use super::calibration::Calibration;
 use super::input::Spread;
 use super::inputs::Input;
 use super::network::Network;
@@ -135,6 +135,20 @@ impl Model {
         save_json(&self.info, &folder.join(NETWORK_FILE))
     }
 
+    /// The network that comes with the program: scores of events, model `npr`, q2 in [0.1, 19.2] GeV^2 (cards/score.toml).
+    ///
+    /// # Errors
+    /// Never, unless the program was built from damaged files.
+    pub fn builtin(compute: &Compute) -> Result<Self, LearnError> {
+        let path = Path::new("builtin");
+        let info = serde_json::from_str(include_str!("builtin/network.json"))
+            .map_err(|e| LearnError::corrupt(path, e.to_string()))?;
+        let weights = include_bytes!("builtin/weights.safetensors");
+        let store = SafetensorsStore::from_bytes(Some(weights.to_vec()));
+        let network = network_from(&info, store, path, compute.device())?;
+        Ok(Self::new(&network, info, compute))
+    }
+
     /// Reads a network that [`Model::save`] wrote.
     ///
     /// # Errors
@@ -168,11 +182,22 @@ pub(super) fn load_info(folder: &Path) -> Result<ModelInfo, LearnError> {
 }
 
 pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> Result<Network, LearnError> {
+    let path = folder.join(WEIGHTS_FILE);
+    fs::File::open(&path).map_err(LearnError::io(&path))?;
+    network_from(info, SafetensorsStore::from_file(&path), &path, device)
+}
+
+/// A network with the weights of a store; `path` is its name in errors.
+fn network_from(
+    info: &ModelInfo,
+    store: SafetensorsStore,
+    path: &Path,
+    device: &Device,
+) -> Result<Network, LearnError> {
     let mut network = Network::init(&info.architecture, info.loss.outputs(), 0, device);
-    let weights = folder.join(WEIGHTS_FILE);
     match &mut network {
-        Network::Residual(network) => load_module(network, &weights)?,
-        Network::Set(network) => load_module(network, &weights)?,
+        Network::Residual(network) => fill(network, store, path)?,
+        Network::Set(network) => fill(network, store, path)?,
     }
     Ok(network)
 }
@@ -190,7 +215,15 @@ pub(super) fn save_module<M: Module>(module: &M, path: &Path) -> Result<(), Lear
 /// Reads all tensors of a module from a `SafeTensors` file; none may be missing, too many, or of another shape.
 pub(super) fn load_module<M: Module>(module: &mut M, path: &Path) -> Result<(), LearnError> {
     fs::File::open(path).map_err(LearnError::io(path))?;
-    let mut store = SafetensorsStore::from_file(path);
+    fill(module, SafetensorsStore::from_file(path), path)
+}
+
+/// Reads all tensors of a module from a store; `path` is its name in errors.
+pub(super) fn fill<M: Module, S: ModuleStore>(
+    module: &mut M,
+    mut store: S,
+    path: &Path,
+) -> Result<(), LearnError> {
     let result = module.load_from(&mut store);
     let wrong = |what: String| LearnError::corrupt(path, format!("not the weights of this network: {what}"));
     let applied = result.map_err(|e| wrong(one_line(&e.to_string())))?;

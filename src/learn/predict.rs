@@ -57,7 +57,8 @@ impl Model {
         }
         let mut estimates = Vec::with_capacity(total);
         let told = |estimates: &[Estimate]| {
-            progress.report(Event::Predicted { done: estimates.len(), total }).is_break() && estimates.len() < total
+            progress.report(Event::Predicted { done: estimates.len(), total }).is_break()
+                && estimates.len() < total
         };
         if let Input::Elements(elements) = &self.input {
             let all: Vec<usize> = (0..total).collect();
@@ -97,9 +98,8 @@ impl Model {
     fn meaning(&self, output: &[f64]) -> Estimate {
         let target = self.info().target;
         let (value, interval) = meaning(self.info().loss, output);
-        let (minus, plus) = interval.map_or((None, None), |(minus, plus)| {
-            (Some(minus * target.scale), Some(plus * target.scale))
-        });
+        let (minus, plus) = interval
+            .map_or((None, None), |(minus, plus)| (Some(minus * target.scale), Some(plus * target.scale)));
         Estimate { delta_c9: target.restored(value), minus, plus, p_value: None }
     }
 
@@ -177,10 +177,8 @@ impl Model {
         let outputs = self.on_device(|| {
             let device = self.compute.device();
             let mean: Vec<f32> = means.iter().flat_map(|(t, _)| t).map(|x| *x as f32).collect();
-            let size: Vec<f32> = means
-                .iter()
-                .map(|(_, n)| ((*n).max(1) as f64 / input.events() as f64).ln() as f32)
-                .collect();
+            let size: Vec<f32> =
+                means.iter().map(|(_, n)| ((*n).max(1) as f64 / input.events() as f64).ln() as f32).collect();
             let mean = Tensor::from_data(TensorData::new(mean, [means.len(), pooled]), device);
             let size = Tensor::from_data(TensorData::new(size, [means.len(), 1]), device);
             network.of_means(mean, size).into_data().iter::<f64>().collect::<Vec<f64>>()
@@ -218,11 +216,7 @@ impl Model {
         };
         let all = sets.into_iter().map(|set| (network.clone(), set)).collect();
         self.on_device(|| {
-            if self.compute.is_cpu() {
-                parallel::map(all, mean)
-            } else {
-                all.into_iter().map(mean).collect()
-            }
+            if self.compute.is_cpu() { parallel::map(all, mean) } else { all.into_iter().map(mean).collect() }
         })
     }
 

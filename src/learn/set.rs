@@ -98,7 +98,12 @@ mod tests {
     use super::*;
 
     fn network() -> SetNetwork {
-        let card = NetworkCard { preset: Preset::Set, layers: Some(vec![8, 8]), pooled: Some(3), ..NetworkCard::default() };
+        let card = NetworkCard {
+            preset: Preset::Set,
+            layers: Some(vec![8, 8]),
+            pooled: Some(3),
+            ..NetworkCard::default()
+        };
         let AnyArchitecture::Set(set) = card.any_architecture() else { panic!("a set network") };
         SetNetwork::init(&set, 1, 3, &Device::flex())
     }

@@ -20,11 +20,11 @@ use super::loss::{loss_of, losses};
 use super::metrics;
 use super::model::{Model, ModelInfo, Target, VERSION};
 use super::network::Network;
-use super::resnet::BatchStatistics;
 use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
 use super::parallel;
 use super::predict::on_device;
 use super::progress::{Event, Progress};
+use super::resnet::BatchStatistics;
 use super::schedule::learning_rate;
 use super::source::{ImageSource, dropout_mask, shuffled};
 
@@ -120,8 +120,11 @@ impl Training<'_> {
                 // Loading is short; a wish to stop is heard again at the first batch.
                 let _ = progress.report(Event::Loaded { done: done.get(), total });
             };
-            let stored =
-                if live { None } else { Some(Inputs::new(self.train, &input, info.target, self.memory, &loaded)?) };
+            let stored = if live {
+                None
+            } else {
+                Some(Inputs::new(self.train, &input, info.target, self.memory, &loaded)?)
+            };
             let validation = Inputs::new(self.validation, &input, info.target, self.memory, &loaded)?;
             let start = (Instant::now(), state.steps);
             while !self.finished(&state) {
@@ -134,8 +137,7 @@ impl Training<'_> {
                     None => Some(Inputs::new(source, &input, info.target, 0, &|_| ())?),
                 };
                 let Some(train) = stored.as_ref().or(fresh.as_ref()) else { return Ok(None) };
-                let step =
-                    Epoch { training: self, number: epoch, model: &model, images, start, folder };
+                let step = Epoch { training: self, number: epoch, model: &model, images, start, folder };
                 let Some(loss) = step.run(train, &mut network, &mut optimiser, &mut state, progress)? else {
                     return Ok(None);
                 };
@@ -424,8 +426,7 @@ impl Epoch<'_> {
                 let all = weights.dims().iter().product::<usize>();
                 let padded = weights.clone().reshape([all, 1]);
                 let nominal = elements.events() as f64;
-                let output =
-                    network.forward(Tensor::from_inner(rows), Tensor::from_inner(weights), nominal);
+                let output = network.forward(Tensor::from_inner(rows), Tensor::from_inner(weights), nominal);
                 let learned = elements.architecture().is_calibrated();
                 let truth = matrix(truth, if learned { all } else { images });
                 (output, truth, learned.then_some(padded), Vec::new())

@@ -5,14 +5,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::{RunCard, Split};
 use humboldt_schemas::results::{EnsembleResult, Summary};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunFolder;
-use crate::campaign::CampaignImages;
 use crate::campaign::live::LiveImages;
+use crate::campaign::{CampaignImages, Shard};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::learn::{Compute, Event, ImageSource, Model, model};
 use crate::progress::Progress;
@@ -55,22 +56,47 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     let origin = Origin::of(run)?;
     let origin_file = run.results().join(ORIGIN);
     let card = run.card();
-    let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     // Every file is opened before anything is computed: a damaged one costs no work.
     let stored = super::training::tested_splits(card).contains(&Split::Test);
     let shards = if stored { run.campaign()?.open_shards(Split::Test)? } else { Vec::new() };
-    let data = card.data();
     if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
         return read(run);
     }
+    let predictions = predict(&model, card, stored.then_some(shards.as_slice()))?;
+    let evaluation = Evaluation::new(card, predictions)?;
+    let results = run.results();
+    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
+    report::write_predictions_parquet(&results.join(PREDICTIONS), &evaluation.predictions)?;
+    report::write_ensembles_csv(&results.join("ensembles.csv"), &evaluation.ensembles)?;
+    report::write_json(&results.join("ensembles.json"), &evaluation.ensembles)?;
+    report::write_json(&results.join("summary.json"), &evaluation.summary)?;
+    report::write_json(&origin_file, &origin)?;
+    Ok(evaluation)
+}
+
+/// Predicts fresh images of the values that a card tests, and keeps nothing.
+///
+/// # Errors
+/// When the images cannot be made, or the device fails.
+pub fn of_model(model: &Model, card: &RunCard) -> Result<Evaluation> {
+    Evaluation::new(card, predict(model, card, None)?)
+}
+
+/// Predictions of a card's test ensembles, from their shards or made anew.
+fn predict(
+    model: &Model,
+    card: &RunCard,
+    shards: Option<&[(Shard, ImageReader)]>,
+) -> Result<Vec<Predictions>> {
+    let data = card.data();
+    let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
     let progress = Progress::new("evaluate", total as u64, "images");
     let mut predictions = Vec::with_capacity(points.len());
     for point in &points {
-        let source: Box<dyn ImageSource> = if stored {
-            Box::new(CampaignImages::new(&shards).of(point.delta_c9))
-        } else {
-            Box::new(LiveImages::of_split(&data, Split::Test, Some(point.delta_c9))?)
+        let source: Box<dyn ImageSource> = match shards {
+            Some(shards) => Box::new(CampaignImages::new(shards).of(point.delta_c9)),
+            None => Box::new(LiveImages::of_split(&data, Split::Test, Some(point.delta_c9))?),
         };
         let count = source.len();
         let values = model.predict(source.as_ref(), &|event: Event| {
@@ -82,15 +108,7 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
         predictions.push(Predictions { delta_c9: point.delta_c9, values: values.unwrap_or_default() });
     }
     progress.finish();
-    let evaluation = Evaluation::new(card, predictions)?;
-    let results = run.results();
-    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
-    report::write_predictions_parquet(&results.join(PREDICTIONS), &evaluation.predictions)?;
-    report::write_ensembles_csv(&results.join("ensembles.csv"), &evaluation.ensembles)?;
-    report::write_json(&results.join("ensembles.json"), &evaluation.ensembles)?;
-    report::write_json(&results.join("summary.json"), &evaluation.summary)?;
-    report::write_json(&origin_file, &origin)?;
-    Ok(evaluation)
+    Ok(predictions)
 }
 
 /// Reads the results of an evaluated run.

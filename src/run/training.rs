@@ -1,7 +1,7 @@
 //! The second stage of a run: the network.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
@@ -10,8 +10,8 @@ use humboldt_schemas::card::{AnyArchitecture, DataCard, GeneratorCard, RunCard, 
 use humboldt_schemas::provenance::Provenance;
 
 use super::RunFolder;
-use crate::campaign::live::LiveImages;
 use crate::campaign::CampaignImages;
+use crate::campaign::live::LiveImages;
 use crate::learn::{Compute, Event, ImageSource, Model, Training};
 use crate::progress::{Progress, note};
 use crate::sampling;

@@ -197,6 +197,13 @@ impl DatasetCard {
         points
     }
 
+    /// Sets the number of test images of every value.
+    pub fn test_each(&mut self, images: usize) {
+        for group in &mut self.groups {
+            group.test = images;
+        }
+    }
+
     /// Number of images in a split.
     pub fn count(&self, split: Split) -> usize {
         // A card may say any number; it is refused only after it was counted.

@@ -243,7 +243,8 @@ impl NetworkCard {
             ("network.layers", self.layers.is_some()),
             ("network.sample", self.sample.is_some()),
         ];
-        let rows = images.into_iter().map(|(f, given)| (f, given, set.is_none(), "resnet34, resnet18, resnet10"));
+        let rows =
+            images.into_iter().map(|(f, given)| (f, given, set.is_none(), "resnet34, resnet18, resnet10"));
         let rows = rows.chain(sets.map(|(f, given)| (f, given, set.is_some(), "set, score, event"))).chain([
             ("network.pooled", self.pooled.is_some(), set == Some(Supervision::Set), "set"),
             ("network.references", self.references.is_some(), set == Some(Supervision::Score), "score"),

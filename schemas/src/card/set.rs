@@ -60,8 +60,7 @@ impl SetArchitecture {
 
     /// The set network of a card with every number filled in.
     pub(super) fn of(card: &NetworkCard, supervision: Supervision) -> Self {
-        let references =
-            card.references.clone().unwrap_or_else(|| vec![-2.0, -1.25, -0.5, 0.25, 1.0]);
+        let references = card.references.clone().unwrap_or_else(|| vec![-2.0, -1.25, -0.5, 0.25, 1.0]);
         let pooled = match supervision {
             Supervision::Set => card.pooled.unwrap_or(16),
             Supervision::Score => references.len(),
@@ -90,7 +89,8 @@ impl SetArchitecture {
         let ascending = self.references.windows(2).all(|w| w[0] < w[1]);
         let finite = self.references.iter().all(|x| x.is_finite() && x.abs() <= 100.0);
         Invalid::unless(
-            self.supervision != Supervision::Score || (ascending && finite && (1..=32).contains(&self.references.len())),
+            self.supervision != Supervision::Score
+                || (ascending && finite && (1..=32).contains(&self.references.len())),
             "network.references",
             format!("{:?}", self.references),
             "1 to 32 ascending numbers between -100 and 100",

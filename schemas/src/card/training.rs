@@ -219,7 +219,12 @@ impl TrainingCard {
             self.learning_rate,
             "a positive number",
         )?;
-        Invalid::unless(positive(self.huber_delta), "training.huber_delta", self.huber_delta, "a positive number")?;
+        Invalid::unless(
+            positive(self.huber_delta),
+            "training.huber_delta",
+            self.huber_delta,
+            "a positive number",
+        )?;
         Invalid::unless(
             self.step_factor.is_finite() && self.step_factor >= 1.0,
             "training.step_factor",
