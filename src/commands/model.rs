@@ -3,11 +3,117 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
-use humboldt_schemas::card::RunCard;
+use clap::{Args, Subcommand};
+use humboldt_schemas::card::{AnyArchitecture, RunCard};
 
-use crate::learn::model::NETWORK_FILE;
-use crate::learn::{Compute, Model};
+use crate::learn::model::{ModelInfo, NETWORK_FILE, Target};
+use crate::learn::{Compute, Model, summary};
+use crate::progress::{note, outln};
+
+/// Show a trained network; bring weights from PyTorch, or to it
+#[derive(Debug, Args)]
+pub(super) struct ModelArguments {
+    #[command(subcommand)]
+    command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Print what a network takes, its layers, and how it was trained
+    Show {
+        /// `builtin`, or a folder (`RUN/model`)
+        #[arg(default_value = BUILTIN)]
+        model: PathBuf,
+    },
+    /// Make a network of a PyTorch state dict (.pt, .pth, .safetensors) of a card's [network]
+    Import {
+        /// Card, whose [network], [images] and training.loss describe the network
+        card: PathBuf,
+        /// The state dict
+        weights: PathBuf,
+        /// Folder of the network, made anew
+        #[arg(long, value_name = "MODEL")]
+        out: PathBuf,
+    },
+    /// Write a network's weights with PyTorch's names and layout, as SafeTensors
+    Export {
+        /// `builtin`, or a folder (`RUN/model`)
+        model: PathBuf,
+        /// File to write
+        #[arg(long, value_name = "FILE.safetensors")]
+        out: PathBuf,
+    },
+}
+
+impl ModelArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let compute = Compute::cpu();
+        match self.command {
+            ModelCommand::Show { model } => show(&open_model(&model, &compute)?),
+            ModelCommand::Import { card, weights, out } => import(&card, &weights, &out, &compute)?,
+            ModelCommand::Export { model, out } => {
+                ensure!(
+                    out.extension().is_some_and(|ending| ending == "safetensors"),
+                    "--out = {} is not allowed; allowed: a name that ends in .safetensors",
+                    out.display()
+                );
+                open_model(&model, &compute)?.to_pytorch(&out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn show(model: &Model) {
+    let info = model.info();
+    outln!("images    {}^3 cells of {} events", info.bins, info.events);
+    match &info.architecture {
+        AnyArchitecture::Residual(a) => {
+            outln!("channels  {:?}", a.channels);
+            for layer in summary::layers(a, info.bins) {
+                outln!(
+                    "{:<26} {:<20} {:>5} x {:>3}^3 {:>10}",
+                    layer.name,
+                    layer.kind,
+                    layer.channels,
+                    layer.size,
+                    layer.parameters
+                );
+            }
+            outln!("{} trained numbers", summary::parameters(a));
+        }
+        AnyArchitecture::Set(a) => {
+            outln!("takes     {:?}", a.elements);
+            outln!("learns    {:?}, layers {:?}, {} numbers an element", a.supervision, a.layers, a.pooled);
+        }
+    }
+    outln!("loss      {}", info.loss.name());
+    if let Some(c) = &info.calibration {
+        outln!("calibrated from {} images, delta C9 in [{:.3}, {:.3}]", c.images, c.range[0], c.range[1]);
+    }
+    if info.epoch > 0 {
+        outln!("epoch     {}", info.epoch);
+    }
+    if let Ok(text) = card_of(model).and_then(|card| Ok(card.to_toml()?)) {
+        outln!("\n{text}");
+    }
+}
+
+fn import(card: &Path, weights: &Path, out: &Path, compute: &Compute) -> Result<()> {
+    let card = RunCard::read(card)?;
+    ensure!(
+        !out.exists(),
+        "--out = {} is not allowed; allowed: a folder that is not there yet",
+        out.display()
+    );
+    let (architecture, events) = (card.network.any_architecture(), card.images.events);
+    let mut info =
+        ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, Target::PLAIN);
+    info.provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });
+    Model::from_pytorch(info, weights, compute)?.save(out)?;
+    note(format!("network in {}", out.display()));
+    Ok(())
+}
 
 /// A trained network.
 #[derive(Debug, Args)]

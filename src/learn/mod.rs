@@ -18,6 +18,7 @@ mod elements;
 mod error;
 pub mod input;
 mod inputs;
+mod interchange;
 mod layers;
 mod loss;
 mod metrics;

@@ -53,6 +53,31 @@ pub struct ModelInfo {
     pub provenance: serde_json::Value,
 }
 
+impl ModelInfo {
+    /// A network before its training, which takes images as they are.
+    pub fn untrained(
+        architecture: AnyArchitecture,
+        loss: Loss,
+        bins: usize,
+        events: usize,
+        target: Target,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            architecture,
+            loss,
+            bins,
+            events,
+            input: Vec::new(),
+            scores: Vec::new(),
+            target,
+            calibration: None,
+            epoch: 0,
+            provenance: serde_json::Value::Null,
+        }
+    }
+}
+
 /// delta C9 = `mean` + `scale` * output.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Target {
@@ -219,15 +244,21 @@ pub(super) fn load_module<M: Module>(module: &mut M, path: &Path) -> Result<(), 
 }
 
 /// Reads all tensors of a module from a store; `path` is its name in errors.
-pub(super) fn fill<M: Module, S: ModuleStore>(
+fn fill<M: Module, S: ModuleStore>(module: &mut M, store: S, path: &Path) -> Result<(), LearnError> {
+    fill_but(module, store, path, |_| false)
+}
+
+/// As [`fill`]; tensors whose names `ignored` knows may be too many.
+pub(super) fn fill_but<M: Module, S: ModuleStore>(
     module: &mut M,
     mut store: S,
     path: &Path,
+    ignored: impl Fn(&str) -> bool,
 ) -> Result<(), LearnError> {
     let result = module.load_from(&mut store);
     let wrong = |what: String| LearnError::corrupt(path, format!("not the weights of this network: {what}"));
     let applied = result.map_err(|e| wrong(one_line(&e.to_string())))?;
-    match (applied.unused.first(), applied.missing.first()) {
+    match (applied.unused.iter().find(|name| !ignored(name)), applied.missing.first()) {
         (Some(name), _) => Err(wrong(format!("tensor {name} is not in it"))),
         (_, Some((name, _))) => Err(wrong(format!("tensor {name} is missing"))),
         _ => Ok(()),

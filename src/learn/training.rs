@@ -18,7 +18,7 @@ use super::error::LearnError;
 use super::inputs::{Batch, Input, Inputs};
 use super::loss::{loss_of, losses};
 use super::metrics;
-use super::model::{Model, ModelInfo, Target, VERSION};
+use super::model::{Model, ModelInfo, Target};
 use super::network::Network;
 use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
 use super::parallel;
@@ -188,19 +188,10 @@ impl Training<'_> {
 
     fn describe(&self, labels: &[f64]) -> Result<ModelInfo, LearnError> {
         let bins = self.train.bins();
-        let mut info = ModelInfo {
-            version: VERSION,
-            architecture: self.architecture.clone(),
-            loss: self.card.loss,
-            bins,
-            events: self.events,
-            input: Vec::new(),
-            scores: Vec::new(),
-            target: if self.card.standardise_target { Target::of(labels) } else { Target::PLAIN },
-            calibration: None,
-            epoch: 0,
-            provenance: self.provenance.clone(),
-        };
+        let target = if self.card.standardise_target { Target::of(labels) } else { Target::PLAIN };
+        let mut info =
+            ModelInfo::untrained(self.architecture.clone(), self.card.loss, bins, self.events, target);
+        info.provenance = self.provenance.clone();
         match Input::new(&info) {
             Input::Voxels(transform) if self.card.standardise_input => {
                 info.input = transform.standardised(self.train)?.spread().to_vec();
