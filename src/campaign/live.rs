@@ -7,7 +7,7 @@ use anyhow::Result;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_schemas::card::{DataCard, Prior, Split};
+use humboldt_schemas::card::{DataCard, Prior, Split, TrainingCard};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -35,7 +35,8 @@ pub struct LiveImages<'a> {
     data: &'a DataCard,
     /// What the images are for: those of another name are others.
     name: &'static str,
-    prior: Prior,
+    /// With `uniform` the margin beyond the values that are learned.
+    prior: Option<f64>,
     epoch: usize,
     /// delta C9 with its sampler, and the first of its images.
     values: Arc<[(f64, EventSampler, usize)]>,
@@ -47,8 +48,8 @@ impl<'a> LiveImages<'a> {
     ///
     /// # Errors
     /// When the physics refuses the card.
-    pub fn new(data: &'a DataCard, prior: Prior) -> Result<Self> {
-        Self::of_epoch(data, prior, 0)
+    pub fn new(data: &'a DataCard, training: &TrainingCard) -> Result<Self> {
+        Self::of_epoch(data, (training.prior == Prior::Uniform).then_some(training.margin), 0)
     }
 
     /// The same number of images at evenly spaced values, from which a network is calibrated. They reach beyond the values
@@ -57,12 +58,11 @@ impl<'a> LiveImages<'a> {
     /// # Errors
     /// When the physics refuses the card.
     pub fn calibration(data: &'a DataCard, images: usize) -> Result<Self> {
-        let (low, high) = trained_range(data);
-        let (low, high) = (low - MARGIN * (high - low), high + MARGIN * (high - low));
+        let (low, high) = widened(trained_range(data), MARGIN);
         let steps = CALIBRATION_VALUES - 1;
         let value = |i: usize| low + (high - low) * i as f64 / steps as f64;
         let counts = (0..=steps).map(|i| (value(i), images)).collect();
-        Self::with(data, "calibration", Prior::Grid, 0, counts)
+        Self::with(data, "calibration", None, 0, counts)
     }
 
     /// The images of a split as a campaign would store them, made anew: for networks that take their events, and where
@@ -75,17 +75,17 @@ impl<'a> LiveImages<'a> {
         let wanted = |x: f64| delta_c9.is_none_or(|value| value.to_bits() == x.to_bits());
         let chosen = points.iter().filter(|p| p.count(split) > 0 && wanted(p.delta_c9));
         let counts = chosen.map(|p| (p.delta_c9, p.count(split))).collect();
-        Self::with(data, split.name(), Prior::Grid, 0, counts)
+        Self::with(data, split.name(), None, 0, counts)
     }
 
-    fn of_epoch(data: &'a DataCard, prior: Prior, epoch: usize) -> Result<Self> {
+    fn of_epoch(data: &'a DataCard, prior: Option<f64>, epoch: usize) -> Result<Self> {
         let points = data.dataset.points();
         let trained = points.iter().filter(|p| p.count(Split::Train) > 0);
         let grid: Vec<(f64, usize)> = trained.map(|p| (p.delta_c9, p.count(Split::Train))).collect();
         let len = grid.iter().map(|(_, n)| n).sum();
         let counts = match prior {
-            Prior::Grid => grid,
-            Prior::Uniform => uniform(data.seed, epoch, trained_range(data), len),
+            None => grid,
+            Some(margin) => uniform(data.seed, epoch, widened(trained_range(data), margin), len),
         };
         Self::with(data, LIVE, prior, epoch, counts)
     }
@@ -94,7 +94,7 @@ impl<'a> LiveImages<'a> {
     fn with(
         data: &'a DataCard,
         name: &'static str,
-        prior: Prior,
+        prior: Option<f64>,
         epoch: usize,
         counts: Vec<(f64, usize)>,
     ) -> Result<Self> {
@@ -128,6 +128,12 @@ fn trained_range(data: &DataCard) -> (f64, f64) {
     let points = data.dataset.points();
     let trained = || points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9);
     (trained().fold(f64::INFINITY, f64::min), trained().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// A range with a margin at each end, of its length.
+fn widened((low, high): (f64, f64), margin: f64) -> (f64, f64) {
+    let margin = margin * (high - low);
+    (low - margin, high + margin)
 }
 
 /// A value in each of [`VALUES`] equal parts of a range, with its number of images.
@@ -186,8 +192,8 @@ impl ImageSource for LiveImages<'_> {
         }
         let fresh = match self.prior {
             // Other images of the same values.
-            Prior::Grid => Ok(LiveImages { epoch, values: Arc::clone(&self.values), ..*self }),
-            Prior::Uniform => LiveImages::of_epoch(self.data, self.prior, epoch),
+            None => Ok(LiveImages { epoch, values: Arc::clone(&self.values), ..*self }),
+            Some(_) => LiveImages::of_epoch(self.data, self.prior, epoch),
         };
         let fresh = fresh.map_err(|e| LearnError::Image { index: 0, reason: format!("{e:#}") })?;
         Ok(Some(Box::new(fresh)))
@@ -206,7 +212,7 @@ mod tests {
     #[test]
     fn epochs_have_other_images_and_the_same_epoch_the_same() {
         let data = RunCard::parse(CARD, "card").unwrap().data();
-        let live = LiveImages::new(&data, Prior::Grid).unwrap();
+        let live = LiveImages::new(&data, &TrainingCard::default()).unwrap();
         let image = |epoch: usize, index: usize| {
             let mut image = vec![0.0; 125];
             live.of_epoch(epoch).unwrap().unwrap().read(index, &mut image).unwrap();

@@ -14,7 +14,7 @@ use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{
-    Architecture, DatasetCard, GroupCard, NetworkCard, Preset, Prior, RunCard, TrainingCard,
+    Architecture, DatasetCard, GroupCard, NetworkCard, Preset, RunCard, TrainingCard,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -161,7 +161,7 @@ fn streaming() -> Result<Row> {
     const BATCH: usize = 128;
     let group = GroupCard { delta_c9: vec![-1.0, 0.0], train: 5 * BATCH / 2, validation: 1, test: 1 };
     let data = RunCard { dataset: DatasetCard { groups: vec![group] }, ..RunCard::default() }.data();
-    let live = LiveImages::new(&data, Prior::Grid)?;
+    let live = LiveImages::new(&data, &TrainingCard::default())?;
     let waiting = waiting(&live, BATCH, WORK)?;
     let peer_value = 1.0 / WORK.as_secs_f64();
     Ok(Row {

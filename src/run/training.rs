@@ -41,7 +41,7 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     let train: Box<dyn ImageSource> = match (&stored, card.training.images) {
         (Some(shards), _) => Box::new(CampaignImages::new(shards)),
         (None, TrainingImages::Stored) => Box::new(LiveImages::of_split(&data, Split::Train, None)?),
-        (None, TrainingImages::Live) => Box::new(LiveImages::new(&data, card.training.prior)?),
+        (None, TrainingImages::Live) => Box::new(LiveImages::new(&data, &card.training)?),
     };
     let architecture = card.network.any_architecture();
     let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());

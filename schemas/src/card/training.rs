@@ -13,6 +13,9 @@ pub struct TrainingCard {
     pub images: TrainingImages,
     /// delta C9 of live images: `grid`, as `[dataset]` says, or `uniform` between its smallest and largest value.
     pub prior: Prior,
+    /// `uniform`: how far delta C9 reaches beyond these values at each end, of their range. A network that knows where the
+    /// range ends draws its predictions inwards there.
+    pub margin: f64,
     /// Batches between two checkpoints within an epoch; 0 for one after each epoch only.
     pub checkpoint_batches: usize,
     /// Images in a batch (paper: 128).
@@ -64,6 +67,7 @@ impl Default for TrainingCard {
         Self {
             images: TrainingImages::Stored,
             prior: Prior::Grid,
+            margin: 0.0,
             checkpoint_batches: 1000,
             batch_size: 128,
             micro_batch: None,
@@ -199,6 +203,13 @@ impl TrainingCard {
             "training.prior",
             "`uniform` with stored images",
             "grid, or images = \"live\"",
+        )?;
+        Invalid::unless((0.0..=1.0).contains(&self.margin), "training.margin", self.margin, "0 to 1")?;
+        Invalid::unless(
+            self.margin == 0.0 || self.prior == Prior::Uniform,
+            "training.margin",
+            self.margin,
+            "0, or prior = \"uniform\"",
         )?;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         Invalid::unless(

@@ -1,0 +1,221 @@
+//! Networks over events and cells on small cards, and delta C9 of a user's own events.
+
+#![allow(missing_docs, clippy::pedantic, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use humboldt_schemas::inference::{BoundResult, Inferred};
+use humboldt_schemas::results::EnsembleResult;
+use support::{assert_same, files, humboldt};
+
+const EVENTS: usize = 2000;
+
+/// What a command prints.
+fn succeed(arguments: &[&str]) -> String {
+    String::from_utf8(support::succeed(arguments).stdout).unwrap()
+}
+
+/// What a command says that is refused.
+fn refused(arguments: &[&str]) -> String {
+    let output = humboldt(arguments).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    error
+}
+
+fn card(folder: &Path, network: &str, training: &str) -> PathBuf {
+    let text = format!(
+        "name = \"sets\"\nseed = 3\n[generator]\nline_shape = \"narrow\"\nq2 = [\"1:8\"]\n\
+         [images]\nevents = {EVENTS}\nbins = 20\n[[dataset.groups]]\ndelta_c9 = [-2.0, -1.0, 0.0]\n\
+         train = 100\nvalidation = 4\ntest = 60\n[network]\n{network}\n\
+         [training]\nimages = \"live\"\nprior = \"uniform\"\nbatch_size = 8\nmicro_batch = 4\nepochs = 4\n\
+         loss = \"mse\"\noptimiser = \"adamw\"\nlearning_rate = 0.01\nschedule = \"one_cycle\"\n\
+         standardise_target = true\ncalibration_images = 40\n{training}\n[figures]\nevents = 5000\n"
+    );
+    let path = folder.join("card.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn run(card: &Path, out: &Path, threads: &str) -> Vec<EnsembleResult> {
+    succeed(&["run", card.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", threads]);
+    serde_json::from_str(&fs::read_to_string(out.join("results/ensembles.json")).unwrap()).unwrap()
+}
+
+fn bound(delta_c9: f64) -> f64 {
+    let (x, n) = (delta_c9.to_string(), EVENTS.to_string());
+    let output = succeed(&["bound", "--delta-c9", &x, "--events", &n, "--q2", "1:8", "--json"]);
+    serde_json::from_str::<BoundResult>(&output).unwrap().sigma
+}
+
+/// At least as good as the bound times `most`, within the statistics of 60 images, and unbiased.
+fn assert_near_the_bound(ensembles: &[EnsembleResult], most: f64) {
+    let ratios: Vec<f64> = ensembles.iter().map(|e| e.sigma / bound(e.delta_c9)).collect();
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    // The mean over three ensembles has an error of 5 %.
+    assert!((0.8..most).contains(&mean), "widths over bound {ratios:?}");
+    for e in ensembles {
+        assert!(e.bias.abs() < 0.6 * e.sigma, "bias {} of width {} at {}", e.bias, e.sigma, e.delta_c9);
+    }
+}
+
+#[test]
+fn scores_of_events_reach_the_bound_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = card(folder.path(), "preset = \"score\"\nlayers = [32, 32]\nsample = 500", "");
+    let (two, one) = (folder.path().join("two"), folder.path().join("one"));
+    assert_near_the_bound(&run(&card, &two, "2"), 1.3);
+    assert!(!two.join("images/shards").exists(), "nothing is stored");
+    run(&card, &one, "1");
+    assert_same(&files(&two), &files(&one));
+
+    // Its own events, ten times as many, by the network of the run: a third of the width.
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    let draw = |more: &[&str]| {
+        let mut arguments = vec!["generate", "--delta-c9", "-0.8", "--line-shape", "narrow", "--out", events];
+        arguments.extend(more);
+        succeed(&arguments);
+    };
+    draw(&["--events", "20000", "--q2", "1:8"]);
+    let model = two.join("model");
+    let infer = ["infer", events, "--model", model.to_str().unwrap(), "--json"];
+    let inferred: Inferred = serde_json::from_str(&succeed(&infer)).unwrap();
+    let (minus, plus) = (inferred.minus.unwrap(), inferred.plus.unwrap());
+    assert!(inferred.events == 20_000 && inferred.warning.is_none(), "{inferred:?}");
+    assert!((inferred.delta_c9 + 0.8).abs() < 4.0 * minus.max(plus), "{inferred:?}");
+    let expected = bound(-0.8) / 10.0_f64.sqrt();
+    assert!(minus > 0.9 * expected && plus < 1.4 * expected, "{inferred:?}, bound {expected}");
+
+    // Events of another window, and too few of them.
+    draw(&["--events", "500", "--q2", "0.5:6"]);
+    let error = refused(&infer);
+    assert!(error.contains("lie outside q2 = 1:8"), "{error}");
+    let selected = [&infer[..], &["--select"]].concat();
+    let inferred: Inferred = serde_json::from_str(&succeed(&selected)).unwrap();
+    assert!(inferred.events < 500);
+    draw(&["--events", "50", "--q2", "1:8"]);
+    let error = refused(&infer);
+    assert!(error.contains("50 events are not allowed; allowed: at least 100"), "{error}");
+}
+
+#[test]
+fn scores_of_cells_reach_the_bound_within_what_binning_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let card =
+        card(folder.path(), "preset = \"score\"\nelements = \"cells\"\nlayers = [32, 32]\nsample = 500", "");
+    let out = folder.path().join("run");
+    assert_near_the_bound(&run(&card, &out, "2"), 1.35);
+
+    // A network over cells knows one number of events.
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    let infer =
+        ["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"].map(str::to_owned);
+    let infer = infer.each_ref().map(String::as_str);
+    succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    let inferred: Inferred = serde_json::from_str(&succeed(&infer)).unwrap();
+    assert!(inferred.delta_c9.abs() < 0.8 && inferred.minus.is_some(), "{inferred:?}");
+    succeed(&["generate", "--events", "2001", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    let error = refused(&infer);
+    assert!(error.contains("2001 events are not allowed; allowed: 2000"), "{error}");
+}
+
+/// The per-event label says little event by event; its mean over events, calibrated, says most of it.
+#[test]
+fn labels_of_single_events_work_once_calibrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = card(folder.path(), "preset = \"event\"\nlayers = [32, 32]\nsample = 1000", "");
+    let ensembles = run(&card, &folder.path().join("run"), "2");
+    for e in &ensembles {
+        assert!(e.sigma < 2.5 * bound(e.delta_c9) && e.bias.abs() < 0.6 * e.sigma, "{e:?}");
+    }
+}
+
+#[test]
+fn deep_sets_with_a_predicted_width_learn_end_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let training = "margin = 0.2";
+    let path = card(folder.path(), "preset = \"set\"\nlayers = [16, 16]\npooled = 8\ndense = 16", training);
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("\"mse\"", "\"gaussian\"").replace("events = 2000", "events = 1000");
+    fs::write(&path, text.replace("train = 100", "train = 240")).unwrap();
+    let out = folder.path().join("run");
+    let ensembles = run(&path, &out, "2");
+    let (first, last) = (&ensembles[0], &ensembles[2]);
+    assert!(last.mean - first.mean > 1.0, "{} to {}", first.mean, last.mean);
+
+    // The predicted width of a sample is about the width of the ensemble.
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    succeed(&["generate", "--events", "1000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
+    let inferred: Inferred = serde_json::from_str(&output).unwrap();
+    let width = inferred.plus.unwrap();
+    assert!(width > 0.3 * last.sigma && width < 3.0 * last.sigma, "{width} {}", last.sigma);
+}
+
+#[test]
+fn the_builtin_network_knows_standard_model_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    succeed(&["generate", "--events", "24613", "--q2", "0.1:19.2", "--seed", "8", "--out", events]);
+    let inferred: Inferred = serde_json::from_str(&succeed(&["infer", events, "--json"])).unwrap();
+    let (minus, plus) = (inferred.minus.unwrap(), inferred.plus.unwrap());
+    assert!(inferred.delta_c9.abs() < 4.0 * minus.max(plus), "{inferred:?}");
+    assert!(inferred.p_value.unwrap() > 1e-4 && inferred.warning.is_none(), "{inferred:?}");
+    // Other physics is seen as such.
+    succeed(&["generate", "--events", "24613", "--q2", "0.1:19.2", "--wc", "c10=3", "--out", events]);
+    let inferred: Inferred = serde_json::from_str(&succeed(&["infer", events, "--json"])).unwrap();
+    assert!(inferred.warning.unwrap().contains("do not follow the density"));
+}
+
+#[test]
+fn weights_travel_to_pytorch_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    succeed(&["model", "export", "builtin", "--out", &path("weights.safetensors")]);
+    let card = folder.path().join("card.toml");
+    let shown = succeed(&["model", "show", "builtin"]);
+    let (_, text) = shown.split_once("\n\n").unwrap();
+    fs::write(&card, text).unwrap();
+    succeed(&[
+        "model",
+        "import",
+        card.to_str().unwrap(),
+        &path("weights.safetensors"),
+        "--out",
+        &path("model"),
+    ]);
+    assert!(succeed(&["model", "show", &path("model")]).contains("Score"));
+    let error = refused(&["model", "export", "builtin", "--out", &path("weights.bin")]);
+    assert!(error.contains("a name that ends in .safetensors"), "{error}");
+}
+
+#[test]
+fn fields_of_another_kind_of_network_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (network, expected) in [
+        ("preset = \"score\"\nfilters = [4]", "network.filters = a value with preset `score` is not allowed"),
+        (
+            "preset = \"resnet10\"\nlayers = [4]",
+            "network.layers = a value with preset `resnet10` is not allowed",
+        ),
+        ("preset = \"set\"\nreferences = [0.0]", "network.references = a value with preset `set`"),
+        ("preset = \"score\"\nreferences = [1.0, 0.0]", "network.references"),
+        ("preset = \"event\"\nsample = 1", "network.sample = 1 is not allowed"),
+    ] {
+        let card = card(folder.path(), network, "");
+        let out = folder.path().join("out");
+        let error = refused(&["run", card.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        assert!(error.contains(expected), "{error}");
+    }
+    let card = card(folder.path(), "preset = \"score\"", "huber_delta = 0.0");
+    let out = folder.path().join("out");
+    let error = refused(&["run", card.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    assert!(error.contains("training.huber_delta = 0 is not allowed"), "{error}");
+}
