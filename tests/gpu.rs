@@ -40,7 +40,9 @@ impl ImageSource for Waves {
     }
 
     fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
-        let wave = |step: f32| (0..most.min(200)).map(|i| (step * (i * (index + 3)) as f32).sin()).collect::<Vec<_>>();
+        let wave = |step: f32| {
+            (0..most.min(200)).map(|i| (step * (i * (index + 3)) as f32).sin()).collect::<Vec<_>>()
+        };
         events.q2 = wave(0.31).iter().map(|x| 9.0 + 8.0 * x).collect();
         (events.cos_theta_l, events.cos_theta_k, events.chi) = (wave(0.7), wave(0.9), wave(1.3));
         Ok(())

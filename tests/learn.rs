@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use humboldt::learn::training::{Trained, Training};
-use humboldt::learn::{Compute, Event, ImageSource, LearnError, Model, Progress};
+use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model, Progress};
 use humboldt_schemas::card::{
     Architecture, Channel, Loss, NetworkCard, Optimiser, Preset, Schedule, TrainingCard,
 };
@@ -85,6 +85,16 @@ fn train(
     progress: &dyn Progress,
     memory: u64,
 ) -> Result<Option<Trained>, LearnError> {
+    train_on(card, folder, progress, memory, &Compute::cpu())
+}
+
+fn train_on(
+    card: &TrainingCard,
+    folder: &Path,
+    progress: &dyn Progress,
+    memory: u64,
+    compute: &Compute,
+) -> Result<Option<Trained>, LearnError> {
     let training = Training {
         card,
         architecture: &architecture().into(),
@@ -94,7 +104,7 @@ fn train(
         provenance: serde_json::Value::Null,
         train: &Toy { images: 72, seed: 1 },
         validation: &Toy { images: 18, seed: 2 },
-        compute: &Compute::cpu(),
+        compute,
         memory,
     };
     training.run(folder, progress)
@@ -170,6 +180,20 @@ fn number_of_threads_changes_no_bit() {
         (trained.history, weights(folder.path(), 2), predictions)
     };
     assert_eq!(run(1), run(2));
+}
+
+/// Two devices share the micro-batches of a batch; here both are the CPU.
+#[test]
+fn number_of_devices_changes_no_bit() {
+    let run = |devices: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let compute = Compute::open(&vec![DeviceName::Cpu; devices]).unwrap();
+        let trained = train_on(&card(2), folder.path(), &(), KEEP_ALL, &compute).unwrap().unwrap();
+        (trained.history, weights(folder.path(), 2))
+    };
+    assert_eq!(run(1), run(2));
+    let mixed = Compute::open(&[DeviceName::Cpu, DeviceName::Cuda(0)]);
+    assert!(mixed.unwrap_err().to_string().contains("cuda"));
 }
 
 #[test]

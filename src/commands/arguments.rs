@@ -203,14 +203,15 @@ fn resonance(text: &str) -> Result<(String, f64, f64), String> {
 /// Where the network computes.
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgument {
-    /// Where the network computes: auto, cpu, cuda:N, vulkan:N, metal
-    #[arg(long, default_value = "auto", value_parser = DeviceName::from_str)]
-    device: DeviceName,
+    /// Where the network computes: auto, cpu, cuda:N, vulkan:N, metal; several of one kind share each batch of a training,
+    /// as in cuda:0,cuda:1
+    #[arg(long, default_value = "auto", value_name = "DEVICE,...", value_parser = DeviceName::from_str, value_delimiter = ',')]
+    device: Vec<DeviceName>,
 }
 
 impl DeviceArgument {
     /// Opens the device.
     pub(crate) fn open(&self) -> Result<Compute> {
-        Ok(self.device.open()?)
+        Ok(Compute::open(&self.device)?)
     }
 }

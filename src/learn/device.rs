@@ -24,11 +24,11 @@ pub enum DeviceName {
     Metal,
 }
 
-/// An open device, and what it is called.
+/// Open devices of one kind, and what the first is called. A training shares its micro-batches among them.
 #[derive(Debug, Clone)]
 pub struct Compute {
     name: DeviceName,
-    device: Device,
+    devices: Vec<Device>,
 }
 
 impl DeviceName {
@@ -59,7 +59,9 @@ impl DeviceName {
         }));
         let failed = |reason: String| LearnError::DeviceFailed { device: self.to_string(), reason };
         match tried {
-            Ok(Some((device, sum))) if (sum - 2.0).abs() < 1e-6 => Ok(Compute { name: self, device }),
+            Ok(Some((device, sum))) if (sum - 2.0).abs() < 1e-6 => {
+                Ok(Compute { name: self, devices: vec![device] })
+            }
             Ok(Some((_, sum))) => Err(failed(format!("1 + 1 gives {sum}"))),
             Ok(None) => Err(LearnError::DeviceNotCompiled {
                 device: self.to_string(),
@@ -99,22 +101,51 @@ impl DeviceName {
 impl Compute {
     /// The CPU, which is always there.
     pub fn cpu() -> Self {
-        Self { name: DeviceName::Cpu, device: Device::flex() }
+        Self { name: DeviceName::Cpu, devices: vec![Device::flex()] }
     }
 
-    /// The device, never `auto`.
+    /// Opens several devices of one kind, as in `cuda:0,cuda:1`.
+    ///
+    /// # Errors
+    /// When there is none, they are of different kinds, or one does not answer.
+    pub fn open(names: &[DeviceName]) -> Result<Self, LearnError> {
+        let mut opened: Option<Self> = None;
+        for name in names {
+            let next = name.open()?;
+            opened = Some(match opened {
+                None => next,
+                Some(first) if first.name.feature() == next.name.feature() => {
+                    Self { devices: [first.devices, next.devices].concat(), ..first }
+                }
+                Some(first) => {
+                    return Err(LearnError::MixedDevices {
+                        first: first.name.to_string(),
+                        other: next.name.to_string(),
+                    });
+                }
+            });
+        }
+        opened.map_or_else(|| DeviceName::Auto.open(), Ok)
+    }
+
+    /// The first device, never `auto`.
     pub const fn name(&self) -> DeviceName {
         self.name
     }
 
-    /// Whether the parts of a batch may be computed by several threads at once.
+    /// Whether the parts of a batch are computed by the threads of one CPU.
     pub(super) fn is_cpu(&self) -> bool {
-        self.name == DeviceName::Cpu
+        self.name == DeviceName::Cpu && self.devices.len() == 1
     }
 
-    /// burn's handle, without gradients.
+    /// burn's handle of the first device, without gradients: weights and moments live there.
     pub(super) fn device(&self) -> &Device {
-        &self.device
+        &self.devices[0]
+    }
+
+    /// burn's handles of all.
+    pub(super) fn devices(&self) -> &[Device] {
+        &self.devices
     }
 }
 

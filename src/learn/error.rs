@@ -34,6 +34,16 @@ pub enum LearnError {
         /// What the driver said.
         reason: String,
     },
+    /// Devices that cannot share a batch.
+    #[error(
+        "device = {first},{other} is not allowed; allowed: several devices of one kind, as in cuda:0,cuda:1"
+    )]
+    MixedDevices {
+        /// The first.
+        first: String,
+        /// One of another kind.
+        other: String,
+    },
     /// A file or folder that cannot be read or written.
     #[error("cannot use {path}")]
     Io {

@@ -40,6 +40,36 @@ pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) ->
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// `f` of each item and the worker that does it, in the order of the items: worker k takes every `workers`-th from the k-th on,
+/// one after the other, on a thread of its own.
+pub(super) fn share<T: Send, R: Send>(
+    items: Vec<T>,
+    workers: usize,
+    f: impl Fn(usize, T) -> R + Sync,
+) -> Vec<R> {
+    let mut shares: Vec<Vec<T>> = (0..workers).map(|_| Vec::new()).collect();
+    for (i, item) in items.into_iter().enumerate() {
+        shares[i % workers].push(item);
+    }
+    let f = &f;
+    let results: Vec<Vec<R>> = thread::scope(|scope| {
+        let work = |(worker, share): (usize, Vec<T>)| {
+            move || share.into_iter().map(|x| f(worker, x)).collect::<Vec<_>>()
+        };
+        let running: Vec<_> = shares.into_iter().enumerate().map(|s| scope.spawn(work(s))).collect();
+        running.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let mut results: Vec<_> = results.into_iter().map(Vec::into_iter).collect();
+    let mut all = Vec::new();
+    for i in 0.. {
+        match results[i % workers].next() {
+            Some(result) => all.push(result),
+            None => break,
+        }
+    }
+    all
+}
+
 /// Whether this thread does `n` things by itself.
 fn alone(n: usize) -> bool {
     BUSY.get() || n < 2 || rayon::current_num_threads() < 2
@@ -65,5 +95,10 @@ mod tests {
     fn results_keep_the_order_of_the_items() {
         let squares: Vec<usize> = (0..100).map(|i| i * i).collect();
         assert_eq!(super::map((0..100).collect(), |i: usize| i * i), squares);
+        for workers in [1, 2, 3, 7] {
+            assert_eq!(super::share((0..100).collect(), workers, |_, i: usize| i * i), squares);
+        }
+        let workers = super::share((0..5).collect(), 2, |worker, _: usize| worker);
+        assert_eq!(workers, [0, 1, 0, 1, 0]);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{Elements, SetArchitecture};
 
@@ -138,19 +138,19 @@ impl Model {
                 network.forward(transform.tensor(batch.inputs, self.coordinates.as_ref(), device))
             }
             (Network::Set(network), Input::Elements(elements)) => {
-                let (rows, weights) = self.sets(batch);
+                let (rows, weights) = self.sets(batch, self.compute.device());
                 network.forward(rows, weights, elements.events() as f64)
             }
             _ => unreachable!("a network and its input come from one architecture"),
         }
     }
 
-    /// The tensors of a batch of sets.
+    /// The tensors of a batch of sets on a device.
     ///
     /// # Shapes
     /// [sets * length, features] and [sets, length].
-    pub(super) fn sets(&self, batch: Batch) -> (Tensor<2>, Tensor<2>) {
-        let (sets, device) = (batch.len(), self.compute.device());
+    pub(super) fn sets(&self, batch: Batch, device: &Device) -> (Tensor<2>, Tensor<2>) {
+        let sets = batch.len();
         let tensor = |data: Vec<f32>, columns: usize| {
             let rows = data.len() / columns;
             Tensor::from_data(TensorData::new(data, [rows, columns]), device)

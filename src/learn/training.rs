@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_pipeline::scores::EventScores;
 use humboldt_schemas::card::{AnyArchitecture, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
@@ -77,6 +77,16 @@ struct Part {
     gradient: Gradient,
     statistics: BatchStatistics,
     loss: f64,
+}
+
+impl Part {
+    /// The same on another device.
+    fn on(self, device: &Device) -> Self {
+        let gradient = self.gradient.into_iter().map(|g| g.to_device(device)).collect();
+        let moved = |(m, v): (Tensor<1>, Tensor<1>)| (m.to_device(device), v.to_device(device));
+        let statistics = self.statistics.into_iter().map(moved).collect();
+        Self { gradient, statistics, loss: self.loss }
+    }
 }
 
 impl Training<'_> {
@@ -372,12 +382,13 @@ impl Epoch<'_> {
         });
         let parts: Vec<(Network, Batch, Option<Vec<f32>>)> = parts.collect();
         let terms = batch.terms();
-        let part = |(network, batch, mask)| self.part(network, batch, terms, mask);
+        let devices = t.compute.devices();
+        let part = |device: &Device, (network, batch, mask)| self.part(network, batch, terms, mask, device);
         let parts: Vec<Part> = on_device(&t.compute.name().to_string(), || {
             if t.compute.is_cpu() {
-                parallel::map(parts, part)
+                parallel::map(parts, |p| part(&devices[0], p))
             } else {
-                parts.into_iter().map(part).collect()
+                parallel::share(parts, devices.len(), |worker, p| part(&devices[worker], p).on(&devices[0]))
             }
         })?;
         let loss = parts.iter().map(|p| p.loss).sum();
@@ -393,9 +404,15 @@ impl Epoch<'_> {
     }
 
     /// A micro-batch's share of the gradient of a batch whose loss is a mean over `terms` numbers.
-    fn part(&self, network: Network, batch: Batch, terms: f64, mask: Option<Vec<f32>>) -> Part {
+    fn part(
+        &self,
+        network: Network,
+        batch: Batch,
+        terms: f64,
+        mask: Option<Vec<f32>>,
+        device: &Device,
+    ) -> Part {
         let (t, model) = (self.training, self.model);
-        let device = t.compute.device();
         // Micro-batches that shared leaves of one graph would wait for each other.
         let network = burn::module::Module::fork(network, &device.clone().autodiff());
         let matrix = |data: Vec<f32>, rows: usize| {
@@ -406,14 +423,15 @@ impl Epoch<'_> {
         let frozen = t.card.freeze_norms_after.is_some_and(|epochs| self.number > epochs);
         let (output, truth, weights, statistics) = match (&network, &model.input) {
             (Network::Residual(network), Input::Voxels(transform)) => {
-                let input = transform.tensor(batch.inputs, model.coordinates.as_ref(), device);
+                let coordinates = model.coordinates.as_ref().map(|c| c.clone().to_device(device));
+                let input = transform.tensor(batch.inputs, coordinates.as_ref(), device);
                 let mask = mask.map(|m| Tensor::from_inner(matrix(m, images)));
                 let (output, statistics) = network.forward_train(Tensor::from_inner(input), mask, frozen);
                 (output, matrix(batch.targets, images), None, statistics)
             }
             (Network::Set(network), Input::Elements(elements)) => {
                 let truth = batch.targets.clone();
-                let (rows, weights) = model.sets(batch);
+                let (rows, weights) = model.sets(batch, device);
                 let all = weights.dims().iter().product::<usize>();
                 let padded = weights.clone().reshape([all, 1]);
                 let nominal = elements.events() as f64;
