@@ -4,8 +4,9 @@ use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
+use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_pipeline::scores::EventScores;
-use humboldt_schemas::card::AnyArchitecture;
+use humboldt_schemas::card::{AnyArchitecture, SetArchitecture};
 use rayon::prelude::*;
 
 use super::elements::ElementInput;
@@ -108,6 +109,19 @@ impl Batch {
     }
 }
 
+/// The tensors of a batch of sets on a device.
+///
+/// # Shapes
+/// [sets * length, features] and [sets, length].
+pub(super) fn sets(batch: Batch, device: &Device) -> (Tensor<2>, Tensor<2>) {
+    let tensor = |data: Vec<f32>, columns: usize| {
+        let rows = data.len() / columns;
+        Tensor::from_data(TensorData::new(data, [rows, columns]), device)
+    };
+    let length = batch.weights.len() / batch.images;
+    (tensor(batch.inputs, SetArchitecture::FEATURES), tensor(batch.weights, length))
+}
+
 /// The inputs of a source's images: all of them in memory where they fit, else made when they are due.
 pub(super) struct Inputs<'a> {
     source: &'a dyn ImageSource,
@@ -145,7 +159,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The inputs of some images, one after the other.
-    fn batch(&self, indices: &[usize]) -> Result<Batch, LearnError> {
+    pub(super) fn batch(&self, indices: &[usize]) -> Result<Batch, LearnError> {
         let sizes = self.input.sizes();
         if let Some(kept) = &self.kept {
             let of = |data: &[f32], n: usize| {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{Elements, SetArchitecture};
 
@@ -11,7 +11,7 @@ use super::calibration::{Calibration, Estimate};
 use super::device::panic_message;
 use super::elements::{ElementInput, Set, of_events};
 use super::error::LearnError;
-use super::inputs::{Batch, Input, Inputs};
+use super::inputs::{Batch, Input, Inputs, sets};
 use super::loss::meaning;
 use super::model::{Model, Target};
 use super::network::Network;
@@ -138,25 +138,11 @@ impl Model {
                 network.forward(transform.tensor(batch.inputs, self.coordinates.as_ref(), device))
             }
             (Network::Set(network), Input::Elements(elements)) => {
-                let (rows, weights) = self.sets(batch, self.compute.device());
+                let (rows, weights) = sets(batch, self.compute.device());
                 network.forward(rows, weights, elements.events() as f64)
             }
             _ => unreachable!("a network and its input come from one architecture"),
         }
-    }
-
-    /// The tensors of a batch of sets on a device.
-    ///
-    /// # Shapes
-    /// [sets * length, features] and [sets, length].
-    pub(super) fn sets(&self, batch: Batch, device: &Device) -> (Tensor<2>, Tensor<2>) {
-        let sets = batch.len();
-        let tensor = |data: Vec<f32>, columns: usize| {
-            let rows = data.len() / columns;
-            Tensor::from_data(TensorData::new(data, [rows, columns]), device)
-        };
-        let length = batch.weights.len() / sets;
-        (tensor(batch.inputs, SetArchitecture::FEATURES), tensor(batch.weights, length))
     }
 
     fn of_sets(&self, sets: Vec<Set>) -> Result<Vec<Estimate>, LearnError> {

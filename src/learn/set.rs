@@ -58,6 +58,40 @@ impl SetNetwork {
         self.pooled.forward(x) // [elements, pooled]
     }
 
+    /// The same with what elements bring scaled so that its mean over each of some sets has mean 0 and deviation 1 over the
+    /// sets. Means of many elements hardly differ from set to set: a head would not see the difference for a long time.
+    ///
+    /// # Shapes
+    /// As [`SetNetwork::forward`]; at least two sets.
+    #[must_use]
+    pub fn normalised(mut self, elements: Tensor<2>, weights: Tensor<2>) -> Self {
+        if self.head.is_none() {
+            return self;
+        }
+        let means = self.means(elements, &weights); // [sets, pooled]
+        let [sets, pooled] = means.dims();
+        let mean = means.clone().mean_dim(0); // [1, pooled]
+        let variance = (means - mean.clone()).square().sum_dim(0) / (sets - 1) as f64; // [1, pooled]
+        let scale = variance.clamp_min(1e-20).sqrt().recip(); // [1, pooled]
+        self.pooled.weight = self.pooled.weight.map(|w| (w * scale.clone()).detach().require_grad());
+        let shift = (mean * scale.clone()).reshape([pooled]); // [pooled]
+        let scale = scale.reshape([pooled]); // [pooled]
+        self.pooled.bias = self.pooled.bias.map(|b| b.map(|b| (b * scale - shift).detach().require_grad()));
+        self
+    }
+
+    /// The mean over each set.
+    ///
+    /// # Shapes
+    /// As [`SetNetwork::forward`] -> [sets, pooled].
+    fn means(&self, elements: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
+        let [sets, length] = weights.dims();
+        let x = self.of_elements(elements); // [sets * length, pooled]
+        let [_, pooled] = x.dims();
+        let x = x.reshape([sets, length, pooled]) * weights.clone().reshape([sets, length, 1]); // [sets, length, pooled]
+        x.sum_dim(1).reshape([sets, pooled]) / size(weights) // [sets, pooled]
+    }
+
     /// The output for sets, where there is a head; otherwise the mean itself.
     ///
     /// # Shapes
@@ -77,17 +111,20 @@ impl SetNetwork {
     /// # Shapes
     /// `elements` [sets * length, features], `weights` [sets, length] -> [sets, outputs] or [sets * length, pooled].
     pub fn forward(&self, elements: Tensor<2>, weights: Tensor<2>, nominal: f64) -> Tensor<2> {
-        let [sets, length] = weights.dims();
-        let x = self.of_elements(elements); // [sets * length, pooled]
         if self.head.is_none() {
-            return x;
+            return self.of_elements(elements);
         }
-        let [_, pooled] = x.dims();
-        let size = weights.clone().sum_dim(1).clamp_min(1.0); // [sets, 1]
-        let x = x.reshape([sets, length, pooled]) * weights.reshape([sets, length, 1]); // [sets, length, pooled]
-        let sum = x.sum_dim(1).reshape([sets, pooled]); // [sets, pooled]
-        self.of_means(sum / size.clone(), (size / nominal).log())
+        let log_size = (size(&weights) / nominal).log(); // [sets, 1]
+        self.of_means(self.means(elements, &weights), log_size)
     }
+}
+
+/// Elements of each set; 1 for an empty one.
+///
+/// # Shapes
+/// `weights` [sets, length] -> [sets, 1].
+fn size(weights: &Tensor<2>) -> Tensor<2> {
+    weights.clone().sum_dim(1).clamp_min(1.0)
 }
 
 #[cfg(test)]
@@ -126,6 +163,13 @@ mod tests {
         assert!((first - output(turned, vec![1.0; 4])).abs() < 1e-6);
         let padded = [elements.clone(), vec![9.0; 12]].concat();
         assert!((first - output(padded, vec![1.0, 1.0, 1.0, 1.0, 0.0, 0.0])).abs() < 1e-6);
+        // Normalised, means over sets differ by one.
+        let weights = || tensor(vec![1.0; 4], [4, 1]);
+        let normalised = network.clone().normalised(tensor(elements.clone(), [4, 6]), weights());
+        let means = normalised.means(tensor(elements.clone(), [4, 6]), &weights());
+        let (variance, mean) = means.var_mean(0);
+        assert!(mean.abs().max().into_scalar::<f32>() < 1e-5);
+        assert!((variance - 1.0).abs().max().into_scalar::<f32>() < 1e-3);
         // The same mean of more elements is another size.
         let twice = [elements.clone(), elements].concat();
         assert!((first - output(twice, vec![1.0; 8])).abs() > 1e-6);

@@ -15,7 +15,7 @@ use humboldt_schemas::results::EpochMetrics;
 use super::checkpoint::{self, State, Within};
 use super::device::Compute;
 use super::error::LearnError;
-use super::inputs::{Batch, Input, Inputs};
+use super::inputs::{Batch, Input, Inputs, sets};
 use super::loss::{loss_of, losses};
 use super::metrics;
 use super::model::{Model, ModelInfo, Target};
@@ -65,6 +65,9 @@ pub struct Trained {
     pub stopped_early: bool,
 }
 
+/// Sets whose means the first weights are scaled to.
+const SETS_TO_NORMALISE: usize = 64;
+
 /// What the validation images say.
 #[derive(Debug, Clone, Copy)]
 struct Validation {
@@ -100,7 +103,6 @@ impl Training<'_> {
         self.check()?;
         let labels: Vec<f64> = (0..self.train.len()).map(|i| self.train.label(i)).collect();
         let fingerprint = self.fingerprint(&labels);
-        let device = self.compute.device().clone().autodiff();
         let found = checkpoint::latest(folder, &fingerprint, self.card.optimiser, self.compute)?;
         let (mut network, mut optimiser, info, mut state) = if let Some(found) = found {
             if progress
@@ -114,10 +116,11 @@ impl Training<'_> {
             let optimiser = Optimiser::new(self.card, found.moments, found.state.steps);
             (found.network, optimiser, found.info, found.state)
         } else {
-            let network = Network::init(self.architecture, self.card.loss.outputs(), self.seed, &device);
+            let info = self.describe(&labels)?;
+            let network = self.first_weights(&info)?;
             let moments = Moments::zeros(&network, self.card.optimiser, self.compute.device());
             let state = State { fingerprint, steps: 0, history: Vec::new(), within: Within::default() };
-            (network, Optimiser::new(self.card, moments, 0), self.describe(&labels)?, state)
+            (network, Optimiser::new(self.card, moments, 0), info, state)
         };
         let mut model = Model::new(&network, info.clone(), self.compute);
         if !self.finished(&state) {
@@ -169,6 +172,19 @@ impl Training<'_> {
         let model = checkpoint::model_of(folder, best_epoch, self.compute)?;
         let stopped_early = state.epoch() < self.card.epochs;
         Ok(Some(Trained { model, history: state.history, best_epoch, stopped_early }))
+    }
+
+    /// The network before its first step.
+    fn first_weights(&self, info: &ModelInfo) -> Result<Network, LearnError> {
+        let device = self.compute.device().clone().autodiff();
+        let network = Network::init(self.architecture, self.card.loss.outputs(), self.seed, &device);
+        let Network::Set(set) = network else { return Ok(network) };
+        let input = Input::new(info).learning(self.scores.clone(), self.train)?;
+        let few = self.train.len().min(SETS_TO_NORMALISE);
+        let images: Vec<usize> = (0..few).map(|i| i * self.train.len() / few).collect();
+        let batch = Inputs::new(self.train, &input, info.target, 0, &|_| ())?.batch(&images)?;
+        let (elements, weights) = sets(batch, self.compute.device());
+        Ok(Network::Set(set.normalised(Tensor::from_inner(elements), Tensor::from_inner(weights))))
     }
 
     /// Brings all else in the folder to the state of the newest checkpoint.
@@ -431,7 +447,7 @@ impl Epoch<'_> {
             }
             (Network::Set(network), Input::Elements(elements)) => {
                 let truth = batch.targets.clone();
-                let (rows, weights) = model.sets(batch, device);
+                let (rows, weights) = sets(batch, device);
                 let all = weights.dims().iter().product::<usize>();
                 let padded = weights.clone().reshape([all, 1]);
                 let nominal = elements.events() as f64;
