@@ -113,7 +113,7 @@ impl Compute {
     }
 
     /// burn's handle, without gradients.
-    pub(super) fn device(&self) -> &Device {
+    pub(crate) fn device(&self) -> &Device {
         &self.device
     }
 }

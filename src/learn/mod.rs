@@ -13,7 +13,7 @@ mod convolution;
 pub mod device;
 mod error;
 pub mod input;
-mod layers;
+pub(crate) mod layers;
 mod metrics;
 pub mod model;
 pub mod network;
