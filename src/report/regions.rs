@@ -9,7 +9,7 @@ use super::contours::parameter_title;
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
 use super::style::{BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION};
-use super::ticks::{Scale, short};
+use super::ticks::{Scale, number, short};
 use super::{ReportError, files};
 
 const FIGURE: &str = "regions";
@@ -69,7 +69,7 @@ pub fn regions(stem: &Path, plot: &RegionsFigure) -> Result<Vec<PathBuf>, Report
             entries.push((Key::Marker(Marker::Disc, colour), format!("generated, {name}")));
         }
         panel.marker(plot.best.0, plot.best.1, Marker::Star, BLACK)?;
-        let words = format!("best fit ({}, {})", short(plot.best.0, 2), short(plot.best.1, 2));
+        let words = format!("best fit ({}, {})", number(plot.best.0, 2), number(plot.best.1, 2));
         entries.push((Key::Marker(Marker::Star, BLACK), words));
         let titles = ["c9", "c10"].map(parameter_title);
         panel.draw_axes(&panel.axes(Some(&titles[0]), Some(&titles[1])))?;

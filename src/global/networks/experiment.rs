@@ -200,9 +200,9 @@ pub(super) fn statistics(values: &[f64]) -> Statistics {
     Statistics { mean: values.mean(), sigma: values.std_dev() }
 }
 
-/// Values for a figure: sorted, every n-th where there are too many.
+/// Positive values for a figure with a logarithmic axis: sorted, every n-th where there are too many.
 pub(super) fn thinned(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|x| x.is_finite() && *x > 0.0).collect();
     sorted.sort_by(f64::total_cmp);
     let step = sorted.len().div_ceil(SHOWN).max(1);
     sorted.into_iter().step_by(step).collect()

@@ -203,15 +203,16 @@ pub(super) fn flow(
         let dots = fits.iter().take(SHOWN).map(|fit| (fit.shifts[0], fit.shifts[1])).collect();
         shown.push((at.clone(), dots));
         let generated: Vec<f64> = fits.iter().map(|fit| fit.chi2).collect();
-        chi2_figure.push((format!("generated, {at}"), thinned(&generated)));
-        chi2_figure.push((format!("recomputed, {at}"), thinned(&chi2)));
+        for (name, values) in [("generated", &generated), ("recomputed", &chi2)] {
+            chi2_figure.push((format!("{name}, {at}"), thinned(values)));
+        }
         samples.push((*temperature, fits, chi2));
     }
     let best = points.iter().min_by(|a, b| a.chi2.total_cmp(&b.chi2)).map(|row| [row.c9, row.c10]);
     let best = best.unwrap_or_default();
     let figures = Figures {
         losses: vec![loss(&flow.history)],
-        chi2: chi2_figure,
+        chi2: chi2_figure.into_iter().filter(|(_, values): &(String, Vec<f64>)| !values.is_empty()).collect(),
         observables: experiment.compared("lowest generated", &best)?,
         regions: Some(frame(experiment, &expected, &[("exact", &exact)], shown)),
         ..Figures::default()
