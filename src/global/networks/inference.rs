@@ -69,7 +69,7 @@ pub(super) fn posterior(
     };
     let coverage = CurvePanel {
         x: "probability of the interval or region".to_owned(),
-        y: "share of pseudo-data whose truth is inside".to_owned(),
+        y: "share of truths inside".to_owned(),
         logarithmic: false,
         lines: vec![line("C9", 0), line("C10", 1), line("both", 2)],
     };
