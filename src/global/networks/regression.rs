@@ -77,6 +77,9 @@ impl Regression {
                 total += loss * part.len() as f64;
             }
             let validated: f64 = error(&network, batch(validation)).into_scalar();
+            if !validated.is_finite() {
+                return Err(GlobalError::Diverged { step: history.len(), loss: validated });
+            }
             history.push((total / train.len() as f64, validated));
             let lowest = history[..history.len() - 1].iter().map(|h| h.1).fold(f64::INFINITY, f64::min);
             if validated < lowest {

@@ -4,10 +4,12 @@ use humboldt_schemas::experiment::{ExperimentResult, PointRow};
 
 /// The tables as they are printed.
 pub fn text(result: &ExperimentResult) -> String {
-    let mut lines = vec![format!(
-        "{:<36}{:>9}{:>9}{:>10}   {:>9}{:>9}{:>10}",
-        result.name, "c9", "c10", "chi2", "study: c9", "c10", "chi2"
-    )];
+    let beside = if result.points.iter().any(|row| row.study.is_some()) {
+        format!("   {:>9}{:>9}{:>10}", "study: c9", "c10", "chi2")
+    } else {
+        String::new()
+    };
+    let mut lines = vec![format!("{:<36}{:>9}{:>9}{:>10}{beside}", result.name, "c9", "c10", "chi2")];
     for row in &result.points {
         let study = row.study.map_or_else(String::new, |study| {
             format!("   {:>9.2}{:>9.2}{:>10.2}", study.c9, study.c10, study.chi2)
