@@ -100,6 +100,11 @@ fn arguments_are_refused_by_name_value_and_range() {
         (vec!["global", "scan", "--x", "c10=0:1", "--out", "scan"], vec!["--y", "c10", "another"]),
         (vec!["global", "scan"], vec!["--out"]),
         (vec!["global", "sample", "--out", "points.csv"], vec!["--out", "points.csv", ".parquet"]),
+        (vec!["global", "nn", "--out", "o"], vec!["CARD"]),
+        (vec!["global", "nn", "--experiment", "4.2.2", "--out", "o"], vec!["--experiment", "4.2.2", "4.1.1"]),
+        (vec!["global", "gan", "--experiment", "4.2.2"], vec!["--out"]),
+        (vec!["global", "gan", "nowhere.toml", "--out", "o"], vec!["nowhere.toml"]),
+        (vec!["global", "plot", "nowhere"], vec!["nowhere", "result.json", "global nn"]),
         (vec!["schema", "cards"], vec!["cards", "card"]),
         (vec!["train", "nowhere.toml", "--out", "run"], vec!["nowhere.toml"]),
         (vec!["evaluate", "nowhere"], vec!["nowhere", "card.toml"]),
@@ -138,6 +143,87 @@ fn cards_are_refused_by_line_field_value_and_range() {
         fs::write(folder.path().join("card.toml"), &card).unwrap();
         refused(folder.path(), &["run", "card.toml", "--out", "run"], &words);
         assert!(!folder.path().join("run").exists(), "{words:?}");
+    }
+}
+
+#[test]
+fn cards_of_experiments_are_refused() {
+    let folder = folder();
+    let card = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cards/global").join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let (nn, gan) = (card("regression.toml"), card("gan.toml"));
+    let cases: Vec<(&str, String, Vec<&str>)> = vec![
+        (
+            "nn",
+            nn.replace("epochs", "epoch"),
+            vec!["card.toml:18", "regression.epoch", "did you mean `epochs`"],
+        ),
+        ("nn", nn.replace("[6, 5]", "[6, 0]"), vec!["card.toml:9", "points.counts = 0", "1 to"]),
+        ("nn", nn.replace("[regression]", "[regresion]"), vec!["regresion", "did you mean `regression`"]),
+        (
+            "nn",
+            nn.replace("draws = 20", "data = [\"lhcb-2030\"]"),
+            vec!["comparison.data", "lhcb-2030", "lhcb-2021"],
+        ),
+        ("nn", nn.replace("draws = 20", "model = \"qcdf\""), vec!["comparison.model", "qcdf", "npr"]),
+        ("nn", gan.clone(), vec!["[gan]", "[regression]", "global gan"]),
+        ("gan", nn.clone(), vec!["[regression]", "[flow]", "global nn"]),
+        (
+            "gan",
+            gan.replace("steps = 40", "learning_rate = -1.0"),
+            vec!["gan.learning_rate = -1", "positive"],
+        ),
+        (
+            "gan",
+            gan.replace("latent = 6", "architecture = \"convolutional\""),
+            vec!["gan.architecture", "8 x 8"],
+        ),
+    ];
+    for (command, text, words) in cases {
+        fs::write(folder.path().join("card.toml"), &text).unwrap();
+        refused(folder.path(), &["global", command, "card.toml", "--out", "out"], &words);
+        assert!(!folder.path().join("out").exists(), "{words:?}");
+    }
+    // Folders of others.
+    fs::write(folder.path().join("card.toml"), &gan).unwrap();
+    fs::create_dir(folder.path().join("photos")).unwrap();
+    fs::write(folder.path().join("photos/cat.png"), b"cat").unwrap();
+    refused(folder.path(), &["global", "gan", "card.toml", "--out", "photos"], &["photos", "not empty"]);
+    fs::remove_file(folder.path().join("photos/cat.png")).unwrap();
+    fs::write(folder.path().join("photos/card.toml"), &nn).unwrap();
+    refused(folder.path(), &["global", "gan", "card.toml", "--out", "photos"], &["photos", "another card"]);
+}
+
+#[test]
+fn files_of_measurements_are_refused() {
+    let folder = folder();
+    let good = r#"source = "a paper"
+[[groups]]
+correlation = [[1.0, 0.9, 0.9], [0.9, 1.0, 0.7], [0.9, 0.7, 1.0]]
+measurements = [
+  { process = "B0->K*0mumu", observable = "P5p", q2_min = 1.1, q2_max = 2.5, value = -0.4, errors = [[0.1, 0.1]] },
+  { process = "B0->K*0mumu", observable = "P5p", q2_min = 2.5, q2_max = 4.0, value = -0.4, errors = [[0.1, 0.1]] },
+  { process = "B0->K*0mumu", observable = "P5p", q2_min = 4.0, q2_max = 6.0, value = -0.4, errors = [[0.1, 0.1]] },
+]
+"#;
+    let path = folder.path().join("mine.toml");
+    fs::write(&path, good).unwrap();
+    succeed(&["global", "chi2", "--correlations", "--data", path.to_str().unwrap()]);
+    for (from, to, words) in [
+        (", errors = [[0.1, 0.1]]", "", vec!["mine.toml:", "groups", "errors"]),
+        ("\"P5p\"", "\"P9\"", vec!["mine.toml:5", "groups[1].measurements[1].observable", "`P9`", "P5p"]),
+        (
+            "q2_min = 2.5, q2_max = 4.0",
+            "q2_min = 1.1, q2_max = 2.5",
+            vec!["mine.toml:6", "twice", "measurements[1]"],
+        ),
+        ("0.7", "0.5", vec!["mine.toml:3", "groups[1].correlation", "positive definite"]),
+    ] {
+        let text = if from == "0.7" { good.replace(from, to) } else { good.replacen(from, to, 1) };
+        fs::write(&path, text).unwrap();
+        refused(folder.path(), &["global", "chi2", "--data", "mine.toml"], &words);
     }
 }
 

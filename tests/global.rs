@@ -213,6 +213,9 @@ fn a_scan_leaves_a_grid_contours_and_figures() {
         "contours.png",
         "observables.svg",
         "observables.png",
+        "pulls.csv",
+        "pulls.svg",
+        "pulls.png",
     ] {
         assert!(fs::metadata(out.join(name)).unwrap().len() > 500, "{name}");
     }

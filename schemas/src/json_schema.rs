@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::campaign::{CampaignFile, Manifest, ShardRecord};
 use crate::card::{AnyArchitecture, RunCard};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
+use crate::experiment::{ExperimentCard, ExperimentResult};
 use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
 use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
@@ -13,7 +14,8 @@ use crate::results::{EnsembleResult, EpochMetrics, ObservableValue, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
-pub const SCHEMA_NAMES: [&str; 6] = ["campaign", "card", "events", "images", "measurements", "results"];
+pub const SCHEMA_NAMES: [&str; 7] =
+    ["campaign", "card", "events", "experiment", "images", "measurements", "results"];
 
 /// The schema of a name in [`SCHEMA_NAMES`].
 pub fn schema(name: &str) -> Option<Value> {
@@ -31,6 +33,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "columns": columns(),
             "metadata": { CONVENTION_KEY: CONVENTION, PROVENANCE_KEY: of::<Provenance>() },
         })),
+        "experiment" => Some(of::<ExperimentCard>()),
         "images" => Some(json!({
             "title": "Images",
             "description": "Voxel images; HDF5 dataset and group, or Arrow IPC columns with arrow.fixed_shape_tensor images",
@@ -57,6 +60,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "global chi2 --json": of::<ChiSquareResult>(),
             "global fit --json": of::<FitResult>(),
             "global sample --json": of::<PosteriorResult>(),
+            "global nn, global gan: result.json": of::<ExperimentResult>(),
         })),
         _ => None,
     }

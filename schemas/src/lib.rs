@@ -5,6 +5,7 @@
 //! - [`card`]: the run card (TOML), strictly read
 //! - [`complex`]: complex numbers as users write them
 //! - [`global`]: what global fits print
+//! - [`experiment`]: experiments with networks on global fits, their card (TOML) and result
 //! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`events`]: column names of event tables
 //! - [`voxels`]: axes and names of voxel datasets
@@ -18,6 +19,7 @@ pub mod card;
 pub mod complex;
 mod error;
 pub mod events;
+pub mod experiment;
 pub mod global;
 pub mod inference;
 pub mod json_schema;

@@ -108,7 +108,34 @@ impl MeasurementFile {
         self.convention()?;
         let count: usize = self.groups.iter().map(|group| group.measurements.len()).sum();
         Invalid::unless(count > 0, "groups", "no measurements", "at least one")?;
-        self.groups.iter().zip(1..).try_for_each(|(group, place)| group.validate(&format!("groups[{place}]")))
+        self.groups
+            .iter()
+            .zip(1..)
+            .try_for_each(|(group, place)| group.validate(&format!("groups[{place}]")))?;
+        self.check_twice()
+    }
+
+    /// No quantity may stand in the file twice.
+    fn check_twice(&self) -> Result<(), Invalid> {
+        let all = self.groups.iter().zip(1..).flat_map(|(group, i)| {
+            group
+                .measurements
+                .iter()
+                .zip(1..)
+                .map(move |(m, j)| (format!("groups[{i}].measurements[{j}]"), m))
+        });
+        let mut known: Vec<(String, Quantity)> = Vec::new();
+        for (field, measurement) in all {
+            let quantity = measurement.quantity()?;
+            if let Some((first, _)) = known.iter().find(|(_, other)| *other == quantity) {
+                let Measurement { observable, process, q2_min, q2_max, .. } = measurement;
+                let got =
+                    format!("{observable} of {process} in [{q2_min}, {q2_max}] twice, first as {first}");
+                return Err(Invalid::new(&field, got, "each quantity once"));
+            }
+            known.push((field, quantity));
+        }
+        Ok(())
     }
 }
 
@@ -135,8 +162,30 @@ impl MeasurementGroup {
                 Invalid::unless(mirrored && in_range, &field, got, allowed)?;
             }
         }
-        Ok(())
+        let got = format!("that of {n} measurements");
+        Invalid::unless(positive_definite(correlation), &field, got, "a positive definite matrix")
     }
+}
+
+/// Whether a symmetric matrix has a Cholesky root.
+fn positive_definite(matrix: &[Vec<f64>]) -> bool {
+    let mut root: Vec<Vec<f64>> = Vec::with_capacity(matrix.len());
+    for (i, row) in matrix.iter().enumerate() {
+        let mut new = vec![0.0; i + 1];
+        for j in 0..=i {
+            let before = if j < i { &root[j][..] } else { &new[..] };
+            let rest = row[j] - new.iter().zip(before).take(j).map(|(a, b)| a * b).sum::<f64>();
+            if j < i {
+                new[j] = rest / root[j][j];
+            } else if rest > 0.0 {
+                new[i] = rest.sqrt();
+            } else {
+                return false;
+            }
+        }
+        root.push(new);
+    }
+    true
 }
 
 impl Measurement {
@@ -223,6 +272,22 @@ errors = [[0.1, 0.1]]
     }
 
     #[test]
+    fn a_correlation_that_no_errors_can_have_is_refused() {
+        let matrix = |off: f64| vec![vec![1.0, 0.9, 0.9], vec![0.9, 1.0, off], vec![0.9, off, 1.0]];
+        assert!(positive_definite(&matrix(0.7)) && !positive_definite(&matrix(0.5)));
+        let mut file = MeasurementFile::parse(ONE, "one.toml").unwrap();
+        let mut third = file.groups[0].measurements[0].clone();
+        third.q2_max = 7.0;
+        file.groups[0].measurements.push(third);
+        file.groups[0].correlation = Some(matrix(0.7));
+        file.validate().unwrap();
+        file.groups[0].correlation = Some(matrix(0.5));
+        let error = file.validate().unwrap_err().to_string();
+        assert!(error.starts_with("groups[1].correlation = that of 3 measurements"), "{error}");
+        assert!(error.contains("positive definite"), "{error}");
+    }
+
+    #[test]
     fn errors_add_in_quadrature_side_by_side() {
         let file = MeasurementFile::parse(ONE, "one.toml").unwrap();
         let [up, down] = file.groups[0].measurements[0].total_errors();
@@ -232,7 +297,7 @@ errors = [[0.1, 0.1]]
 
     #[test]
     fn wrong_files_are_refused_by_line_field_and_value() {
-        let cases: [(&str, &str, &[&str]); 10] = [
+        let cases: [(&str, &str, &[&str]); 14] = [
             ("P5p", "P9", &["one.toml:6", "groups[1].measurements[1].observable", "`P9`", "P5p"]),
             ("\"P5p\"", "\"R_K\"", &["one.toml:6", "R_K of B0->K*0mumu", "R_Kstar"]),
             ("B+->K+mumu", "B+->K", &["one.toml:12", "measurements[2].process", "`B+->K`", "B+->K+mumu"]),
@@ -242,6 +307,22 @@ errors = [[0.1, 0.1]]
             ("[[0.1, 0.1]]", "[[-0.1, 0.1]]", &["errors", "-0.1"]),
             ("[0.5, 1.0]]", "[0.4, 1.0]]", &["one.toml:3", "correlation", "0.5 in row 1"]),
             ("[0.5, 1.0]]", "[0.5]]", &["correlation", "2 rows of 2"]),
+            ("errors = [[0.1, 0.1]]", "", &["one.toml:", "groups", "errors"]),
+            (
+                "errors = [[0.1, 0.1]]",
+                "errors = []",
+                &["one.toml:17", "measurements[2].errors", "[]", "not all 0"],
+            ),
+            (
+                "process = \"B+->K+mumu\"\nobservable = \"R_K\"\nq2_min = 1.1",
+                "process = \"B0->K*0mumu\"\nobservable = \"P5p\"\nq2_min = 4.0",
+                &["one.toml:11", "P5p of B0->K*0mumu in [4, 6] twice", "groups[1].measurements[1]", "once"],
+            ),
+            (
+                "correlation = [[1.0, 0.5], [0.5, 1.0]]",
+                "correlation = [[1.0, 0.999999999999999999], [0.999999999999999999, 1.0]]",
+                &["one.toml:3", "groups[1].correlation"],
+            ),
             ("value = 0.9", "valeu = 0.9", &["one.toml:16", "valeu", "did you mean `value`"]),
         ];
         for (from, to, words) in cases {

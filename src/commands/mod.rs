@@ -124,7 +124,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
             matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
         }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
-            || matches!(cause.downcast_ref::<GlobalError>(), Some(GlobalError::NoMinimum { .. }))
+            || matches!(
+                cause.downcast_ref::<GlobalError>(),
+                Some(GlobalError::NoMinimum { .. } | GlobalError::Diverged { .. })
+            )
     });
     if failed_work { 1 } else { 2 }
 }

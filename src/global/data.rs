@@ -1,10 +1,13 @@
 //! Measured values with errors and correlations, in one list.
 
+use std::path::Path;
+use std::str::FromStr;
+
 use humboldt_physics::convention::dhmv_factor;
 use humboldt_physics::process::process_name;
-use humboldt_physics::{Convention, Quantity};
+use humboldt_physics::{Convention, MeasurementSet, Quantity};
+use humboldt_schemas::Invalid;
 use humboldt_schemas::measurements::{Measurement, MeasurementFile, MeasurementGroup};
-use humboldt_schemas::{Invalid, SchemaError};
 use nalgebra::DMatrix;
 
 use super::GlobalError;
@@ -82,11 +85,31 @@ pub struct Data {
 }
 
 impl Data {
+    /// The measurements of sets by name, or of files `.toml`, put together; `field` is where the names come from.
+    ///
+    /// # Errors
+    /// When a name is neither, a file is refused, or as [`Self::new`].
+    pub fn named(names: &[String], field: &str) -> Result<Self, GlobalError> {
+        let mut files = Vec::new();
+        for name in names {
+            match MeasurementSet::from_str(name) {
+                Ok(set) => files.extend(MeasurementFile::built_in(set)?),
+                Err(_) if Path::new(name).extension().is_some_and(|e| e == "toml") => {
+                    files.push(MeasurementFile::read(Path::new(name))?);
+                }
+                Err(_) => {
+                    let sets = MeasurementSet::ALL.map(MeasurementSet::name).join(", ");
+                    return Err(Invalid::new(field, name, format!("{sets}, or a file .toml")).into());
+                }
+            }
+        }
+        Self::new(&files)
+    }
+
     /// All measurements of some files, sorted by observable, hadron, meson and bin.
     ///
     /// # Errors
-    /// Without measurements, when a source gives one quantity twice, or when a group's correlation is not positive
-    /// definite.
+    /// Without measurements, when a source gives one quantity twice, or a file is not valid.
     pub fn new(files: &[MeasurementFile]) -> Result<Self, GlobalError> {
         let mut unsorted: Vec<Datum> = Vec::new();
         let mut blocks: Vec<(usize, Convention, &MeasurementGroup)> = Vec::new();
@@ -94,7 +117,6 @@ impl Data {
             file.validate()?;
             let convention = file.convention()?;
             for group in &file.groups {
-                check_positive(file, group)?;
                 blocks.push((unsorted.len(), convention, group));
                 for measurement in &group.measurements {
                     let datum = Datum::new(measurement, convention, &file.source)?;
@@ -168,16 +190,9 @@ fn factor(convention: Convention, quantity: &Quantity) -> f64 {
     }
 }
 
-fn check_positive(file: &MeasurementFile, group: &MeasurementGroup) -> Result<(), SchemaError> {
-    let Some(rows) = &group.correlation else { return Ok(()) };
-    let matrix = DMatrix::from_fn(rows.len(), rows.len(), |i, j| rows[i][j]);
-    let got = format!("that of {} measurements of {}", rows.len(), file.source);
-    Ok(Invalid::unless(matrix.cholesky().is_some(), "correlation", got, "a positive definite matrix")?)
-}
-
 #[cfg(test)]
 mod tests {
-    use humboldt_physics::{MeasurementSet, Observable};
+    use humboldt_physics::Observable;
 
     use super::*;
 

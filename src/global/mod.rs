@@ -11,10 +11,14 @@
 //! - [`intervals`]: errors from its curvature and from profiles
 //! - [`scan`]: its values on a grid, and contours
 //! - [`sample`]: the posterior density of the parameters
+//! - [`figures`]: measurements and predictions as figures want them
+//! - [`networks`]: the study's networks, and ones that give the posterior
 
 pub mod data;
+pub mod figures;
 pub mod fit;
 pub mod intervals;
+pub mod networks;
 pub mod polynomials;
 pub mod sample;
 pub mod scan;
@@ -36,6 +40,14 @@ pub enum GlobalError {
     /// A prediction that cannot be made.
     #[error(transparent)]
     Physics(#[from] PhysicsError),
+    /// A network whose loss is no number any more.
+    #[error("training diverged in step {step}: the loss is {loss}; lower learning_rate")]
+    Diverged {
+        /// Step or epoch, from 0.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
     /// A minimisation that found no minimum.
     #[error("the fit of {parameters} did not converge from any start: {reason}")]
     NoMinimum {

@@ -132,8 +132,8 @@ pub fn labels(data: &Data) -> Vec<String> {
     labels
 }
 
-/// One unit of F in the LHCb convention.
-fn unit(datum: &Datum) -> f64 {
+/// One unit of F, and of the study's observables, in the LHCb convention.
+pub(super) fn unit(datum: &Datum) -> f64 {
     let observable = datum.quantity.observable;
     let unit = if observable.unit() == "1" { 1.0 } else { RATE_UNIT };
     unit / dhmv_factor(observable)

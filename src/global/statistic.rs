@@ -6,14 +6,18 @@
 //! upward and downward errors: it is continuous where a prediction passes a value, and the usual form for symmetric errors.
 
 use humboldt_physics::uncertainty::Spread;
-use humboldt_physics::{Lepton, Plan, QuadraticForm, Theory, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{
+    Lepton, Plan, QuadraticForm, Theory, WilsonCoefficient, WilsonDirection, WilsonShifts,
+};
 use humboldt_schemas::Invalid;
+use humboldt_schemas::global::Contribution;
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::GlobalError;
 use super::data::Data;
 use super::polynomials::{Coefficient, Polynomials};
+use crate::infer::variation::varied;
 
 /// What a chi-square is made with.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +26,40 @@ pub struct Errors {
     pub theory: Option<Spread>,
     /// Whether correlations count.
     pub correlations: bool,
+}
+
+/// Shift of C9 at which theory errors of a chi-square are taken: the same for all points.
+const DELTA_C9_OF_ERRORS: f64 = -1.0;
+
+impl Errors {
+    /// Of measurements against a model whose shifts do not matter: with theory errors from so many draws, or without.
+    ///
+    /// # Errors
+    /// When inputs are missing, or a prediction cannot be made.
+    pub fn of(
+        standard_model: &Theory,
+        data: &Data,
+        theory_draws: Option<(u32, u64)>,
+        correlations: bool,
+    ) -> Result<Self, GlobalError> {
+        let theory =
+            Theory { muon_shifts: WilsonShifts::delta_c9(DELTA_C9_OF_ERRORS), ..standard_model.clone() };
+        Ok(Self { theory: spread(&theory, data, theory_draws)?, correlations })
+    }
+}
+
+/// Theory errors at a point from so many draws of all inputs, of a seed; `None` without draws.
+///
+/// # Errors
+/// When inputs are missing, or a prediction cannot be made.
+pub fn spread(
+    theory: &Theory,
+    data: &Data,
+    draws: Option<(u32, u64)>,
+) -> Result<Option<Spread>, GlobalError> {
+    let Some((draws, seed)) = draws else { return Ok(None) };
+    let plan = Plan::new(&data.quantities());
+    Ok(Spread::of(&varied(theory, draws, seed, |theory| plan.values(theory))?))
 }
 
 /// A free number.
@@ -170,6 +208,44 @@ impl ChiSquare {
     /// As [`Self::predictions`].
     pub fn value(&self, values: &[f64]) -> Result<f64, GlobalError> {
         Ok(self.residuals(&self.predictions(values)?).norm_squared())
+    }
+
+    /// Every measurement at a point.
+    ///
+    /// # Errors
+    /// As [`Self::predictions`].
+    pub fn compared(&self, values: &[f64]) -> Result<Vec<Contribution>, GlobalError> {
+        let predictions = self.predictions(values)?;
+        let pulls = self.pulls(&predictions);
+        let contributions = self.contributions(&pulls);
+        let measurements = self.data.measurements().iter().enumerate();
+        Ok(measurements
+            .map(|(i, datum)| Contribution {
+                process: datum.process(),
+                observable: datum.quantity.observable.name().to_owned(),
+                q2_min: datum.quantity.q2_min,
+                q2_max: datum.quantity.q2_max,
+                measured: datum.value,
+                error_plus: datum.error_plus,
+                error_minus: datum.error_minus,
+                prediction: predictions[i],
+                theory_error: self.theory_errors[i],
+                pull: pulls[i],
+                contribution: contributions[i],
+                source: datum.source.clone(),
+            })
+            .collect())
+    }
+
+    /// Root of the correlation R of all errors, a lower-triangular L with `L L^T = R`; `None` where correlations do not
+    /// count.
+    pub fn correlation_root(&self) -> Option<DMatrix<f64>> {
+        self.correlation.as_ref().map(Cholesky::l)
+    }
+
+    /// Chi-square of predictions that need not be those of a point.
+    pub fn of_predictions(&self, predictions: &[f64]) -> f64 {
+        self.residuals(predictions).norm_squared()
     }
 
     /// Independent numbers whose squares add up to chi-square: the pulls, without their correlation.

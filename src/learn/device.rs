@@ -139,12 +139,12 @@ impl Compute {
     }
 
     /// burn's handle of the first device, without gradients: weights and moments live there.
-    pub(super) fn device(&self) -> &Device {
+    pub(crate) fn device(&self) -> &Device {
         &self.devices[0]
     }
 
     /// burn's handles of all.
-    pub(super) fn devices(&self) -> &[Device] {
+    pub(crate) fn devices(&self) -> &[Device] {
         &self.devices
     }
 }

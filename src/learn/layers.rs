@@ -90,13 +90,13 @@ impl MaxPool {
 }
 
 /// Draws first weights from one stream, so that they follow from the seed alone, whatever the device.
-pub(super) struct Init<'a> {
+pub(crate) struct Init<'a> {
     rng: Pcg64,
     device: &'a Device,
 }
 
 impl<'a> Init<'a> {
-    pub(super) fn new(seed: u64, device: &'a Device) -> Self {
+    pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
         Self { rng: Pcg64::seed_from_u64(seed), device }
     }
 
@@ -115,7 +115,7 @@ impl<'a> Init<'a> {
     }
 
     /// Weights of variance `gain` / (3 inputs): 6 before a `ReLU`, 3 before nothing; the bias begins at 0.
-    pub(super) fn linear(&mut self, inputs: usize, outputs: usize, gain: f64) -> Linear {
+    pub(crate) fn linear(&mut self, inputs: usize, outputs: usize, gain: f64) -> Linear {
         let weight = self.uniform([inputs, outputs], inputs, gain);
         let bias = Param::from_tensor(Tensor::zeros([outputs], self.device));
         Linear { weight, bias: Some(bias) }
@@ -131,7 +131,13 @@ impl<'a> Init<'a> {
         }
     }
 
-    fn uniform<const D: usize>(&mut self, shape: [usize; D], fan_in: usize, gain: f64) -> Param<Tensor<D>> {
+    /// Values between -bound and bound, bound^2 = gain / fan_in.
+    pub(crate) fn uniform<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        fan_in: usize,
+        gain: f64,
+    ) -> Param<Tensor<D>> {
         let bound = (gain / fan_in as f64).sqrt() as f32;
         let n = shape.iter().product();
         let data: Vec<f32> = (0..n).map(|_| (self.rng.random::<f32>() * 2.0 - 1.0) * bound).collect();

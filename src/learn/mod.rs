@@ -19,7 +19,7 @@ mod error;
 pub mod input;
 mod inputs;
 mod interchange;
-mod layers;
+pub(crate) mod layers;
 mod loss;
 mod metrics;
 pub mod model;

@@ -6,7 +6,8 @@
 //!
 //! - [`histograms()`], [`linearity()`], [`width()`]: what a network predicts (the paper's Figs. 5 to 7)
 //! - [`distributions()`], [`voxel_views()`]: what it sees (Figs. 2 and 3)
-//! - [`contours()`], [`observables()`]: a global fit
+//! - [`contours()`], [`observables()`], [`pulls()`]: a global fit
+//! - [`chi2_distribution()`], [`image_rows()`], [`regions()`], [`curves()`]: networks on it
 //! - [`training_curves()`]: how it learned
 //! - [`write_ensembles_csv`], [`write_predictions_parquet`], [`write_json`]: numbers alone
 //!
@@ -16,19 +17,24 @@
 mod canvas;
 #[cfg(test)]
 mod checks;
+mod chi2_distribution;
 mod colour_map;
 mod contours;
+mod curves;
 mod distributions;
 mod error;
 mod files;
 mod histograms;
+mod image_rows;
 mod legend;
 mod linearity;
 mod markup;
 mod observables;
 mod panel;
 mod projection;
+mod pulls;
 mod raster;
+mod regions;
 mod style;
 mod tables;
 mod ticks;
@@ -36,13 +42,18 @@ mod training;
 mod voxel_views;
 mod width;
 
+pub use chi2_distribution::chi2_distribution;
 pub use contours::{Contours, Region, contours, parameter_title};
+pub use curves::curves;
 pub use distributions::{EventSample, distributions};
 pub use error::ReportError;
 pub use files::{write, write_json};
 pub use histograms::histograms;
+pub use image_rows::image_rows;
 pub use linearity::{ErrorBars, linearity};
 pub use observables::{ObservableBin, ObservablePanel, observables};
+pub use pulls::{PullRow, pulls};
+pub use regions::regions;
 pub use tables::{
     Predictions, read_predictions_parquet, write_columns_parquet, write_ensembles_csv, write_grid_csv,
     write_predictions_parquet,

@@ -103,6 +103,8 @@ fn inner_tables<'a, 'i>(value: &'a DeValue<'i>) -> Vec<&'a DeTable<'i>> {
 }
 
 fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+    // A table that may be left out is "it or null".
+    let schema = schema.get("anyOf").and_then(|choices| choices.get(0)).unwrap_or(schema);
     schema
         .get("$ref")
         .and_then(Value::as_str)

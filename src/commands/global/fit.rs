@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use humboldt_schemas::global::{FitResult, FittedParameter};
 
-use super::setup::{Comparison, FreeParameters, contributions, print_contributions};
+use super::setup::{Comparison, FreeParameters, print_contributions};
 use crate::global::intervals::{Fitted, fitted};
 use crate::global::scan::sigmas;
 use crate::global::statistic::{ChiSquare, p_value};
@@ -56,7 +56,7 @@ fn result(statistic: &ChiSquare, fit: &Fitted) -> Result<FitResult> {
         sigmas_from_zero: away.is_finite().then_some(away),
         parameters: parameters.collect(),
         correlation: fit.curvature.as_ref().map(|curvature| curvature.correlation.clone()),
-        contributions: contributions(statistic, &fit.best.values)?,
+        contributions: statistic.compared(&fit.best.values)?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! `humboldt global`: measured observables against predictions, and fits of Wilson coefficients to them.
 
 mod fit;
+mod network;
+mod plot;
 mod point;
 mod sample;
 mod scan;
@@ -23,6 +25,9 @@ enum Command {
     Fit(fit::Fit),
     Scan(scan::ScanArguments),
     Sample(sample::SampleArguments),
+    Nn(network::NnArguments),
+    Gan(network::GanArguments),
+    Plot(plot::PlotArguments),
 }
 
 impl GlobalArguments {
@@ -33,6 +38,9 @@ impl GlobalArguments {
             Command::Fit(arguments) => arguments.run(),
             Command::Scan(arguments) => arguments.run(),
             Command::Sample(arguments) => arguments.run(),
+            Command::Nn(arguments) => arguments.run(),
+            Command::Gan(arguments) => arguments.run(),
+            Command::Plot(arguments) => arguments.run(),
         }
     }
 }

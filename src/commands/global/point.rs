@@ -8,7 +8,7 @@ use humboldt_physics::Plan;
 use humboldt_schemas::global::ChiSquareResult;
 use humboldt_schemas::results::ObservableValue;
 
-use super::setup::{Comparison, FixedShifts, contributions, print_contributions};
+use super::setup::{Comparison, FixedShifts, print_contributions};
 use crate::commands::arguments::finite;
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing, labels};
@@ -137,7 +137,7 @@ impl Chi2 {
             chi2,
             n,
             p_value: p_value(chi2, n).context("no measurements")?,
-            contributions: contributions(&statistic, &values)?,
+            contributions: statistic.compared(&values)?,
         };
         if json {
             outln!("{}", serde_json::to_string_pretty(&result)?);

@@ -5,18 +5,17 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use humboldt_physics::uncertainty::Spread;
-use humboldt_physics::{Observable, Plan, WilsonDirection};
+use humboldt_physics::{Plan, WilsonDirection};
+use humboldt_schemas::global::Contribution;
 
 use super::setup::{Comparison, FreeParameters, Setup};
 use crate::commands::arguments::finite;
+use crate::global::figures::{observable_panels, pull_rows};
 use crate::global::fit::minimum;
 use crate::global::scan::{Axis, Scan, rise};
 use crate::global::statistic::ChiSquare;
 use crate::progress::{note, outln};
-use crate::report::{
-    Contours, ObservableBin, ObservablePanel, Region, contours, observables, write_grid_csv,
-};
+use crate::report::{Contours, Region, contours, observables, pulls as pulls_figure, write_grid_csv};
 
 /// Sizes of the regions in standard deviations.
 const REGIONS: [f64; 3] = [1.0, 2.0, 3.0];
@@ -38,7 +37,7 @@ pub(super) struct ScanArguments {
     free: FreeParameters,
     #[command(flatten)]
     comparison: Comparison,
-    /// Folder to write to, made if it does not exist: scan.csv, contours.csv, .svg, .png, observables.csv, .svg, .png
+    /// Folder to write to, made if it does not exist: scan.csv, and contours, observables and pulls, each as .csv, .svg, .png
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 }
@@ -107,64 +106,29 @@ impl ScanArguments {
         Ok(())
     }
 
-    /// Measured values with those of the Standard Model and of the best fit, each with its theory errors where asked for.
+    /// Measured values with those of the Standard Model and of the best fit, each with its theory errors where asked for,
+    /// and the pulls of both.
     fn draw_observables(&self, setup: &Setup, statistic: &ChiSquare, best: &[f64]) -> Result<()> {
-        let standard_model =
-            Plan::new(&setup.data.quantities()).values(&self.comparison.standard_model(setup)?)?;
-        let spread = self.comparison.spread(&self.comparison.standard_model(setup)?, &setup.data)?;
-        let error = |spread: Option<&Spread>, i: usize| spread.map_or(0.0, |spread| spread.sigma[i]);
-        let fitted = statistic.predictions(best)?;
-        let mut panels: Vec<ObservablePanel> = Vec::new();
-        for (i, datum) in setup.data.measurements().iter().enumerate() {
-            let (scale, title) = title(datum.quantity.observable, &datum.process());
-            let bin = ObservableBin {
-                q2_min: datum.quantity.q2_min,
-                q2_max: datum.quantity.q2_max,
-                measured: scale * datum.value,
-                error_plus: scale * datum.error_plus,
-                error_minus: scale * datum.error_minus,
-                predictions: vec![
-                    (scale * standard_model[i], scale * error(spread.as_ref(), i)),
-                    (scale * fitted[i], scale * statistic.theory_errors()[i]),
-                ],
-            };
-            match panels.last_mut().filter(|panel| panel.name == datum.label()) {
-                Some(panel) => panel.bins.push(bin),
-                None => panels.push(ObservablePanel { title, name: datum.label(), bins: vec![bin] }),
-            }
-        }
-        observables(&self.out.join("observables"), &panels, &["Standard Model", "best fit"])?;
+        let theory = self.comparison.standard_model(setup)?;
+        let predictions = Plan::new(&setup.data.quantities()).values(&theory)?;
+        let spread = self.comparison.spread(&theory, &setup.data)?;
+        let pulls = statistic.pulls(&predictions);
+        let contributions = statistic.contributions(&pulls);
+        let fitted = statistic.compared(best)?;
+        let standard_model: Vec<Contribution> = fitted
+            .iter()
+            .enumerate()
+            .map(|(i, fitted)| Contribution {
+                prediction: predictions[i],
+                theory_error: spread.as_ref().map_or(0.0, |spread| spread.sigma[i]),
+                pull: pulls[i],
+                contribution: contributions[i],
+                ..fitted.clone()
+            })
+            .collect();
+        let (points, names) = ([&standard_model[..], &fitted[..]], ["Standard Model", "best fit"]);
+        observables(&self.out.join("observables"), &observable_panels(&points), &names)?;
+        pulls_figure(&self.out.join("pulls"), &pull_rows(&points), &names)?;
         Ok(())
-    }
-}
-
-/// The factor by which an observable is shown, and its title in markup.
-fn title(observable: Observable, process: &str) -> (f64, String) {
-    let name = observable.name();
-    match observable {
-        Observable::DBrDq2 => {
-            let hadron = if process.contains("K*") { r"*K*^{\*}" } else { "*K*" };
-            (1e8, format!("10^{{8}} d*B*/d*q*^{{2}} ({hadron}) [GeV^{{−2}}]"))
-        }
-        Observable::DGammaDq2 => (1.0, "d*Γ*/d*q*^{2} [GeV^{−1}]".to_owned()),
-        Observable::RK => (1.0, "*R*_{*K*}".to_owned()),
-        Observable::RKstar => (1.0, r"*R*_{*K*\*}".to_owned()),
-        _ => {
-            let (name, prime) = name.strip_suffix('p').map_or((name, ""), |name| (name, "′"));
-            let (letter, index) = name.split_at(1);
-            (1.0, format!("*{letter}*_{{{}}}{prime}", index.trim_start_matches('_')))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn titles_are_those_of_the_literature() {
-        assert_eq!(title(Observable::P5p, "B0->K*0mumu").1, "*P*_{5}′");
-        assert_eq!(title(Observable::FL, "B0->K*0mumu").1, "*F*_{L}");
-        assert_eq!(title(Observable::DBrDq2, "B0->K0mumu").1, "10^{8} d*B*/d*q*^{2} (*K*) [GeV^{−2}]");
     }
 }

@@ -1,28 +1,21 @@
 //! Arguments that the subcommands of `global` share, and what they mean.
 
-use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
-    Lepton, MeasurementSet, ModelName, Parameters, Plan, Theory, WilsonCoefficient, WilsonDirection,
-    WilsonShifts,
+    Lepton, MeasurementSet, ModelName, Parameters, Theory, WilsonCoefficient, WilsonDirection,
 };
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::global::Contribution;
-use humboldt_schemas::measurements::MeasurementFile;
 
 use crate::commands::arguments::{InputArguments, LeptonShift, finite, lepton_shift, set_shifts};
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing};
-use crate::global::statistic::{ChiSquare, Errors};
-use crate::infer::variation::varied;
+use crate::global::statistic::{ChiSquare, Errors, spread};
 use crate::progress::outln;
-
-/// Shift of C9 at which theory errors of a chi-square are taken.
-const DELTA_C9_OF_ERRORS: f64 = -1.0;
 
 /// What is compared with what.
 #[derive(Debug, Args)]
@@ -96,20 +89,7 @@ pub(super) struct Setup {
 
 impl Comparison {
     pub(super) fn setup(&self) -> Result<Setup> {
-        let mut files = Vec::new();
-        for name in &self.data {
-            match MeasurementSet::from_str(name) {
-                Ok(set) => files.extend(MeasurementFile::built_in(set)?),
-                Err(_) if Path::new(name).extension().is_some_and(|e| e == "toml") => {
-                    files.push(MeasurementFile::read(Path::new(name))?);
-                }
-                Err(_) => {
-                    let sets = MeasurementSet::ALL.map(MeasurementSet::name).join(", ");
-                    bail!("--data = {name} is not allowed; allowed: {sets}, or a file .toml")
-                }
-            }
-        }
-        Ok(Setup { parameters: self.inputs.parameters()?, data: Data::new(&files)? })
+        Ok(Setup { parameters: self.inputs.parameters()?, data: Data::named(&self.data, "--data")? })
     }
 
     /// The theory at a point.
@@ -127,18 +107,17 @@ impl Comparison {
 
     /// Theory errors at a point, where they are asked for.
     pub(super) fn spread(&self, theory: &Theory, data: &Data) -> Result<Option<Spread>> {
-        if !self.theory_errors {
-            return Ok(None);
-        }
-        let plan = Plan::new(&data.quantities());
-        Ok(Spread::of(&varied(theory, self.draws, self.seed, |theory| plan.values(theory))?))
+        Ok(spread(theory, data, self.theory_draws())?)
+    }
+
+    fn theory_draws(&self) -> Option<(u32, u64)> {
+        self.theory_errors.then_some((self.draws, self.seed))
     }
 
     /// Errors of a chi-square: the same wherever it is taken.
     pub(super) fn errors(&self, setup: &Setup) -> Result<Errors> {
-        let muon_shifts = WilsonShifts::delta_c9(DELTA_C9_OF_ERRORS);
-        let theory = Theory { muon_shifts, ..self.standard_model(setup)? };
-        Ok(Errors { theory: self.spread(&theory, &setup.data)?, correlations: self.correlations })
+        let standard_model = self.standard_model(setup)?;
+        Ok(Errors::of(&standard_model, &setup.data, self.theory_draws(), self.correlations)?)
     }
 
     /// The chi-square as a function of what is free.
@@ -169,30 +148,6 @@ impl Comparison {
         }
         Ok(ChiSquare::new(&theory, data.clone(), &free.free, polynomials, &self.errors(setup)?)?)
     }
-}
-
-/// Every measurement at a point.
-pub(super) fn contributions(statistic: &ChiSquare, values: &[f64]) -> Result<Vec<Contribution>> {
-    let predictions = statistic.predictions(values)?;
-    let pulls = statistic.pulls(&predictions);
-    let contributions = statistic.contributions(&pulls);
-    let measurements = statistic.data().measurements().iter().enumerate();
-    Ok(measurements
-        .map(|(i, datum)| Contribution {
-            process: datum.process(),
-            observable: datum.quantity.observable.name().to_owned(),
-            q2_min: datum.quantity.q2_min,
-            q2_max: datum.quantity.q2_max,
-            measured: datum.value,
-            error_plus: datum.error_plus,
-            error_minus: datum.error_minus,
-            prediction: predictions[i],
-            theory_error: statistic.theory_errors()[i],
-            pull: pulls[i],
-            contribution: contributions[i],
-            source: datum.source.clone(),
-        })
-        .collect())
 }
 
 pub(super) fn print_contributions(contributions: &[Contribution]) {

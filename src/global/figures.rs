@@ -1,0 +1,109 @@
+//! Measured observables and predictions as figures want them.
+
+use humboldt_physics::Observable;
+use humboldt_schemas::global::Contribution;
+
+use crate::report::{ObservableBin, ObservablePanel, PullRow};
+
+/// A panel for each observable of the same measurements at up to two points.
+pub fn observable_panels(points: &[&[Contribution]]) -> Vec<ObservablePanel> {
+    let mut panels: Vec<ObservablePanel> = Vec::new();
+    for (i, measurement) in points.first().copied().unwrap_or_default().iter().enumerate() {
+        let (scale, title) = title(&measurement.observable, &measurement.process);
+        let name = label(measurement);
+        let bin = ObservableBin {
+            q2_min: measurement.q2_min,
+            q2_max: measurement.q2_max,
+            measured: scale * measurement.measured,
+            error_plus: scale * measurement.error_plus,
+            error_minus: scale * measurement.error_minus,
+            predictions: points
+                .iter()
+                .filter_map(|point| point.get(i))
+                .map(|at| (scale * at.prediction, scale * at.theory_error))
+                .collect(),
+        };
+        match panels.last_mut().filter(|panel| panel.name == name) {
+            Some(panel) => panel.bins.push(bin),
+            None => panels.push(ObservablePanel { title, name, bins: vec![bin] }),
+        }
+    }
+    panels
+}
+
+/// The pulls of the same measurements at some points.
+pub fn pull_rows(points: &[&[Contribution]]) -> Vec<PullRow> {
+    let measurements = points.first().copied().unwrap_or_default().iter().enumerate();
+    measurements
+        .map(|(i, m)| PullRow {
+            title: title(&m.observable, &m.process).1.replace("10^{8} ", "").replace(" [GeV^{−2}]", ""),
+            name: label(m),
+            q2: [m.q2_min, m.q2_max],
+            pulls: points.iter().filter_map(|point| point.get(i)).map(|at| at.pull).collect(),
+        })
+        .collect()
+}
+
+/// Observable and, for rates, process.
+fn label(measurement: &Contribution) -> String {
+    if measurement.observable.starts_with('d') {
+        format!("{}({})", measurement.observable, measurement.process)
+    } else {
+        measurement.observable.clone()
+    }
+}
+
+/// The factor by which an observable is shown, and its title in markup.
+fn title(name: &str, process: &str) -> (f64, String) {
+    match name.parse() {
+        Ok(Observable::DBrDq2) => {
+            let hadron = if process.contains("K*") { r"*K*^{\*}" } else { "*K*" };
+            (1e8, format!("10^{{8}} d*B*/d*q*^{{2}} ({hadron}) [GeV^{{−2}}]"))
+        }
+        Ok(Observable::DGammaDq2) => (1.0, "d*Γ*/d*q*^{2} [GeV^{−1}]".to_owned()),
+        Ok(Observable::RK) => (1.0, "*R*_{*K*}".to_owned()),
+        Ok(Observable::RKstar) => (1.0, r"*R*_{*K*\*}".to_owned()),
+        _ => {
+            let (name, prime) = name.strip_suffix('p').map_or((name, ""), |name| (name, "′"));
+            let (letter, index) = name.split_at(name.len().min(1));
+            (1.0, format!("*{letter}*_{{{}}}{prime}", index.trim_start_matches('_')))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_those_of_the_literature() {
+        assert_eq!(title("P5p", "B0->K*0mumu").1, "*P*_{5}′");
+        assert_eq!(title("F_L", "B0->K*0mumu").1, "*F*_{L}");
+        assert_eq!(title("dBR_dq2", "B0->K0mumu").1, "10^{8} d*B*/d*q*^{2} (*K*) [GeV^{−2}]");
+    }
+
+    #[test]
+    fn bins_of_one_observable_share_a_panel() {
+        let contribution = |observable: &str, q2_min: f64| Contribution {
+            process: "B0->K*0mumu".to_owned(),
+            observable: observable.to_owned(),
+            q2_min,
+            q2_max: q2_min + 1.0,
+            measured: 1.0,
+            error_plus: 0.1,
+            error_minus: 0.2,
+            prediction: 1.1,
+            theory_error: 0.05,
+            pull: -1.0,
+            contribution: 1.0,
+            source: "a paper".to_owned(),
+        };
+        let point = [contribution("P1", 1.0), contribution("P1", 2.0), contribution("dBR_dq2", 1.0)];
+        let panels = observable_panels(&[&point, &point]);
+        assert_eq!(panels.iter().map(|p| p.bins.len()).collect::<Vec<_>>(), [2, 1]);
+        assert!((panels[1].bins[0].measured - 1e8).abs() < 1e-6 && panels[0].bins[1].predictions.len() == 2);
+        let rows = pull_rows(&[&point]);
+        assert_eq!(rows[2].title, r"d*B*/d*q*^{2} (*K*^{\*})");
+        assert_eq!(rows[1].pulls, [-1.0]);
+    }
+}

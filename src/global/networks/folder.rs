@@ -1,0 +1,105 @@
+//! The folder of an experiment: its card, `result.json`, tables, samples, figures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use humboldt_schemas::experiment::{ExperimentCard, ExperimentResult, Figures};
+
+use super::experiment::Outcome;
+use super::tables::{numbers_csv, points_csv};
+use crate::global::figures::{observable_panels, pull_rows};
+use crate::report::{self, write, write_columns_parquet, write_json};
+
+const CARD: &str = "card.toml";
+const RESULT: &str = "result.json";
+
+/// Checks that a folder is new, empty, or of the same card; makes nothing.
+///
+/// # Errors
+/// When it holds anything else.
+pub fn check(root: &Path, card: &ExperimentCard) -> Result<()> {
+    let card_file = root.join(CARD);
+    if card_file.exists() {
+        let same = ExperimentCard::read(&card_file).is_ok_and(|existing| existing.hash() == card.hash());
+        if !same {
+            bail!(
+                "--out = {} holds an experiment of another card; allowed: a new folder, or one of the same card",
+                root.display()
+            );
+        }
+        return Ok(());
+    }
+    if root.exists()
+        && fs::read_dir(root).with_context(|| format!("--out {}", root.display()))?.next().is_some()
+    {
+        bail!(
+            "--out = {} is not empty and not an experiment's folder; allowed: a new folder",
+            root.display()
+        );
+    }
+    Ok(())
+}
+
+/// Writes all of it, the figures too.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save(root: &Path, card: &ExperimentCard, outcome: &Outcome) -> Result<()> {
+    fs::create_dir_all(root).with_context(|| format!("--out {}", root.display()))?;
+    write(&root.join(CARD), card.to_toml()?.as_bytes())?;
+    write_json(&root.join(RESULT), &outcome.result)?;
+    write(&root.join("points.csv"), points_csv(&outcome.result).as_bytes())?;
+    write(&root.join("numbers.csv"), numbers_csv(&outcome.result).as_bytes())?;
+    if !outcome.samples.is_empty() {
+        let columns = outcome.samples.iter().map(|(name, values)| (name.as_str(), values.clone())).collect();
+        write_columns_parquet(&root.join("samples.parquet"), columns)?;
+    }
+    draw(root, &outcome.result.figures).map(drop)
+}
+
+/// Reads the result of an experiment.
+///
+/// # Errors
+/// When the folder has none, or it is damaged.
+pub fn read(root: &Path) -> Result<ExperimentResult> {
+    let path = root.join(RESULT);
+    if !path.exists() {
+        bail!(
+            "{}: is not an experiment's folder (no {RESULT} in it); make one with `humboldt global nn` or `gan`",
+            root.display()
+        );
+    }
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// Draws every figure that there are numbers for.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn draw(root: &Path, figures: &Figures) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    if !figures.losses.is_empty() {
+        paths.extend(report::curves(&root.join("losses"), &figures.losses, false)?);
+    }
+    if !figures.chi2.is_empty() {
+        paths.extend(report::chi2_distribution(&root.join("chi2"), &figures.chi2)?);
+    }
+    if !figures.observables.is_empty() {
+        let names: Vec<&str> = figures.observables.iter().map(|point| point.name.as_str()).collect();
+        let points: Vec<_> = figures.observables.iter().map(|p| p.contributions.as_slice()).collect();
+        paths.extend(report::observables(&root.join("observables"), &observable_panels(&points), &names)?);
+        paths.extend(report::pulls(&root.join("pulls"), &pull_rows(&points), &names)?);
+    }
+    if !figures.images.is_empty() {
+        paths.extend(report::image_rows(&root.join("images"), &figures.images)?);
+    }
+    if let Some(regions) = &figures.regions {
+        paths.extend(report::regions(&root.join("regions"), regions)?);
+    }
+    if let Some(coverage) = &figures.coverage {
+        paths.extend(report::curves(&root.join("coverage"), std::slice::from_ref(coverage), true)?);
+    }
+    Ok(paths)
+}
