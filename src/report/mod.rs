@@ -6,6 +6,10 @@
 //!
 //! - [`histograms()`], [`linearity()`], [`width()`]: what a network predicts (the paper's Figs. 5 to 7)
 //! - [`distributions()`], [`voxel_views()`]: what it sees (Figs. 2 and 3)
+//! - [`network()`], [`information()`]: the network itself (Fig. 4), and where in phase space the information sits
+//! - [`width_over_bound()`], [`coverage()`], [`pulls()`]: estimators side by side
+//! - [`page`]: a run in one HTML file
+//! - [`Projected`]: an image in a terminal
 //! - [`contours()`], [`observables()`]: a global fit
 //! - [`training_curves()`]: how it learned
 //! - [`write_ensembles_csv`], [`write_predictions_parquet`], [`write_json`]: numbers alone
@@ -17,36 +21,45 @@ mod canvas;
 #[cfg(test)]
 mod checks;
 mod colour_map;
+mod comparison;
 mod contours;
 mod distributions;
 mod error;
 mod files;
 mod histograms;
+mod information;
 mod legend;
 mod linearity;
 mod markup;
+mod network;
 mod observables;
+pub mod page;
 mod panel;
 mod projection;
 mod raster;
 mod style;
 mod tables;
+mod terminal;
 mod ticks;
 mod training;
 mod voxel_views;
 mod width;
 
+pub use comparison::{Pulls, coverage, estimator_words, pulls, width_over_bound, write_comparison_csv};
 pub use contours::{Contours, Region, contours, parameter_title};
 pub use distributions::{EventSample, distributions};
 pub use error::ReportError;
 pub use files::{write, write_json};
 pub use histograms::histograms;
+pub use information::{ScoredSample, information};
 pub use linearity::{ErrorBars, linearity};
+pub use network::network;
 pub use observables::{ObservableBin, ObservablePanel, observables};
 pub use tables::{
     Predictions, read_predictions_parquet, write_columns_parquet, write_ensembles_csv, write_grid_csv,
     write_predictions_parquet,
 };
+pub use terminal::Projected;
 pub use training::training_curves;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};
