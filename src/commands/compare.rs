@@ -61,7 +61,8 @@ impl CompareArguments {
                 estimators::NAMES.join(", ")
             );
         }
-        let mut values = if self.values.is_empty() { values_between(run.card()) } else { self.values.clone() };
+        let mut values =
+            if self.values.is_empty() { values_between(run.card()) } else { self.values.clone() };
         values.sort_by(f64::total_cmp);
         values.dedup();
         let test = self.test(&run, values[values.len() / 2])?;
@@ -111,7 +112,10 @@ impl CompareArguments {
         // The card's own words for what it refuses.
         generator.decay(&generator.shifts()?)?;
         if generator == run.card().generator {
-            bail!("--test-model = {} is not allowed; allowed: what the run was not trained on", generator.model);
+            bail!(
+                "--test-model = {} is not allowed; allowed: what the run was not trained on",
+                generator.model
+            );
         }
         Ok(Some(SystematicShift { description: words.join(", "), generator, expected_bias }))
     }
@@ -133,7 +137,9 @@ impl CompareArguments {
 
 fn print(comparison: &Comparison) {
     let Comparison { events, images, calibration_images, .. } = comparison;
-    outln!("{images} samples of {events} events at each delta C9, calibrated with {calibration_images} at each training value");
+    outln!(
+        "{images} samples of {events} events at each delta C9, calibrated with {calibration_images} at each training value"
+    );
     if let Some(test) = &comparison.test {
         outln!("samples of another world than the estimators assume: {}", test.description);
         if let Some(bias) = test.expected_bias {

@@ -32,7 +32,15 @@ impl PredictArguments {
             outln!("{}", serde_json::to_string_pretty(&predicted)?);
             return Ok(());
         }
-        outln!("{:>7} {:>9} {:>9} {:>9}   {:<20} {:<20}", "image", "label", "raw", "delta C9", "68.3 %", "95 %");
+        outln!(
+            "{:>7} {:>9} {:>9} {:>9}   {:<20} {:<20}",
+            "image",
+            "label",
+            "raw",
+            "delta C9",
+            "68.3 %",
+            "95 %"
+        );
         for p in &predicted {
             print(p);
         }

@@ -69,7 +69,11 @@ impl ViewArguments {
         reader.read(self.image, &mut values)?;
         let delta_c9 = reader.labels()[self.image];
         let occupied = values.iter().filter(|x| **x != 0.0).count();
-        let label = if delta_c9.is_finite() { format!("delta C9 = {delta_c9}") } else { "delta C9 unknown".to_owned() };
+        let label = if delta_c9.is_finite() {
+            format!("delta C9 = {delta_c9}")
+        } else {
+            "delta C9 unknown".to_owned()
+        };
         let events = reader.events().map_or_else(String::new, |all| format!(", {} events", all[self.image]));
         outln!(
             "image {} of {count}: {label}{events}, {occupied} of {bins}^3 cells occupied ({:.1} %)",

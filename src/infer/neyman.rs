@@ -104,7 +104,10 @@ impl Calibration {
     /// The belt of a probability, such as [`ONE_SIGMA`] or 0.95, with as much left out above as below.
     pub fn belt(&self, coverage: f64) -> Belt {
         let edge = |part: f64| -> Vec<f64> {
-            self.predictions.iter().map(|all| Data::new(all.clone()).quantile(part)).collect()
+            self.predictions
+                .iter()
+                .map(|all| Data::new(all.clone()).quantile(expected(part, all.len())))
+                .collect()
         };
         let tail = 0.5 * (1.0 - coverage);
         Belt { truths: self.truths.clone(), edges: [edge(tail), edge(1.0 - tail)], grid: Vec::new() }.filled()
@@ -130,11 +133,17 @@ impl Calibration {
         };
         let normal = Normal::standard();
         // Tails are smooth on the scale of standard deviations.
-        let scores: Vec<f64> =
-            self.predictions.iter().map(|all| normal.inverse_cdf(above(all))).collect();
+        let scores: Vec<f64> = self.predictions.iter().map(|all| normal.inverse_cdf(above(all))).collect();
         let tail = normal.cdf(interpolated(&self.truths, &scores, delta_c9));
         2.0 * tail.min(1.0 - tail)
     }
+}
+
+/// The part whose quantile of n predictions has, on average over predictions, the wanted part below it: statrs's quantiles
+/// have it in their median (type 8 of Hyndman and Fan), those wanted here in their mean (type 6).
+fn expected(part: f64, n: usize) -> f64 {
+    let n = n as f64;
+    ((part * (n + 1.0) - 1.0 / 3.0) / (n + 1.0 / 3.0)).clamp(0.0, 1.0)
 }
 
 /// Edges of the predictions as functions of delta C9.
@@ -261,7 +270,10 @@ mod tests {
     fn predictions(truth: f64, n: usize, seed: u64) -> Vec<f64> {
         let mut rng = Pcg64::seed_from_u64(seed ^ truth.to_bits());
         let centre = truth - 0.12 * (truth + 1.0).max(0.0).powi(2);
-        unit_normals(&mut rng, n).iter().map(|z| centre + (0.08 + 0.02 * truth) * z * (1.0 + 0.1 * z)).collect()
+        unit_normals(&mut rng, n)
+            .iter()
+            .map(|z| centre + (0.08 + 0.02 * truth) * z * (1.0 + 0.1 * z))
+            .collect()
     }
 
     fn calibration(n: usize) -> Calibration {
@@ -312,7 +324,8 @@ mod tests {
     #[test]
     fn p_values_are_uniform() {
         let calibration = calibration(2000);
-        let mut p: Vec<f64> = predictions(-0.6, 2000, 3).iter().map(|x| calibration.p_value(-0.6, *x)).collect();
+        let mut p: Vec<f64> =
+            predictions(-0.6, 2000, 3).iter().map(|x| calibration.p_value(-0.6, *x)).collect();
         p.sort_by(f64::total_cmp);
         let largest = p.iter().enumerate().map(|(k, p)| (p - k as f64 / 2000.0).abs()).fold(0.0, f64::max);
         assert!(largest < 0.06, "{largest}");

@@ -163,7 +163,8 @@ impl Templates {
         let mut at = |k: usize| *known[k].get_or_insert_with(|| self.log_likelihood(&cells, k));
         let last = self.values.len() - 1;
         let coarse = (0..=last).step_by(STRIDE).chain([last]);
-        let mut best = coarse.map(|k| (at(k), k)).fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a }).1;
+        let mut best =
+            coarse.map(|k| (at(k), k)).fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a }).1;
         while best > 0 && at(best - 1) > at(best) {
             best -= 1;
         }
@@ -194,7 +195,11 @@ impl Templates {
 
     fn occupied(&self, image: &[f32]) -> Result<Vec<Occupied>, InferError> {
         if image.len() != self.bins.pow(3) {
-            return Err(InferError::out_of_range("cells of an image", image.len(), format!("{}^3", self.bins)));
+            return Err(InferError::out_of_range(
+                "cells of an image",
+                image.len(),
+                format!("{}^3", self.bins),
+            ));
         }
         let mut cells = Vec::new();
         for (cell, mean) in image.iter().enumerate().filter(|(_, mean)| **mean != 0.0) {
@@ -257,7 +262,8 @@ fn peak(xs: &[f64], heights: &[f64]) -> TemplateFit {
     let curve = Spline::new(heights);
     let steps = 64 * (xs.len() - 1);
     let at = |k: usize| curve.at(k as f64 / 64.0);
-    let (highest, best) = (0..=steps).map(|k| (at(k), k)).fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a });
+    let (highest, best) =
+        (0..=steps).map(|k| (at(k), k)).fold((f64::NEG_INFINITY, 0), |a, b| if b.0 > a.0 { b } else { a });
     let best = best.clamp(1, steps - 1);
     let [below, above] = [at(best - 1), at(best + 1)];
     let bend = below - 2.0 * highest + above;
@@ -272,10 +278,8 @@ fn peak(xs: &[f64], heights: &[f64]) -> TemplateFit {
             (place - middle).abs() * step
         })
     };
-    let interval = Interval {
-        minus: crossing(Box::new((0..best).rev())),
-        plus: crossing(Box::new(best + 1..=steps)),
-    };
+    let interval =
+        Interval { minus: crossing(Box::new((0..best).rev())), plus: crossing(Box::new(best + 1..=steps)) };
     TemplateFit { value: xs[0] + step * middle, interval }
 }
 
@@ -401,7 +405,9 @@ fn dot_f32(a: &[f32; 12], b: &Angular) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use humboldt_physics::{Decay, Flavour, Lepton, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts};
+    use humboldt_physics::{
+        Decay, Flavour, Lepton, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
+    };
     use humboldt_pipeline::generate::{EventSampler, Q2Windows};
     use humboldt_pipeline::rng::StreamKey;
     use humboldt_pipeline::voxels::{CompactImage, Voxeliser};
@@ -468,7 +474,11 @@ mod tests {
                 .iter()
                 .map(|fit| 0.5 * (fit.interval.minus.unwrap() + fit.interval.plus.unwrap()) / n)
                 .sum();
-            println!("{truth}: mean {mean:.4}, width/bound {:.3}, sigma/bound {:.3}", width / bound, sigma / bound);
+            println!(
+                "{truth}: mean {mean:.4}, width/bound {:.3}, sigma/bound {:.3}",
+                width / bound,
+                sigma / bound
+            );
             assert!((mean - truth).abs() < 0.6 * bound, "{truth}: {mean}");
             assert!((width / bound - 1.0).abs() < 0.3, "{truth}: width {width}, bound {bound}");
             assert!((sigma / bound - 1.0).abs() < 0.15, "{truth}: {sigma}");
@@ -494,6 +504,9 @@ mod tests {
         let heights: Vec<f64> = xs.iter().map(|x| -50.0 * (x - 0.437_f64).powi(2)).collect();
         let fit = peak(&xs, &heights);
         assert!((fit.value - 0.437).abs() < 1e-3, "{fit:?}");
-        assert!((fit.interval.minus.unwrap() - 0.1).abs() < 2e-3 && (fit.interval.plus.unwrap() - 0.1).abs() < 2e-3);
+        assert!(
+            (fit.interval.minus.unwrap() - 0.1).abs() < 2e-3
+                && (fit.interval.plus.unwrap() - 0.1).abs() < 2e-3
+        );
     }
 }

@@ -34,7 +34,7 @@ fn look(name: &str) -> (RGBColor, Marker) {
 pub fn estimator_words(name: &str) -> &str {
     match name {
         "unbinned" => "unbinned 4D fit",
-        "template" => "template fit of the image",
+        "template" => "template fit",
         "moments" => "angular moments",
         other => other,
     }
@@ -62,29 +62,31 @@ pub fn width_over_bound(stem: &Path, comparison: &Comparison) -> Result<Vec<Path
     let heights = || comparison.estimators.iter().flat_map(|e| e.values.iter().map(|v| v.ratio_to_bound));
     let y = Scale::around(heights().chain([1.0]), 0.12, 0.3);
     let y = Scale::linear(y.low.max(0.0), y.high);
-    let paths = figure(stem, "Width of each estimator over the information bound", (140.0, 95.0), |canvas| {
-        let panel = Panel::new(canvas, Rect::new(17.0, 4.0, 119.0, 76.0), truths(comparison), y);
-        panel.straight(0.0, 1.0, Stroke::thin(BLACK).dashed())?;
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut avoid = Vec::new();
-        for e in &comparison.estimators {
-            let (colour, marker) = look(&e.name);
-            let points: Vec<(f64, f64)> = e.values.iter().map(|v| (v.delta_c9, v.ratio_to_bound)).collect();
-            panel.curve(&points, Stroke::thin(colour))?;
-            for v in &e.values {
-                // The error of a standard deviation of n values.
-                let error = v.ratio_to_bound / (2.0 * (v.images.max(2) - 1) as f64).sqrt();
-                let bar = (v.ratio_to_bound - error, v.ratio_to_bound + error);
-                panel.error_bar(v.delta_c9, bar, Stroke::thin(colour), 0.0)?;
-                panel.marker(v.delta_c9, v.ratio_to_bound, marker, colour)?;
+    let paths =
+        figure(stem, "Width of each estimator over the information bound", (140.0, 95.0), |canvas| {
+            let panel = Panel::new(canvas, Rect::new(17.0, 4.0, 119.0, 76.0), truths(comparison), y);
+            panel.straight(0.0, 1.0, Stroke::thin(BLACK).dashed())?;
+            let mut entries: Vec<Entry> = Vec::new();
+            let mut avoid = Vec::new();
+            for e in &comparison.estimators {
+                let (colour, marker) = look(&e.name);
+                let points: Vec<(f64, f64)> =
+                    e.values.iter().map(|v| (v.delta_c9, v.ratio_to_bound)).collect();
+                panel.curve(&points, Stroke::thin(colour))?;
+                for v in &e.values {
+                    // The error of a standard deviation of n values.
+                    let error = v.ratio_to_bound / (2.0 * (v.images.max(2) - 1) as f64).sqrt();
+                    let bar = (v.ratio_to_bound - error, v.ratio_to_bound + error);
+                    panel.error_bar(v.delta_c9, bar, Stroke::thin(colour), 0.0)?;
+                    panel.marker(v.delta_c9, v.ratio_to_bound, marker, colour)?;
+                }
+                avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
+                entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
             }
-            avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
-            entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
-        }
-        entries.push((Key::Line(Stroke::thin(BLACK).dashed()), "information bound".to_owned()));
-        panel.draw_axes(&panel.axes(Some(TRUE_DELTA_C9), Some(WIDTH_OVER_BOUND)))?;
-        legend::draw(&panel, &entries, &avoid)
-    })?;
+            entries.push((Key::Line(Stroke::thin(BLACK).dashed()), "information bound".to_owned()));
+            panel.draw_axes(&panel.axes(Some(TRUE_DELTA_C9), Some(WIDTH_OVER_BOUND)))?;
+            legend::draw(&panel, &entries, &avoid)
+        })?;
     with_table(stem, comparison, paths)
 }
 
@@ -100,13 +102,13 @@ fn words(estimator: &EstimatorResult, mean: f64, decimals: usize) -> String {
 pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, ReportError> {
     checked(comparison)?;
     let n = comparison.estimators.len();
-    let paths = figure(stem, "Coverage of calibrated intervals", (140.0, 122.0), |canvas| {
+    let paths = figure(stem, "Coverage of calibrated intervals", (140.0, 123.0), |canvas| {
         let mut avoid = Vec::new();
         let levels: [(f64, f64, fn(&EstimatorValue) -> f64); 2] =
             [(0.95, 6.0, |v| v.coverage_95), (ONE_SIGMA, 56.0, |v| v.coverage_68)];
         for (i, (level, top, of)) in levels.into_iter().enumerate() {
             let all = comparison.estimators.iter().flat_map(|e| e.values.iter().map(of));
-            let y = Scale::around(all.chain([level - 0.04, level + 0.04]), 0.15, 0.15);
+            let y = Scale::around(all.chain([level - 0.05, level + 0.05]), 0.2, 0.2);
             let y = Scale::linear(y.low.max(0.0), y.high.min(1.0 + 0.02));
             let panel = Panel::new(canvas, Rect::new(17.0, top, 119.0, 46.0), truths(comparison), y);
             panel.band(level - 0.03, level + 0.03, SKY, 0.25)?;
@@ -118,13 +120,16 @@ pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, Re
                 for v in &e.values {
                     let hits = (of(v) * v.images as f64).round() as usize;
                     let bar = binomial_interval(hits, v.images, ONE_SIGMA);
+                    let bar = (bar.0.max(y.low), bar.1.min(y.high));
                     panel.error_bar(v.delta_c9 + step, bar, Stroke::thin(colour), 0.0)?;
                     panel.marker(v.delta_c9 + step, of(v), marker, colour)?;
                     avoid.push(panel.at(v.delta_c9 + step, of(v)));
                 }
             }
             let title = (i == 1).then_some(TRUE_DELTA_C9);
-            panel.draw_axes(&panel.axes(title, Some(if i == 1 { "coverage, 68.3 %" } else { "coverage, 95 %" })))?;
+            panel.draw_axes(
+                &panel.axes(title, Some(if i == 1 { "coverage, 68.3 %" } else { "coverage, 95 %" })),
+            )?;
         }
         let keys: Vec<Entry> = comparison
             .estimators
@@ -134,7 +139,7 @@ pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, Re
                 (Key::Point(marker, Stroke::thin(colour)), estimator_words(&e.name).to_owned())
             })
             .collect();
-        legend::draw_in_a_row(canvas, &keys, (76.0, 119.0), Font::new(LEGEND_PT))
+        legend::draw_in_a_row(canvas, &keys, (76.0, 119.5), Font::new(LEGEND_PT - 0.5))
     })?;
     with_table(stem, comparison, paths)
 }
@@ -155,8 +160,10 @@ fn with_table(
 /// When the file cannot be written.
 pub fn write_comparison_csv(path: &Path, comparison: &Comparison) -> Result<PathBuf, ReportError> {
     let header = format!("estimator,{}", EstimatorValue::CSV_HEADER);
-    let rows =
-        comparison.estimators.iter().flat_map(|e| e.values.iter().map(|v| format!("{},{}", e.name, v.csv_row())));
+    let rows = comparison
+        .estimators
+        .iter()
+        .flat_map(|e| e.values.iter().map(|v| format!("{},{}", e.name, v.csv_row())));
     files::write_csv(path, &header, rows)
 }
 
@@ -204,11 +211,10 @@ pub fn pulls(stem: &Path, estimators: &[Pulls]) -> Result<Vec<PathBuf>, ReportEr
         .collect();
     let rows = shown.len().div_ceil(2);
     let columns = shown.len().min(2);
-    let size = (18.0 + 66.0 * columns as f64, 14.0 + 52.0 * rows as f64);
+    let size = (18.0 + 66.0 * columns as f64, 12.0 + 52.0 * rows as f64);
     let mut paths = figure(stem, "Pulls of each estimator", size, |canvas| {
         for (i, (e, density)) in shown.iter().zip(&densities).enumerate() {
-            let frame =
-                Rect::new(16.0 + 66.0 * (i % 2) as f64, 6.0 + 52.0 * (i / 2) as f64, 60.0, 44.0);
+            let frame = Rect::new(16.0 + 66.0 * (i % 2) as f64, 6.0 + 52.0 * (i / 2) as f64, 60.0, 44.0);
             let last = i + columns >= shown.len();
             draw_pulls(canvas, frame, e, (&edges, density), (i % 2 == 0, last))?;
         }
@@ -242,6 +248,7 @@ fn draw_pulls(
         .collect();
     panel.curve(&normal, Stroke::curve(BLACK).dashed())?;
     let mut axes = panel.axes(Some(""), left.then_some("density"));
+    axes.x_ticks = panel.x.ticks(5);
     if !last {
         axes.x_title = None;
     }

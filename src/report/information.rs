@@ -60,8 +60,7 @@ pub fn information(stem: &Path, samples: &[ScoredSample]) -> Result<Vec<PathBuf>
     let size = (168.0, 132.0);
     let mut paths = figure(stem, "Information on C9 by q2 and by angle", size, |canvas| {
         for (i, ((name, title, ..), shares)) in variables.iter().zip(&shares).enumerate() {
-            let frame =
-                Rect::new(18.0 + (i % 2) as f64 * 82.0, 10.0 + (i / 2) as f64 * 62.0, 64.0, 46.0);
+            let frame = Rect::new(18.0 + (i % 2) as f64 * 82.0, 10.0 + (i / 2) as f64 * 62.0, 64.0, 46.0);
             draw(canvas, frame, (name, title), shares)?;
         }
         let mut keys: Vec<_> = samples
@@ -90,7 +89,12 @@ pub fn information(stem: &Path, samples: &[ScoredSample]) -> Result<Vec<PathBuf>
 
 type Column = for<'a> fn(&EventSample<'a>) -> &'a [f32];
 
-fn filled(s: &ScoredSample, name: &'static str, column: Column, (low, high): (f64, f64)) -> Result<Shares, ReportError> {
+fn filled(
+    s: &ScoredSample,
+    name: &'static str,
+    column: Column,
+    (low, high): (f64, f64),
+) -> Result<Shares, ReportError> {
     let values = column(&s.events);
     if values.len() != s.scores.len() {
         let (got, expected) = (s.scores.len(), values.len());
@@ -142,7 +146,9 @@ mod tests {
 
     #[test]
     fn shares_add_up_and_are_drawn() {
-        let column = |scale: f32| -> Vec<f32> { (0..500).map(|i| scale * ((i * 37 % 500) as f32 / 250.0 - 1.0)).collect() };
+        let column = |scale: f32| -> Vec<f32> {
+            (0..500).map(|i| scale * ((i * 37 % 500) as f32 / 250.0 - 1.0)).collect()
+        };
         let (q2, l, k, chi) = (column(9.0), column(1.0), column(0.9), column(3.1));
         let q2: Vec<f32> = q2.iter().map(|x| x + 10.0).collect();
         let scores: Vec<f64> = (0..500).map(|i| f64::from(i % 7) - 3.0).collect();

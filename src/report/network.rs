@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use plotters::style::RGBColor;
 
 use super::canvas::{Align, Canvas, Font, Point, Stroke, figure};
-use super::style::{BLACK, BLUE, FRAME_WIDTH, GREEN, GREY, NUMBER_PT, ORANGE, PURPLE, SKY, SMALL_PT, VERMILION};
+use super::style::{
+    BLACK, BLUE, FRAME_WIDTH, GREEN, GREY, NUMBER_PT, ORANGE, PURPLE, SKY, SMALL_PT, VERMILION,
+};
 use super::ticks::count;
 use super::{ReportError, files};
 use crate::learn::summary::Layer;
@@ -16,11 +18,13 @@ const FIGURE: &str = "network diagram";
 const COLUMN: f64 = 12.5;
 const LEFT: f64 = 6.0;
 /// Height of the line through the middle of all blocks, and of the largest block [mm].
-const MIDDLE: f64 = 36.0;
+const MIDDLE: f64 = 30.0;
 const LARGEST: f64 = 26.0;
 /// Columns of a row; a deep network has several rows.
 const MOST: usize = 19;
-const ROW: f64 = 84.0;
+const ROW: f64 = 64.0;
+/// Below all rows, for the remarks [mm].
+const REMARKS: f64 = 13.0;
 
 /// What stands in one column: the layers of one block, or one layer.
 struct Unit {
@@ -48,7 +52,7 @@ pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportErro
     }
     let columns = units.len().min(MOST);
     let rows: Vec<&[Unit]> = units.chunks(MOST).collect();
-    let size = (2.0 * LEFT + COLUMN * columns.max(8) as f64, ROW * rows.len() as f64);
+    let size = (2.0 * LEFT + COLUMN * columns.max(7) as f64, ROW * rows.len() as f64 + REMARKS);
     let largest = units.iter().map(|u| u.size).max().unwrap_or(1);
     let mut paths = figure(stem, "The network, layer by layer", size, |canvas| {
         for (i, row) in rows.iter().enumerate() {
@@ -61,16 +65,19 @@ pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportErro
             stages(canvas, row, top)?;
         }
         let total: usize = layers.iter().map(|layer| layer.parameters).sum();
-        let words = format!(
-            "{} weights; below each block: filters × cells of the three axes; arcs: what is added to a block's output, \
-             dashed by a convolution",
-            count(total)
-        );
-        canvas.text(&words, (LEFT, size.1 - 2.5), Font::new(SMALL_PT), Align::Left)
+        let remarks = [
+            format!("{} weights; below each block: filters × cells of each axis", count(total)),
+            "arcs: the input is added to the output, dashed: after a convolution".to_owned(),
+        ];
+        for (i, text) in remarks.iter().enumerate() {
+            let at = (LEFT, size.1 - REMARKS + 5.0 + 4.0 * i as f64);
+            canvas.text(text, at, Font::new(SMALL_PT + 0.5), Align::Left)?;
+        }
+        Ok(())
     })?;
-    let rows = layers.iter().map(|l| {
-        format!("\"{}\",\"{}\",{},{},{}", l.name, l.kind, l.channels, l.size, l.parameters)
-    });
+    let rows = layers
+        .iter()
+        .map(|l| format!("\"{}\",\"{}\",{},{},{}", l.name, l.kind, l.channels, l.size, l.parameters));
     let header = "layer,kind,channels,cells_of_an_axis,parameters";
     paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
     Ok(paths)
@@ -93,11 +100,11 @@ fn units(layers: &[Layer]) -> Vec<Unit> {
             if layer.parameters == 0 && !pools && second.is_none() && layer.name != "input" {
                 continue;
             }
-            let name = second.map_or_else(|| if pools { "pool".to_owned() } else { first.to_owned() }, str::to_owned);
+            let name = second
+                .map_or_else(|| if pools { "pool".to_owned() } else { first.to_owned() }, str::to_owned);
             let stage = second.map_or_else(String::new, |_| first.to_owned());
             let (channels, size) = (layer.channels, layer.size);
-            let unit =
-                Unit { name, stage, kinds: Vec::new(), shortcut: None, channels, size, parameters: 0 };
+            let unit = Unit { name, stage, kinds: Vec::new(), shortcut: None, channels, size, parameters: 0 };
             units.push((key, unit));
         }
         let Some((_, unit)) = units.last_mut() else { continue };
@@ -145,11 +152,16 @@ impl Unit {
         let height = side(self.size, largest);
         let width = (1.2 + 0.55 * (self.channels as f64).log2()).min(6.0);
         let depth = 0.16 * height;
-        let (left, right, top, bottom) =
-            (x - width / 2.0 - depth / 2.0, x + width / 2.0 - depth / 2.0, y - height / 2.0, y + height / 2.0);
+        let (left, right, top, bottom) = (
+            x - width / 2.0 - depth / 2.0,
+            x + width / 2.0 - depth / 2.0,
+            y - height / 2.0,
+            y + height / 2.0,
+        );
         let colour = self.colour();
         let roof = [(left, top), (left + depth, top - depth), (right + depth, top - depth), (right, top)];
-        let flank = [(right, top), (right + depth, top - depth), (right + depth, bottom - depth), (right, bottom)];
+        let flank =
+            [(right, top), (right + depth, top - depth), (right + depth, bottom - depth), (right, bottom)];
         let front = [(left, top), (right, top), (right, bottom), (left, bottom)];
         let outline = Stroke { colour: BLACK, width: 0.6 * FRAME_WIDTH, dash: None };
         for (face, alpha) in [(&roof, 0.35), (&flank, 0.75), (&front, 0.55)] {
@@ -190,7 +202,12 @@ impl Unit {
                 None => kind.replace("global average pool", "average"),
             };
             let kind = kind.replace("max pool", "max");
-            canvas.text(&kind, (x, below + 6.8 + 3.1 * i as f64), Font::new(SMALL_PT - 1.0), Align::Centre)?;
+            canvas.text(
+                &kind,
+                (x, below + 6.8 + 3.1 * i as f64),
+                Font::new(SMALL_PT - 1.0),
+                Align::Centre,
+            )?;
         }
         Ok(())
     }
@@ -216,7 +233,7 @@ fn stages(canvas: &Canvas, row: &[Unit], top: f64) -> Result<(), ReportError> {
         let end = start + row[start..].iter().take_while(|unit| unit.stage == *stage).count();
         if !stage.is_empty() {
             let (left, right) = (LEFT + COLUMN * start as f64 + 0.8, LEFT + COLUMN * end as f64 - 0.8);
-            let y = top + 10.0;
+            let y = top + 7.5;
             let stroke = Stroke { colour: GREY, width: FRAME_WIDTH, dash: None };
             canvas.line(&[(left, y + 1.2), (left, y), (right, y), (right, y + 1.2)], stroke)?;
             let font = Font::new(NUMBER_PT);

@@ -66,7 +66,12 @@ impl Projected {
             rows.iter().map(line).collect()
         };
         let [across, up] = self.axes();
-        lines.push(format!("{} to the right, {} upwards, along {}", across.name(), up.name(), self.along.name()));
+        lines.push(format!(
+            "{} to the right, {} upwards, along {}",
+            across.name(),
+            up.name(),
+            self.along.name()
+        ));
         if self.low <= self.high {
             lines.push(format!("mean q2 from {:.2} (dark) to {:.2} GeV^2 (light)", self.low, self.high));
         }

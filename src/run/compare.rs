@@ -268,7 +268,11 @@ fn judge(
     let own = |e: &Estimate| {
         e.interval.map(|interval| {
             let (low, high) = (truth - e.value, e.value - truth);
-            if low > 0.0 { interval.plus.is_none_or(|plus| low <= plus) } else { interval.minus.is_none_or(|minus| high <= minus) }
+            if low > 0.0 {
+                interval.plus.is_none_or(|plus| low <= plus)
+            } else {
+                interval.minus.is_none_or(|minus| high <= minus)
+            }
         })
     };
     let own: Vec<bool> = known.iter().filter_map(own).collect();
@@ -322,10 +326,7 @@ fn summary(name: &str, values: Vec<EstimatorValue>, milliseconds: f64) -> Estima
     let quoted = |v: &&EstimatorValue| (QUOTED_RANGE[0]..=QUOTED_RANGE[1]).contains(&v.delta_c9);
     let inside: Vec<&EstimatorValue> = values.iter().filter(quoted).collect();
     let chosen = if inside.len() >= 2 { inside } else { values.iter().collect() };
-    let means: Vec<_> = chosen
-        .iter()
-        .filter_map(|v| ensemble(v.delta_c9, false, &[v.mean]).ok())
-        .collect();
+    let means: Vec<_> = chosen.iter().filter_map(|v| ensemble(v.delta_c9, false, &[v.mean]).ok()).collect();
     let ends = |f: fn(f64, f64) -> f64| chosen.iter().map(|v| v.delta_c9).reduce(f).unwrap_or_default();
     let range = [ends(f64::min), ends(f64::max)];
     let slope = line(&means).map_or_else(|| chosen[0].slope, |line| line.slope);

@@ -28,8 +28,9 @@ pub fn write(folder: &Path, compared: &Compared) -> Result<()> {
     let mut pulls = Vec::new();
     for (result, judged) in comparison.estimators.iter().zip(&compared.estimates) {
         let known = judged.calibration.iter();
-        let known: Vec<Predictions> =
-            known.map(|(delta_c9, values)| Predictions { delta_c9: *delta_c9, values: values.clone() }).collect();
+        let known: Vec<Predictions> = known
+            .map(|(delta_c9, values)| Predictions { delta_c9: *delta_c9, values: values.clone() })
+            .collect();
         report::write_predictions_parquet(&calibration_file(folder, &result.name), &known)?;
         write_estimates(&folder.join(format!("estimates_{}.parquet", result.name)), judged)?;
         let calibration = Calibration::new(&judged.calibration)?;
@@ -65,14 +66,12 @@ pub fn read(folder: &Path) -> Result<Option<Comparison>> {
 
 /// A row a sample; what is not known is NaN.
 fn write_estimates(path: &Path, judged: &Judged) -> Result<()> {
-    let names =
-        ["delta_c9", "estimate", "own_minus", "own_plus", "low_68", "high_68", "low_95", "high_95"];
+    let names = ["delta_c9", "estimate", "own_minus", "own_plus", "low_68", "high_68", "low_95", "high_95"];
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     for (truth, estimates) in &judged.values {
         for estimate in estimates {
-            let [one, two] = [0, 1].map(|i| {
-                judged.belts[i].interval(estimate.value).unwrap_or(Span { low: None, high: None })
-            });
+            let [one, two] = [0, 1]
+                .map(|i| judged.belts[i].interval(estimate.value).unwrap_or(Span { low: None, high: None }));
             let own = estimate.interval.map(|i| [i.minus, i.plus]).unwrap_or_default();
             let known = [own[0], own[1], one.low, one.high, two.low, two.high];
             let row = [Some(*truth), Some(estimate.value)].into_iter().chain(known);

@@ -109,9 +109,9 @@ impl Estimator for Network {
                 .into_iter()
                 .map(|value| {
                     let finite = value.is_finite();
-                    finite.then_some(Estimate { value, interval: None }).ok_or_else(|| {
-                        InferError::out_of_range("prediction", value, "a finite number")
-                    })
+                    finite
+                        .then_some(Estimate { value, interval: None })
+                        .ok_or_else(|| InferError::out_of_range("prediction", value, "a finite number"))
                 })
                 .collect(),
             Ok(None) => failed("the prediction was broken off".to_owned()),

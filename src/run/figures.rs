@@ -130,8 +130,7 @@ fn phase_space(run: &RunFolder) -> Result<()> {
         let scored = events.rows(0..events.len().min(SCORED));
         let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
         let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
-        let columns =
-            ScoreColumns::new(&card.generator.decay(&shifts)?, line_shape, sampler.windows(), &c9)?;
+        let columns = ScoreColumns::new(&card.generator.decay(&shifts)?, line_shape, sampler.windows(), &c9)?;
         let scores = columns.of(&scored, 0)?.swap_remove(0);
         batches.push((delta_c9, events, scored, scores));
     }

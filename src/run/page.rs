@@ -73,7 +73,11 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
 fn question(card: &RunCard) -> String {
     let g = &card.generator;
     let windows: Vec<String> = g.q2.iter().map(|w| String::from(*w)).collect();
-    let windows = if windows.is_empty() { "all q²".to_owned() } else { format!("q² in {} GeV²", windows.join(", ")) };
+    let windows = if windows.is_empty() {
+        "all q²".to_owned()
+    } else {
+        format!("q² in {} GeV²", windows.join(", "))
+    };
     let points = card.dataset.points();
     let trained: Vec<f64> = points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9).collect();
     let source = match card.training.images {

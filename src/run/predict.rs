@@ -35,7 +35,13 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
     let image = |(image, raw): (usize, &f64)| {
         let [one, two] = [0, 1].map(|i| belts[i].interval(*raw));
         let label = reader.labels()[image];
-        let range = if *raw < below { "below" } else if *raw > above { "above" } else { "inside" };
+        let range = if *raw < below {
+            "below"
+        } else if *raw > above {
+            "above"
+        } else {
+            "inside"
+        };
         PredictedImage {
             image,
             label: label.is_finite().then_some(label),
@@ -66,7 +72,8 @@ fn calibration(run: &RunFolder) -> Result<Calibration> {
         .map(|p| (p.delta_c9, p.values))
         .collect();
     let calibration = Calibration::new(&known);
-    calibration.context("intervals need more test images at the training values; `humboldt compare` makes them")
+    calibration
+        .context("intervals need more test images at the training values; `humboldt compare` makes them")
 }
 
 /// Lowest and highest mean q2 (GeV^2) that a cell can have.
@@ -139,7 +146,9 @@ impl ImageSource for File<'_> {
         let (low, high) = self.range;
         let outside = |q2: &&f32| **q2 != 0.0 && !(low * 0.999..=high * 1.001).contains(&f64::from(**q2));
         if let Some(q2) = image.iter().find(outside) {
-            return Err(refused(format!("mean q2 = {q2} of a cell; allowed: {low} to {high} GeV^2, 0 where empty")));
+            return Err(refused(format!(
+                "mean q2 = {q2} of a cell; allowed: {low} to {high} GeV^2, 0 where empty"
+            )));
         }
         if image.iter().all(|q2| *q2 == 0.0) {
             return Err(refused("no events".to_owned()));

@@ -26,15 +26,17 @@ pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> 
     let parameters = card.parameters()?;
     let with_inputs = |parameters: &Parameters| -> Result<_> { Ok(card.decay_with(&shifts, parameters)?) };
     let nuisances = Nuisances::new(&[Nuisance::FormFactors], &parameters, decay.flavour(), with_inputs)?;
-    let masses =
-        if line_shape == LineShape::Narrow { MassKnowledge::Pole } else { MassKnowledge::Known };
+    let masses = if line_shape == LineShape::Narrow { MassKnowledge::Pole } else { MassKnowledge::Known };
     let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
     let information = by_quadrature(&decay, masses, &windows, &c9, &nuisances)?.shape;
     // A fit with the wrong nuisance parameters n is biased by I_cn n / I_cc.
     let biases: Vec<f64> =
         (1..information.ncols()).map(|k| information[(0, k)] / information[(0, 0)]).collect();
     let length = biases.iter().map(|b| b * b).sum::<f64>().sqrt();
-    ensure!(length > 0.0, "--test-form-factors = {by} is not allowed; allowed: a model that has form factors");
+    ensure!(
+        length > 0.0,
+        "--test-form-factors = {by} is not allowed; allowed: a model that has form factors"
+    );
 
     let variation = Variation::new(&parameters)?;
     let names: Vec<&str> = variation.names().collect();

@@ -94,7 +94,8 @@ pub fn page(content: &Page) -> Result<String, ReportError> {
         return Err(nothing("images"));
     }
     let [low, high] = content.summary.range;
-    let mut parts: Vec<(&str, String)> = PARTS.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let mut parts: Vec<(&str, String)> =
+        PARTS.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
     parts.extend([
         ("title", escaped(content.title)),
         ("question", escaped(&content.question)),
@@ -116,7 +117,8 @@ const COMPARISON_LINK: &str = "<a href=\"#comparison\">Comparison</a> ";
 
 /// A template with its `{{name}}` replaced, in one pass: what is put in is not looked at again.
 fn filled(template: &str, parts: &[(&str, String)]) -> String {
-    let mut page = String::with_capacity(template.len() + parts.iter().map(|(_, text)| text.len()).sum::<usize>());
+    let mut page =
+        String::with_capacity(template.len() + parts.iter().map(|(_, text)| text.len()).sum::<usize>());
     let mut pieces = template.split("{{");
     page.push_str(pieces.next().unwrap_or_default());
     for piece in pieces {
@@ -238,7 +240,7 @@ fn comparison(c: &Comparison) -> String {
 fn figure(figure: &Figure) -> String {
     let words = escaped(figure.words);
     format!(
-        "<figure class=\"shown\"><figcaption>{words}</figcaption><img alt=\"{words}\" \
+        "<figure class=\"shown\"><figcaption>{words}</figcaption><img alt=\"{words}\" decoding=\"async\" \
          src=\"data:image/svg+xml;base64,{}\"></figure>",
         base64(&figure.svg)
     )
@@ -279,7 +281,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let word = three.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let word =
+            three.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
         for i in 0..4 {
             let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
             text.push(if i <= three.len() { char::from(digit) } else { '=' });
@@ -297,7 +300,10 @@ mod tests {
     #[test]
     fn base64_is_that_of_the_standard() {
         let of = |text: &str| base64(text.as_bytes());
-        assert_eq!([of(""), of("f"), of("fo"), of("foo"), of("foobar")], ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYmFy"]);
+        assert_eq!(
+            [of(""), of("f"), of("fo"), of("foo"), of("foobar")],
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYmFy"]
+        );
     }
 
     #[test]

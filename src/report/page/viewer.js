@@ -1,6 +1,6 @@
 'use strict';
 // Voxel images turned in 3D and cut along an axis; drawn point by point into pixels, nearest in front.
-const AXES = ['cos θ_ℓ', 'cos θ_K', 'χ'];
+const AXES = ['cos θℓ', 'cos θK', 'χ'];
 const ENDS = [['−1', '1'], ['−1', '1'], ['−π', 'π']];
 
 function bytes(text) { return Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); }
@@ -15,7 +15,9 @@ class Viewers {
     this.palette = palette.map(([r, g, b]) => [r, g, b]);
     this.images = images;
     this.bins = images[0].bins;
-    const all = images.flatMap((image) => Array.from(image.q2)).sort((a, b) => a - b);
+    const all = new Float32Array(images.reduce((n, image) => n + image.q2.length, 0));
+    images.reduce((at, image) => { all.set(image.q2, at); return at + image.q2.length; }, 0);
+    all.sort();
     this.low = all[Math.floor(0.01 * (all.length - 1))];
     this.high = all[Math.floor(0.99 * (all.length - 1))];
     this.cut = { axis: 2, first: 0, last: this.bins - 1 };
@@ -87,7 +89,7 @@ class Viewers {
     if (cube.width !== side || cube.height !== height) { cube.width = side; cube.height = height; }
     const context = cube.getContext('2d'), pixels = context.createImageData(side, height);
     const out = new Uint32Array(pixels.data.buffer), depth = new Float32Array(side * height).fill(-10);
-    const scale = 0.27 * side * this.zoom, [cx, cy] = [side / 2, 0.5 * height];
+    const scale = 0.235 * side * this.zoom, [cx, cy] = [side / 2, 0.48 * height];
     const [ct, st, cp, sp] = [Math.cos(this.turn), Math.sin(this.turn), Math.cos(this.tilt), Math.sin(this.tilt)];
     // cos θ_ℓ to the right, χ to the back, cos θ_K upwards before any turn.
     const project = (l, k, c) => {
