@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use humboldt_schemas::comparison::Comparison;
 use humboldt_schemas::results::{EnsembleResult, EpochMetrics, Summary};
 use plotters::style::RGBColor;
-use serde_json::json;
+use serde::Serialize;
 
 use super::colour_map::viridis;
 use super::comparison::estimator_words;
@@ -108,7 +108,7 @@ pub fn page(content: &Page) -> Result<String, ReportError> {
         ("figures", content.figures.iter().map(figure).collect::<Vec<_>>().join("\n")),
         ("card", escaped(&content.card)),
         ("provenance_rows", rows(&content.provenance)),
-        ("data", data(content)),
+        ("data", data(content)?),
     ]);
     Ok(filled(PAGE, &parts))
 }
@@ -246,34 +246,67 @@ fn figure(figure: &Figure) -> String {
     )
 }
 
-/// The numbers that the scripts draw, safe inside a script element.
-fn data(content: &Page) -> String {
+/// The numbers that the scripts draw. Fields of tables keep their order: downloads have them as columns.
+#[derive(Serialize)]
+struct Data<'a> {
+    ensembles: &'a [EnsembleResult],
+    predictions: Vec<Rounded>,
+    summary: &'a Summary,
+    bound: &'a [(f64, f64)],
+    metrics: &'a [EpochMetrics],
+    comparison: Option<&'a Comparison>,
+    images: Vec<Packed>,
+    palette: Vec<[u8; 3]>,
+    card: &'a str,
+}
+
+/// Predictions of one ensemble, to six decimals.
+#[derive(Serialize)]
+struct Rounded {
+    delta_c9: f64,
+    values: Vec<f64>,
+}
+
+/// The occupied cells of an image: their numbers (u32) and mean q2 (f32), little-endian, in Base64.
+#[derive(Serialize)]
+struct Packed {
+    delta_c9: f64,
+    bins: usize,
+    cells: String,
+    q2: String,
+}
+
+/// As JSON that is safe inside a script element.
+fn data(content: &Page) -> Result<String, ReportError> {
     let image = |image: &Image| {
         let occupied = || image.values.iter().enumerate().filter(|(_, q2)| **q2 != 0.0);
         let cells: Vec<u8> = occupied().flat_map(|(cell, _)| (cell as u32).to_le_bytes()).collect();
         let q2: Vec<u8> = occupied().flat_map(|(_, q2)| q2.to_le_bytes()).collect();
-        json!({ "delta_c9": image.delta_c9, "bins": image.bins, "cells": base64(&cells), "q2": base64(&q2) })
+        Packed { delta_c9: image.delta_c9, bins: image.bins, cells: base64(&cells), q2: base64(&q2) }
     };
-    let predictions = content.predictions.iter().map(|p| {
-        let values: Vec<f64> = p.values.iter().map(|x| (x * 1e6).round() / 1e6).collect();
-        json!({ "delta_c9": p.delta_c9, "values": values })
-    });
-    let palette = (0..128).map(|i| {
+    let rounded = |p: &Predictions| {
+        let values = p.values.iter().map(|x| (x * 1e6).round() / 1e6).collect();
+        Rounded { delta_c9: p.delta_c9, values }
+    };
+    let colour = |i: u32| {
         let RGBColor(r, g, b) = viridis(f64::from(i) / 127.0);
-        json!([r, g, b])
-    });
-    let all = json!({
-        "ensembles": content.ensembles,
-        "predictions": predictions.collect::<Vec<_>>(),
-        "summary": content.summary,
-        "bound": content.bound,
-        "metrics": content.metrics,
-        "comparison": content.comparison,
-        "images": content.images.iter().map(image).collect::<Vec<_>>(),
-        "palette": palette.collect::<Vec<_>>(),
-        "card": content.card,
-    });
-    all.to_string().replace('<', "\\u003c")
+        [r, g, b]
+    };
+    let all = Data {
+        ensembles: content.ensembles,
+        predictions: content.predictions.iter().map(rounded).collect(),
+        summary: content.summary,
+        bound: content.bound,
+        metrics: content.metrics,
+        comparison: content.comparison,
+        images: content.images.iter().map(image).collect(),
+        palette: (0..128).map(colour).collect(),
+        card: &content.card,
+    };
+    let text = serde_json::to_string(&all);
+    let text =
+        text.map_err(|e| ReportError::Drawing { figure: "report".to_owned(), message: e.to_string() })?;
+    Ok(text.replace('<', "\\u003c"))
 }
 
 /// Base64 of RFC 4648, with padding.
