@@ -121,17 +121,10 @@ impl CompareArguments {
     }
 
     fn folder_name(&self) -> String {
-        let mut name = "compare".to_owned();
-        if let Some(model) = self.test_model {
-            name.push_str(&format!("_{}", model.name()));
-        }
-        if self.test_form_factors.is_some() {
-            name.push_str("_form_factors");
-        }
-        if !self.test_inputs.is_empty() {
-            name.push_str("_inputs");
-        }
-        name
+        let model = self.test_model.map(|model| format!("_{}", model.name())).unwrap_or_default();
+        let form_factors = if self.test_form_factors.is_some() { "_form_factors" } else { "" };
+        let inputs = if self.test_inputs.is_empty() { "" } else { "_inputs" };
+        format!("compare{model}{form_factors}{inputs}")
     }
 }
 

@@ -200,7 +200,7 @@ impl Belt {
             let [(a, from), (b, to)] = [pair[0], pair[1]];
             let cross = |edge: usize| {
                 let part = (prediction - from[edge]) / (to[edge] - from[edge]);
-                (0.0..=1.0).contains(&part).then(|| a + (b - a) * part)
+                (0.0..=1.0).contains(&part).then_some(a + (b - a) * part)
             };
             let ends = [cross(1)?, cross(0)?];
             Some(Span { low: Some(ends[0].min(ends[1])), high: Some(ends[0].max(ends[1])) })

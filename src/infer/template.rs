@@ -113,8 +113,8 @@ impl Templates {
         let table = |i: usize| {
             let mut moments = [[0.0; 12]; 3];
             for ((q2, weight), j) in weighted.iter().zip(&inside) {
-                for (power, moment) in moments.iter_mut().enumerate() {
-                    let factor = weight * q2.powi(power as i32);
+                let factors = [*weight, weight * q2, weight * q2 * q2];
+                for (factor, moment) in factors.iter().zip(&mut moments) {
                     moment.iter_mut().zip(&j[i]).for_each(|(sum, j)| *sum += factor * j);
                 }
             }

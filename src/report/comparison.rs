@@ -94,6 +94,9 @@ fn words(estimator: &EstimatorResult, mean: f64, decimals: usize) -> String {
     format!("{}, mean {}", estimator_words(&estimator.name), number(mean, decimals))
 }
 
+/// A probability, the upper edge of its panel [mm], and the coverage that belongs to it.
+type Level = (f64, f64, fn(&EstimatorValue) -> f64);
+
 /// Draws `stem.svg`, `stem.png` and `stem.csv`: which part of the calibrated intervals holds the truth, for 68.3 % and
 /// 95 %; bars are 68.3 % intervals of the part.
 ///
@@ -104,8 +107,7 @@ pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, Re
     let n = comparison.estimators.len();
     let paths = figure(stem, "Coverage of calibrated intervals", (140.0, 123.0), |canvas| {
         let mut avoid = Vec::new();
-        let levels: [(f64, f64, fn(&EstimatorValue) -> f64); 2] =
-            [(0.95, 6.0, |v| v.coverage_95), (ONE_SIGMA, 56.0, |v| v.coverage_68)];
+        let levels: [Level; 2] = [(0.95, 6.0, |v| v.coverage_95), (ONE_SIGMA, 56.0, |v| v.coverage_68)];
         for (i, (level, top, of)) in levels.into_iter().enumerate() {
             let all = comparison.estimators.iter().flat_map(|e| e.values.iter().map(of));
             let y = Scale::around(all.chain([level - 0.05, level + 0.05]), 0.2, 0.2);

@@ -111,8 +111,10 @@ fn filled(
     if total <= 0.0 {
         return Err(ReportError::NoData { figure: FIGURE, what: "information" });
     }
-    events.iter_mut().for_each(|n| *n *= 100.0 / values.len() as f64);
-    information.iter_mut().for_each(|n| *n *= 100.0 / total);
+    for (n, share) in events.iter_mut().zip(&mut information) {
+        *n *= 100.0 / values.len() as f64;
+        *share *= 100.0 / total;
+    }
     Ok(Shares { edges: (0..=BINS).map(|i| low + width * i as f64).collect(), events, information })
 }
 

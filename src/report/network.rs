@@ -21,7 +21,7 @@ const LEFT: f64 = 6.0;
 const MIDDLE: f64 = 30.0;
 const LARGEST: f64 = 26.0;
 /// Columns of a row; a deep network has several rows.
-const MOST: usize = 19;
+const MOST: usize = 12;
 const ROW: f64 = 64.0;
 /// Below all rows, for the remarks [mm].
 const REMARKS: f64 = 13.0;
@@ -50,8 +50,8 @@ pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportErro
     if units.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "layers" });
     }
-    let columns = units.len().min(MOST);
-    let rows: Vec<&[Unit]> = units.chunks(MOST).collect();
+    let columns = units.len().div_ceil(units.len().div_ceil(MOST));
+    let rows: Vec<&[Unit]> = units.chunks(columns).collect();
     let size = (2.0 * LEFT + COLUMN * columns.max(7) as f64, ROW * rows.len() as f64 + REMARKS);
     let largest = units.iter().map(|u| u.size).max().unwrap_or(1);
     let mut paths = figure(stem, "The network, layer by layer", size, |canvas| {
@@ -59,7 +59,8 @@ pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportErro
             let top = ROW * i as f64;
             for (k, unit) in row.iter().enumerate() {
                 let centre = (LEFT + COLUMN * (k as f64 + 0.5), top + MIDDLE);
-                let next = row.get(k + 1).map(|next| side(next.size, largest));
+                // Where the next block's front begins, from the middle of its column.
+                let next = row.get(k + 1).map(|next| next.front(largest));
                 unit.draw(canvas, centre, largest, next)?;
             }
             stages(canvas, row, top)?;
@@ -129,6 +130,18 @@ fn side(size: usize, largest: usize) -> f64 {
 }
 
 impl Unit {
+    /// Height, width and depth of the box [mm].
+    fn extent(&self, largest: usize) -> [f64; 3] {
+        let height = side(self.size, largest);
+        [height, (1.2 + 0.55 * (self.channels as f64).log2()).min(6.0), 0.16 * height]
+    }
+
+    /// From the left edge of the front to the middle of the column [mm].
+    fn front(&self, largest: usize) -> f64 {
+        let [_, width, depth] = self.extent(largest);
+        0.5 * (width + depth)
+    }
+
     fn colour(&self) -> RGBColor {
         match self.name.as_str() {
             "input" => GREY,
@@ -149,9 +162,7 @@ impl Unit {
         largest: usize,
         next: Option<f64>,
     ) -> Result<(), ReportError> {
-        let height = side(self.size, largest);
-        let width = (1.2 + 0.55 * (self.channels as f64).log2()).min(6.0);
-        let depth = 0.16 * height;
+        let [height, width, depth] = self.extent(largest);
         let (left, right, top, bottom) = (
             x - width / 2.0 - depth / 2.0,
             x + width / 2.0 - depth / 2.0,
@@ -172,7 +183,7 @@ impl Unit {
         }
         if let Some(next) = next {
             let from = right + depth + 0.6;
-            let to = x + COLUMN - 0.08 * next - 0.6 - 3.0;
+            let to = x + COLUMN - next - 0.5 - 1.2;
             let arrow = Stroke { colour: GREY, width: FRAME_WIDTH, dash: None };
             if to > from {
                 canvas.line(&[(from, y), (to, y)], arrow)?;

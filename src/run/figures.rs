@@ -44,7 +44,7 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
 }
 
 /// Points of the information bound that are computed; the curve goes through them.
-const BOUND_POINTS: usize = 5;
+const BOUND_POINTS: usize = 7;
 /// Points of the curve.
 const CURVE_POINTS: usize = 61;
 

@@ -41,7 +41,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(read(folder.path()).is_empty());
         record(folder.path(), "images", Duration::from_millis(1234)).unwrap();
-        record(folder.path(), "training", Duration::from_secs(60)).unwrap();
+        record(folder.path(), "training", Duration::from_millis(60_020)).unwrap();
         assert_eq!(read(folder.path()), [("images".to_owned(), 1.2), ("training".to_owned(), 60.0)].into());
         fs::write(folder.path().join(FILE), "{").unwrap();
         assert!(read(folder.path()).is_empty());
