@@ -4,8 +4,9 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,17 @@ fn a_run_leaves_what_it_promises() {
     assert_eq!(truths, [(-2.0, 8, true), (-1.0, 8, true), (-0.5, 5, false), (0.0, 8, true)]);
     let summary: Summary = serde_json::from_str(&json("summary.json")).unwrap();
     assert!(summary.baseline_rmse > 0.0 && summary.rmse.is_finite());
-    for figure in
-        ["linearity", "linearity_scaled", "predictions", "distributions", "images", "training", "widths"]
-    {
+    for figure in [
+        "linearity",
+        "linearity_scaled",
+        "predictions",
+        "distributions",
+        "images",
+        "training",
+        "widths",
+        "network",
+        "information",
+    ] {
         for (ending, magic) in [("png", &b"\x89PNG"[..]), ("svg", &b"<svg"[..])] {
             let path = out.join(format!("results/{figure}.{ending}"));
             let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -40,6 +49,9 @@ fn a_run_leaves_what_it_promises() {
             );
         }
     }
+
+    let report = fs::read_to_string(out.join("results/report.html")).unwrap();
+    assert!(report.contains("time for training") && report.ends_with("</html>\n"));
 
     // Again: nothing to do, nothing changed.
     let before = files(&out);
@@ -101,6 +113,12 @@ fn a_killed_live_run_ends_like_an_uninterrupted_one() {
     kill(&card, 4);
 }
 
+/// All files but the report, which says how long the stages took.
+fn reproducible(mut files: BTreeMap<PathBuf, Vec<u8>>) -> BTreeMap<PathBuf, Vec<u8>> {
+    files.remove(Path::new("results/report.html")).expect("a report");
+    files
+}
+
 /// Kills runs of a card at moments spread over their duration.
 fn kill(card: &Path, moments: u32) {
     let card = card.to_str().unwrap();
@@ -116,7 +134,7 @@ fn kill(card: &Path, moments: u32) {
     let start = Instant::now();
     run(&whole, "1");
     let duration = start.elapsed();
-    let expected = files(&whole);
+    let expected = reproducible(files(&whole));
     let live = fs::read_to_string(whole.join("card.toml")).unwrap().contains("images = \"live\"");
     let stored = expected.keys().any(|name| name.to_string_lossy().contains("shards/train-"));
     assert!(stored != live, "{:?}", expected.keys());
@@ -133,6 +151,6 @@ fn kill(card: &Path, moments: u32) {
             child.wait().unwrap();
         }
         run(&out, "2");
-        assert_same(&expected, &files(&out));
+        assert_same(&expected, &reproducible(files(&out)));
     }
 }

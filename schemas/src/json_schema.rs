@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::campaign::{CampaignFile, Manifest, ShardRecord};
 use crate::card::{AnyArchitecture, RunCard};
+use crate::comparison::{Comparison, PredictedImage};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
 use crate::experiment::{ExperimentCard, ExperimentResult};
 use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
@@ -53,6 +54,8 @@ pub fn schema(name: &str) -> Option<Value> {
             "title": "Results",
             "results/ensembles.json": { "type": "array", "items": of::<EnsembleResult>() },
             "results/summary.json": of::<Summary>(),
+            "results/compare/comparison.json": of::<Comparison>(),
+            "predict --json": { "type": "array", "items": of::<PredictedImage>() },
             "training/metrics.jsonl": of::<EpochMetrics>(),
             "model/network.json": of::<AnyArchitecture>(),
             "observe --json": { "type": "array", "items": of::<ObservableValue>() },

@@ -3,6 +3,7 @@
 //!
 //! - [`campaign`]: the folder of a campaign of images
 //! - [`card`]: the run card (TOML), strictly read
+//! - [`comparison`]: estimators on the same samples
 //! - [`complex`]: complex numbers as users write them
 //! - [`global`]: what global fits print
 //! - [`experiment`]: experiments with networks on global fits, their card (TOML) and result
@@ -16,6 +17,7 @@
 
 pub mod campaign;
 pub mod card;
+pub mod comparison;
 pub mod complex;
 mod error;
 pub mod events;

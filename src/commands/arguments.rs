@@ -92,6 +92,11 @@ pub(crate) struct InputArguments {
 }
 
 impl InputArguments {
+    /// One input, as in `v_cb=0.041`.
+    pub(super) fn value(text: &str) -> Result<(String, f64), String> {
+        input(text)
+    }
+
     /// The built-in inputs with these in their place.
     pub(crate) fn parameters(&self) -> Result<Parameters> {
         let standard = Parameters::standard().clone();

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod bound;
 mod campaign;
+mod compare;
 mod evaluate;
 mod export;
 mod fit;
@@ -14,11 +15,14 @@ mod model;
 mod moments;
 mod observe;
 mod plot;
+mod predict;
+mod report;
 mod reweight;
 mod run;
 mod sample;
 mod schema;
 mod train;
+mod view;
 mod voxelize;
 
 use std::io::ErrorKind;
@@ -57,6 +61,10 @@ enum Command {
     Train(train::TrainArguments),
     Evaluate(evaluate::EvaluateArguments),
     Plot(plot::PlotArguments),
+    Compare(compare::CompareArguments),
+    Predict(predict::PredictArguments),
+    Report(report::ReportArguments),
+    View(view::ViewArguments),
     Observe(observe::ObserveArguments),
     Global(global::GlobalArguments),
     Fit(fit::FitArguments),
@@ -106,6 +114,10 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Train(arguments) => arguments.run(),
         Command::Evaluate(arguments) => arguments.run(),
         Command::Plot(arguments) => arguments.run(),
+        Command::Compare(arguments) => arguments.run(),
+        Command::Predict(arguments) => arguments.run(),
+        Command::Report(arguments) => arguments.run(),
+        Command::View(arguments) => arguments.run(),
         Command::Observe(arguments) => arguments.run(),
         Command::Global(arguments) => arguments.run(),
         Command::Fit(arguments) => arguments.run(),

@@ -1,6 +1,7 @@
 //! `humboldt run`: from a card to a linearity plot.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -10,10 +11,10 @@ use super::arguments::DeviceArgument;
 use super::evaluate::print_summary;
 use crate::campaign::{Campaign, Task};
 use crate::progress::note;
-use crate::run::{RunFolder, evaluation, figures, training};
+use crate::run::{RunFolder, evaluation, figures, page, timing, training};
 use crate::sampling;
 
-/// Generate, voxelise, train, evaluate and plot; goes on where it stopped
+/// Generate, voxelise, train, evaluate, plot and report; goes on where it stopped
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     /// Card, as in cards/quickstart.toml
@@ -33,12 +34,26 @@ impl RunArguments {
         let run = open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
         let splits = [training::stored_splits(run.card()), training::tested_splits(run.card())].concat();
-        run.campaign()?.make(&splits, Task::ALL)?;
+        let start = Instant::now();
+        let made = run.campaign()?.make(&splits, Task::ALL)?;
+        if made.shards > 0 {
+            timing::record(run.root(), "images", start.elapsed())?;
+        }
+        let (start, trained) = (Instant::now(), run.model_is_whole());
         training::train(&run, &compute)?;
+        if !trained {
+            timing::record(run.root(), "training", start.elapsed())?;
+        }
+        let (start, evaluated) = (Instant::now(), evaluation::read(&run).is_ok());
         let evaluation = evaluation::evaluate(&run, &compute)?;
+        if !evaluated {
+            timing::record(run.root(), "evaluation", start.elapsed())?;
+        }
         figures::draw(&run, &evaluation)?;
+        let report = page::write(&run, &evaluation, None)?;
         print_summary(&evaluation.summary);
         note(format!("linearity plot: {}", run.results().join("linearity.png").display()));
+        note(format!("report: {}", report.display()));
         Ok(())
     }
 }

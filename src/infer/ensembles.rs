@@ -11,7 +11,7 @@ use statrs::statistics::Statistics;
 use super::InferError;
 
 /// Two truths closer than this are one value; labels come from decimal cards.
-const SAME_TRUTH: f64 = 1e-9;
+pub(super) const SAME_TRUTH: f64 = 1e-9;
 
 /// Mean, widths and bias of one ensemble, given the predictions of its images.
 ///

@@ -8,19 +8,25 @@
 //! - [`unbinned`]: maximum-likelihood fits, errors and profile intervals
 //! - [`goodness`]: chi-square of a fit in cells of all four variables
 //! - [`moments`]: `S_i` and `A_FB` by the method of moments, and a chi-square fit to them
+//! - [`template`]: a fit to a voxel image
+//! - [`estimator`]: all of these as ways to estimate delta C9 from one sample
+//! - [`neyman`]: from predictions to intervals with stated coverage
 //! - [`variation`]: predictions with varied inputs
 
 mod angles;
 pub mod density;
 pub mod ensembles;
+pub mod estimator;
 mod form;
 pub mod goodness;
 pub mod information;
 pub mod likelihood;
 pub mod moments;
+pub mod neyman;
 pub mod nuisances;
 mod rates;
 mod tabulated;
+pub mod template;
 pub mod unbinned;
 pub mod variation;
 

@@ -6,6 +6,10 @@
 //!
 //! - [`histograms()`], [`linearity()`], [`width()`]: what a network predicts (the paper's Figs. 5 to 7)
 //! - [`distributions()`], [`voxel_views()`]: what it sees (Figs. 2 and 3)
+//! - [`network()`], [`information()`]: the network itself (Fig. 4), and where in phase space the information sits
+//! - [`width_over_bound()`], [`coverage()`], [`estimator_pulls()`]: estimators side by side
+//! - [`page`]: a run in one HTML file
+//! - [`Projected`]: an image in a terminal
 //! - [`contours()`], [`observables()`], [`pulls()`]: a global fit
 //! - [`chi2_distribution()`], [`image_rows()`], [`regions()`], [`curves()`]: networks on it
 //! - [`training_curves()`]: how it learned
@@ -19,6 +23,7 @@ mod canvas;
 mod checks;
 mod chi2_distribution;
 mod colour_map;
+mod comparison;
 mod contours;
 mod curves;
 mod distributions;
@@ -26,10 +31,13 @@ mod error;
 mod files;
 mod histograms;
 mod image_rows;
+mod information;
 mod legend;
 mod linearity;
 mod markup;
+mod network;
 mod observables;
+pub mod page;
 mod panel;
 mod projection;
 mod pulls;
@@ -37,12 +45,16 @@ mod raster;
 mod regions;
 mod style;
 mod tables;
+mod terminal;
 mod ticks;
 mod training;
 mod voxel_views;
 mod width;
 
 pub use chi2_distribution::chi2_distribution;
+pub use comparison::{
+    Pulls, coverage, estimator_pulls, estimator_words, width_over_bound, write_comparison_csv,
+};
 pub use contours::{Contours, Region, contours, parameter_title};
 pub use curves::curves;
 pub use distributions::{EventSample, distributions};
@@ -50,7 +62,9 @@ pub use error::ReportError;
 pub use files::{write, write_json};
 pub use histograms::histograms;
 pub use image_rows::image_rows;
+pub use information::{ScoredSample, information};
 pub use linearity::{ErrorBars, linearity};
+pub use network::network;
 pub use observables::{ObservableBin, ObservablePanel, observables};
 pub use pulls::{PullRow, pulls};
 pub use regions::regions;
@@ -58,6 +72,7 @@ pub use tables::{
     Predictions, read_predictions_parquet, write_columns_parquet, write_ensembles_csv, write_grid_csv,
     write_predictions_parquet,
 };
+pub use terminal::Projected;
 pub use training::training_curves;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};

@@ -41,6 +41,8 @@ pub(super) enum Marker {
     Disc,
     OpenDiamond,
     Star,
+    Square,
+    Triangle,
 }
 
 impl Marker {
@@ -53,6 +55,20 @@ impl Marker {
             Self::OpenDiamond => {
                 canvas.polygon(&diamond(1.4 * r), colour, 1.0)?;
                 canvas.polygon(&diamond(0.9 * r), WHITE, 1.0)
+            }
+            Self::Square => canvas.rectangle(
+                (at.0 - 0.9 * r, at.1 - 0.9 * r),
+                (at.0 + 0.9 * r, at.1 + 0.9 * r),
+                colour,
+                1.0,
+            ),
+            Self::Triangle => {
+                let corners = [
+                    (at.0 - 1.1 * r, at.1 + 0.8 * r),
+                    (at.0, at.1 - 1.2 * r),
+                    (at.0 + 1.1 * r, at.1 + 0.8 * r),
+                ];
+                canvas.polygon(&corners, colour, 1.0)
             }
             Self::Star => {
                 let corner = |i: u32| {

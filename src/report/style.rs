@@ -71,3 +71,5 @@ pub(super) const CHI: &str = "*χ* [rad]";
 pub(super) const TRUE_DELTA_C9: &str = "true δ*C*_{9}";
 /// Axis title of predictions.
 pub(super) const PREDICTED_DELTA_C9: &str = "predicted δ*C*_{9}";
+/// Axis title of what is measured, without saying whether it is true or predicted.
+pub(super) const WIDTH_OVER_BOUND: &str = "(*σ* / slope) / information bound";

@@ -16,7 +16,7 @@ const FIGURE: &str = "voxel image";
 /// An image of mean q2, or the mean of many images.
 #[derive(Debug, Clone, Copy)]
 pub struct VoxelImage<'a> {
-    /// Shift of C9.
+    /// Shift of C9; NaN where it is not known.
     pub delta_c9: f64,
     /// How many images the values are the mean of.
     pub images: usize,
@@ -146,12 +146,11 @@ impl VoxelImage<'_> {
 
     fn draw(&self, canvas: &Canvas, top: f64, scale: Scale) -> Result<(), ReportError> {
         let bold = Font::new(TITLE_PT).bold();
-        canvas.text(
-            &format!("{DELTA_C9} = {}", short(self.delta_c9, 3)),
-            (8.0, top + 7.0),
-            bold,
-            Align::Left,
-        )?;
+        let label = match self.delta_c9 {
+            known if known.is_finite() => format!("{DELTA_C9} = {}", short(known, 3)),
+            _ => format!("{DELTA_C9} unknown"),
+        };
+        canvas.text(&label, (8.0, top + 7.0), bold, Align::Left)?;
         let occupied = self.values.iter().filter(|x| **x != 0.0).count();
         let share = short(100.0 * occupied as f64 / self.values.len() as f64, 1);
         let what = if self.images == 1 {

@@ -4,14 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::scores::ScoreColumns;
+use humboldt_schemas::card::RunCard;
 use humboldt_schemas::results::EpochMetrics;
 
-use super::RunFolder;
 use super::evaluation::Evaluation;
+use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
+use crate::learn::summary::layers;
 use crate::progress::note;
-use crate::report::{self, ErrorBars, EventSample, VoxelImage, WidthReferences};
+use crate::report::{self, ErrorBars, EventSample, ScoredSample, VoxelImage, WidthReferences};
 use crate::sampling;
 
 /// Draws the figures of a run.
@@ -26,16 +31,60 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     report::linearity(&stem("linearity_scaled"), ensembles, Some(summary), ErrorBars::OfTheMean, None)?;
     report::histograms(&stem("predictions"), ensembles, predictions)?;
     if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma > 0.0) {
-        let references = WidthReferences { baseline: Some(summary.baseline_rmse), bound: &[] };
+        let bound = bound(run, evaluation)?;
+        let references = WidthReferences { baseline: Some(summary.baseline_rmse), bound: &bound };
         report::width(&stem("widths"), ensembles, summary.slope, references)?;
     }
     report::training_curves(&stem("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
-    compare(run)?;
+    let architecture = run.card().network.architecture();
+    report::network(&stem("network"), &layers(&architecture, run.card().images.bins))?;
+    phase_space(run)?;
     note(format!("figures in {}", results.display()));
     Ok(())
 }
 
-fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
+/// Points of the information bound that are computed; the curve goes through them.
+const BOUND_POINTS: usize = 7;
+/// Points of the curve.
+const CURVE_POINTS: usize = 61;
+
+/// The information bound of the run's images against delta C9, over the range of its ensembles. Its logarithm is smooth:
+/// a polynomial through few points. Kept in `results/bound.json`.
+///
+/// # Errors
+/// When the physics refuses the card, or the file cannot be written.
+pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64, f64)>> {
+    let truths = || evaluation.ensembles.iter().map(|e| e.delta_c9);
+    let (low, high) = (truths().fold(f64::INFINITY, f64::min), truths().fold(f64::NEG_INFINITY, f64::max));
+    let path = run.results().join("bound.json");
+    if let Ok(kept) = fs::read_to_string(&path)
+        && let Ok(kept) = serde_json::from_str::<Vec<(f64, f64)>>(&kept)
+        && kept.first().zip(kept.last()).is_some_and(|(a, b)| (a.0 - low).abs() + (b.0 - high).abs() < 1e-9)
+    {
+        return Ok(kept);
+    }
+    // Denser at the ends, as Chebyshev's: the polynomial does not swing there.
+    let at = |k: usize| -(std::f64::consts::PI * (k as f64 + 0.5) / BOUND_POINTS as f64).cos();
+    let nodes: Vec<f64> = (0..BOUND_POINTS).map(|k| 0.5 * (low + high + (high - low) * at(k))).collect();
+    let logs: Vec<f64> = compare::bounds(run.card(), &nodes)?.into_iter().map(f64::ln).collect();
+    let lagrange = |x: f64| -> f64 {
+        let factor = |k: usize| {
+            let others = (0..BOUND_POINTS).filter(|j| *j != k);
+            others.map(|j| (x - nodes[j]) / (nodes[k] - nodes[j])).product::<f64>()
+        };
+        logs.iter().enumerate().map(|(k, log)| log * factor(k)).sum::<f64>().exp()
+    };
+    let x = |i: usize| low + (high - low) * i as f64 / (CURVE_POINTS - 1) as f64;
+    let curve: Vec<(f64, f64)> = (0..CURVE_POINTS).map(|i| (x(i), lagrange(x(i)))).collect();
+    report::write_json(&path, &curve)?;
+    Ok(curve)
+}
+
+/// The epochs of a training.
+///
+/// # Errors
+/// When the file cannot be read, or is damaged.
+pub(super) fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     text.lines()
         .map(|line| {
@@ -44,38 +93,63 @@ fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
         .collect()
 }
 
-/// Distributions and images at the card's two delta C9 (the paper's Figs. 2 and 3).
-fn compare(run: &RunFolder) -> Result<()> {
+/// Events whose scores say where the information sits.
+const SCORED: usize = 100_000;
+
+/// The random stream of what is drawn for one delta C9.
+fn stream(card: &RunCard, delta_c9: f64) -> StreamKey {
+    StreamKey::new(card.seed).child("figures", 0).child("delta_c9", delta_c9.to_bits())
+}
+
+/// One image at each of the card's two delta C9.
+///
+/// # Errors
+/// When the physics refuses the card.
+pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>> {
+    let card = run.card();
+    let mut maker = ImageMaker::new(card.images.bins)?;
+    let mut image = |delta_c9: f64| {
+        let sampler = sampling::sampler_at(&card.generator, delta_c9)?;
+        let mut image = vec![0.0; card.images.bins.pow(3)];
+        maker.dense(&sampler, stream(card, delta_c9).child("image", 0), card.images.events, &mut image)?;
+        Ok((delta_c9, image))
+    };
+    card.figures.compare_delta_c9.into_iter().map(&mut image).collect()
+}
+
+/// Distributions, images and information at the card's two delta C9 (the first two are the paper's Figs. 2 and 3).
+fn phase_space(run: &RunFolder) -> Result<()> {
     let card = run.card();
     let bins = card.images.bins;
-    let mut maker = ImageMaker::new(bins)?;
+    let line_shape = card.generator.line_shape()?;
     let mut batches = Vec::new();
-    let mut voxels = Vec::new();
     for delta_c9 in card.figures.compare_delta_c9 {
         let sampler = sampling::sampler_at(&card.generator, delta_c9)?;
-        let stream = StreamKey::new(card.seed).child("figures", 0).child("delta_c9", delta_c9.to_bits());
-        let (events, report) = sampler.generate(stream, card.figures.events);
+        let (events, report) = sampler.generate(stream(card, delta_c9), card.figures.events);
         sampling::check(&report)?;
-        let mut image = vec![0.0; bins.pow(3)];
-        maker.dense(&sampler, stream.child("image", 0), card.images.events, &mut image)?;
-        batches.push((delta_c9, events));
-        voxels.push((delta_c9, image));
+        let scored = events.rows(0..events.len().min(SCORED));
+        let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
+        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
+        let columns = ScoreColumns::new(&card.generator.decay(&shifts)?, line_shape, sampler.windows(), &c9)?;
+        let scores = columns.of(&scored, 0)?.swap_remove(0);
+        batches.push((delta_c9, events, scored, scores));
     }
-    let samples: Vec<EventSample> = batches
-        .iter()
-        .map(|(delta_c9, b)| EventSample {
-            delta_c9: *delta_c9,
-            q2: &b.q2,
-            cos_theta_l: &b.cos_theta_l,
-            cos_theta_k: &b.cos_theta_k,
-            chi: &b.chi,
-        })
-        .collect();
+    let samples: Vec<EventSample> = batches.iter().map(|(x, events, ..)| event_sample(*x, events)).collect();
     report::distributions(&run.results().join("distributions"), &samples)?;
+    let scored: Vec<ScoredSample> = batches
+        .iter()
+        .map(|(x, _, events, scores)| ScoredSample { events: event_sample(*x, events), scores })
+        .collect();
+    report::information(&run.results().join("information"), &scored)?;
+    let voxels = compared_images(run)?;
     let views: Vec<VoxelImage> = voxels
         .iter()
         .map(|(delta_c9, values)| VoxelImage { delta_c9: *delta_c9, images: 1, bins, values })
         .collect();
     report::voxel_views(&run.results().join("images"), &views)?;
     Ok(())
+}
+
+fn event_sample(delta_c9: f64, b: &EventBatch) -> EventSample<'_> {
+    EventSample { delta_c9, q2: &b.q2, cos_theta_l: &b.cos_theta_l, cos_theta_k: &b.cos_theta_k, chi: &b.chi }
 }

@@ -17,7 +17,7 @@ use crate::learn::model::NETWORK_FILE;
 ///     images/                           a campaign: shards/{train,validation,test}-*.h5
 ///     training/                         checkpoints, metrics.csv, metrics.jsonl
 ///     model/                            best weights (SafeTensors), network.json
-///     results/                          ensembles, predictions, summary, figures
+///     results/                          ensembles, predictions, summary, figures, report.html, compare/
 /// ```
 pub struct RunFolder {
     root: PathBuf,
@@ -87,6 +87,11 @@ impl RunFolder {
             }
             Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
         }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The run's card.

@@ -7,10 +7,24 @@
 //! - [`training`]: the network, from its last checkpoint
 //! - [`evaluation`]: test ensembles through the best network
 //! - [`figures`]: everything that is drawn
+//! - [`estimators`]: its network and the classical ways to estimate delta C9
+//! - [`compare`]: all of them on the same samples
+//! - [`compared`]: what a comparison leaves
+//! - [`predict`]: delta C9 of other images, with intervals
+//! - [`systematics`]: samples of another model than the estimators assume
+//! - [`page`]: the report in one HTML file
+//! - [`timing`]: how long the stages took
 
+pub mod compare;
+pub mod compared;
+pub mod estimators;
 pub mod evaluation;
 pub mod figures;
 pub mod folder;
+pub mod page;
+pub mod predict;
+pub mod systematics;
+pub mod timing;
 pub mod training;
 
 pub use folder::RunFolder;

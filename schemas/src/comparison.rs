@@ -1,0 +1,151 @@
+//! What `compare` leaves and prints: several ways to estimate delta C9, on the same samples.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::card::GeneratorCard;
+
+/// `results/compare/comparison.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// Name of the card.
+    pub name: String,
+    /// Events of a sample.
+    pub events: usize,
+    /// Samples at each delta C9.
+    pub images: usize,
+    /// Samples at each training value that the intervals were calibrated with.
+    pub calibration_images: usize,
+    /// What the samples were drawn from, where it is not what estimators and calibration assume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<SystematicShift>,
+    /// The estimators.
+    pub estimators: Vec<EstimatorResult>,
+}
+
+/// Samples of another model than the one that the estimators know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SystematicShift {
+    /// What was changed, in words.
+    pub description: String,
+    /// What the samples were drawn from.
+    pub generator: GeneratorCard,
+    /// The shift of delta C9 to expect from the information matrix, in the middle of the values, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_bias: Option<f64>,
+}
+
+/// One estimator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EstimatorResult {
+    /// `network`, `unbinned`, `template` or `moments`.
+    pub name: String,
+    /// Slope of the straight line through the mean estimates.
+    pub slope: f64,
+    /// Range of delta C9 that the slope is taken over.
+    pub range: [f64; 2],
+    /// Mean over the values of `ratio_to_bound`.
+    pub ratio_to_bound: f64,
+    /// Mean over the values of `coverage_68`.
+    pub coverage_68: f64,
+    /// Mean over the values of `coverage_95`.
+    pub coverage_95: f64,
+    /// Whether the pulls are those of the estimator's own errors; else of the calibrated intervals.
+    pub own_errors: bool,
+    /// Median time of one estimate on one core [ms], the sample and its image given.
+    pub milliseconds: f64,
+    /// Value by value.
+    pub values: Vec<EstimatorValue>,
+}
+
+/// One estimator at one delta C9.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EstimatorValue {
+    /// True shift of C9.
+    pub delta_c9: f64,
+    /// Samples with an estimate.
+    pub images: usize,
+    /// Samples without one.
+    pub failed: usize,
+    /// Mean estimate.
+    pub mean: f64,
+    /// `mean - delta_c9`.
+    pub bias: f64,
+    /// Left standard deviation, as of an ensemble.
+    pub sigma_left: f64,
+    /// Right standard deviation.
+    pub sigma_right: f64,
+    /// Standard deviation.
+    pub sigma: f64,
+    /// d (mean estimate)/d (delta C9) here.
+    pub slope: f64,
+    /// `sigma / |slope|`.
+    pub width_over_slope: f64,
+    /// Information bound: the smallest error of any unbiased method, for known K pi masses.
+    pub bound: f64,
+    /// `width_over_slope / bound`.
+    pub ratio_to_bound: f64,
+    /// Part of the samples whose calibrated 68.3 % interval holds the truth.
+    pub coverage_68: f64,
+    /// Part of the samples whose calibrated 95 % interval holds the truth.
+    pub coverage_95: f64,
+    /// The same for the estimator's own interval of one standard deviation, where it has one.
+    pub own_coverage_68: Option<f64>,
+    /// Mean of the calibrated estimates less the truth.
+    pub calibrated_bias: f64,
+    /// Mean of the pulls.
+    pub pull_mean: f64,
+    /// Standard deviation of the pulls.
+    pub pull_width: f64,
+}
+
+impl EstimatorValue {
+    /// The fields in the order of [`EstimatorValue::csv_row`].
+    pub const CSV_HEADER: &str = "delta_c9,images,failed,mean,bias,sigma_left,sigma_right,sigma,slope,\
+        width_over_slope,bound,ratio_to_bound,coverage_68,coverage_95,own_coverage_68,calibrated_bias,pull_mean,\
+        pull_width";
+
+    /// The fields, comma-separated; one that is absent is empty.
+    pub fn csv_row(&self) -> String {
+        let numbers = [
+            self.mean,
+            self.bias,
+            self.sigma_left,
+            self.sigma_right,
+            self.sigma,
+            self.slope,
+            self.width_over_slope,
+            self.bound,
+            self.ratio_to_bound,
+            self.coverage_68,
+            self.coverage_95,
+        ];
+        let numbers = numbers.map(|x| x.to_string()).join(",");
+        let own = self.own_coverage_68.map_or_else(String::new, |x| x.to_string());
+        let Self { delta_c9, images, failed, calibrated_bias, pull_mean, pull_width, .. } = self;
+        format!("{delta_c9},{images},{failed},{numbers},{own},{calibrated_bias},{pull_mean},{pull_width}")
+    }
+}
+
+/// One image of `predict --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredictedImage {
+    /// Place in the file, from 0.
+    pub image: usize,
+    /// What the file says of its delta C9; absent where it is not known.
+    pub label: Option<f64>,
+    /// What the network puts out.
+    pub raw: f64,
+    /// The delta C9 whose median prediction this is; absent outside the calibrated range.
+    pub delta_c9: Option<f64>,
+    /// Lower end of the 68.3 % interval; absent where it lies outside the calibrated range.
+    pub low_68: Option<f64>,
+    /// Upper end.
+    pub high_68: Option<f64>,
+    /// Lower end of the 95 % interval.
+    pub low_95: Option<f64>,
+    /// Upper end.
+    pub high_95: Option<f64>,
+    /// `inside`, or `below` or `above` the predictions of every calibrated delta C9.
+    pub range: String,
+}

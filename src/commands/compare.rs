@@ -1,0 +1,188 @@
+//! `humboldt compare`: all estimators of a run on the same samples.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use humboldt_physics::ModelName;
+use humboldt_schemas::comparison::{Comparison, SystematicShift};
+
+use super::arguments::{DeviceArgument, InputArguments, finite};
+use crate::progress::{note, outln};
+use crate::run::compare::{Plan, compare, note_failures, values_between};
+use crate::run::{RunFolder, compared, estimators, systematics};
+
+/// Run the network, the unbinned fit, the template fit and angular moments on the same fresh samples: bias, width over
+/// the information bound, coverage of calibrated intervals, pulls, time
+#[derive(Debug, Args)]
+pub(super) struct CompareArguments {
+    /// Folder of a trained run
+    run: PathBuf,
+    /// Samples at each delta C9
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    images: u32,
+    /// Samples at each training value that the intervals are calibrated with; as many as --images by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=10_000_000))]
+    calibration_images: Option<u32>,
+    /// delta C9 of the samples, inside the range of the training; by default ten between the training values
+    #[arg(long, value_name = "X,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = finite)]
+    values: Vec<f64>,
+    /// Which of network, unbinned, template, moments
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values_t = estimators::NAMES.map(str::to_owned))]
+    estimators: Vec<String>,
+    /// Draw the samples from another amplitude model than the run's: npr, bare, nnlo, full
+    #[arg(long, value_name = "NAME", value_parser = ModelName::from_str)]
+    test_model: Option<ModelName>,
+    /// Draw the samples with form factors moved by N standard deviations, in the direction that matters most
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = finite)]
+    test_form_factors: Option<f64>,
+    /// Draw the samples with other physical inputs, as in v_cb=0.041
+    #[arg(long, value_name = "NAME=VALUE,...", value_delimiter = ',', value_parser = InputArguments::value)]
+    test_inputs: Vec<(String, f64)>,
+    /// Folder for tables and figures; RUN/results/compare by default, with what is tested behind it
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl CompareArguments {
+    pub(super) fn run(self) -> Result<()> {
+        let run = RunFolder::open(&self.run)?;
+        for (i, name) in self.estimators.iter().enumerate() {
+            let known = estimators::NAMES.contains(&name.as_str()) && !self.estimators[..i].contains(name);
+            ensure!(
+                known,
+                "--estimators = {name} is not allowed; allowed: {}, each once",
+                estimators::NAMES.join(", ")
+            );
+        }
+        let mut values =
+            if self.values.is_empty() { values_between(run.card()) } else { self.values.clone() };
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let test = self.test(&run, values[values.len() / 2])?;
+        let compute = self.device.open()?;
+        let images = self.images as usize;
+        let plan = Plan {
+            estimators: self.estimators.clone(),
+            values,
+            images,
+            calibration_images: self.calibration_images.map_or(images.max(20), |n| n as usize),
+            test,
+        };
+        let result = compare(&run, &plan, &compute)?;
+        let folder = self.out.clone().unwrap_or_else(|| run.results().join(self.folder_name()));
+        compared::write(&folder, &result)?;
+        note_failures(&result.comparison);
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&result.comparison)?);
+        } else {
+            print(&result.comparison);
+        }
+        note(format!("tables and figures in {}", folder.display()));
+        Ok(())
+    }
+
+    /// What the samples are drawn from in place of the card's generator.
+    fn test(&self, run: &RunFolder, middle: f64) -> Result<Option<SystematicShift>> {
+        let mut generator = run.card().generator.clone();
+        let mut words = Vec::new();
+        if let Some(model) = self.test_model {
+            model.name().clone_into(&mut generator.model);
+            words.push(format!("model {}", model.name()));
+        }
+        for (name, value) in &self.test_inputs {
+            generator.inputs.insert(name.clone(), *value);
+            words.push(format!("{name} = {value}"));
+        }
+        let mut expected_bias = None;
+        if let Some(by) = self.test_form_factors {
+            let moved = systematics::with_form_factors_moved(&generator, middle, by)?;
+            words.push(moved.description);
+            (generator, expected_bias) = (moved.generator, moved.expected_bias);
+        }
+        if words.is_empty() {
+            return Ok(None);
+        }
+        // The card's own words for what it refuses.
+        generator.decay(&generator.shifts()?)?;
+        if generator == run.card().generator {
+            bail!(
+                "--test-model = {} is not allowed; allowed: what the run was not trained on",
+                generator.model
+            );
+        }
+        Ok(Some(SystematicShift { description: words.join(", "), generator, expected_bias }))
+    }
+
+    fn folder_name(&self) -> String {
+        let model = self.test_model.map(|model| format!("_{}", model.name())).unwrap_or_default();
+        let form_factors = if self.test_form_factors.is_some() { "_form_factors" } else { "" };
+        let inputs = if self.test_inputs.is_empty() { "" } else { "_inputs" };
+        format!("compare{model}{form_factors}{inputs}")
+    }
+}
+
+fn print(comparison: &Comparison) {
+    let Comparison { events, images, calibration_images, .. } = comparison;
+    outln!(
+        "{images} samples of {events} events at each delta C9, calibrated with {calibration_images} at each training value"
+    );
+    if let Some(test) = &comparison.test {
+        outln!("samples of another world than the estimators assume: {}", test.description);
+        if let Some(bias) = test.expected_bias {
+            outln!("bias to expect from the information matrix: {bias:+.4}");
+        }
+    }
+    for e in &comparison.estimators {
+        let pulls = if e.own_errors { "own errors" } else { "calibrated" };
+        outln!();
+        outln!(
+            "{}: slope {:.3} in [{}, {}], width/slope {:.3} of the bound, covers {:.1} % and {:.1} %, {:.1} ms",
+            e.name,
+            e.slope,
+            e.range[0],
+            e.range[1],
+            e.ratio_to_bound,
+            100.0 * e.coverage_68,
+            100.0 * e.coverage_95,
+            e.milliseconds
+        );
+        outln!(
+            "{:>9} {:>8} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>7} {:>7}   pulls, {pulls}",
+            "delta C9",
+            "bias",
+            "sigma_L",
+            "sigma_R",
+            "slope",
+            "w/slope",
+            "bound",
+            "ratio",
+            "68.3 %",
+            "95 %"
+        );
+        for v in &e.values {
+            let failed = if v.failed > 0 { format!("  {} failed", v.failed) } else { String::new() };
+            outln!(
+                "{:>9.4} {:>+8.4} {:>8.4} {:>8.4} {:>7.3} {:>9.4} {:>8.4} {:>6.3} {:>7.1} {:>7.1}   {:+.2} +- {:.2}{failed}",
+                v.delta_c9,
+                v.bias,
+                v.sigma_left,
+                v.sigma_right,
+                v.slope,
+                v.width_over_slope,
+                v.bound,
+                v.ratio_to_bound,
+                100.0 * v.coverage_68,
+                100.0 * v.coverage_95,
+                v.pull_mean,
+                v.pull_width
+            );
+        }
+    }
+}

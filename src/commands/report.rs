@@ -1,0 +1,34 @@
+//! `humboldt report`: a run in one HTML file.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::progress::outln;
+use crate::run::{RunFolder, evaluation, page};
+
+/// Write one self-contained HTML file of an evaluated run: summary, plots, image viewer, training, card, downloads
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// Folder of an evaluated run
+    run: PathBuf,
+    /// File to write; RUN/results/report.html by default
+    #[arg(long, value_name = "FILE.html")]
+    out: Option<PathBuf>,
+}
+
+impl ReportArguments {
+    pub(super) fn run(self) -> Result<()> {
+        if let Some(out) = &self.out
+            && out.extension().is_none_or(|ending| ending != "html")
+        {
+            bail!("--out = {} is not allowed; allowed: a name ending in .html", out.display());
+        }
+        let run = RunFolder::open(&self.run)?;
+        let evaluation = evaluation::read(&run)?;
+        let path = page::write(&run, &evaluation, self.out.as_deref())?;
+        outln!("{}", path.display());
+        Ok(())
+    }
+}

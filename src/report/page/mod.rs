@@ -1,0 +1,392 @@
+//! A run in one HTML file without network: text and tables are in the HTML, plots and the image viewer are drawn by the
+//! scripts beside this file, with the plotting library uPlot (MIT licence, `vendor/`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use humboldt_schemas::comparison::Comparison;
+use humboldt_schemas::results::{EnsembleResult, EpochMetrics, Summary};
+use plotters::style::RGBColor;
+use serde::Serialize;
+
+use super::colour_map::viridis;
+use super::comparison::estimator_words;
+use super::ticks::{number, short};
+use super::{Predictions, ReportError};
+
+const PAGE: &str = include_str!("page.html");
+const PARTS: [(&str, &str); 7] = [
+    ("uplot_css", include_str!("vendor/uPlot.min.css")),
+    ("uplot_licence", include_str!("vendor/LICENSE-uPlot")),
+    ("uplot", include_str!("vendor/uPlot.iife.min.js")),
+    ("style", include_str!("style.css")),
+    ("plots", include_str!("plots.js")),
+    ("viewer", include_str!("viewer.js")),
+    ("main", include_str!("main.js")),
+];
+
+/// What the page shows.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// Name of the run.
+    pub title: &'a str,
+    /// What was asked, in a sentence.
+    pub question: String,
+    /// Ensembles of test images.
+    pub ensembles: &'a [EnsembleResult],
+    /// Their predictions.
+    pub predictions: &'a [Predictions],
+    /// The run in a few numbers.
+    pub summary: &'a Summary,
+    /// (delta C9, information bound), in rising delta C9.
+    pub bound: &'a [(f64, f64)],
+    /// The epochs of the training.
+    pub metrics: &'a [EpochMetrics],
+    /// All estimators on the same samples, where they were compared.
+    pub comparison: Option<&'a Comparison>,
+    /// Images side by side.
+    pub images: &'a [Image],
+    /// Figures as they are.
+    pub figures: &'a [Figure<'a>],
+    /// Names of stages and how long they took, in words.
+    pub durations: BTreeMap<String, String>,
+    /// Names and values of where the results come from.
+    pub provenance: Vec<(String, String)>,
+    /// The card.
+    pub card: String,
+}
+
+/// One voxel image.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Shift of C9.
+    pub delta_c9: f64,
+    /// Cells of an axis.
+    pub bins: usize,
+    /// Mean q2 (GeV^2) of the cells, 0 where empty; `(cos_theta_l, cos_theta_k, chi)`.
+    pub values: Vec<f32>,
+}
+
+/// One figure that is shown as it is.
+#[derive(Debug, Clone)]
+pub struct Figure<'a> {
+    /// Its file.
+    pub name: &'a str,
+    /// What it shows.
+    pub words: &'a str,
+    /// Its SVG.
+    pub svg: Vec<u8>,
+}
+
+/// The HTML of the page.
+///
+/// # Errors
+/// Without ensembles, epochs or images.
+pub fn page(content: &Page) -> Result<String, ReportError> {
+    let nothing = |what| ReportError::NoData { figure: "report", what };
+    if content.ensembles.is_empty() {
+        return Err(nothing("ensembles"));
+    }
+    if content.metrics.is_empty() {
+        return Err(nothing("epochs"));
+    }
+    if content.images.iter().all(|image| image.values.iter().all(|x| *x == 0.0)) {
+        return Err(nothing("images"));
+    }
+    let [low, high] = content.summary.range;
+    let mut parts: Vec<(&str, String)> =
+        PARTS.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    parts.extend([
+        ("title", escaped(content.title)),
+        ("question", escaped(&content.question)),
+        ("answer", escaped(&answer(content))),
+        ("range_low", short(low, 3)),
+        ("range_high", short(high, 3)),
+        ("summary_rows", rows(&summary_rows(content))),
+        ("comparison_link", content.comparison.map_or_else(String::new, |_| COMPARISON_LINK.to_owned())),
+        ("comparison", content.comparison.map_or_else(String::new, comparison)),
+        ("figures", content.figures.iter().map(figure).collect::<Vec<_>>().join("\n")),
+        ("card", escaped(&content.card)),
+        ("provenance_rows", rows(&content.provenance)),
+        ("data", data(content)?),
+    ]);
+    Ok(filled(PAGE, &parts))
+}
+
+const COMPARISON_LINK: &str = "<a href=\"#comparison\">Comparison</a> ";
+
+/// A template with its `{{name}}` replaced, in one pass: what is put in is not looked at again.
+fn filled(template: &str, parts: &[(&str, String)]) -> String {
+    let mut page =
+        String::with_capacity(template.len() + parts.iter().map(|(_, text)| text.len()).sum::<usize>());
+    let mut pieces = template.split("{{");
+    page.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let (name, rest) = piece.split_once("}}").unwrap_or((piece, ""));
+        if let Some((_, text)) = parts.iter().find(|(known, _)| *known == name) {
+            page.push_str(text);
+        }
+        page.push_str(rest);
+    }
+    page
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn rows(pairs: &[(String, String)]) -> String {
+    let row = |(name, value): &(String, String)| {
+        format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escaped(name), escaped(value))
+    };
+    pairs.iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// Mean over the ensembles of the quoted range of width over slope over the bound.
+fn ratio_to_bound(content: &Page) -> Option<f64> {
+    let [low, high] = content.summary.range;
+    let bound = |x: f64| {
+        let above = content.bound.partition_point(|p| p.0 < x).clamp(1, content.bound.len().max(2) - 1);
+        let (a, b) = (content.bound.get(above - 1)?, content.bound.get(above)?);
+        Some(a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0))
+    };
+    let inside = content.ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9) && e.sigma > 0.0);
+    let ratios: Vec<f64> = inside
+        .filter_map(|e| Some(e.sigma / content.summary.slope.abs() / bound(e.delta_c9)?))
+        .filter(|ratio| ratio.is_finite())
+        .collect();
+    (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
+}
+
+fn answer(content: &Page) -> String {
+    let s = content.summary;
+    let [low, high] = s.range.map(|x| short(x, 3));
+    let learned = if s.rmse_over_baseline >= 0.95 {
+        "The network learned nothing that always predicting the mean would not give. ".to_owned()
+    } else {
+        String::new()
+    };
+    let bound = ratio_to_bound(content)
+        .map_or_else(String::new, |ratio| format!(", {} times the information bound", number(ratio, 2)));
+    let width = if s.slope == 0.0 { f64::INFINITY } else { s.mean_sigma / s.slope.abs() };
+    format!(
+        "{learned}Between δC₉ = {low} and {high} the mean prediction follows the truth with slope {}; one image measures \
+         δC₉ with a width (σ over slope) of {}{bound}. Bias: {} on average.",
+        number(s.slope, 3),
+        number(width, 4),
+        number(s.mean_abs_bias, 4)
+    )
+}
+
+fn summary_rows(content: &Page) -> Vec<(String, String)> {
+    let s = content.summary;
+    let mut rows = vec![
+        ("slope (1 is perfect)".to_owned(), number(s.slope, 4)),
+        ("mean |bias|".to_owned(), number(s.mean_abs_bias, 4)),
+        ("mean σ of an image".to_owned(), number(s.mean_sigma, 4)),
+        ("RMSE / baseline (1: nothing learned)".to_owned(), number(s.rmse_over_baseline, 4)),
+    ];
+    if let Some(width) = s.width_over_baseline {
+        rows.push(("width / slope / baseline".to_owned(), number(width, 4)));
+    }
+    if let Some(ratio) = ratio_to_bound(content) {
+        rows.push(("width / slope / information bound".to_owned(), number(ratio, 3)));
+    }
+    let images: usize = content.ensembles.iter().map(|e| e.n_images).sum();
+    rows.push(("test images".to_owned(), format!("{images} in {} ensembles", content.ensembles.len())));
+    rows.extend(content.durations.iter().map(|(stage, time)| (format!("time for {stage}"), time.clone())));
+    rows
+}
+
+fn comparison(c: &Comparison) -> String {
+    let mut html = format!(
+        "<section id=\"comparison\">\n<h2>Comparison</h2>\n<p>All estimators on the same {} samples of {} events at each of \
+         {} values between the training values; intervals are calibrated by Neyman’s construction with {} samples at \
+         each training value. Ratio: width over slope over the information bound.</p>\n",
+        c.images,
+        c.events,
+        c.estimators.first().map_or(0, |e| e.values.len()),
+        c.calibration_images
+    );
+    html.push_str("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">estimator</th>");
+    for name in ["slope", "ratio", "68.3 % covers", "95 % covers", "bias", "pull width", "ms"] {
+        let _ = write!(html, "<th scope=\"col\" class=\"n\">{name}</th>");
+    }
+    html.push_str("</tr></thead>\n<tbody>\n");
+    for e in &c.estimators {
+        let n = e.values.len().max(1) as f64;
+        let mean = |of: &dyn Fn(&humboldt_schemas::comparison::EstimatorValue) -> f64| {
+            e.values.iter().map(of).sum::<f64>() / n
+        };
+        let cells = [
+            number(e.slope, 3),
+            number(e.ratio_to_bound, 3),
+            format!("{} %", number(100.0 * e.coverage_68, 1)),
+            format!("{} %", number(100.0 * e.coverage_95, 1)),
+            number(mean(&|v| v.bias), 4),
+            number(mean(&|v| v.pull_width), 3),
+            number(e.milliseconds, 1),
+        ];
+        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escaped(estimator_words(&e.name)));
+        for cell in cells {
+            let _ = write!(html, "<td class=\"n\">{cell}</td>");
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody>\n</table></div>\n</section>");
+    html
+}
+
+fn figure(figure: &Figure) -> String {
+    let words = escaped(figure.words);
+    format!(
+        "<figure class=\"shown\"><figcaption>{words}</figcaption><img alt=\"{words}\" decoding=\"async\" \
+         src=\"data:image/svg+xml;base64,{}\"></figure>",
+        base64(&figure.svg)
+    )
+}
+
+/// The numbers that the scripts draw. Fields of tables keep their order: downloads have them as columns.
+#[derive(Serialize)]
+struct Data<'a> {
+    ensembles: &'a [EnsembleResult],
+    predictions: Vec<Rounded>,
+    summary: &'a Summary,
+    bound: &'a [(f64, f64)],
+    metrics: &'a [EpochMetrics],
+    comparison: Option<&'a Comparison>,
+    images: Vec<Packed>,
+    palette: Vec<[u8; 3]>,
+    card: &'a str,
+}
+
+/// Predictions of one ensemble, to six decimals.
+#[derive(Serialize)]
+struct Rounded {
+    delta_c9: f64,
+    values: Vec<f64>,
+}
+
+/// The occupied cells of an image: their numbers (u32) and mean q2 (f32), little-endian, in Base64.
+#[derive(Serialize)]
+struct Packed {
+    delta_c9: f64,
+    bins: usize,
+    cells: String,
+    q2: String,
+}
+
+/// As JSON that is safe inside a script element.
+fn data(content: &Page) -> Result<String, ReportError> {
+    let image = |image: &Image| {
+        let occupied = || image.values.iter().enumerate().filter(|(_, q2)| **q2 != 0.0);
+        let cells: Vec<u8> = occupied().flat_map(|(cell, _)| (cell as u32).to_le_bytes()).collect();
+        let q2: Vec<u8> = occupied().flat_map(|(_, q2)| q2.to_le_bytes()).collect();
+        Packed { delta_c9: image.delta_c9, bins: image.bins, cells: base64(&cells), q2: base64(&q2) }
+    };
+    let rounded = |p: &Predictions| {
+        let values = p.values.iter().map(|x| (x * 1e6).round() / 1e6).collect();
+        Rounded { delta_c9: p.delta_c9, values }
+    };
+    let colour = |i: u32| {
+        let RGBColor(r, g, b) = viridis(f64::from(i) / 127.0);
+        [r, g, b]
+    };
+    let all = Data {
+        ensembles: content.ensembles,
+        predictions: content.predictions.iter().map(rounded).collect(),
+        summary: content.summary,
+        bound: content.bound,
+        metrics: content.metrics,
+        comparison: content.comparison,
+        images: content.images.iter().map(image).collect(),
+        palette: (0..128).map(colour).collect(),
+        card: &content.card,
+    };
+    let text = serde_json::to_string(&all);
+    let text =
+        text.map_err(|e| ReportError::Drawing { figure: "report".to_owned(), message: e.to_string() })?;
+    Ok(text.replace('<', "\\u003c"))
+}
+
+/// Base64 of RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let word =
+            three.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for i in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
+            text.push(if i <= three.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::ensembles::summary;
+    use crate::report::checks;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        let of = |text: &str| base64(text.as_bytes());
+        assert_eq!(
+            [of(""), of("f"), of("fo"), of("foo"), of("foobar")],
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYmFy"]
+        );
+    }
+
+    #[test]
+    fn what_is_put_in_is_escaped_and_not_filled_again() {
+        let parts = [("a", escaped("<b> & {{c}}")), ("c", "never".to_owned())];
+        assert_eq!(filled("x {{a}} y {{gone}} z", &parts), "x &lt;b&gt; &amp; {{c}} y  z");
+    }
+
+    #[test]
+    fn a_page_holds_its_run() {
+        let (ensembles, values) = checks::ensembles(9);
+        let predictions: Vec<Predictions> = ensembles
+            .iter()
+            .zip(values)
+            .map(|(e, values)| Predictions { delta_c9: e.delta_c9, values })
+            .collect();
+        let summary = summary("test", [-2.0, 0.0], &ensembles).unwrap();
+        let metrics = [EpochMetrics {
+            epoch: 1,
+            learning_rate: 0.01,
+            train_loss: 0.5,
+            validation_mae: 0.4,
+            validation_loss: 0.3,
+            images_seen: 10,
+            best: true,
+        }];
+        let image = Image { delta_c9: -2.0, bins: 2, values: vec![0.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0] };
+        let bound = [(-2.0, 0.03), (0.0, 0.07)];
+        let content = Page {
+            title: "a <test>",
+            question: "What?".to_owned(),
+            ensembles: &ensembles,
+            predictions: &predictions,
+            summary: &summary,
+            bound: &bound,
+            metrics: &metrics,
+            comparison: None,
+            images: &[image],
+            figures: &[],
+            durations: [("training".to_owned(), "3 s".to_owned())].into(),
+            provenance: vec![("seed".to_owned(), "5".to_owned())],
+            card: "name = \"</script>\"".to_owned(),
+        };
+        let html = page(&content).unwrap();
+        assert!(html.starts_with("<!DOCTYPE html>") && html.contains("a &lt;test&gt;"));
+        assert!(html.contains("times the information bound") && html.contains("time for training"));
+        assert_eq!(html.matches("</script>").count(), 5, "data must not end its script");
+        assert!(!html.contains("{{") && !html.contains("http://") || html.contains("w3.org"));
+        assert!(!html.contains("src=\"http") && !html.contains("href=\"http"));
+        let empty = Page { metrics: &[], ..content };
+        assert!(matches!(page(&empty), Err(ReportError::NoData { .. })));
+    }
+}

@@ -1,0 +1,432 @@
+//! All estimators of a run on the same samples, fresh ones that no network has seen.
+//!
+//! Two sets of samples are drawn: at the training values, from which each estimator's intervals are calibrated, and at
+//! values between them, on which it is judged. Every sample has a random stream of its own, of which neither the training
+//! nor another set has any part.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use humboldt_physics::{LineShape, WilsonCoefficient, WilsonDirection};
+use humboldt_pipeline::generate::{EventSampler, GenerationReport};
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::voxels::Voxeliser;
+use humboldt_schemas::card::{GeneratorCard, RunCard};
+use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, SystematicShift};
+use rayon::prelude::*;
+
+use super::RunFolder;
+use super::estimators::{self, training_values};
+use crate::infer::ensembles::{ensemble, line};
+use crate::infer::estimator::{Estimate, Estimator, Sample};
+use crate::infer::information::{MassKnowledge, by_quadrature};
+use crate::infer::neyman::{Belt, Calibration, ONE_SIGMA, Span};
+use crate::infer::nuisances::Nuisances;
+use crate::learn::Compute;
+use crate::progress::{Progress, note};
+use crate::sampling;
+
+/// Samples that are in memory at once.
+const CHUNK: usize = 64;
+
+/// Samples that the time of an estimate is measured with.
+const TIMED: usize = 9;
+
+/// Range of delta C9 that slopes are quoted for: where the paper quotes them.
+const QUOTED_RANGE: [f64; 2] = [-2.0, 0.0];
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Names of estimators, of [`estimators::NAMES`].
+    pub estimators: Vec<String>,
+    /// delta C9 of the samples that estimators are judged on; inside the range of the training values.
+    pub values: Vec<f64>,
+    /// Samples at each of them.
+    pub images: usize,
+    /// Samples at each training value.
+    pub calibration_images: usize,
+    /// What the samples are drawn from in place of the card's generator.
+    pub test: Option<SystematicShift>,
+}
+
+/// What came out.
+pub struct Compared {
+    /// The numbers of tables and figures.
+    pub comparison: Comparison,
+    /// Each estimator's samples, in the order of the comparison's.
+    pub estimates: Vec<Judged>,
+}
+
+/// One estimator's calibration and all of its estimates.
+pub struct Judged {
+    /// (delta C9, estimates) at the training values.
+    pub calibration: Vec<(f64, Vec<f64>)>,
+    /// (delta C9, estimates) at the values it is judged on.
+    pub values: Vec<(f64, Vec<Estimate>)>,
+    /// Belts of 68.3 % and 95 %.
+    pub belts: [Belt; 2],
+}
+
+/// Ten values (or as many as there are) in the middle between neighbouring training values, spread over their range.
+pub fn values_between(card: &RunCard) -> Vec<f64> {
+    const MOST: usize = 10;
+    let training = training_values(card);
+    // Nine decimals: values are named in tables.
+    let middle = |pair: &[f64]| (0.5e9 * (pair[0] + pair[1])).round() / 1e9;
+    let all: Vec<f64> = training.windows(2).map(middle).collect();
+    let n = all.len().min(MOST);
+    (0..n).map(|k| all[if n > 1 { k * (all.len() - 1) / (n - 1) } else { 0 }]).collect()
+}
+
+/// What the samples of a set are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Intervals are made from them.
+    Calibration,
+    /// Estimators are judged on them.
+    Judgement,
+}
+
+/// The random stream of one sample. Its path differs from that of every training, validation, test and live image.
+pub fn stream(seed: u64, purpose: Purpose, delta_c9: f64, sample: usize) -> StreamKey {
+    let name = match purpose {
+        Purpose::Calibration => "compare calibration",
+        Purpose::Judgement => "compare judgement",
+    };
+    StreamKey::new(seed).child(name, 0).child("delta_c9", delta_c9.to_bits()).child("image", sample as u64)
+}
+
+/// Runs the comparison.
+///
+/// # Errors
+/// When the run's network is missing or of other images, a value lies outside the training values, or no sample of a
+/// value has an estimate.
+pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compared> {
+    let card = run.card();
+    let training = training_values(card);
+    let (low, high) = (training[0], training[training.len() - 1]);
+    for value in &plan.values {
+        ensure!(
+            (low..=high).contains(value),
+            "--values = {value} is not allowed; allowed: {low} to {high}, the range of the training values"
+        );
+    }
+    let family = estimators::family(card)?;
+    let all: Vec<Box<dyn Estimator + '_>> = plan
+        .estimators
+        .iter()
+        .map(|name| estimators::estimator(name, run, &family, compute))
+        .collect::<Result<_>>()?;
+    let total = plan.calibration_images * training.len() + plan.images * plan.values.len();
+    let progress = Progress::new("compare", total as u64, "samples");
+    let own = &card.generator;
+    let calibration =
+        estimate(card, own, Purpose::Calibration, &training, plan.calibration_images, &all, &progress)?;
+    let other = plan.test.as_ref().map_or(own, |test| &test.generator);
+    let judged = estimate(card, other, Purpose::Judgement, &plan.values, plan.images, &all, &progress)?;
+    progress.finish();
+    let bounds = bounds(card, &plan.values)?;
+    let times = times(card, plan.values[0], &all)?;
+
+    let mut comparison = Comparison {
+        name: card.name.clone(),
+        events: card.images.events,
+        images: plan.images,
+        calibration_images: plan.calibration_images,
+        test: plan.test.clone(),
+        estimators: Vec::new(),
+    };
+    let mut estimates = Vec::new();
+    for (((one, known), fresh), milliseconds) in all.iter().zip(calibration).zip(judged).zip(times) {
+        let known: Vec<(f64, Vec<f64>)> = known
+            .into_iter()
+            .map(|(truth, estimates)| (truth, estimates.into_iter().flatten().map(|e| e.value).collect()))
+            .collect();
+        let calibrated = Calibration::new(&known).with_context(|| format!("estimator {}", one.name()))?;
+        let belts = [calibrated.belt(ONE_SIGMA), calibrated.belt(0.95)];
+        let mut values = Vec::new();
+        for ((truth, all), bound) in fresh.iter().zip(&bounds) {
+            let value = judge(*truth, all, *bound, &calibrated, &belts);
+            values.push(value.with_context(|| format!("estimator {}", one.name()))?);
+        }
+        comparison.estimators.push(summary(one.name(), values, milliseconds));
+        let values =
+            fresh.into_iter().map(|(truth, all)| (truth, all.into_iter().flatten().collect())).collect();
+        estimates.push(Judged { calibration: known, values, belts });
+    }
+    Ok(Compared { comparison, estimates })
+}
+
+/// For each estimator and value the estimates of all samples, `None` where there is none.
+type Estimates = Vec<Vec<(f64, Vec<Option<Estimate>>)>>;
+
+fn estimate(
+    card: &RunCard,
+    generator: &GeneratorCard,
+    purpose: Purpose,
+    values: &[f64],
+    images: usize,
+    estimators: &[Box<dyn Estimator + '_>],
+    progress: &Progress,
+) -> Result<Estimates> {
+    let mut all: Estimates = vec![Vec::new(); estimators.len()];
+    for value in values {
+        let sampler = sampling::sampler_at(generator, *value)?;
+        let mut found = vec![Vec::with_capacity(images); estimators.len()];
+        for start in (0..images).step_by(CHUNK) {
+            let range = start..images.min(start + CHUNK);
+            let samples = samples(card, &sampler, |i| stream(card.seed, purpose, *value, i), range.clone())?;
+            for (found, estimator) in found.iter_mut().zip(estimators) {
+                found.extend(estimator.estimates(&samples).into_iter().map(Result::ok));
+            }
+            progress.advance(range.len() as u64, &format!("delta C9 = {value}"));
+        }
+        for (all, found) in all.iter_mut().zip(found) {
+            all.push((*value, found));
+        }
+    }
+    Ok(all)
+}
+
+/// Samples of a card's size, with their images.
+///
+/// # Errors
+/// When an event lies outside the image: a bug of the generator.
+pub fn samples(
+    card: &RunCard,
+    sampler: &EventSampler,
+    stream: impl Fn(usize) -> StreamKey + Sync,
+    range: std::ops::Range<usize>,
+) -> Result<Vec<Sample>> {
+    let (bins, events) = (card.images.bins, card.images.events);
+    let one = |voxeliser: &mut Result<Voxeliser, humboldt_pipeline::PipelineError>, i: usize| {
+        let voxeliser = voxeliser.as_mut().map_err(|error| anyhow::anyhow!("{error}"))?;
+        let mut sample = Sample { image: vec![0.0; bins.pow(3)], ..Sample::default() };
+        let report = sampler.fill(stream(i), events, &mut sample.events);
+        voxeliser.voxelise(sample.events.angles(), &mut sample.image)?;
+        Ok((sample, report))
+    };
+    let made = range.into_par_iter().map_init(|| Voxeliser::new(bins), one).collect::<Result<Vec<_>>>()?;
+    sampling::check(&made.iter().fold(GenerationReport::default(), |sum, (_, report)| sum.merge(*report)))?;
+    Ok(made.into_iter().map(|(sample, _)| sample).collect())
+}
+
+/// The information bound of a card's samples at some delta C9, K pi masses known.
+///
+/// # Errors
+/// When the physics refuses a value.
+pub fn bounds(card: &RunCard, values: &[f64]) -> Result<Vec<f64>> {
+    let masses = match card.generator.line_shape()? {
+        LineShape::Narrow => MassKnowledge::Pole,
+        LineShape::BreitWigner => MassKnowledge::Known,
+    };
+    let windows = sampling::windows(&card.generator)?;
+    let bound = |value: &f64| -> Result<f64> {
+        let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, (*value).into());
+        let decay = card.generator.decay(&shifts)?;
+        let windows = windows.of(&decay, card.generator.line_shape()?)?;
+        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
+        let information = by_quadrature(&decay, masses, &windows, &c9, &Nuisances::default())?;
+        Ok(information.bound(card.images.events as f64, false)?[(0, 0)].sqrt())
+    };
+    values.par_iter().map(bound).collect()
+}
+
+/// Median milliseconds of one estimate on one core.
+fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> Result<Vec<f64>> {
+    let sampler = sampling::sampler_at(&card.generator, value)?;
+    let samples = samples(card, &sampler, |i| stream(card.seed, Purpose::Calibration, value, i), 0..TIMED)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let one = |estimator: &dyn Estimator| {
+        let time = |sample: &Sample| {
+            let start = Instant::now();
+            // A result that is thrown away is computed all the same: the call is behind a trait.
+            let _ = estimator.estimates(std::slice::from_ref(sample));
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        let mut times: Vec<f64> = samples.iter().map(time).collect();
+        times.sort_by(f64::total_cmp);
+        times[TIMED / 2]
+    };
+    Ok(pool.install(|| estimators.iter().map(|estimator| one(estimator.as_ref())).collect()))
+}
+
+fn judge(
+    truth: f64,
+    estimates: &[Option<Estimate>],
+    bound: f64,
+    calibration: &Calibration,
+    belts: &[Belt; 2],
+) -> Result<EstimatorValue> {
+    let known: Vec<Estimate> = estimates.iter().flatten().copied().collect();
+    let values: Vec<f64> = known.iter().map(|e| e.value).collect();
+    let e = ensemble(truth, false, &values)?;
+    let n = known.len() as f64;
+    let part = |hits: usize| hits as f64 / n;
+    let covered = |belt: &Belt| part(values.iter().filter(|x| belt.covers(truth, **x)).count());
+    let own = |e: &Estimate| {
+        e.interval.map(|interval| {
+            let (low, high) = (truth - e.value, e.value - truth);
+            if low > 0.0 {
+                interval.plus.is_none_or(|plus| low <= plus)
+            } else {
+                interval.minus.is_none_or(|minus| high <= minus)
+            }
+        })
+    };
+    let own: Vec<bool> = known.iter().filter_map(own).collect();
+    let calibrated: Vec<f64> = values.iter().filter_map(|x| calibration.calibrated(*x)).collect();
+    let pulls: Vec<f64> = known.iter().filter_map(|e| pull(e, truth, calibration, &belts[0])).collect();
+    let (pull_mean, pull_width) = mean_and_width(&pulls);
+    let slope = calibration.slope(truth);
+    let width_over_slope = e.sigma / slope.abs();
+    Ok(EstimatorValue {
+        delta_c9: truth,
+        images: known.len(),
+        failed: estimates.len() - known.len(),
+        mean: e.mean,
+        bias: e.bias,
+        sigma_left: e.sigma_left,
+        sigma_right: e.sigma_right,
+        sigma: e.sigma,
+        slope,
+        width_over_slope,
+        bound,
+        ratio_to_bound: width_over_slope / bound,
+        coverage_68: covered(&belts[0]),
+        coverage_95: covered(&belts[1]),
+        own_coverage_68: (!own.is_empty()).then(|| part(own.iter().filter(|hit| **hit).count())),
+        calibrated_bias: mean_and_width(&calibrated).0 - truth,
+        pull_mean,
+        pull_width,
+    })
+}
+
+/// (estimate - truth) over the error on the truth's side: the estimator's own, else that of the calibrated interval.
+pub fn pull(estimate: &Estimate, truth: f64, calibration: &Calibration, belt: &Belt) -> Option<f64> {
+    if estimate.interval.is_some() {
+        return estimate.sigma_towards(truth).map(|sigma| (estimate.value - truth) / sigma);
+    }
+    let value = calibration.calibrated(estimate.value)?;
+    let Span { low, high } = belt.interval(estimate.value)?;
+    let sigma = if truth < value { value - low? } else { high? - value };
+    (sigma > 0.0).then(|| (value - truth) / sigma)
+}
+
+/// NaN-free: without values 0 and 0.
+fn mean_and_width(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    (mean, (square / (n - 1.0).max(1.0)).sqrt())
+}
+
+fn summary(name: &str, values: Vec<EstimatorValue>, milliseconds: f64) -> EstimatorResult {
+    let quoted = |v: &&EstimatorValue| (QUOTED_RANGE[0]..=QUOTED_RANGE[1]).contains(&v.delta_c9);
+    let inside: Vec<&EstimatorValue> = values.iter().filter(quoted).collect();
+    let chosen = if inside.len() >= 2 { inside } else { values.iter().collect() };
+    let means: Vec<_> = chosen.iter().filter_map(|v| ensemble(v.delta_c9, false, &[v.mean]).ok()).collect();
+    let ends = |f: fn(f64, f64) -> f64| chosen.iter().map(|v| v.delta_c9).reduce(f).unwrap_or_default();
+    let range = [ends(f64::min), ends(f64::max)];
+    let slope = line(&means).map_or_else(|| chosen[0].slope, |line| line.slope);
+    let mean = |of: fn(&EstimatorValue) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;
+    EstimatorResult {
+        name: name.to_owned(),
+        slope,
+        range,
+        ratio_to_bound: mean(|v| v.ratio_to_bound),
+        coverage_68: mean(|v| v.coverage_68),
+        coverage_95: mean(|v| v.coverage_95),
+        own_errors: values.iter().any(|v| v.own_coverage_68.is_some()),
+        milliseconds,
+        values,
+    }
+}
+
+/// Says what a comparison was refused or marked for.
+pub fn note_failures(comparison: &Comparison) {
+    for estimator in &comparison.estimators {
+        let failed: usize = estimator.values.iter().map(|v| v.failed).sum();
+        if failed > 0 {
+            note(format!("{}: no estimate for {failed} samples, left out of its numbers", estimator.name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const CARD: &str = "[generator]\nq2 = [\"1:8\"]\n[images]\nevents = 400\nbins = 4\n[[dataset.groups]]\n\
+                        delta_c9 = [-2.0, -1.0, 0.0, 1.0]\ntrain = 2\nvalidation = 1\ntest = 1";
+
+    #[test]
+    fn no_event_is_in_two_samples() {
+        let card = RunCard::parse(CARD, "card").unwrap();
+        let mut seen = HashSet::new();
+        let mut events = 0;
+        for value in [-1.0, -0.5] {
+            let sampler = sampling::sampler_at(&card.generator, value).unwrap();
+            for purpose in [Purpose::Calibration, Purpose::Judgement] {
+                let key = |i| stream(card.seed, purpose, value, i);
+                for sample in samples(&card, &sampler, key, 0..20).unwrap() {
+                    let e = &sample.events;
+                    for row in 0..e.len() {
+                        let event = [e.q2[row], e.cos_theta_l[row], e.cos_theta_k[row], e.chi[row]];
+                        seen.insert(event.map(f32::to_bits));
+                        events += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(events, 2 * 2 * 20 * 400);
+        assert_eq!(seen.len(), events, "an event came twice");
+    }
+
+    #[test]
+    fn streams_of_all_sets_differ() {
+        let mut keys = HashSet::new();
+        for purpose in [Purpose::Calibration, Purpose::Judgement] {
+            for value in [-1.0, -0.5] {
+                for i in 0..100 {
+                    assert!(keys.insert(stream(3, purpose, value, i)));
+                }
+            }
+        }
+        for split in humboldt_schemas::card::Split::ALL {
+            for i in 0..100 {
+                let key = StreamKey::new(3).child(split.name(), 0).child("delta_c9", (-1.0_f64).to_bits());
+                assert!(keys.insert(key.child("image", i)));
+            }
+        }
+    }
+
+    #[test]
+    fn values_lie_between_those_of_the_training() {
+        let card = RunCard::parse(CARD, "card").unwrap();
+        assert_eq!(values_between(&card), [-1.5, -0.5, 0.5]);
+        let many = CARD.replace("[-2.0, -1.0, 0.0, 1.0]", &format!("{:?}", (0..22).collect::<Vec<_>>()));
+        let card = RunCard::parse(&many.replace("[0, 1,", "[0.0, 1,"), "card").unwrap();
+        let values = values_between(&card);
+        assert_eq!((values.len(), values[0], values[9]), (10, 0.5, 20.5));
+    }
+
+    /// Half a standard deviation off, with errors that say so: what a pull is.
+    #[test]
+    fn pulls_use_the_error_towards_the_truth() {
+        let known: Vec<(f64, Vec<f64>)> = (0..5)
+            .map(|k| (f64::from(k), (0..200).map(|i| f64::from(k) + (f64::from(i) - 99.5) * 0.002).collect()))
+            .collect();
+        let calibration = Calibration::new(&known).unwrap();
+        let belt = calibration.belt(ONE_SIGMA);
+        let own = crate::infer::Interval { minus: Some(0.2), plus: Some(0.1) };
+        let of = |value, interval| pull(&Estimate { value, interval }, 2.0, &calibration, &belt).unwrap();
+        assert!((of(2.1, Some(own)) - 0.5).abs() < 1e-12);
+        assert!((of(1.9, Some(own)) + 1.0).abs() < 1e-12);
+        // The calibrated interval is 0.4 * 0.683/2 on either side.
+        assert!((of(2.1, None) - 0.1 / 0.1365).abs() < 0.02, "{}", of(2.1, None));
+    }
+}

@@ -1,0 +1,82 @@
+//! What a comparison leaves in a folder: tables, single estimates, calibrations, figures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use humboldt_schemas::comparison::Comparison;
+
+use super::compare::{Compared, Judged, pull};
+use crate::infer::neyman::{Calibration, Span};
+use crate::report::{self, Predictions, Pulls};
+
+/// Name of the file with all numbers.
+pub const COMPARISON: &str = "comparison.json";
+
+/// Where the predictions lie that an estimator's intervals are calibrated with.
+pub fn calibration_file(folder: &Path, estimator: &str) -> PathBuf {
+    folder.join(format!("calibration_{estimator}.parquet"))
+}
+
+/// Writes everything into a folder, which is made where it is missing; the numbers of all last.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(folder: &Path, compared: &Compared) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let comparison = &compared.comparison;
+    let mut pulls = Vec::new();
+    for (result, judged) in comparison.estimators.iter().zip(&compared.estimates) {
+        let known = judged.calibration.iter();
+        let known: Vec<Predictions> = known
+            .map(|(delta_c9, values)| Predictions { delta_c9: *delta_c9, values: values.clone() })
+            .collect();
+        report::write_predictions_parquet(&calibration_file(folder, &result.name), &known)?;
+        write_estimates(&folder.join(format!("estimates_{}.parquet", result.name)), judged)?;
+        let calibration = Calibration::new(&judged.calibration)?;
+        let of = |(truth, all): &(f64, Vec<_>)| -> Vec<f64> {
+            all.iter().filter_map(|e| pull(e, *truth, &calibration, &judged.belts[0])).collect()
+        };
+        pulls.push(judged.values.iter().flat_map(of).collect::<Vec<f64>>());
+    }
+    report::width_over_bound(&folder.join("width_over_bound"), comparison)?;
+    report::coverage(&folder.join("coverage"), comparison)?;
+    let shown = comparison.estimators.iter().zip(&pulls);
+    let shown: Vec<Pulls> =
+        shown.map(|(e, pulls)| Pulls { name: &e.name, own_errors: e.own_errors, pulls }).collect();
+    if pulls.iter().any(|all| all.len() > 1) {
+        report::estimator_pulls(&folder.join("pulls"), &shown)?;
+    }
+    report::write_comparison_csv(&folder.join("comparison.csv"), comparison)?;
+    Ok(report::write_json(&folder.join(COMPARISON), comparison)?)
+}
+
+/// Reads the numbers of a comparison; `None` where there is none.
+///
+/// # Errors
+/// When the file is damaged.
+pub fn read(folder: &Path) -> Result<Option<Comparison>> {
+    let path = folder.join(COMPARISON);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// A row a sample; what is not known is NaN.
+fn write_estimates(path: &Path, judged: &Judged) -> Result<()> {
+    let names = ["delta_c9", "estimate", "own_minus", "own_plus", "low_68", "high_68", "low_95", "high_95"];
+    let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+    for (truth, estimates) in &judged.values {
+        for estimate in estimates {
+            let [one, two] = [0, 1]
+                .map(|i| judged.belts[i].interval(estimate.value).unwrap_or(Span { low: None, high: None }));
+            let own = estimate.interval.map(|i| [i.minus, i.plus]).unwrap_or_default();
+            let known = [own[0], own[1], one.low, one.high, two.low, two.high];
+            let row = [Some(*truth), Some(estimate.value)].into_iter().chain(known);
+            columns.iter_mut().zip(row).for_each(|(column, x)| column.push(x.unwrap_or(f64::NAN)));
+        }
+    }
+    Ok(report::write_columns_parquet(path, names.into_iter().zip(columns).collect())?)
+}

@@ -1,0 +1,151 @@
+//! The estimators of a run: its network, and those that know the density that its card says.
+
+use std::ops::ControlFlow;
+
+use anyhow::{Result, bail};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
+use humboldt_schemas::card::{RunCard, Split};
+
+use super::RunFolder;
+use crate::infer::InferError;
+use crate::infer::density::EventFamily;
+use crate::infer::estimator::{Estimate, Estimator, MomentsFit, Sample, TemplateEstimator, UnbinnedFit};
+use crate::infer::template::Templates;
+use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
+use crate::sampling;
+
+/// Distance of the delta C9 that templates are tabulated at, and how far beyond the training values they go.
+const TEMPLATES: (f64, f64) = (0.1, 1.0);
+
+/// Names of all estimators, in the order of tables.
+pub const NAMES: [&str; 4] = ["network", "unbinned", "template", "moments"];
+
+/// The density of a card's events with delta C9 as its shift.
+///
+/// # Errors
+/// When the physics refuses the card.
+pub fn family(card: &RunCard) -> Result<EventFamily> {
+    let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, 0.0.into());
+    let decay = card.generator.decay(&shifts)?;
+    let line_shape = card.generator.line_shape()?;
+    let windows = sampling::windows(&card.generator)?.of(&decay, line_shape)?;
+    Ok(EventFamily::new(&decay, line_shape, &windows, &[WilsonDirection::real(WilsonCoefficient::C9)])?)
+}
+
+/// The delta C9 that a card trains on, in rising order.
+pub fn training_values(card: &RunCard) -> Vec<f64> {
+    let points = card.dataset.points();
+    points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9).collect()
+}
+
+/// The estimator of a name in [`NAMES`].
+///
+/// # Errors
+/// For another name; when the run has no whole network, or one for other images than its card's.
+pub fn estimator<'a>(
+    name: &str,
+    run: &RunFolder,
+    family: &'a EventFamily,
+    compute: &Compute,
+) -> Result<Box<dyn Estimator + 'a>> {
+    let card = run.card();
+    Ok(match name {
+        "network" => Box::new(Network::load(run, compute)?),
+        "unbinned" => Box::new(UnbinnedFit { family }),
+        "template" => {
+            let values = training_values(card);
+            let (step, margin) = TEMPLATES;
+            let (low, high) = (values[0] - margin, values[values.len() - 1] + margin);
+            let steps = ((high - low) / step).ceil() as usize;
+            let values: Vec<f64> = (0..=steps).map(|k| low + step * k as f64).collect();
+            Box::new(TemplateEstimator {
+                templates: Templates::new(family, card.images.bins, card.images.events, &values)?,
+            })
+        }
+        "moments" => Box::new(MomentsFit::new(family, card.images.events)?),
+        _ => bail!("--estimators = {name} is not allowed; allowed: {}", NAMES.join(", ")),
+    })
+}
+
+/// The network of a run.
+struct Network(Model);
+
+impl Network {
+    fn load(run: &RunFolder, compute: &Compute) -> Result<Self> {
+        let model = Model::load(&run.model(), compute)?;
+        check(&model, run.card().images.bins, Some(run.card().images.events))?;
+        Ok(Self(model))
+    }
+}
+
+/// Refuses images of another kind than a network was trained on.
+///
+/// # Errors
+/// When their bins or, where known, their numbers of events differ.
+pub fn check(model: &Model, bins: usize, events: Option<usize>) -> Result<()> {
+    let info = model.info();
+    if info.bins != bins {
+        bail!("bins = {bins} is not allowed; allowed: {}, of which the network's images were", info.bins);
+    }
+    match events {
+        Some(events) if events != info.events => bail!(
+            "events of an image = {events} is not allowed; allowed: {}, of which the network's images were",
+            info.events
+        ),
+        _ => Ok(()),
+    }
+}
+
+impl Estimator for Network {
+    fn name(&self) -> &'static str {
+        NAMES[0]
+    }
+
+    fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>> {
+        let source = Images { samples, bins: self.0.info().bins };
+        let failed = |what: String| vec![Err(InferError::Events { what }); samples.len()];
+        match self.0.predict(&source, &|_: Event| ControlFlow::Continue(())) {
+            Ok(Some(values)) => values
+                .into_iter()
+                .map(|value| {
+                    let finite = value.is_finite();
+                    finite
+                        .then_some(Estimate { value, interval: None })
+                        .ok_or_else(|| InferError::out_of_range("prediction", value, "a finite number"))
+                })
+                .collect(),
+            Ok(None) => failed("the prediction was broken off".to_owned()),
+            Err(error) => failed(error.to_string()),
+        }
+    }
+}
+
+/// The images of samples in memory.
+struct Images<'a> {
+    samples: &'a [Sample],
+    bins: usize,
+}
+
+impl ImageSource for Images<'_> {
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn bins(&self) -> usize {
+        self.bins
+    }
+
+    fn label(&self, _: usize) -> f64 {
+        f64::NAN
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        let from = &self.samples[index].image;
+        if from.len() != image.len() {
+            let reason = format!("{} cells in place of {}", from.len(), image.len());
+            return Err(LearnError::Image { index, reason });
+        }
+        image.copy_from_slice(from);
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! delta C9 of a file of images by a run's network, with intervals that its ensembles calibrate.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use humboldt_pipeline::store::ImageReader;
+use humboldt_schemas::card::RunCard;
+use humboldt_schemas::comparison::PredictedImage;
+
+use super::estimators::{check, training_values};
+use super::{RunFolder, compared, evaluation};
+use crate::infer::neyman::{Calibration, ONE_SIGMA};
+use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
+use crate::progress::note;
+use crate::report;
+use crate::sampling;
+
+/// Predicts every image of a file.
+///
+/// # Errors
+/// When the run has no network or no ensembles yet; when the images have other bins, another number of events, other
+/// windows in q2, or no events at all.
+pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>> {
+    let model = Model::load(&run.model(), compute)?;
+    let reader = ImageReader::open(images)?;
+    refuse_others(&model, run.card(), &reader).with_context(|| images.display().to_string())?;
+    let calibration = calibration(run)?;
+    let source = File { reader: &reader, range: range(run.card())? };
+    let raw = model.predict(&source, &|_: Event| ControlFlow::Continue(()));
+    let raw = raw.with_context(|| images.display().to_string())?.unwrap_or_default();
+    let belts = [calibration.belt(ONE_SIGMA), calibration.belt(0.95)];
+    let (lowest, highest) = calibration.range();
+    let [below, above] = [belts[1].edges_at(lowest)[0], belts[1].edges_at(highest)[1]];
+    let image = |(image, raw): (usize, &f64)| {
+        let [one, two] = [0, 1].map(|i| belts[i].interval(*raw));
+        let label = reader.labels()[image];
+        let range = if *raw < below {
+            "below"
+        } else if *raw > above {
+            "above"
+        } else {
+            "inside"
+        };
+        PredictedImage {
+            image,
+            label: label.is_finite().then_some(label),
+            raw: *raw,
+            delta_c9: calibration.calibrated(*raw),
+            low_68: one.and_then(|span| span.low),
+            high_68: one.and_then(|span| span.high),
+            low_95: two.and_then(|span| span.low),
+            high_95: two.and_then(|span| span.high),
+            range: range.to_owned(),
+        }
+    };
+    Ok(raw.iter().enumerate().map(image).collect())
+}
+
+/// The ensembles of known delta C9: those of a comparison where there was one, else the run's test images.
+fn calibration(run: &RunFolder) -> Result<Calibration> {
+    let trained = training_values(run.card());
+    let file = compared::calibration_file(&run.results().join("compare"), "network");
+    let predictions = if file.exists() {
+        report::read_predictions_parquet(&file)?
+    } else {
+        evaluation::read(run)?.predictions
+    };
+    let known: Vec<(f64, Vec<f64>)> = predictions
+        .into_iter()
+        .filter(|p| trained.iter().any(|x| x.to_bits() == p.delta_c9.to_bits()))
+        .map(|p| (p.delta_c9, p.values))
+        .collect();
+    let calibration = Calibration::new(&known);
+    calibration
+        .context("intervals need more test images at the training values; `humboldt compare` makes them")
+}
+
+/// Lowest and highest mean q2 (GeV^2) that a cell can have.
+fn range(card: &RunCard) -> Result<(f64, f64)> {
+    let generator = &card.generator;
+    let decay = generator.decay(&generator.shifts()?)?;
+    let windows = sampling::windows(generator)?.of(&decay, generator.line_shape()?)?;
+    Ok((windows[0].0, windows[windows.len() - 1].1))
+}
+
+/// Images that the network was not trained for.
+fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<()> {
+    check(model, reader.bins(), None)?;
+    let expected = model.info().events;
+    let provenance = reader.provenance();
+    match reader.events() {
+        Some(events) => {
+            if let Some((image, n)) = events.iter().enumerate().find(|(_, n)| **n != expected as u64) {
+                check(model, reader.bins(), Some(usize::try_from(*n).unwrap_or(usize::MAX)))
+                    .with_context(|| format!("image {image}"))?;
+            }
+        }
+        None => match provenance.and_then(|p| p.events_per_image) {
+            Some(events) => check(model, reader.bins(), Some(events))?,
+            None => note(format!(
+                "the file does not say how many events an image has: the answers hold for {expected} only"
+            )),
+        },
+    }
+    if let Some(made) = provenance.map(|p| &p.generator) {
+        let own = &card.generator;
+        let text = |windows: &[humboldt_schemas::card::Q2Range]| {
+            let windows: Vec<String> = windows.iter().map(|w| String::from(*w)).collect();
+            if windows.is_empty() { "all".to_owned() } else { windows.join(",") }
+        };
+        ensure!(
+            (&made.q2, &made.veto) == (&own.q2, &own.veto),
+            "windows in q2 = {} without {} are not allowed; allowed: {} without {}, of which the network's images were",
+            text(&made.q2),
+            if made.veto.is_empty() { "none".to_owned() } else { text(&made.veto) },
+            text(&own.q2),
+            if own.veto.is_empty() { "none".to_owned() } else { text(&own.veto) }
+        );
+    }
+    Ok(())
+}
+
+/// The images of a file, each of which must have events, all of them inside the window.
+struct File<'a> {
+    reader: &'a ImageReader,
+    range: (f64, f64),
+}
+
+impl ImageSource for File<'_> {
+    fn len(&self) -> usize {
+        self.reader.len()
+    }
+
+    fn bins(&self) -> usize {
+        self.reader.bins()
+    }
+
+    fn label(&self, index: usize) -> f64 {
+        self.reader.labels()[index]
+    }
+
+    fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
+        let refused = |reason: String| LearnError::Image { index, reason };
+        self.reader.read(index, image).map_err(|e| refused(format!("{:#}", anyhow::Error::new(e))))?;
+        let (low, high) = self.range;
+        let outside = |q2: &&f32| **q2 != 0.0 && !(low * 0.999..=high * 1.001).contains(&f64::from(**q2));
+        if let Some(q2) = image.iter().find(outside) {
+            return Err(refused(format!(
+                "mean q2 = {q2} of a cell; allowed: {low} to {high} GeV^2, 0 where empty"
+            )));
+        }
+        if image.iter().all(|q2| *q2 == 0.0) {
+            return Err(refused("no events".to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! What samples may be drawn from in place of what estimators assume: another model, other inputs, other form factors.
+
+use anyhow::{Context, Result, ensure};
+use humboldt_physics::uncertainty::Variation;
+use humboldt_physics::{LineShape, Parameters, WilsonCoefficient, WilsonDirection};
+use humboldt_schemas::card::GeneratorCard;
+use humboldt_schemas::comparison::SystematicShift;
+
+use crate::infer::information::{MassKnowledge, by_quadrature};
+use crate::infer::nuisances::{Nuisance, Nuisances};
+use crate::sampling;
+
+/// The prefix of the names of form factors' coefficients.
+const FORM_FACTORS: &str = "bsz2015_";
+
+/// A card whose form factors are moved by so many standard deviations in the direction, of all that their covariance
+/// allows, that moves a fit of delta C9 the most; with the bias that the information matrix expects at `delta_c9`.
+///
+/// # Errors
+/// When the card is refused, or no form factor moves delta C9.
+pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> Result<SystematicShift> {
+    let shifts = card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
+    let decay = card.decay(&shifts)?;
+    let line_shape = card.line_shape()?;
+    let windows = sampling::windows(card)?.of(&decay, line_shape)?;
+    let parameters = card.parameters()?;
+    let with_inputs = |parameters: &Parameters| -> Result<_> { Ok(card.decay_with(&shifts, parameters)?) };
+    let nuisances = Nuisances::new(&[Nuisance::FormFactors], &parameters, decay.flavour(), with_inputs)?;
+    let masses = if line_shape == LineShape::Narrow { MassKnowledge::Pole } else { MassKnowledge::Known };
+    let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
+    let information = by_quadrature(&decay, masses, &windows, &c9, &nuisances)?.shape;
+    // A fit with the wrong nuisance parameters n is biased by I_cn n / I_cc.
+    let biases: Vec<f64> =
+        (1..information.ncols()).map(|k| information[(0, k)] / information[(0, 0)]).collect();
+    let length = biases.iter().map(|b| b * b).sum::<f64>().sqrt();
+    ensure!(
+        length > 0.0,
+        "--test-form-factors = {by} is not allowed; allowed: a model that has form factors"
+    );
+
+    let variation = Variation::new(&parameters)?;
+    let names: Vec<&str> = variation.names().collect();
+    let own = names.iter().enumerate().filter(|(_, name)| name.starts_with(FORM_FACTORS));
+    let mut normals = vec![0.0; names.len()];
+    for ((place, _), bias) in own.zip(&biases) {
+        normals[place] = by * bias / length;
+    }
+    let moved = variation.varied(&normals)?;
+    let mut generator = card.clone();
+    for (name, parameter) in moved.iter().filter(|(name, _)| name.starts_with(FORM_FACTORS)) {
+        generator.inputs.insert(name.to_owned(), parameter.value);
+    }
+    generator.decay(&shifts).context("form factors that were moved")?;
+    let description = format!("form factors moved by {by} standard deviations");
+    Ok(SystematicShift { description, generator, expected_bias: Some(by * length) })
+}
