@@ -80,7 +80,7 @@ fn show(model: &Model) {
                     layer.parameters
                 );
             }
-            outln!("{} trained numbers", summary::parameters(a));
+            outln!("{} trained numbers", summary::parameters(&info.architecture));
         }
         AnyArchitecture::Set(a) => {
             outln!("takes     {:?}", a.elements);

@@ -1,6 +1,6 @@
 //! The layers of a network in the order of the data: names, output shapes, weights (the paper's Fig. 4).
 
-use humboldt_schemas::card::Architecture;
+use humboldt_schemas::card::{AnyArchitecture, Architecture, Elements, SetArchitecture};
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,42 @@ pub struct Layer {
     pub size: usize,
     /// Trained numbers.
     pub parameters: usize,
+}
+
+/// The layers of a network of either kind.
+pub fn any_layers(architecture: &AnyArchitecture, bins: usize) -> Vec<Layer> {
+    match architecture {
+        AnyArchitecture::Residual(a) => layers(a, bins),
+        AnyArchitecture::Set(a) => set_layers(a),
+    }
+}
+
+fn set_layers(a: &SetArchitecture) -> Vec<Layer> {
+    let mut list = List { layers: Vec::new(), channels: SetArchitecture::FEATURES, size: 1 };
+    let element = match a.elements {
+        Elements::Events => "event",
+        Elements::Cells => "cell",
+    };
+    list.add(format!("each {element}"), "input".into(), 0);
+    for (i, &neurons) in a.layers.iter().enumerate() {
+        list.dense(&format!("each {element}, dense {}", i + 1), neurons);
+        list.add(format!("each {element}"), "relu".into(), 0);
+    }
+    list.dense(&format!("each {element}, pooled"), a.pooled);
+    list.add("set".into(), format!("mean over {element}s"), 0);
+    if a.is_calibrated() {
+        list.channels = 1;
+        list.add("set".into(), "calibration".into(), 0);
+        return list.layers;
+    }
+    list.channels += 1;
+    list.add("set".into(), "number of elements".into(), 0);
+    if a.dense > 0 {
+        list.dense("dense", a.dense);
+        list.add("head".into(), "relu".into(), 0);
+    }
+    list.dense("output", 1);
+    list.layers
 }
 
 /// The layers for images of `bins` cells an axis.
@@ -46,8 +82,8 @@ pub fn layers(architecture: &Architecture, bins: usize) -> Vec<Layer> {
 }
 
 /// Trained numbers of the whole network.
-pub fn parameters(architecture: &Architecture) -> usize {
-    layers(architecture, 1).iter().map(|layer| layer.parameters).sum()
+pub fn parameters(architecture: &AnyArchitecture) -> usize {
+    any_layers(architecture, 1).iter().map(|layer| layer.parameters).sum()
 }
 
 struct List {
@@ -135,7 +171,7 @@ mod tests {
             + stage(3, 256, 512)
             + 513 * 1000
             + 1001;
-        assert_eq!(parameters(&architecture), formula);
+        assert_eq!(parameters(&architecture.into()), formula);
         assert!((63_000_000..64_500_000).contains(&formula), "{formula}");
     }
 
@@ -154,6 +190,14 @@ mod tests {
             let architecture = NetworkCard { preset, ..NetworkCard::default() }.architecture();
             let device = Device::flex().autodiff();
             let network = crate::learn::resnet::ResNet::init(&architecture, 1, 1, &device);
+            let mut count = Count(0);
+            network.visit(&mut count);
+            assert_eq!(count.0, parameters(&architecture.into()));
+        }
+        for preset in [Preset::Set, Preset::Score] {
+            let architecture = NetworkCard { preset, ..NetworkCard::default() }.any_architecture();
+            let network =
+                crate::learn::network::Network::init(&architecture, 1, 1, &Device::flex().autodiff());
             let mut count = Count(0);
             network.visit(&mut count);
             assert_eq!(count.0, parameters(&architecture));

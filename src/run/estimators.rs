@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
+use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{RunCard, Split};
 
 use super::RunFolder;
-use crate::infer::InferError;
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::{Estimate, Estimator, MomentsFit, Sample, TemplateEstimator, UnbinnedFit};
 use crate::infer::template::Templates;
+use crate::infer::{InferError, Interval};
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::sampling;
 
@@ -104,13 +105,15 @@ impl Estimator for Network {
     fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>> {
         let source = Images { samples, bins: self.0.info().bins };
         let failed = |what: String| vec![Err(InferError::Events { what }); samples.len()];
-        match self.0.predict(&source, &|_: Event| ControlFlow::Continue(())) {
-            Ok(Some(values)) => values
+        match self.0.estimates(&source, &|_: Event| ControlFlow::Continue(())) {
+            Ok(Some(estimates)) => estimates
                 .into_iter()
-                .map(|value| {
+                .map(|e| {
+                    let (value, known) = (e.delta_c9, e.minus.is_some() || e.plus.is_some());
+                    let interval = known.then_some(Interval { minus: e.minus, plus: e.plus });
                     let finite = value.is_finite();
                     finite
-                        .then_some(Estimate { value, interval: None })
+                        .then_some(Estimate { value, interval })
                         .ok_or_else(|| InferError::out_of_range("prediction", value, "a finite number"))
                 })
                 .collect(),
@@ -146,6 +149,12 @@ impl ImageSource for Images<'_> {
             return Err(LearnError::Image { index, reason });
         }
         image.copy_from_slice(from);
+        Ok(())
+    }
+
+    fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
+        let from = &self.samples[index].events;
+        *events = from.rows(0..most.min(from.len()));
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use humboldt_schemas::results::EpochMetrics;
 use super::evaluation::Evaluation;
 use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
-use crate::learn::summary::layers;
+use crate::learn::summary::any_layers;
 use crate::progress::note;
 use crate::report::{self, ErrorBars, EventSample, ScoredSample, VoxelImage, WidthReferences};
 use crate::sampling;
@@ -36,8 +36,8 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
         report::width(&stem("widths"), ensembles, summary.slope, references)?;
     }
     report::training_curves(&stem("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
-    let architecture = run.card().network.architecture();
-    report::network(&stem("network"), &layers(&architecture, run.card().images.bins))?;
+    let architecture = run.card().network.any_architecture();
+    report::network(&stem("network"), &any_layers(&architecture, run.card().images.bins))?;
     phase_space(run)?;
     note(format!("figures in {}", results.display()));
     Ok(())
