@@ -307,7 +307,7 @@ errors = [[0.1, 0.1]]
             ("[[0.1, 0.1]]", "[[-0.1, 0.1]]", &["errors", "-0.1"]),
             ("[0.5, 1.0]]", "[0.4, 1.0]]", &["one.toml:3", "correlation", "0.5 in row 1"]),
             ("[0.5, 1.0]]", "[0.5]]", &["correlation", "2 rows of 2"]),
-            ("errors = [[0.1, 0.1]]", "", &["one.toml:", "groups", "errors"]),
+            ("errors = [[0.1, 0.1]]", "", &["one.toml:11", "missing", "errors"]),
             (
                 "errors = [[0.1, 0.1]]",
                 "errors = []",

@@ -113,9 +113,10 @@ impl Polynomials {
     /// # Errors
     /// When there are not as many values as coefficients.
     pub fn add_to(&self, predictions: &mut [f64], values: &[f64]) -> Result<(), Invalid> {
-        let allowed = format!("{} numbers", self.coefficients.len());
-        let fits = values.len() == self.coefficients.len();
-        Invalid::unless(fits, "polynomials", format!("{} numbers", values.len()), allowed)?;
+        if values.len() != self.coefficients.len() {
+            let allowed = format!("{} numbers", self.coefficients.len());
+            return Err(Invalid::new("polynomials", format!("{} numbers", values.len()), allowed));
+        }
         for (value, additions) in values.iter().zip(&self.additions) {
             for (prediction, addition) in predictions.iter_mut().zip(additions) {
                 *prediction += value * addition;

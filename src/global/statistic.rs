@@ -166,9 +166,10 @@ impl ChiSquare {
     /// When there are not as many values as parameters.
     pub fn predictions(&self, values: &[f64]) -> Result<Vec<f64>, GlobalError> {
         let shifts = self.parameters.len() - self.polynomials.coefficients().len();
-        let (got, allowed) =
-            (format!("{} numbers", values.len()), format!("{} numbers", self.parameters.len()));
-        Invalid::unless(values.len() == self.parameters.len(), "parameters", got, allowed)?;
+        if values.len() != self.parameters.len() {
+            let allowed = format!("{} numbers", self.parameters.len());
+            return Err(Invalid::new("parameters", format!("{} numbers", values.len()), allowed).into());
+        }
         let mut predictions = self.form.values(&values[..shifts])?;
         self.polynomials.add_to(&mut predictions, &values[shifts..])?;
         Ok(predictions)

@@ -336,7 +336,7 @@ mod tests {
             ("hidden", "hiden", "card.toml:7: unknown key `regression.hiden` (did you mean `hidden`?)"),
             ("counts", "count", "card.toml:5: unknown key `points.count` (did you mean `counts`?)"),
             ("[5, 4]", "[5, 0]", "card.toml:5: points.counts = 0 is not allowed; allowed: 1 to"),
-            ("[5, 4]", "[1, 1]", "card.toml:1: regression.validation = 0.1 of 1 points is not allowed"),
+            ("[5, 4]", "[1, 1]", "card.toml:6: regression.validation = 0.1 of 1 points is not allowed"),
             ("[2]", "[0]", "card.toml:7: regression.hidden = 0 is not allowed; allowed: 1 to"),
             ("[regression]\nhidden = [2]\n", "", "card.toml:1: method = none is not allowed"),
             ("[regression]", "[gan]\n[regression]", "card.toml:6: gan = a second method is not allowed"),
