@@ -343,6 +343,6 @@ mod tests {
         assert!(matches!(coverage(stem, &comparison), Err(ReportError::Value { .. })));
         comparison.estimators.clear();
         assert!(matches!(width_over_bound(stem, &comparison), Err(ReportError::NoData { .. })));
-        assert!(matches!(pulls(stem, &[]), Err(ReportError::NoData { .. })));
+        assert!(matches!(estimator_pulls(stem, &[]), Err(ReportError::NoData { .. })));
     }
 }
