@@ -201,14 +201,16 @@ const LISTEN: &str = "<script>window.errors = []; addEventListener('error', (e) 
 /// Uses the page as a reader would, and leaves what happened in its last element.
 const USE: &str = r##"<script>
 addEventListener('load', async () => {
-  const frame = () => new Promise((done) => setTimeout(done, 100));
+  const until = async (holds) => {
+    for (let tries = 0; tries < 200 && !holds(); tries += 1) await new Promise((done) => setTimeout(done, 50));
+    return holds();
+  };
   const pixels = (canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   const inked = (canvas) => { let n = 0; const all = pixels(canvas); for (let i = 0; i < all.length; i += 4) if (all[i + 3] > 0 && all[i] + all[i + 1] + all[i + 2] < 600) n += 1; return n; };
   const sum = (canvas) => pixels(canvas).reduce((hash, value) => (hash * 31 + value) % 1000000007, 7);
   const result = {};
   try {
-    await frame();
-    result.ready = document.documentElement.dataset.ready !== undefined;
+    result.ready = await until(() => document.documentElement.dataset.ready !== undefined);
     result.plots = [...document.querySelectorAll('.plot canvas')].map(inked);
     const cubes = [...document.querySelectorAll('.cube')], cuts = [...document.querySelectorAll('.cut')];
     result.cubes = cubes.map(inked);
@@ -216,14 +218,12 @@ addEventListener('load', async () => {
     cubes[0].focus();
     result.focus = document.activeElement === cubes[0];
     cubes[0].dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true, cancelable: true }));
-    await frame();
-    result.turned = cubes.every((cube, i) => sum(cube) !== before[i]);
+    result.turned = await until(() => cubes.every((cube, i) => sum(cube) !== before[i]));
     const whole = cuts.map(sum);
     const slider = document.getElementById('cut-first');
     slider.value = slider.max;
     slider.dispatchEvent(new Event('input'));
-    await frame();
-    result.cut = cuts.every((cut, i) => sum(cut) !== whole[i]);
+    result.cut = await until(() => cuts.every((cut, i) => sum(cut) !== whole[i]));
     const blobs = [], names = [];
     const make = URL.createObjectURL;
     URL.createObjectURL = (blob) => { blobs.push(blob); return make.call(URL, blob); };
@@ -233,7 +233,7 @@ addEventListener('load', async () => {
     result.files = names;
     result.texts = await Promise.all(blobs.map((blob) => blob.text()));
     document.getElementById('show-bias').click();
-    await frame();
+    await until(() => inked(document.querySelector('#linearity-plot canvas')) > 500);
     result.biased = inked(document.querySelector('#linearity-plot canvas'));
   } catch (error) { errors.push(String(error)); }
   result.errors = errors;
@@ -271,7 +271,7 @@ fn the_report_works_in_a_browser() {
             "--no-sandbox",
             "--disable-gpu",
             "--dump-dom",
-            "--virtual-time-budget=30000",
+            "--virtual-time-budget=90000",
         ])
         .args([
             "--window-size=1100,900",

@@ -76,9 +76,10 @@ pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportErro
         }
         Ok(())
     })?;
-    let rows = layers
-        .iter()
-        .map(|l| format!("\"{}\",\"{}\",{},{},{}", l.name, l.kind, l.channels, l.size, l.parameters));
+    let rows = layers.iter().map(|l| {
+        let [name, kind] = [&l.name, &l.kind].map(|text| text.replace(',', ""));
+        format!("{name},{kind},{},{},{}", l.channels, l.size, l.parameters)
+    });
     let header = "layer,kind,channels,cells_of_an_axis,parameters";
     paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
     Ok(paths)
