@@ -4,14 +4,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use humboldt_schemas::results::{EnsembleResult, Summary};
-use support::{assert_same, files, humboldt, succeed, tiny_card};
+use support::{assert_same, files, humboldt, reproducible, succeed, tiny_card};
 
 fn run(out: &Path, threads: &str) {
     succeed(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", threads]);
@@ -111,12 +110,6 @@ fn a_killed_live_run_ends_like_an_uninterrupted_one() {
     let live = "[training]\nimages = \"live\"\nprior = \"uniform\"";
     fs::write(&card, fs::read_to_string(tiny_card()).unwrap().replace("[training]", live)).unwrap();
     kill(&card, 4);
-}
-
-/// All files but the report, which says how long the stages took.
-fn reproducible(mut files: BTreeMap<PathBuf, Vec<u8>>) -> BTreeMap<PathBuf, Vec<u8>> {
-    files.remove(Path::new("results/report.html")).expect("a report");
-    files
 }
 
 /// Kills runs of a card at moments spread over their duration.

@@ -59,7 +59,8 @@ const RUN_CARD: Target = Target {
 fn cards(_: &Path) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folders = ["cards", "tests/cards"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
-    let mut cards: Vec<_> = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    let all = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut cards: Vec<_> = all.filter(|path| path.is_file()).collect();
     cards.sort();
     cards
 }

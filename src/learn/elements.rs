@@ -27,7 +27,7 @@ pub(super) struct ElementInput {
     bins: usize,
     /// Events of an image.
     events: usize,
-    scores: Option<EventScores>,
+    scores: Option<Box<EventScores>>,
     spread: Vec<Spread>,
 }
 
@@ -59,7 +59,7 @@ impl ElementInput {
         scores: Option<EventScores>,
         source: &dyn ImageSource,
     ) -> Result<Self, LearnError> {
-        self.scores = scores;
+        self.scores = scores.map(Box::new);
         if self.architecture.supervision == Supervision::Score && self.spread.is_empty() {
             self.spread = self.measured(source)?;
         }

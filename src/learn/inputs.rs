@@ -184,7 +184,7 @@ impl<'a> Inputs<'a> {
                         *target = self.target.scaled(self.source.label(index)) as f32;
                         Ok::<_, LearnError>(())
                     },
-                )?
+                )?;
             }
             Input::Elements(elements) => inputs
                 .par_chunks_exact_mut(sizes[0])

@@ -143,7 +143,6 @@ mod tests {
         }
 
         // The gradient, in a state dict of its own: of the mean absolute error from the labels 0.1, 0.2, ...
-        use burn::module::Module as _;
         let device = Device::flex().autodiff();
         let training = network.clone().train();
         let (output, _) = training.forward_train(Tensor::from_inner(input(&Device::flex())), None, false);

@@ -83,7 +83,7 @@ mod tests {
     fn tensors_and_numbers_agree() {
         for loss in ALL {
             let rows: Vec<Vec<f64>> = (0..7)
-                .map(|i| (0..loss.outputs()).map(|j| f64::from(i * 3 + j as i32).sin()).collect())
+                .map(|i| (0..loss.outputs()).map(|j| (f64::from(i) * 3.0 + j as f64).sin()).collect())
                 .collect();
             let truths: Vec<f64> = (0..7).map(|i| (f64::from(i) * 1.7).cos() * 2.0).collect();
             let truth: Vec<Vec<f64>> = truths.iter().map(|x| vec![*x]).collect();

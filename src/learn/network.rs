@@ -9,6 +9,7 @@ use super::set::SetNetwork;
 
 /// The weights of a network.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and modules cannot be boxed")]
 pub enum Network {
     /// Over images.
     Residual(ResNet),

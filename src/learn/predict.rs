@@ -139,7 +139,7 @@ impl Model {
             }
             (Network::Set(network), Input::Elements(elements)) => {
                 let (rows, weights) = sets(batch, self.compute.device());
-                network.forward(rows, weights, elements.events() as f64)
+                network.forward(rows, &weights, elements.events() as f64)
             }
             _ => unreachable!("a network and its input come from one architecture"),
         }

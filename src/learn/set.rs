@@ -64,19 +64,28 @@ impl SetNetwork {
     /// # Shapes
     /// As [`SetNetwork::forward`]; at least two sets.
     #[must_use]
-    pub fn normalised(mut self, elements: Tensor<2>, weights: Tensor<2>) -> Self {
+    pub fn normalised(mut self, elements: Tensor<2>, weights: &Tensor<2>) -> Self {
         if self.head.is_none() {
             return self;
         }
-        let means = self.means(elements, &weights); // [sets, pooled]
+        let means = self.means(elements, weights); // [sets, pooled]
         let [sets, pooled] = means.dims();
         let mean = means.clone().mean_dim(0); // [1, pooled]
         let variance = (means - mean.clone()).square().sum_dim(0) / (sets - 1) as f64; // [1, pooled]
         let scale = variance.clamp_min(1e-20).sqrt().recip(); // [1, pooled]
-        self.pooled.weight = self.pooled.weight.map(|w| (w * scale.clone()).detach().require_grad());
+        // A changed tensor is no leaf of a graph any more.
+        self.pooled.weight = self.pooled.weight.map(|w| {
+            let tracked = w.is_require_grad();
+            (w * scale.clone()).detach().set_require_grad(tracked)
+        });
         let shift = (mean * scale.clone()).reshape([pooled]); // [pooled]
         let scale = scale.reshape([pooled]); // [pooled]
-        self.pooled.bias = self.pooled.bias.map(|b| b.map(|b| (b * scale - shift).detach().require_grad()));
+        self.pooled.bias = self.pooled.bias.map(|b| {
+            b.map(|b| {
+                let tracked = b.is_require_grad();
+                (b * scale - shift).detach().set_require_grad(tracked)
+            })
+        });
         self
     }
 
@@ -110,12 +119,12 @@ impl SetNetwork {
     ///
     /// # Shapes
     /// `elements` [sets * length, features], `weights` [sets, length] -> [sets, outputs] or [sets * length, pooled].
-    pub fn forward(&self, elements: Tensor<2>, weights: Tensor<2>, nominal: f64) -> Tensor<2> {
+    pub fn forward(&self, elements: Tensor<2>, weights: &Tensor<2>, nominal: f64) -> Tensor<2> {
         if self.head.is_none() {
             return self.of_elements(elements);
         }
-        let log_size = (size(&weights) / nominal).log(); // [sets, 1]
-        self.of_means(self.means(elements, &weights), log_size)
+        let log_size = (size(weights) / nominal).log(); // [sets, 1]
+        self.of_means(self.means(elements, weights), log_size)
     }
 }
 
@@ -155,7 +164,7 @@ mod tests {
         let elements: Vec<f32> = (0..4 * 6).map(|i| (i as f32 * 0.7).sin()).collect();
         let output = |elements: Vec<f32>, weights: Vec<f32>| {
             let n = weights.len();
-            let output = network.forward(tensor(elements, [n, 6]), tensor(weights, [1, n]), 10.0);
+            let output = network.forward(tensor(elements, [n, 6]), &tensor(weights, [1, n]), 10.0);
             output.into_data().iter::<f64>().next().unwrap()
         };
         let first = output(elements.clone(), vec![1.0; 4]);
@@ -165,7 +174,7 @@ mod tests {
         assert!((first - output(padded, vec![1.0, 1.0, 1.0, 1.0, 0.0, 0.0])).abs() < 1e-6);
         // Normalised, means over sets differ by one.
         let weights = || tensor(vec![1.0; 4], [4, 1]);
-        let normalised = network.clone().normalised(tensor(elements.clone(), [4, 6]), weights());
+        let normalised = network.clone().normalised(tensor(elements.clone(), [4, 6]), &weights());
         let means = normalised.means(tensor(elements.clone(), [4, 6]), &weights());
         let (variance, mean) = means.var_mean(0);
         assert!(mean.abs().max().into_scalar::<f32>() < 1e-5);

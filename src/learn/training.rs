@@ -184,7 +184,7 @@ impl Training<'_> {
         let images: Vec<usize> = (0..few).map(|i| i * self.train.len() / few).collect();
         let batch = Inputs::new(self.train, &input, info.target, 0, &|_| ())?.batch(&images)?;
         let (elements, weights) = sets(batch, self.compute.device());
-        Ok(Network::Set(set.normalised(Tensor::from_inner(elements), Tensor::from_inner(weights))))
+        Ok(Network::Set(set.normalised(Tensor::from_inner(elements), &Tensor::from_inner(weights))))
     }
 
     /// Brings all else in the folder to the state of the newest checkpoint.
@@ -451,7 +451,7 @@ impl Epoch<'_> {
                 let all = weights.dims().iter().product::<usize>();
                 let padded = weights.clone().reshape([all, 1]);
                 let nominal = elements.events() as f64;
-                let output = network.forward(Tensor::from_inner(rows), Tensor::from_inner(weights), nominal);
+                let output = network.forward(Tensor::from_inner(rows), &Tensor::from_inner(weights), nominal);
                 let learned = elements.architecture().is_calibrated();
                 let truth = matrix(truth, if learned { all } else { images });
                 (output, truth, learned.then_some(padded), Vec::new())
