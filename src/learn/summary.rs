@@ -36,15 +36,15 @@ fn set_layers(a: &SetArchitecture) -> Vec<Layer> {
         list.dense(&format!("each {element}, dense {}", i + 1), neurons);
         list.add(format!("each {element}"), "relu".into(), 0);
     }
-    list.dense(&format!("each {element}, pooled"), a.pooled);
-    list.add("set".into(), format!("mean over {element}s"), 0);
+    list.dense(&format!("each {element}, outputs"), a.pooled);
+    list.add(format!("over all {element}s, mean"), "mean".into(), 0);
     if a.is_calibrated() {
         list.channels = 1;
-        list.add("set".into(), "calibration".into(), 0);
+        list.add(format!("over all {element}s, calibration"), "calibration".into(), 0);
         return list.layers;
     }
     list.channels += 1;
-    list.add("set".into(), "number of elements".into(), 0);
+    list.add(format!("over all {element}s, number"), "number".into(), 0);
     if a.dense > 0 {
         list.dense("dense", a.dense);
         list.add("head".into(), "relu".into(), 0);

@@ -66,10 +66,11 @@ pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportErro
             stages(canvas, row, top)?;
         }
         let total: usize = layers.iter().map(|layer| layer.parameters).sum();
-        let remarks = [
-            format!("{} weights; below each block: filters × cells of each axis", count(total)),
-            "arcs: the input is added to the output, dashed: after a convolution".to_owned(),
-        ];
+        let below = if largest > 1 { "filters × cells of each axis" } else { "numbers that it puts out" };
+        let mut remarks = vec![format!("{} weights; below each block: {below}", count(total))];
+        if units.iter().any(|unit| unit.shortcut.is_some()) {
+            remarks.push("arcs: the input is added to the output, dashed: after a convolution".to_owned());
+        }
         for (i, text) in remarks.iter().enumerate() {
             let at = (LEFT, size.1 - REMARKS + 5.0 + 4.0 * i as f64);
             canvas.text(text, at, Font::new(SMALL_PT + 0.5), Align::Left)?;
@@ -91,7 +92,7 @@ fn units(layers: &[Layer]) -> Vec<Unit> {
     for layer in layers {
         let mut parts = layer.name.split(", ");
         let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-        let pools = layer.kind.contains("pool");
+        let pools = layer.kind.contains("pool") || layer.kind == "mean";
         let key = match second {
             Some(block) => format!("{first}, {block}"),
             None if pools => layer.kind.clone(),
