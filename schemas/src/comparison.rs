@@ -52,7 +52,7 @@ pub struct EstimatorResult {
     pub coverage_95: f64,
     /// Whether the pulls are those of the estimator's own errors; else of the calibrated intervals.
     pub own_errors: bool,
-    /// Time of one estimate on one core [ms], the shortest of nine, the sample and its image given.
+    /// Time of one estimate on one core (ms), the shortest of nine, the sample and its image given.
     pub milliseconds: f64,
     /// Value by value.
     pub values: Vec<EstimatorValue>,

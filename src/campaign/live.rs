@@ -53,7 +53,7 @@ impl<'a> LiveImages<'a> {
     }
 
     /// The same number of images at evenly spaced values, from which a network is calibrated. They reach beyond the values
-    /// of the training, by [`MARGIN`] of their range at each end: estimates there scatter to both sides.
+    /// of the training, by 15 % of their range at each end: estimates there scatter to both sides.
     ///
     /// # Errors
     /// When the physics refuses the card.

@@ -57,7 +57,7 @@ impl Calibration {
     /// From the statistics of images at known delta C9.
     ///
     /// # Shapes
-    /// `samples`: (delta C9, [image][component]), in rising delta C9.
+    /// `samples`: (delta C9, image by component), in rising delta C9.
     ///
     /// # Errors
     /// When there are too few values or images, or the statistics do not vary.
