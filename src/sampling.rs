@@ -1,7 +1,7 @@
 //! From a card's words to a sampler of events.
 
 use anyhow::{Result, ensure};
-use humboldt_physics::{WilsonCoefficient, WilsonShifts};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection, WilsonShifts};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
 use humboldt_schemas::card::GeneratorCard;
 
@@ -21,6 +21,19 @@ pub fn sampler(card: &GeneratorCard) -> Result<EventSampler> {
 /// As [`sampler`].
 pub fn sampler_at(card: &GeneratorCard, delta_c9: f64) -> Result<EventSampler> {
     with_shifts(card, &card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into()))
+}
+
+/// The sampler that a card describes, with `delta_c9` instead of its shift of C9 and each of `also` moved.
+///
+/// # Errors
+/// As [`sampler`].
+pub fn sampler_with(
+    card: &GeneratorCard,
+    delta_c9: f64,
+    also: impl IntoIterator<Item = (WilsonDirection, f64)>,
+) -> Result<EventSampler> {
+    let shifts = card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
+    with_shifts(card, &also.into_iter().fold(shifts, |shifts, (direction, by)| shifts.moved(direction, by)))
 }
 
 fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler> {

@@ -66,6 +66,7 @@ fn one_step(architecture: &AnyArchitecture, compute: &Compute, folder: &Path) ->
         scores: None,
         seed: 4,
         events: 200,
+        also: Vec::new(),
         provenance: serde_json::Value::Null,
         train: &Waves,
         validation: &Waves,

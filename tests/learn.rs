@@ -101,6 +101,7 @@ fn train_on(
         scores: None,
         seed: 11,
         events: 100,
+        also: Vec::new(),
         provenance: serde_json::Value::Null,
         train: &Toy { images: 72, seed: 1 },
         validation: &Toy { images: 18, seed: 2 },

@@ -158,6 +158,121 @@ fn deep_sets_with_a_predicted_width_learn_end_to_end() {
     assert!(width > 0.3 * last.sigma && width < 3.0 * last.sigma, "{width} {}", last.sigma);
 }
 
+/// The mean score of an image says so much more than its label that a small residual network comes close to the bound.
+#[test]
+fn a_residual_network_learns_mean_scores_of_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = "preset = \"resnet10\"\nsupervision = \"score\"\nchannels = [\"q2_bands\", \"coordinates\"]\n\
+                   q2_bands = [1.0, 4.0, 8.0]\ndownsample = 5\nstem_filters = 16\nstem_kernel = 1\nstem_stride = 1\n\
+                   pool_kernel = 1\nblocks = [1]\nfilters = [16]\nreferences = [-1.5, -0.5]";
+    let card = card(folder.path(), network, "standardise_input = true\nfreeze_norms_after = 1");
+    let text = fs::read_to_string(&card).unwrap().replace("train = 100", "train = 300");
+    fs::write(&card, text).unwrap();
+    let out = folder.path().join("run");
+    assert_near_the_bound(&run(&card, &out, "2"), 1.8);
+    let stored: Vec<String> =
+        files(&out).into_keys().filter(|name| name.ends_with(".h5")).collect();
+    assert!(!stored.is_empty() && stored.iter().all(|name| name.contains("test")), "{stored:?}");
+    assert!(out.join("training/metrics.csv").exists());
+
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
+    let inferred: Inferred = serde_json::from_str(&output).unwrap();
+    assert!(inferred.delta_c9.abs() < 1.0 && inferred.p_value.is_some(), "{inferred:?}");
+}
+
+#[test]
+fn two_coefficients_are_learned_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = card(folder.path(), "preset = \"score\"\nlayers = [32, 32]\nsample = 500\nreferences = [-1.5, 0.0]", "");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("[[dataset.groups]]", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset.groups]]");
+    fs::write(&path, text).unwrap();
+    let out = folder.path().join("run");
+    let ensembles = run(&path, &out, "2");
+    let table = fs::read_to_string(out.join("results/ensembles_c10.csv")).unwrap();
+    let rows: Vec<Vec<f64>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').filter_map(|x| x.parse().ok()).collect())
+        .collect();
+    assert!(table.starts_with("c10,n_images,mean,sigma_left"), "{table}");
+    let truths: Vec<f64> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(truths, [-0.8, -0.4, 0.0, 0.4, 0.8]);
+    for name in ["linearity_c10.png", "linearity_c10.csv", "predictions_c10.parquet"] {
+        assert!(out.join("results").join(name).exists(), "{name}");
+    }
+
+    // Neither coefficient is known: the widths are those of both together.
+    let bound = |c9: f64, c10: f64| {
+        let (n, c9, shift) = (EVENTS.to_string(), c9.to_string(), format!("c10={c10}"));
+        let arguments = ["bound", "--delta-c9", &c9, "--wc", &shift, "--also", "c10", "--events", &n, "--q2", "1:8"];
+        let output = succeed(&[&arguments[..], &["--json"]].concat());
+        let bound: BoundResult = serde_json::from_str(&output).unwrap();
+        (bound.covariance[0][0].sqrt(), bound.covariance[1][1].sqrt())
+    };
+    let middle = &ensembles[1];
+    let expected = bound(-1.0, 0.0);
+    assert!(middle.sigma > 0.6 * expected.0 && middle.sigma < 1.8 * expected.0, "{} {}", middle.sigma, expected.0);
+    assert!(middle.bias.abs() < 0.7 * middle.sigma, "{middle:?}");
+    for row in &rows[1..4] {
+        assert!((row[2] - row[0]).abs() < row[5], "mean {} of {}", row[2], row[0]);
+    }
+    assert!(rows[2][5] < 2.5 * expected.1, "{} {}", rows[2][5], expected.1);
+
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    let generate = ["generate", "--events", "20000", "--delta-c9", "-1", "--wc", "c10=0.4", "--q2", "1:8"];
+    succeed(&[&generate[..], &["--line-shape", "narrow", "--out", events]].concat());
+    let model = out.join("model");
+    let model = model.to_str().unwrap();
+    let inferred: Inferred =
+        serde_json::from_str(&succeed(&["infer", events, "--model", model, "--json"])).unwrap();
+    let c10 = &inferred.also[0];
+    let sigma = c10.plus.unwrap();
+    assert!(c10.coefficient == "c10" && (c10.value - 0.4).abs() < 4.0 * sigma, "{inferred:?}");
+    assert!((inferred.delta_c9 + 1.0).abs() < 4.0 * inferred.plus.unwrap(), "{inferred:?}");
+    assert!(inferred.correlation[0][1].abs() <= 1.0 && sigma < 1.0, "{inferred:?}");
+    let printed = succeed(&["infer", events, "--model", model]);
+    assert!(printed.contains("delta c10 = ") && printed.contains("correlation of C9 and c10"), "{printed}");
+}
+
+/// One network for samples of 500 to 4,000 events, told how many there are; its predicted width follows the number.
+#[test]
+fn one_network_serves_several_numbers_of_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = "preset = \"resnet10\"\nchannels = [\"q2_bands\", \"coordinates\", \"events\"]\n\
+                   q2_bands = [1.0, 4.0, 8.0]\ndownsample = 5\nstem_filters = 16\nstem_kernel = 1\nstem_stride = 1\n\
+                   pool_kernel = 1\nblocks = [1]\nfilters = [16]\ndense = 16\ndropout = 0.0";
+    let path = card(folder.path(), network, "standardise_input = true\nevents = [500, 4000]\nfreeze_norms_after = 1");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("train = 100", "train = 300").replace("\"mse\"", "\"gaussian\"");
+    fs::write(&path, text).unwrap();
+    let out = folder.path().join("run");
+    let ensembles = run(&path, &out, "2");
+    assert!(ensembles[2].mean - ensembles[0].mean > 1.0, "{ensembles:?}");
+    let model = out.join("model");
+    let infer = |events: &str| {
+        let file = folder.path().join("events.parquet");
+        let file = file.to_str().unwrap().to_owned();
+        let generate = ["generate", "--events", events, "--delta-c9", "-1", "--q2", "1:8", "--line-shape", "narrow"];
+        succeed(&[&generate[..], &["--out", &file]].concat());
+        [file, model.to_str().unwrap().to_owned()]
+    };
+    let width = |events: &str| {
+        let [file, model] = infer(events);
+        let output = succeed(&["infer", &file, "--model", &model, "--json"]);
+        serde_json::from_str::<Inferred>(&output).unwrap().plus.unwrap()
+    };
+    let (few, many) = (width("600"), width("3500"));
+    assert!(few > 1.2 * many, "predicted widths {few} and {many}");
+    let [file, model] = infer("5000");
+    let error = refused(&["infer", &file, "--model", &model]);
+    assert!(error.contains("5000 events are not allowed; allowed: 500 to 4000"), "{error}");
+}
+
 #[test]
 fn the_builtin_network_knows_standard_model_events() {
     let folder = tempfile::tempdir().unwrap();
@@ -208,11 +323,33 @@ fn fields_of_another_kind_of_network_are_refused() {
         ("preset = \"set\"\nreferences = [0.0]", "network.references = a value with preset `set`"),
         ("preset = \"score\"\nreferences = [1.0, 0.0]", "network.references"),
         ("preset = \"event\"\nsample = 1", "network.sample = 1 is not allowed"),
+        (
+            "preset = \"score\"\nsupervision = \"score\"",
+            "network.supervision = a value with preset `score` is not allowed",
+        ),
+        ("preset = \"resnet10\"\nreferences = [0.0]", "network.references = a value with preset `resnet10`"),
+        ("preset = \"resnet10\"\nchannels = [\"events\"]", "network.channels = [Events] alone"),
     ] {
         let card = card(folder.path(), network, "");
         let out = folder.path().join("out");
         let error = refused(&["run", card.to_str().unwrap(), "--out", out.to_str().unwrap()]);
         assert!(error.contains(expected), "{error}");
+    }
+    for (network, training, also, expected) in [
+        ("preset = \"score\"", "events = [500, 4000]", "", "training.events = a range is not allowed"),
+        ("preset = \"set\"", "events = [500, 400]", "", "training.events = [500, 400] is not allowed"),
+        ("preset = \"score\"", "", "c11 = [0.0, 1.0]", "dataset.also = `c11` is not allowed; allowed: c7, c9"),
+        ("preset = \"score\"", "", "c9 = [0.0, 1.0]", "dataset.also = `c9` is not allowed"),
+        ("preset = \"score\"", "", "c10 = [1.0, 0.0]", "dataset.also.c10 = [1.0, 0.0] is not allowed"),
+        ("preset = \"event\"", "", "c10 = [0.0, 1.0]", "dataset.also = further coefficients with this network"),
+    ] {
+        let path = card(folder.path(), network, training);
+        let text = fs::read_to_string(&path).unwrap();
+        let also = format!("[dataset]\nalso = {{ {also} }}\n[[dataset.groups]]");
+        fs::write(&path, text.replace("[[dataset.groups]]", &also)).unwrap();
+        let out = folder.path().join("out");
+        let error = refused(&["run", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        assert!(error.contains(expected) && !out.exists(), "{error}");
     }
     let card = card(folder.path(), "preset = \"score\"", "huber_delta = 0.0");
     let out = folder.path().join("out");

@@ -69,7 +69,7 @@ impl BlockRng {
     }
 
     /// Uniform in [0, 1), in steps of 2^-53.
-    pub(crate) fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
         (self.lanes[0].next_u64() >> 11) as f64 * STEP
     }

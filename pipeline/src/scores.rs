@@ -65,42 +65,58 @@ impl ScoreColumns {
     }
 }
 
-/// Scores of events at several shifts dC, counted from the decay's own: what a network learns event by event.
+/// Scores of events at several shifts, of one direction or more: what a network learns event by event.
 #[derive(Debug, Clone)]
-pub struct EventScores(ScoresAt);
+pub struct EventScores(Vec<ScoresAt>);
+
+/// Where scores are taken: at `shifts` dC of `direction`, counted from the decay's own.
+#[derive(Debug, Clone)]
+pub struct ScoreLine {
+    /// The decay, other coefficients shifted as it says.
+    pub decay: Decay,
+    /// The coefficient that the score is the derivative by.
+    pub direction: WilsonDirection,
+    /// Its shifts.
+    pub shifts: Vec<f64>,
+}
 
 impl EventScores {
-    /// For the density of `decay` with a line shape in windows of q2 (GeV^2), at `shifts` of `direction`.
+    /// For the density of each line's decay with a line shape in windows of q2 (GeV^2).
     ///
     /// # Errors
-    /// When a window is empty or misses phase space.
+    /// Without lines; when a window is empty or misses phase space.
     pub fn new(
-        decay: &Decay,
+        lines: &[ScoreLine],
         line_shape: LineShape,
         windows: &[(f64, f64)],
-        direction: WilsonDirection,
-        shifts: &[f64],
     ) -> Result<Self, PipelineError> {
-        Ok(Self(EventDensity::new(decay, line_shape, windows, direction)?.scores_at(shifts)))
+        if lines.is_empty() {
+            return Err(PipelineError::out_of_range("lines of scores", 0, "one or more"));
+        }
+        let one = |line: &ScoreLine| {
+            let density = EventDensity::new(&line.decay, line_shape, windows, line.direction)?;
+            Ok(density.scores_at(&line.shifts))
+        };
+        Ok(Self(lines.iter().map(one).collect::<Result<_, PipelineError>>()?))
     }
 
-    /// Number of shifts.
-    pub const fn len(&self) -> usize {
-        self.0.len()
+    /// Number of scores of an event.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(ScoresAt::len).sum()
     }
 
     /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// Adds the scores of event `i` to `sums`, one for each shift.
+    /// Adds the scores of event `i` to `sums`: line by line, each in the order of its shifts.
     ///
     /// # Errors
     /// When the event lies outside phase space; the error names its row.
     pub fn add(&self, events: &EventBatch, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
-        let event = inside(events, i, self.0.density()).ok_or_else(|| outside(events, i, i as u64))?;
-        for (sum, score) in sums.iter_mut().zip(self.0.of(&event)) {
+        let event = inside(events, i, self.0[0].density()).ok_or_else(|| outside(events, i, i as u64))?;
+        for (sum, score) in sums.iter_mut().zip(self.0.iter().flat_map(|line| line.of(&event))) {
             *sum += score as f32;
         }
         Ok(())

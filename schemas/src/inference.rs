@@ -116,7 +116,28 @@ pub struct Inferred {
     pub p_value: Option<f64>,
     /// Number of events.
     pub events: usize,
+    /// The further coefficients that the network learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<InferredCoefficient>,
+    /// Correlation of the errors of delta C9 and the further coefficients, in this order; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub correlation: Vec<Vec<f64>>,
     /// What makes the answer doubtful, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+}
+
+/// A coefficient beside C9 in [`Inferred`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InferredCoefficient {
+    /// Its name, as in `c10`.
+    pub coefficient: String,
+    /// Its shift.
+    pub value: f64,
+    /// How far its interval of 68 % reaches down; absent where the network does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minus: Option<f64>,
+    /// How far it reaches up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plus: Option<f64>,
 }

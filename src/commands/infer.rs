@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
-use humboldt_schemas::inference::Inferred;
+use humboldt_schemas::inference::{Inferred, InferredCoefficient};
 
 use super::arguments::DeviceArgument;
 use super::model::{ModelArgument, card_of};
@@ -50,13 +50,22 @@ impl InferArguments {
             }
             _ => of_image(&model, &compute, &events)?,
         };
+        let warning = warning(&model, &card, &estimate);
+        let also = model.info().also.iter().zip(&estimate.also).map(|(also, found)| InferredCoefficient {
+            coefficient: also.coefficient.clone(),
+            value: found.value,
+            minus: found.minus,
+            plus: found.plus,
+        });
         let inferred = Inferred {
             delta_c9: estimate.delta_c9,
             minus: estimate.minus,
             plus: estimate.plus,
             p_value: estimate.p_value,
             events: events.len(),
-            warning: warning(&model, &card, &estimate),
+            also: also.collect(),
+            correlation: estimate.correlation,
+            warning,
         };
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&inferred)?);
@@ -115,21 +124,20 @@ const ROUNDING: f64 = 1e-6;
 /// With fewer events the mean of a statistic is not Gaussian.
 const FEWEST: usize = 100;
 
-/// By a network over images or cells: it knows one number of events.
+/// By a network over images or cells.
 fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Estimate> {
     let info = model.info();
-    if events.len() != info.events {
-        bail!(
-            "{} events are not allowed; allowed: {}, the number that this network was trained for",
-            events.len(),
-            info.events
-        );
-    }
+    ensure!(
+        info.takes(events.len()),
+        "{} events are not allowed; allowed: {}",
+        events.len(),
+        info.taken()
+    );
     let mut sample = Sample { events: events.clone(), image: vec![0.0; info.bins.pow(3)] };
     Voxeliser::new(info.bins)?.voxelise(events.angles(), &mut sample.image)?;
     let images = Images { samples: std::slice::from_ref(&sample), bins: info.bins };
     let estimates = model.estimates(&images, &())?;
-    estimates.and_then(|all| all.first().copied()).with_context(|| format!("{}: no answer", compute.name()))
+    estimates.and_then(|all| all.into_iter().next()).with_context(|| format!("{}: no answer", compute.name()))
 }
 
 /// What makes an answer doubtful.
@@ -144,6 +152,13 @@ fn warning(model: &Model, card: &RunCard, estimate: &Estimate) -> Option<String>
     }
     if !(low..=high).contains(&estimate.delta_c9) {
         return Some(format!("outside the values that the network learned, {low} to {high}"));
+    }
+    for (also, found) in model.info().also.iter().zip(&estimate.also) {
+        let [low, high] = also.range;
+        if !(low..=high).contains(&found.value) {
+            let name = &also.coefficient;
+            return Some(format!("{name} outside the values that the network learned, {low} to {high}"));
+        }
     }
     let known = estimate.minus.is_some() && estimate.plus.is_some();
     (!known).then(|| match &model.info().calibration {
@@ -164,6 +179,12 @@ fn print(inferred: &Inferred) {
         side(inferred.plus),
         inferred.events
     );
+    for also in &inferred.also {
+        outln!("delta {} = {:.4} -{} +{}", also.coefficient, also.value, side(also.minus), side(also.plus));
+    }
+    for (also, correlation) in inferred.also.iter().zip(inferred.correlation.first().into_iter().flatten().skip(1)) {
+        outln!("correlation of C9 and {}: {correlation:.3}", also.coefficient);
+    }
     if let Some(p) = inferred.p_value {
         outln!("p-value of the network's statistics {p:.3}");
     }

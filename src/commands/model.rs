@@ -106,7 +106,7 @@ fn import(card: &Path, weights: &Path, out: &Path, compute: &Compute) -> Result<
         "--out = {} is not allowed; allowed: a folder that is not there yet",
         out.display()
     );
-    let (architecture, events) = (card.network.any_architecture(), card.images.events);
+    let (architecture, events) = (card.architecture(), card.images.events);
     let mut info =
         ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, Target::PLAIN);
     info.provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });

@@ -11,24 +11,32 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::error::LearnError;
 
-/// Degree of the polynomials of the expectation.
-const DEGREE_OF_MEAN: usize = 8;
+/// Degree of the polynomials of the expectation of one coefficient, and of several.
+const DEGREE_OF_MEAN: [usize; 2] = [8, 6];
 /// Degree of those of the covariance.
 const DEGREE_OF_COVARIANCE: usize = 3;
-/// Steps of the first search.
+/// Steps of the first search along one coefficient.
 const STEPS: usize = 256;
+/// Points of the first search over several, for each of them.
+const POINTS: usize = 200;
+/// Step of numerical derivatives, of a coefficient's range.
+const STEP: f64 = 1e-3;
 
-/// Expectation and covariance of a statistic as polynomials of delta C9.
+/// Expectation and covariance of a statistic as polynomials of delta C9 and of further coefficients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Smallest and largest delta C9 that it is known for.
     pub range: [f64; 2],
+    /// The same of the further coefficients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<[f64; 2]>,
     /// Events of the images.
     pub events: usize,
-    /// Images of all delta C9.
+    /// Images of all points.
     pub images: usize,
-    /// Chebyshev coefficients of each component's expectation.
+    /// Chebyshev coefficients of each component's expectation; with further coefficients those of products, in the order of
+    /// their degree.
     ///
     /// # Shapes
     /// [component, order]
@@ -40,8 +48,8 @@ pub struct Calibration {
     pub covariance: Vec<Vec<f64>>,
 }
 
-/// delta C9 of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What an image says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The value.
     pub delta_c9: f64,
@@ -51,17 +59,34 @@ pub struct Estimate {
     pub plus: Option<f64>,
     /// Probability that an image of the best delta C9 is at least as far from its expectation; `None` where that is not known.
     pub p_value: Option<f64>,
-}
-
-impl Calibration {
-    /// From the statistics of images at known delta C9.
+    /// The further coefficients that were learned.
+    pub also: Vec<Value>,
+    /// Correlation of the errors of all, delta C9 first; empty where that is not known.
     ///
     /// # Shapes
-    /// `samples`: (delta C9, image by component), in rising delta C9.
+    /// [coefficient, coefficient]
+    pub correlation: Vec<Vec<f64>>,
+}
+
+/// A coefficient with its interval, as in [`Estimate`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "as in the estimate")]
+pub struct Value {
+    pub value: f64,
+    pub minus: Option<f64>,
+    pub plus: Option<f64>,
+}
+
+/// Images of known coefficients: those, delta C9 first, and the statistic of each image.
+pub type Sample = (Vec<f64>, Vec<Vec<f64>>);
+
+impl Calibration {
+    /// From the statistics of images at known delta C9, in rising order, or at points in the `also` ranges of further
+    /// coefficients as well.
     ///
     /// # Errors
-    /// When there are too few values or images, or the statistics do not vary.
-    pub fn fit(samples: &[(f64, Vec<Vec<f64>>)], events: usize) -> Result<Self, LearnError> {
+    /// When there are too few points or images, or the statistics do not vary.
+    pub fn fit(samples: &[Sample], events: usize) -> Result<Self, LearnError> {
         let components = samples.first().and_then(|(_, s)| s.first()).map_or(0, Vec::len);
         let least = components + 2;
         if let Some(few) = samples.iter().map(|(_, s)| s.len()).min().filter(|n| *n < least) {
@@ -70,35 +95,64 @@ impl Calibration {
         if samples.len() < 4 || components == 0 {
             return Err(LearnError::TooFewImages { split: "calibration", got: samples.len(), least: 4 });
         }
-        let range = [samples[0].0, samples[samples.len() - 1].0];
-        let values: Vec<f64> = samples.iter().map(|(x, _)| *x).collect();
+        let axes = samples[0].0.len();
+        let ranges: Vec<[f64; 2]> = (0..axes)
+            .map(|axis| {
+                let values = || samples.iter().map(|(x, _)| x[axis]);
+                [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)]
+            })
+            .collect();
+        let points: Vec<Vec<f64>> = samples.iter().map(|(x, _)| unit(&ranges, x)).collect();
         let moments: Vec<(DVector<f64>, DMatrix<f64>)> = samples.iter().map(|(_, s)| moments(s)).collect();
         let polynomial = |degree: usize, of: &dyn Fn(usize) -> f64| {
-            least_squares(&values, range, degree.min(values.len() - 2), of)
+            // Half as many terms as points, at most.
+            let fitting = (0..=degree).rev().find(|d| axes == 1 || 2 * terms(axes, *d) <= points.len());
+            let degree = if axes == 1 { degree.min(points.len() - 2) } else { fitting.unwrap_or(0) };
+            least_squares(&points, degree, of)
         };
-        let mean = (0..components).map(|i| polynomial(DEGREE_OF_MEAN, &|k| moments[k].0[i])).collect();
+        let degree = DEGREE_OF_MEAN[usize::from(axes > 1)];
+        let mean = (0..components).map(|i| polynomial(degree, &|k| moments[k].0[i])).collect();
         let covariance = (0..components * components)
             .map(|i| polynomial(DEGREE_OF_COVARIANCE, &|k| moments[k].1[(i / components, i % components)]))
             .collect();
         let images = samples.iter().map(|(_, s)| s.len()).sum();
-        let calibration = Self { range, events, images, mean, covariance };
-        let terms = calibration.terms(&DVector::zeros(components), range[0], 1.0);
+        let (range, also) = (ranges[0], ranges[1..].to_vec());
+        let calibration = Self { range, also, events, images, mean, covariance };
+        let terms = calibration.terms(&DVector::zeros(components), &samples[0].0, 1.0);
         let finite = terms.is_some_and(|(distance, ln_det)| (distance + ln_det).is_finite());
         if finite { Ok(calibration) } else { Err(LearnError::Calibration) }
     }
 
-    /// delta C9 from the statistic of an image of `events` events, and its interval.
+    /// The coefficients from the statistic of an image of `events` events, and their intervals.
     pub fn estimate(&self, statistic: &[f64], events: usize) -> Estimate {
         let t = DVector::from_column_slice(statistic);
         // The statistic is a mean over events: its covariance falls as their number grows.
         let more = events as f64 / self.events as f64;
-        let at =
-            |x: f64| self.terms(&t, x, more).map_or(f64::INFINITY, |(distance, ln_det)| distance + ln_det);
+        let at = |x: &[f64]| {
+            self.terms(&t, x, more).map_or(f64::INFINITY, |(distance, ln_det)| distance + ln_det)
+        };
+        let (values, intervals, correlation) = if self.also.is_empty() {
+            let (value, interval) = self.along_one(&|x| at(&[x]));
+            (vec![value], vec![interval], Vec::new())
+        } else {
+            self.over_several(&at)
+        };
+        let degrees = self.mean.len() as f64 - values.len() as f64;
+        let terms = self.terms(&t, &values, more);
+        let p_value = ChiSquared::new(degrees).ok().zip(terms).map(|(d, (distance, _))| d.sf(distance));
+        let also = values[1..].iter().zip(&intervals[1..]);
+        let also = also.map(|(&value, &(minus, plus))| Value { value, minus, plus }).collect();
+        let (minus, plus) = intervals[0];
+        Estimate { delta_c9: values[0], minus, plus, p_value, also, correlation }
+    }
+
+    /// The minimum along delta C9, and how far it is to where the deviance has risen by 1.
+    fn along_one(&self, at: &impl Fn(f64) -> f64) -> (f64, Reach) {
         let [low, high] = self.range;
         let place = |i: usize| low + (high - low) * i as f64 / STEPS as f64;
         let best = (0..=STEPS).map(|i| (i, at(place(i)))).min_by(|a, b| a.1.total_cmp(&b.1));
         let best = best.map_or(0, |(i, _)| i);
-        let delta_c9 = minimum(place(best.saturating_sub(1)), place((best + 1).min(STEPS)), &at);
+        let delta_c9 = minimum(place(best.saturating_sub(1)), place((best + 1).min(STEPS)), at);
         let least = at(delta_c9);
         let rise = |x: f64| at(x) - least - 1.0;
         let crossing = |down: bool| {
@@ -115,33 +169,158 @@ impl Calibration {
                 inside = next;
             }
         };
-        let (minus, plus) = (crossing(true), crossing(false));
-        let degrees = self.mean.len() as f64 - 1.0;
-        let terms = self.terms(&t, delta_c9, more);
-        let p_value = ChiSquared::new(degrees).ok().zip(terms).map(|(d, (distance, _))| d.sf(distance));
-        Estimate { delta_c9, minus, plus, p_value }
+        (delta_c9, (crossing(true), crossing(false)))
     }
 
-    fn expectation(&self, x: f64) -> DVector<f64> {
-        let u = self.unit(x);
-        DVector::from_iterator(self.mean.len(), self.mean.iter().map(|c| series(c, u)))
+    /// The minimum over all coefficients, with the errors that its second derivatives give.
+    fn over_several(&self, at: &impl Fn(&[f64]) -> f64) -> (Vec<f64>, Vec<Reach>, Vec<Vec<f64>>) {
+        let ranges = self.ranges();
+        let axes = ranges.len();
+        // In units of the ranges, 0 to 1.
+        let place = |u: &[f64]| -> Vec<f64> {
+            ranges.iter().zip(u).map(|([low, high], u)| low + (high - low) * u).collect()
+        };
+        let f = |u: &[f64]| at(&place(u));
+        let start = |i: usize| -> Vec<f64> { (0..axes).map(|axis| filling(i, axis, axes)).collect() };
+        let first = (0..POINTS * axes).map(|i| (i, f(&start(i)))).min_by(|a, b| a.1.total_cmp(&b.1));
+        let mut best = start(first.map_or(0, |(i, _)| i));
+        let mut value = f(&best);
+        let mut curvature = DMatrix::identity(axes, axes);
+        for _ in 0..40 {
+            let (gradient, hessian) = derivatives(&f, &best, value);
+            // Where it is not convex, down the slope.
+            let newton = hessian.clone().cholesky().map(|c| -c.solve(&gradient));
+            curvature = hessian;
+            let mut step = newton.unwrap_or_else(|| -&gradient * (0.05 / gradient.norm().max(1e-12)));
+            let mut moved = false;
+            for _ in 0..12 {
+                let next: Vec<f64> = best.iter().zip(&step).map(|(x, d)| (x + d).clamp(0.0, 1.0)).collect();
+                let there = f(&next);
+                if there < value {
+                    moved = value - there > 1e-9;
+                    (best, value) = (next, there);
+                    break;
+                }
+                step *= 0.5;
+            }
+            if !moved {
+                break;
+            }
+        }
+        // -2 ln L rises by 1 at one standard deviation: V = 2 H^-1.
+        let covariance = curvature.cholesky().map(|c| 2.0 * c.inverse());
+        let reach = |axis: usize| {
+            let sigma = covariance.as_ref().map(|v| v[(axis, axis)].sqrt());
+            let inside = |end: f64| (0.0..=1.0).contains(&end);
+            let [low, high] = ranges[axis];
+            let scaled = sigma.map(|s| s * (high - low));
+            let known = |end: fn(f64, f64) -> f64| sigma.is_some_and(|s| inside(end(best[axis], s)));
+            (scaled.filter(|_| known(|x, s| x - s)), scaled.filter(|_| known(|x, s| x + s)))
+        };
+        let correlation = covariance.as_ref().map_or_else(Vec::new, |v| {
+            let of = |i: usize, j: usize| v[(i, j)] / (v[(i, i)] * v[(j, j)]).sqrt();
+            (0..axes).map(|i| (0..axes).map(|j| of(i, j)).collect()).collect()
+        });
+        (place(&best), (0..axes).map(reach).collect(), correlation)
     }
 
-    fn unit(&self, x: f64) -> f64 {
-        2.0 * (x - self.range[0]) / (self.range[1] - self.range[0]) - 1.0
-    }
-
-    fn cholesky(&self, x: f64) -> Option<nalgebra::Cholesky<f64, nalgebra::Dyn>> {
-        let n = self.mean.len();
-        let u = self.unit(x);
-        DMatrix::from_fn(n, n, |i, j| series(&self.covariance[i * n + j], u)).cholesky()
+    /// The ranges of all coefficients.
+    fn ranges(&self) -> Vec<[f64; 2]> {
+        [self.range].into_iter().chain(self.also.iter().copied()).collect()
     }
 
     /// `(t - T)' V^-1 (t - T)` for a set that has `more` times as many events, and `ln det V`; `None` where V is none.
-    fn terms(&self, t: &DVector<f64>, x: f64, more: f64) -> Option<(f64, f64)> {
-        let (difference, cholesky) = (t - self.expectation(x), self.cholesky(x)?);
+    fn terms(&self, t: &DVector<f64>, x: &[f64], more: f64) -> Option<(f64, f64)> {
+        let (n, axes) = (self.mean.len(), x.len());
+        let largest = self.mean.iter().chain(&self.covariance).map(Vec::len).max().unwrap_or(0);
+        let basis = products(&unit(&self.ranges(), x), degree_of(axes, largest));
+        let sum = |c: &[f64]| c.iter().zip(&basis).map(|(c, b)| c * b).sum::<f64>();
+        let difference = t - DVector::from_iterator(n, self.mean.iter().map(|c| sum(c)));
+        let covariance = DMatrix::from_fn(n, n, |i, j| sum(&self.covariance[i * n + j]));
+        let cholesky = covariance.cholesky()?;
         Some((more * difference.dot(&cholesky.solve(&difference)), cholesky.ln_determinant()))
     }
+}
+
+/// How far an interval reaches down and up.
+type Reach = (Option<f64>, Option<f64>);
+
+/// A point in units of ranges, -1 to 1.
+fn unit(ranges: &[[f64; 2]], x: &[f64]) -> Vec<f64> {
+    ranges.iter().zip(x).map(|([low, high], x)| 2.0 * (x - low) / (high - low) - 1.0).collect()
+}
+
+/// Products of Chebyshev polynomials up to a total degree, in the order of that: of one axis T_0, T_1, ..
+fn products(u: &[f64], degree: usize) -> Vec<f64> {
+    let series = |u: f64| {
+        let mut t = vec![1.0, u];
+        for order in 2..=degree {
+            t.push(2.0 * u * t[order - 1] - t[order - 2]);
+        }
+        t
+    };
+    let axes: Vec<Vec<f64>> = u.iter().map(|u| series(*u)).collect();
+    let mut all = Vec::new();
+    for total in 0..=degree {
+        add_products(&axes, total, 1.0, &mut all);
+    }
+    all
+}
+
+/// All products of exactly this total degree.
+fn add_products(axes: &[Vec<f64>], total: usize, factor: f64, all: &mut Vec<f64>) {
+    let Some((first, rest)) = axes.split_first() else { return };
+    if rest.is_empty() {
+        all.push(factor * first[total]);
+        return;
+    }
+    for order in (0..=total).rev() {
+        add_products(rest, total - order, factor * first[order], all);
+    }
+}
+
+/// Number of products up to a total degree.
+fn terms(axes: usize, degree: usize) -> usize {
+    // (degree + axes) over axes.
+    (1..=axes).fold(1, |n, k| n * (degree + k) / k)
+}
+
+/// The total degree of so many products.
+fn degree_of(axes: usize, products: usize) -> usize {
+    (0..).find(|degree| terms(axes, *degree) >= products).unwrap_or(0)
+}
+
+/// Gradient and second derivatives by central differences, inside the unit cube.
+fn derivatives(f: &impl Fn(&[f64]) -> f64, at: &[f64], value: f64) -> (DVector<f64>, DMatrix<f64>) {
+    let n = at.len();
+    // Away from the edges, where there is no other side.
+    let centre: Vec<f64> = at.iter().map(|x| x.clamp(STEP, 1.0 - STEP)).collect();
+    let moved = |steps: &[(usize, f64)]| {
+        let mut x = centre.clone();
+        steps.iter().for_each(|(axis, step)| x[*axis] += step);
+        f(&x)
+    };
+    let middle = if centre == at { value } else { f(&centre) };
+    let (mut gradient, mut hessian) = (DVector::zeros(n), DMatrix::zeros(n, n));
+    for i in 0..n {
+        let (down, up) = (moved(&[(i, -STEP)]), moved(&[(i, STEP)]));
+        gradient[i] = (up - down) / (2.0 * STEP);
+        hessian[(i, i)] = (up + down - 2.0 * middle) / (STEP * STEP);
+        for j in 0..i {
+            let corner = |a: f64, b: f64| moved(&[(i, a * STEP), (j, b * STEP)]);
+            let mixed = corner(1.0, 1.0) + corner(-1.0, -1.0) - corner(1.0, -1.0) - corner(-1.0, 1.0);
+            hessian[(i, j)] = mixed / (4.0 * STEP * STEP);
+            hessian[(j, i)] = hessian[(i, j)];
+        }
+    }
+    (gradient, hessian)
+}
+
+/// Coordinate `axis` of point `i` of a sequence that fills a cube of so many axes evenly (Roberts' generalised golden ratio).
+pub fn filling(i: usize, axis: usize, axes: usize) -> f64 {
+    // The root of x^(axes + 1) = x + 1, by iteration.
+    let root = (0..64).fold(1.5_f64, |x, _| (1.0 + x).powf(1.0 / (axes + 1) as f64));
+    (0.5 + (i + 1) as f64 * root.powi(-(axis as i32 + 1))).fract()
 }
 
 /// Mean and covariance of some statistics.
@@ -159,24 +338,14 @@ fn moments(samples: &[Vec<f64>]) -> (DVector<f64>, DMatrix<f64>) {
     (mean, covariance)
 }
 
-/// Chebyshev coefficients of the polynomial nearest to `of(k)` at `values[k]`.
-fn least_squares(values: &[f64], range: [f64; 2], degree: usize, of: &dyn Fn(usize) -> f64) -> Vec<f64> {
-    let unit = |x: f64| 2.0 * (x - range[0]) / (range[1] - range[0]) - 1.0;
-    let design = DMatrix::from_fn(values.len(), degree + 1, |k, order| {
-        (order as f64 * unit(values[k]).clamp(-1.0, 1.0).acos()).cos()
-    });
-    let target = DVector::from_fn(values.len(), |k, _| of(k));
+/// Chebyshev coefficients of the polynomial nearest to `of(k)` at `points[k]`, in units of the ranges.
+fn least_squares(points: &[Vec<f64>], degree: usize, of: &dyn Fn(usize) -> f64) -> Vec<f64> {
+    let rows: Vec<Vec<f64>> = points.iter().map(|point| products(point, degree)).collect();
+    let columns = rows.first().map_or(0, Vec::len);
+    let design = DMatrix::from_fn(points.len(), columns, |k, order| rows[k][order]);
+    let target = DVector::from_fn(points.len(), |k, _| of(k));
     let fit = design.svd(true, true).solve(&target, 1e-12);
-    fit.map_or_else(|_| vec![0.0; degree + 1], |c| c.as_slice().to_vec())
-}
-
-/// A Chebyshev series at `u` in [-1, 1], by Clenshaw's recurrence.
-fn series(coefficients: &[f64], u: f64) -> f64 {
-    let (mut b1, mut b2) = (0.0, 0.0);
-    for c in coefficients.iter().skip(1).rev() {
-        (b1, b2) = (2.0 * u * b1 - b2 + c, b1);
-    }
-    coefficients.first().map_or(0.0, |c| u * b1 - b2 + c)
+    fit.map_or_else(|_| vec![0.0; columns], |c| c.as_slice().to_vec())
 }
 
 /// The minimum of a function with one between `low` and `high`, by the golden section.
@@ -225,7 +394,7 @@ mod tests {
         let samples: Vec<_> = (0..33)
             .map(|k| {
                 let x = -1.0 + 2.0 * f64::from(k) / 32.0;
-                (x, (0..200).map(|_| image(x, &mut rng)).collect())
+                (vec![x], (0..200).map(|_| image(x, &mut rng)).collect())
             })
             .collect();
         Calibration::fit(&samples, 100).unwrap()
@@ -253,6 +422,49 @@ mod tests {
             let p = estimates.iter().filter(|e| e.p_value.unwrap() < 0.1).count() as f64 / f64::from(n);
             assert!((p - 0.1).abs() < 0.03, "{truth}: {p}");
         }
+    }
+
+    #[test]
+    fn products_are_ordered_by_degree_and_one_axis_has_plain_series() {
+        assert_eq!(products(&[0.5], 3), [1.0, 0.5, -0.5, -1.0]);
+        assert_eq!(products(&[0.5, 0.2], 2), [1.0, 0.5, 0.2, -0.5, 0.1, 2.0 * 0.04 - 1.0]);
+        assert_eq!((terms(1, 8), terms(2, 6), terms(3, 2), degree_of(2, 28)), (9, 28, 10, 6));
+    }
+
+    /// Three statistics of two coefficients.
+    #[test]
+    fn two_coefficients_are_unbiased_with_correlated_errors_that_cover() {
+        let normal = Normal::new(0.0, 1.0).unwrap();
+        let image = |x: &[f64], rng: &mut Pcg64| {
+            let mut draw = || 0.05 * rand_distribution(&normal, rng);
+            let (a, b, c) = (draw(), draw(), draw());
+            vec![x[0] + 0.1 * x[0] * x[1] + a, x[0] + x[1] + 0.2 * x[1].powi(2) + b, x[1] - 0.5 * x[0] + a + c]
+        };
+        let mut rng = Pcg64::seed_from_u64(3);
+        let samples: Vec<Sample> = (0..165)
+            .map(|i| {
+                let x: Vec<f64> = (0..2).map(|axis| 2.0 * filling(i, axis, 2) - 1.0).collect();
+                let images = (0..100).map(|_| image(&x, &mut rng)).collect();
+                (x, images)
+            })
+            .collect();
+        let calibration = Calibration::fit(&samples, 100).unwrap();
+        let truth = [0.3, -0.4];
+        let n = 1500;
+        let estimates: Vec<Estimate> =
+            (0..n).map(|_| calibration.estimate(&image(&truth, &mut rng), 100)).collect();
+        let mean = |of: &dyn Fn(&Estimate) -> f64| estimates.iter().map(of).sum::<f64>() / f64::from(n);
+        let bias = [mean(&|e| e.delta_c9) - 0.3, mean(&|e| e.also[0].value) + 0.4];
+        assert!(bias.iter().all(|b| b.abs() < 0.006), "{bias:?}");
+        let covered = mean(&|e| f64::from((e.delta_c9 - 0.3).abs() < e.plus.unwrap()));
+        let also = mean(&|e| f64::from((e.also[0].value + 0.4).abs() < e.also[0].minus.unwrap()));
+        assert!((covered - 0.683).abs() < 0.04 && (also - 0.683).abs() < 0.04, "{covered} {also}");
+        let product = mean(&|e| (e.delta_c9 - 0.3) * (e.also[0].value + 0.4));
+        let widths = mean(&|e| (e.delta_c9 - 0.3).powi(2)) * mean(&|e| (e.also[0].value + 0.4).powi(2));
+        let (found, said) = (product / widths.sqrt(), mean(&|e| e.correlation[0][1]));
+        assert!((found - said).abs() < 0.06, "correlation {found}, said {said}");
+        let p = mean(&|e| f64::from(e.p_value.unwrap() < 0.1));
+        assert!((p - 0.1).abs() < 0.03, "{p}");
     }
 
     #[test]

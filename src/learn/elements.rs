@@ -10,8 +10,9 @@ use rand::RngExt;
 use rand_pcg::Pcg64;
 
 use super::error::LearnError;
-use super::input::Spread;
-use super::model::Target;
+use super::inputs::scaled_labels;
+use super::model::{ModelInfo, Target};
+use super::scores::{Moments, Spread};
 use super::source::ImageSource;
 
 /// Numbers that describe an element.
@@ -27,6 +28,10 @@ pub(super) struct ElementInput {
     bins: usize,
     /// Events of an image.
     events: usize,
+    /// Events of the largest image.
+    most: usize,
+    /// Labels of an image.
+    labels: usize,
     scores: Option<Box<EventScores>>,
     spread: Vec<Spread>,
 }
@@ -44,9 +49,17 @@ pub(super) struct Set {
 }
 
 impl ElementInput {
-    /// For images of `events` events and `bins` cells an axis. `spread` is taken out of each score.
-    pub(super) fn new(architecture: &SetArchitecture, bins: usize, events: usize, spread: &[Spread]) -> Self {
-        Self { architecture: architecture.clone(), bins, events, scores: None, spread: spread.to_vec() }
+    /// For the images that a network was made for.
+    pub(super) fn new(architecture: &SetArchitecture, info: &ModelInfo) -> Self {
+        Self {
+            architecture: architecture.clone(),
+            bins: info.bins,
+            events: info.events,
+            most: info.event_range.map_or(info.events, |[_, most]| most),
+            labels: info.labels(),
+            scores: None,
+            spread: info.scores.clone(),
+        }
     }
 
     /// The same with the scores that are learned, each brought to mean 0 and deviation 1 over `source` unless their spread
@@ -70,27 +83,16 @@ impl ElementInput {
         let (n, outputs) = (self.length(), self.architecture.pooled);
         let (mut inputs, mut targets, mut weights) =
             (vec![0.0; n * FEATURES], vec![0.0; n * outputs], vec![0.0; n]);
-        let mut sums = vec![(0.0_f64, 0.0_f64); outputs];
-        let mut total = 0.0;
-        let target = Target { mean: 0.0, scale: 1.0 };
+        let mut moments = vec![Moments::default(); outputs];
         let count = source.len().min(IMAGES_FOR_SPREAD);
         for i in 0..count {
             let index = i * source.len() / count;
-            self.sample(source, index, target, &mut inputs, &mut targets, &mut weights)?;
+            self.sample(source, index, &[], &mut inputs, &mut targets, &mut weights)?;
             for (row, &weight) in targets.chunks_exact(outputs).zip(&weights) {
-                total += f64::from(weight);
-                for (sum, &x) in sums.iter_mut().zip(row) {
-                    sum.0 += f64::from(weight * x);
-                    sum.1 += f64::from(weight * x * x);
-                }
+                moments.iter_mut().zip(row).for_each(|(moments, &x)| moments.add(x, weight));
             }
         }
-        let spread = |(sum, squares): (f64, f64)| {
-            let mean = sum / total;
-            let deviation = (squares / total - mean * mean).max(0.0).sqrt();
-            Spread { mean: mean as f32, deviation: if deviation > 1e-12 { deviation as f32 } else { 1.0 } }
-        };
-        Ok(sums.into_iter().map(spread).collect())
+        Ok(moments.into_iter().map(Moments::spread).collect())
     }
 
     /// What was taken out of each score; empty where none are learned.
@@ -111,8 +113,8 @@ impl ElementInput {
     /// Elements that a set has room for in training.
     pub(super) fn length(&self) -> usize {
         let most = match self.architecture.elements {
-            Elements::Events => self.events,
-            Elements::Cells => self.events.min(self.bins.pow(3)),
+            Elements::Events => self.most,
+            Elements::Cells => self.most.min(self.bins.pow(3)),
         };
         if self.architecture.sample == 0 { most } else { self.architecture.sample.min(most) }
     }
@@ -120,14 +122,14 @@ impl ElementInput {
     /// Numbers that one image leaves: features, targets, weights.
     pub(super) fn sizes(&self) -> [usize; 3] {
         let n = self.length();
-        let targets = if self.architecture.is_calibrated() { n * self.architecture.pooled } else { 1 };
+        let targets = if self.architecture.is_calibrated() { n * self.architecture.pooled } else { self.labels };
         [n * FEATURES, targets, n]
     }
 
-    /// Elements to learn from, with what is to be learned: for each of them, or one number for the set.
+    /// Elements to learn from, with what is to be learned: for each of them, or the labels of the set.
     ///
     /// # Shapes
-    /// `inputs` [element, feature], `targets` [element, pooled] or [1], `weights` [element]: 0 where there is none.
+    /// `inputs` [element, feature], `targets` [element, pooled] or [label], `weights` [element]: 0 where there is none.
     ///
     /// # Errors
     /// When the image cannot be read.
@@ -135,7 +137,7 @@ impl ElementInput {
         &self,
         source: &dyn ImageSource,
         index: usize,
-        label: Target,
+        labels: &[Target],
         inputs: &mut [f32],
         targets: &mut [f32],
         weights: &mut [f32],
@@ -151,12 +153,11 @@ impl ElementInput {
         match self.architecture.supervision {
             Supervision::Score => {
                 for row in targets.chunks_exact_mut(self.architecture.pooled) {
-                    for (x, spread) in row.iter_mut().zip(&self.spread) {
-                        *x = (*x - spread.mean) / spread.deviation;
-                    }
+                    row.iter_mut().zip(&self.spread).for_each(|(x, spread)| *x = spread.applied(*x));
                 }
             }
-            Supervision::Set | Supervision::Event => targets.fill(label.scaled(source.label(index)) as f32),
+            Supervision::Set => scaled_labels(source, index, labels, targets),
+            Supervision::Event => targets.fill(labels[0].scaled(source.label(index)) as f32),
         }
         Ok(())
     }

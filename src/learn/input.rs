@@ -4,9 +4,9 @@ use std::f64::consts::PI;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_schemas::card::{Architecture, Channel};
-use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
+use super::scores::{Moments, Spread};
 use super::source::ImageSource;
 
 /// Images that are looked at to learn the spread of a channel.
@@ -21,27 +21,21 @@ pub struct InputTransform {
     bins: usize,
     downsample: usize,
     size: usize,
+    /// Events of an image.
+    events: usize,
     q2_scale: f32,
     q2_bands: Vec<f32>,
     channels: Vec<Channel>,
     spread: Vec<Spread>,
 }
 
-/// Mean and standard deviation of one channel, which are taken out of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// Subtracted from every cell.
-    pub mean: f32,
-    /// Divides what is left.
-    pub deviation: f32,
-}
-
 impl InputTransform {
-    /// For images of `bins` cells an axis; `spread` for each channel that comes from the image, or empty to leave
-    /// them as they are.
-    pub fn new(architecture: &Architecture, bins: usize, spread: &[Spread]) -> Self {
+    /// For images of `bins` cells an axis and, mostly, `events` events; `spread` for each channel that comes from the image,
+    /// or empty to leave them as they are.
+    pub fn new(architecture: &Architecture, bins: usize, events: usize, spread: &[Spread]) -> Self {
         Self {
             bins,
+            events,
             downsample: architecture.downsample,
             size: architecture.input_size(bins),
             q2_scale: architecture.q2_scale as f32,
@@ -60,26 +54,17 @@ impl InputTransform {
         self.spread = Vec::new();
         let count = source.len().min(IMAGES_FOR_SPREAD);
         let cells = self.size.pow(3);
-        let mut sums = vec![(0.0_f64, 0.0_f64); self.image_channels()];
+        let mut moments = vec![Moments::default(); self.image_channels()];
         let (mut image, mut input) = (vec![0.0; self.bins.pow(3)], vec![0.0; self.len()]);
         for i in 0..count {
-            source.read(i * source.len() / count, &mut image)?;
-            self.apply(&image, &mut input);
-            for (sum, channel) in sums.iter_mut().zip(input.chunks_exact(cells)) {
-                for &x in channel {
-                    sum.0 += f64::from(x);
-                    sum.1 += f64::from(x).powi(2);
-                }
+            let index = i * source.len() / count;
+            source.read(index, &mut image)?;
+            self.apply(&image, source.size(index), &mut input);
+            for (moments, channel) in moments.iter_mut().zip(input.chunks_exact(cells)) {
+                channel.iter().for_each(|&x| moments.add(x, 1.0));
             }
         }
-        let n = (count * cells) as f64;
-        let spread = |(sum, squares): (f64, f64)| {
-            let mean = sum / n;
-            let deviation = (squares / n - mean * mean).max(0.0).sqrt();
-            // A channel without any spread carries nothing; dividing by 1 keeps it finite.
-            Spread { mean: mean as f32, deviation: if deviation > 1e-12 { deviation as f32 } else { 1.0 } }
-        };
-        self.spread = sums.into_iter().map(spread).collect();
+        self.spread = moments.into_iter().map(Moments::spread).collect();
         Ok(self)
     }
 
@@ -111,18 +96,20 @@ impl InputTransform {
         channel.width(self.q2_bands.len())
     }
 
-    /// Computes the channels of one image.
+    /// Computes the channels of one image, of so many events where their number varies.
     ///
     /// With `downsample` a cell of the input is the mean over d^3 cells of the image, empty ones and those beyond its
     /// edge included.
     ///
     /// # Shapes
     /// `image` [`cos_theta_l`, `cos_theta_k`, chi], the mean q2 [GeV^2] of each cell, 0 if empty -> `input` [channels, l, k, c].
-    pub fn apply(&self, image: &[f32], input: &mut [f32]) {
+    pub fn apply(&self, image: &[f32], events: Option<usize>, input: &mut [f32]) {
         let (n, d, s) = (self.bins, self.downsample, self.size);
         let cells = s.pow(3);
         input.fill(0.0);
-        let each = 1.0 / d.pow(3) as f32;
+        let told = self.channels.contains(&Channel::Events);
+        let size = if told { events.unwrap_or(self.events).max(1) as f32 / self.events as f32 } else { 1.0 };
+        let each = if d > 1 { 1.0 / (size * d.pow(3) as f32) } else { 1.0 };
         for (row, line) in image.chunks_exact(n).enumerate() {
             let begin = (row / n / d * s + row % n / d) * s;
             for (c, &q2) in line.iter().enumerate().filter(|(_, q2)| **q2 > 0.0) {
@@ -139,15 +126,19 @@ impl InputTransform {
                             }
                         }
                         Channel::Coordinates => continue,
+                        Channel::Events => {}
                     }
                     cell += self.width(*channel) * cells;
                 }
             }
         }
+        if let Some(before) = self.channels.iter().position(|c| *c == Channel::Events) {
+            let drawn = self.channels[..before].iter().filter(|c| **c != Channel::Coordinates);
+            let begin = drawn.map(|c| self.width(*c)).sum::<usize>() * cells;
+            input[begin..begin + cells].fill(size.ln());
+        }
         for (channel, spread) in input.chunks_exact_mut(cells).zip(&self.spread) {
-            for x in channel {
-                *x = (*x - spread.mean) / spread.deviation;
-            }
+            channel.iter_mut().for_each(|x| *x = spread.applied(*x));
         }
     }
 
@@ -216,12 +207,12 @@ mod tests {
             q2_bands: Some(vec![1.0, 5.0, 9.0]),
             ..NetworkCard::default()
         };
-        InputTransform::new(&card.architecture(), bins, &[])
+        InputTransform::new(&card.architecture(), bins, 100, &[])
     }
 
     fn apply(transform: &InputTransform, image: &[f32]) -> Vec<f32> {
         let mut input = vec![f32::NAN; transform.len()];
-        transform.apply(image, &mut input);
+        transform.apply(image, None, &mut input);
         input
     }
 
@@ -249,6 +240,16 @@ mod tests {
         for (got, expected) in mean_q2.iter().zip(expected) {
             assert!((got - expected).abs() < 1e-7, "{got} is not {expected}");
         }
+    }
+
+    #[test]
+    fn merged_cells_count_per_event_where_their_number_is_told() {
+        let transform = transform(&[Channel::Coordinates, Channel::Occupancy, Channel::Events], 2, 2);
+        let mut input = vec![f32::NAN; transform.len()];
+        transform.apply(&[3.0, 3.0, 0.0, 0.0, 3.0, 3.0, 0.0, 0.0], Some(200), &mut input);
+        assert_eq!(input, [0.25, 2.0_f32.ln()]);
+        transform.apply(&[3.0; 8], None, &mut input);
+        assert_eq!(input, [1.0, 0.0]);
     }
 
     #[test]

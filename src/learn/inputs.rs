@@ -5,7 +5,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::scores::EventScores;
+use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, SetArchitecture};
 use rayon::prelude::*;
 
@@ -13,27 +15,110 @@ use super::elements::ElementInput;
 use super::error::LearnError;
 use super::input::InputTransform;
 use super::model::{ModelInfo, Target};
+use super::scores::{Moments, Spread, mean_of};
 use super::source::ImageSource;
 
 /// Batches that wait for the network, besides the one that it works on.
 const QUEUE: usize = 2;
 
+/// Images that are looked at to learn the spread of mean scores.
+const IMAGES_FOR_SPREAD: usize = 512;
+
 /// How an image becomes what a network takes.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
     /// Channels of an image.
-    Voxels(InputTransform),
+    Voxels(VoxelInput),
     /// Elements of a set.
     Elements(ElementInput),
+}
+
+/// Images as channels, and what is learned of each: its labels, or the mean scores of its events.
+#[derive(Debug, Clone)]
+pub(super) struct VoxelInput {
+    /// From an image to channels.
+    pub(super) transform: InputTransform,
+    /// Numbers that are learned of an image.
+    outputs: usize,
+    scores: Option<Box<EventScores>>,
+    spread: Vec<Spread>,
+}
+
+impl VoxelInput {
+    /// Takes images as they are, and learns labels.
+    pub(super) const fn plain(transform: InputTransform) -> Self {
+        Self { transform, outputs: 1, scores: None, spread: Vec::new() }
+    }
+
+    /// The spread of the mean scores of a source's images.
+    fn measured(&self, source: &dyn ImageSource) -> Result<Vec<Spread>, LearnError> {
+        let count = source.len().min(IMAGES_FOR_SPREAD);
+        let rows = (0..count).into_par_iter().map(|i| {
+            let (mut events, mut scores) = (EventBatch::default(), vec![0.0; self.outputs]);
+            source.events(i * source.len() / count, usize::MAX, &mut events)?;
+            self.scores.as_ref().map_or(Ok(()), |of| mean_of(of, &events, &mut scores))?;
+            Ok::<_, LearnError>(scores)
+        });
+        let mut moments = vec![Moments::default(); self.outputs];
+        for row in rows.collect::<Result<Vec<_>, _>>()? {
+            moments.iter_mut().zip(row).for_each(|(moments, x)| moments.add(x, 1.0));
+        }
+        Ok(moments.into_iter().map(Moments::spread).collect())
+    }
+
+    /// The channels of an image, and what is learned of it.
+    fn fill(
+        &self,
+        source: &dyn ImageSource,
+        index: usize,
+        labels: &[Target],
+        scratch: &mut Scratch,
+        (input, targets): (&mut [f32], &mut [f32]),
+    ) -> Result<(), LearnError> {
+        let Scratch { image, events, voxeliser } = scratch;
+        if let Some(scores) = &self.scores {
+            source.events(index, usize::MAX, events)?;
+            let voxeliser = match voxeliser {
+                Some(voxeliser) => voxeliser,
+                None => voxeliser.insert(Voxeliser::new(self.transform.bins())?),
+            };
+            voxeliser.voxelise(events.angles(), image)?;
+            mean_of(scores, events, targets)?;
+            targets.iter_mut().zip(&self.spread).for_each(|(x, spread)| *x = spread.applied(*x));
+        } else {
+            source.read(index, image)?;
+            scaled_labels(source, index, labels, targets);
+        }
+        self.transform.apply(image, source.size(index), input);
+        Ok(())
+    }
+}
+
+/// What one thread works with.
+struct Scratch {
+    image: Vec<f32>,
+    events: EventBatch,
+    voxeliser: Option<Voxeliser>,
+}
+
+/// The labels of an image as the network sees them.
+pub(super) fn scaled_labels(source: &dyn ImageSource, index: usize, labels: &[Target], targets: &mut [f32]) {
+    for ((x, label), target) in targets.iter_mut().zip(source.labels(index)).zip(labels) {
+        *x = target.scaled(label) as f32;
+    }
 }
 
 impl Input {
     /// The input of a network.
     pub(super) fn new(info: &ModelInfo) -> Self {
         match &info.architecture {
-            AnyArchitecture::Residual(a) => Self::Voxels(InputTransform::new(a, info.bins, &info.input)),
+            AnyArchitecture::Residual(a) => {
+                let transform = InputTransform::new(a, info.bins, info.events, &info.input);
+                let outputs = if a.references.is_empty() { info.labels() } else { a.references.len() };
+                Self::Voxels(VoxelInput { transform, outputs, scores: None, spread: info.scores.clone() })
+            }
             AnyArchitecture::Set(a) => {
-                Self::Elements(ElementInput::new(a, info.bins, info.events, &info.scores))
+                Self::Elements(ElementInput::new(a, info))
             }
         }
     }
@@ -46,14 +131,33 @@ impl Input {
     ) -> Result<Self, LearnError> {
         match self {
             Self::Elements(elements) => elements.learning(scores, source).map(Self::Elements),
-            voxels @ Self::Voxels(_) => Ok(voxels),
+            Self::Voxels(mut voxels) => {
+                voxels.scores = scores.map(Box::new);
+                if voxels.scores.is_some() && voxels.spread.is_empty() {
+                    voxels.spread = voxels.measured(source)?;
+                }
+                Ok(Self::Voxels(voxels))
+            }
         }
+    }
+
+    /// What is taken out of each score that is learned; empty where none are.
+    pub(super) fn spread(&self) -> &[Spread] {
+        match self {
+            Self::Voxels(voxels) => &voxels.spread,
+            Self::Elements(elements) => elements.spread(),
+        }
+    }
+
+    /// Whether single elements are learned, and not whole images.
+    fn by_element(&self) -> bool {
+        matches!(self, Self::Elements(elements) if elements.architecture().is_calibrated())
     }
 
     /// Numbers that one image leaves in each part of a [`Batch`].
     fn sizes(&self) -> [usize; 3] {
         match self {
-            Self::Voxels(transform) => [transform.len(), 1, 0],
+            Self::Voxels(voxels) => [voxels.transform.len(), voxels.outputs, 0],
             Self::Elements(elements) => elements.sizes(),
         }
     }
@@ -69,12 +173,14 @@ pub(super) struct Batch {
     /// 1 for each element of a set, 0 for padding; empty for images.
     pub(super) weights: Vec<f32>,
     images: usize,
+    /// Whether each element of a set has targets of its own, those of padding included.
+    pub(super) by_element: bool,
 }
 
 impl Batch {
-    fn zeros(images: usize, [inputs, targets, weights]: [usize; 3]) -> Self {
-        let zeros = |n: usize| vec![0.0; images * n];
-        Self { inputs: zeros(inputs), targets: zeros(targets), weights: zeros(weights), images }
+    fn zeros(images: usize, input: &Input) -> Self {
+        let [inputs, targets, weights] = input.sizes().map(|n| vec![0.0; images * n]);
+        Self { inputs, targets, weights, images, by_element: input.by_element() }
     }
 
     /// Number of images.
@@ -94,14 +200,14 @@ impl Batch {
             targets: of(&self.targets),
             weights: of(&self.weights),
             images: images.len(),
+            by_element: self.by_element,
         }
     }
 
     /// Numbers that the loss is a mean over.
     pub(super) fn terms(&self) -> f64 {
-        let per_set = self.weights.len() / self.images.max(1);
-        if per_set == 0 || self.targets.len() == self.images {
-            return self.images as f64;
+        if !self.by_element {
+            return self.targets.len() as f64;
         }
         // Each element has as many targets.
         let columns = self.targets.len() / self.weights.len();
@@ -126,7 +232,7 @@ pub(super) fn sets(batch: Batch, device: &Device) -> (Tensor<2>, Tensor<2>) {
 pub(super) struct Inputs<'a> {
     source: &'a dyn ImageSource,
     input: &'a Input,
-    target: Target,
+    labels: &'a [Target],
     kept: Option<Batch>,
 }
 
@@ -135,16 +241,16 @@ impl<'a> Inputs<'a> {
     pub(super) fn new(
         source: &'a dyn ImageSource,
         input: &'a Input,
-        target: Target,
+        labels: &'a [Target],
         budget: u64,
         loaded: &dyn Fn(usize),
     ) -> Result<Self, LearnError> {
-        let mut inputs = Self { source, input, target, kept: None };
+        let mut inputs = Self { source, input, labels, kept: None };
         let numbers: usize = input.sizes().iter().sum();
         let bytes = (source.len() as u64).saturating_mul((numbers * size_of::<f32>()) as u64);
         if bytes <= budget {
             let all: Vec<usize> = (0..source.len()).collect();
-            let mut kept = Batch::default();
+            let mut kept = Batch { by_element: input.by_element(), ..Batch::default() };
             for portion in all.chunks(256) {
                 let batch = inputs.batch(portion)?;
                 kept.inputs.extend(batch.inputs);
@@ -170,29 +276,31 @@ impl<'a> Inputs<'a> {
                 targets: of(&kept.targets, sizes[1]),
                 weights: of(&kept.weights, sizes[2]),
                 images: indices.len(),
+                by_element: kept.by_element,
             });
         }
-        let mut batch = Batch::zeros(indices.len(), sizes);
+        let mut batch = Batch::zeros(indices.len(), self.input);
         let Batch { inputs, targets, weights, .. } = &mut batch;
         match self.input {
-            Input::Voxels(transform) => {
-                inputs.par_chunks_exact_mut(sizes[0]).zip(targets).zip(indices).try_for_each_init(
-                    || vec![0.0; transform.bins().pow(3)],
-                    |image, ((input, target), &index)| {
-                        self.source.read(index, image)?;
-                        transform.apply(image, input);
-                        *target = self.target.scaled(self.source.label(index)) as f32;
-                        Ok::<_, LearnError>(())
+            Input::Voxels(voxels) => inputs
+                .par_chunks_exact_mut(sizes[0])
+                .zip(targets.par_chunks_exact_mut(sizes[1]))
+                .zip(indices)
+                .try_for_each_init(
+                    || Scratch {
+                        image: vec![0.0; voxels.transform.bins().pow(3)],
+                        events: EventBatch::default(),
+                        voxeliser: None,
                     },
-                )?;
-            }
+                    |scratch, (numbers, &index)| voxels.fill(self.source, index, self.labels, scratch, numbers),
+                )?,
             Input::Elements(elements) => inputs
                 .par_chunks_exact_mut(sizes[0])
                 .zip(targets.par_chunks_exact_mut(sizes[1]))
                 .zip(weights.par_chunks_exact_mut(sizes[2]))
                 .zip(indices)
                 .try_for_each(|(((input, target), weight), &index)| {
-                    elements.sample(self.source, index, self.target, input, target, weight)
+                    elements.sample(self.source, index, self.labels, input, target, weight)
                 })?,
         }
         Ok(batch)

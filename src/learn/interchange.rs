@@ -44,7 +44,7 @@ impl Model {
     /// When the file cannot be read, or holds other tensors than the network has.
     pub fn from_pytorch(info: ModelInfo, path: &Path, compute: &Compute) -> Result<Self, LearnError> {
         std::fs::File::open(path).map_err(LearnError::io(path))?;
-        let mut network = Network::init(&info.architecture, info.loss.outputs(), 0, compute.device());
+        let mut network = Network::init(&info.architecture, info.outputs(), 0, compute.device());
         match &mut network {
             Network::Residual(network) => load(network, path)?,
             Network::Set(network) => load(network, path)?,

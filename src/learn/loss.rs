@@ -6,11 +6,16 @@ use humboldt_schemas::card::Loss;
 /// Quantiles of the loss `quantile`: the median, and one standard deviation of a Gaussian on each side.
 const QUANTILES: [f64; 3] = [0.158_655_253_931_457, 0.5, 0.841_344_746_068_543];
 
-/// The loss of each row, not averaged.
+/// The loss of each number that is learned, not averaged.
 ///
 /// # Shapes
-/// `output` [rows, columns]; `truth` of the same shape, or [rows, 1] for `gaussian` and `quantile` -> as `truth`.
+/// `truth` [rows, labels], `output` [rows, labels * columns], columns as of [`Loss::outputs`] -> [rows, labels].
 pub(super) fn losses(loss: Loss, delta: f64, output: Tensor<2>, truth: Tensor<2>) -> Tensor<2> {
+    let ([rows, labels], columns) = (truth.dims(), loss.outputs());
+    if columns > 1 && labels > 1 {
+        let output = output.reshape([rows * labels, columns]);
+        return losses(loss, delta, output, truth.reshape([rows * labels, 1])).reshape([rows, labels]);
+    }
     match loss {
         Loss::Mae => (output - truth).abs(),
         Loss::Mse => (output - truth).square(),
@@ -91,6 +96,19 @@ mod tests {
             for ((got, row), truth) in got.into_data().iter::<f64>().zip(&rows).zip(truths) {
                 let expected = loss_of(loss, 0.7, row, truth);
                 assert!((got - expected).abs() < 1e-5, "{loss:?}: {got} is not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_labels_are_learned_side_by_side() {
+        for loss in ALL {
+            let n = loss.outputs();
+            let row: Vec<f64> = (0..2 * n).map(|i| (f64::from(i as u32) * 1.3).sin()).collect();
+            let got = losses(loss, 0.7, tensor(&[row.clone()]), tensor(&[vec![0.3, -0.4]]));
+            assert_eq!(got.dims(), [1, 2]);
+            for ((got, part), truth) in got.into_data().iter::<f64>().zip(row.chunks(n)).zip([0.3, -0.4]) {
+                assert!((got - loss_of(loss, 0.7, part, truth)).abs() < 1e-6, "{loss:?}");
             }
         }
     }

@@ -4,7 +4,7 @@
 //! - [`network`]: of either kind: the 3D residual network ([`resnet`], whose layers [`summary`] lists), and networks over events
 //!   or cells
 //! - [`input`]: from an image to the channels of a residual network
-//! - [`calibration`]: from the mean of what is learned of single events to delta C9
+//! - [`calibration`]: from a learned statistic, such as the mean score of an image's events, to delta C9
 //! - [`source`]: where images come from
 //! - [`training`]: the loop, its [`progress`]; checkpoints, optimiser and learning rate behind it
 //! - [`model`]: a trained network in files
@@ -30,6 +30,7 @@ pub mod predict;
 pub mod progress;
 pub mod resnet;
 mod schedule;
+mod scores;
 mod set;
 pub mod source;
 pub mod summary;

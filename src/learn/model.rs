@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::calibration::Calibration;
 use super::device::Compute;
 use super::error::{LearnError, one_line};
-use super::input::Spread;
 use super::inputs::Input;
 use super::network::Network;
+use super::scores::Spread;
 
 /// Name of the file that describes a network.
 pub const NETWORK_FILE: &str = "network.json";
@@ -41,11 +41,17 @@ pub struct ModelInfo {
     pub events: usize,
     /// What is taken out of each channel of an image; empty if nothing is.
     pub input: Vec<Spread>,
-    /// `score`: what is taken out of each score; empty otherwise.
+    /// What is taken out of each score that is learned; empty where none are.
     pub scores: Vec<Spread>,
     /// How the network's output becomes delta C9.
     pub target: Target,
-    /// `score`, `event`: how the mean over a set becomes delta C9, once that is known.
+    /// The coefficients that are learned beside C9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Also>,
+    /// Least and largest number of events of the training images, where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_range: Option<[usize; 2]>,
+    /// How what is learned becomes delta C9 where that is not delta C9 itself, once it is known.
     pub calibration: Option<Calibration>,
     /// Epoch that the weights are of.
     pub epoch: usize,
@@ -71,11 +77,57 @@ impl ModelInfo {
             input: Vec::new(),
             scores: Vec::new(),
             target,
+            also: Vec::new(),
+            event_range: None,
             calibration: None,
             epoch: 0,
             provenance: serde_json::Value::Null,
         }
     }
+
+    /// Numbers that the network puts out for an image; of a network over single elements, for each element.
+    pub(super) fn outputs(&self) -> usize {
+        match &self.architecture {
+            AnyArchitecture::Residual(a) if !a.references.is_empty() => a.references.len(),
+            _ => self.loss.outputs() * self.labels(),
+        }
+    }
+
+    /// Labels of an image: delta C9 and the further coefficients.
+    pub(super) fn labels(&self) -> usize {
+        1 + self.also.len()
+    }
+
+    /// How labels become what the network puts out, in their order.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        [self.target].into_iter().chain(self.also.iter().map(|also| also.target)).collect()
+    }
+
+    /// Whether the network knows images of so many events.
+    pub fn takes(&self, events: usize) -> bool {
+        let [least, most] = self.event_range.unwrap_or([self.events; 2]);
+        (least..=most).contains(&events)
+    }
+
+    /// The numbers of events that it knows, in words.
+    pub fn taken(&self) -> String {
+        match self.event_range {
+            Some([least, most]) => format!("{least} to {most}, which this network was trained for"),
+            None => format!("{}, the number that this network was trained for", self.events),
+        }
+    }
+}
+
+/// A coefficient that a network learns beside C9.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Also {
+    /// Its name, as in `c10`.
+    pub coefficient: String,
+    /// The range of its shift in the training.
+    pub range: [f64; 2],
+    /// How the network's output becomes its shift.
+    pub target: Target,
 }
 
 /// delta C9 = `mean` + `scale` * output.
@@ -124,7 +176,7 @@ impl Model {
     pub(super) fn new(network: &Network, info: ModelInfo, compute: &Compute) -> Self {
         let input = Input::new(&info);
         let coordinates = match &input {
-            Input::Voxels(transform) => transform.coordinates(compute.device()),
+            Input::Voxels(voxels) => voxels.transform.coordinates(compute.device()),
             Input::Elements(_) => None,
         };
         Self { network: network.valid(), input, coordinates, compute: compute.clone(), info }
@@ -133,11 +185,6 @@ impl Model {
     pub(super) fn with_calibration(mut self, calibration: Calibration) -> Self {
         self.info.calibration = Some(calibration);
         self
-    }
-
-    /// Whether single elements are learned, and a calibration makes delta C9 of their mean.
-    pub(super) fn is_calibrated(&self) -> bool {
-        matches!(&self.info.architecture, AnyArchitecture::Set(set) if set.is_calibrated())
     }
 
     /// What the network is, and of which data.
@@ -219,7 +266,7 @@ fn network_from(
     path: &Path,
     device: &Device,
 ) -> Result<Network, LearnError> {
-    let mut network = Network::init(&info.architecture, info.loss.outputs(), 0, device);
+    let mut network = Network::init(&info.architecture, info.outputs(), 0, device);
     match &mut network {
         Network::Residual(network) => fill(network, store, path)?,
         Network::Set(network) => fill(network, store, path)?,

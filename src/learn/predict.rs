@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{Elements, SetArchitecture};
 
-use super::calibration::{Calibration, Estimate};
+use super::calibration::{Calibration, Estimate, Sample, Value};
 use super::device::panic_message;
 use super::elements::{ElementInput, Set, of_events};
 use super::error::LearnError;
@@ -72,10 +72,14 @@ impl Model {
             return Ok(Some(estimates));
         }
         let mut stopped = false;
-        let inputs = Inputs::new(source, &self.input, Target::PLAIN, 0, &|_| ())?;
-        let columns = self.info().loss.outputs();
+        let inputs = Inputs::new(source, &self.input, &[Target::PLAIN], 0, &|_| ())?;
+        let columns = self.info().outputs();
+        let calibration = self.calibration()?;
         self.outputs(&inputs, total, |outputs| {
-            estimates.extend(outputs.chunks_exact(columns).map(|output| self.meaning(output)));
+            estimates.extend(outputs.chunks_exact(columns).map(|output| match calibration {
+                Some(calibration) => calibration.estimate(output, self.info().events),
+                None => self.meaning(output),
+            }));
             stopped = told(&estimates);
             if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
@@ -92,15 +96,30 @@ impl Model {
             Input::Elements(elements) if elements.architecture().elements == Elements::Events
         );
         let estimates = if over_events { self.of_sets(vec![of_events(events)])? } else { Vec::new() };
-        estimates.first().copied().ok_or(LearnError::NotOverEvents)
+        estimates.into_iter().next().ok_or(LearnError::NotOverEvents)
+    }
+
+    /// How what is learned becomes delta C9; `None` where it is delta C9.
+    fn calibration(&self) -> Result<Option<&Calibration>, LearnError> {
+        if !self.info().architecture.is_calibrated() {
+            return Ok(None);
+        }
+        self.info().calibration.as_ref().map(Some).ok_or(LearnError::NotCalibrated)
     }
 
     fn meaning(&self, output: &[f64]) -> Estimate {
-        let target = self.info().target;
-        let (value, interval) = meaning(self.info().loss, output);
-        let (minus, plus) = interval
-            .map_or((None, None), |(minus, plus)| (Some(minus * target.scale), Some(plus * target.scale)));
-        Estimate { delta_c9: target.restored(value), minus, plus, p_value: None }
+        let loss = self.info().loss;
+        let value = |(output, target): (&[f64], Target)| {
+            let (value, interval) = meaning(loss, output);
+            let (minus, plus) = interval.unzip();
+            let scaled = |x: f64| x * target.scale;
+            Value { value: target.restored(value), minus: minus.map(scaled), plus: plus.map(scaled) }
+        };
+        let mut values = output.chunks_exact(loss.outputs()).zip(self.info().targets()).map(value);
+        // There is at least the output of delta C9.
+        let Value { value: delta_c9, minus, plus } =
+            values.next().unwrap_or(Value { value: f64::NAN, minus: None, plus: None });
+        Estimate { delta_c9, minus, plus, p_value: None, also: values.collect(), correlation: Vec::new() }
     }
 
     /// What the network puts out for each batch of inputs; ends early when `consume` breaks.
@@ -133,9 +152,9 @@ impl Model {
 
     fn forward(&self, network: &Network, batch: Batch) -> Tensor<2> {
         match (network, &self.input) {
-            (Network::Residual(network), Input::Voxels(transform)) => {
+            (Network::Residual(network), Input::Voxels(voxels)) => {
                 let device = self.compute.device();
-                network.forward(transform.tensor(batch.inputs, self.coordinates.as_ref(), device))
+                network.forward(voxels.transform.tensor(batch.inputs, self.coordinates.as_ref(), device))
             }
             (Network::Set(network), Input::Elements(elements)) => {
                 let (rows, weights) = sets(batch, self.compute.device());
@@ -150,8 +169,7 @@ impl Model {
             return Ok(Vec::new());
         };
         let means = self.means(network, input, sets)?;
-        if input.architecture().is_calibrated() {
-            let calibration = self.info().calibration.as_ref().ok_or(LearnError::NotCalibrated)?;
+        if let Some(calibration) = self.calibration()? {
             let events = |size: usize| match input.architecture().elements {
                 Elements::Events => size,
                 Elements::Cells => input.events(),
@@ -159,7 +177,7 @@ impl Model {
             return Ok(means.iter().map(|(t, size)| calibration.estimate(t, events(*size))).collect());
         }
         let pooled = input.architecture().pooled;
-        let columns = self.info().loss.outputs();
+        let columns = self.info().outputs();
         let outputs = self.on_device(|| {
             let device = self.compute.device();
             let mean: Vec<f32> = means.iter().flat_map(|(t, _)| t).map(|x| *x as f32).collect();
@@ -211,26 +229,40 @@ impl Model {
     /// # Errors
     /// As [`Model::predict`]; when the images do not tell values apart.
     pub fn calibrated(self, source: &dyn ImageSource, progress: &dyn Progress) -> Result<Self, LearnError> {
-        let (Network::Set(network), Input::Elements(input)) = (&self.network, &self.input) else {
-            return Ok(self);
-        };
         let total = source.len();
-        let mut samples: Vec<(f64, Vec<Vec<f64>>)> = Vec::new();
-        let all: Vec<usize> = (0..total).collect();
-        for batch in all.chunks(BATCH) {
-            let sets = parallel::map(batch.to_vec(), |index| input.whole(source, index));
-            let means = self.means(network, input, sets.into_iter().collect::<Result<_, _>>()?)?;
-            for (&index, (statistic, _)) in batch.iter().zip(means) {
-                let label = source.label(index);
+        let mut samples: Vec<Sample> = Vec::new();
+        let mut done = 0;
+        let mut add = |statistics: Vec<Vec<f64>>| {
+            for statistic in statistics {
+                let labels = source.labels(done);
+                done += 1;
                 match samples.last_mut() {
-                    Some((value, list)) if value.to_bits() == label.to_bits() => list.push(statistic),
-                    _ => samples.push((label, vec![statistic])),
+                    Some((known, list)) if *known == labels => list.push(statistic),
+                    _ => samples.push((labels, vec![statistic])),
                 }
             }
             // Calibrating is short; a wish to stop is heard after it.
-            let _ = progress.report(Event::Calibrated { done: batch[batch.len() - 1] + 1, total });
+            let _ = progress.report(Event::Calibrated { done, total });
+        };
+        match (&self.network, &self.input) {
+            (Network::Set(network), Input::Elements(input)) => {
+                let all: Vec<usize> = (0..total).collect();
+                for batch in all.chunks(BATCH) {
+                    let sets = parallel::map(batch.to_vec(), |index| input.whole(source, index));
+                    let means = self.means(network, input, sets.into_iter().collect::<Result<_, _>>()?)?;
+                    add(means.into_iter().map(|(statistic, _)| statistic).collect());
+                }
+            }
+            _ => {
+                let inputs = Inputs::new(source, &self.input, &[Target::PLAIN], 0, &|_| ())?;
+                let columns = self.info().outputs();
+                self.outputs(&inputs, total, |outputs| {
+                    add(outputs.chunks_exact(columns).map(<[f64]>::to_vec).collect());
+                    ControlFlow::Continue(())
+                })?;
+            }
         }
-        let calibration = Calibration::fit(&samples, input.events())?;
+        let calibration = Calibration::fit(&samples, self.info().events)?;
         Ok(self.with_calibration(calibration))
     }
 

@@ -11,7 +11,7 @@ use rand_pcg::Pcg64;
 
 use super::error::LearnError;
 use super::input::InputTransform;
-use super::inputs::{Input, Inputs};
+use super::inputs::{Input, Inputs, VoxelInput};
 use super::model::Target;
 
 /// Labelled images that can be read in any order, by several threads.
@@ -29,6 +29,16 @@ pub trait ImageSource: Sync {
 
     /// delta C9 of image `index`.
     fn label(&self, index: usize) -> f64;
+
+    /// delta C9 of image `index` and, behind it, the shifts of the further coefficients that are learned.
+    fn labels(&self, index: usize) -> Vec<f64> {
+        vec![self.label(index)]
+    }
+
+    /// Number of events of image `index`; `None` where all have as many as the network was trained for.
+    fn size(&self, _index: usize) -> Option<usize> {
+        None
+    }
 
     /// Reads image `index`, below [`ImageSource::len`].
     ///
@@ -98,9 +108,9 @@ impl ImageSource for Noise {
 /// # Errors
 /// When an image cannot be read.
 pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> Result<f64, LearnError> {
-    let transform = InputTransform::new(&NetworkCard::default().architecture(), source.bins(), &[]);
-    let input = Input::Voxels(transform);
-    let inputs = Inputs::new(source, &input, Target::PLAIN, 0, &|_| ())?;
+    let transform = InputTransform::new(&NetworkCard::default().architecture(), source.bins(), 1, &[]);
+    let input = Input::Voxels(VoxelInput::plain(transform));
+    let inputs = Inputs::new(source, &input, &[Target::PLAIN], 0, &|_| ())?;
     let all: Vec<usize> = (0..source.len()).collect();
     let batches: Vec<&[usize]> = all.chunks(batch_size).collect();
     let (mut waited, mut whole, mut last) = (Duration::ZERO, Duration::ZERO, Instant::now());

@@ -77,7 +77,11 @@ pub fn layers(architecture: &Architecture, bins: usize) -> Vec<Layer> {
         list.add("head".into(), "relu".into(), 0);
         list.add("head".into(), format!("dropout {}", a.dropout), 0);
     }
-    list.dense("output", 1);
+    list.dense("output", a.references.len().max(1));
+    if !a.references.is_empty() {
+        list.channels = 1;
+        list.add("head".into(), "calibration".into(), 0);
+    }
     list.layers
 }
 

@@ -18,7 +18,7 @@ use super::error::LearnError;
 use super::inputs::{Batch, Input, Inputs, sets};
 use super::loss::{loss_of, losses};
 use super::metrics;
-use super::model::{Model, ModelInfo, Target};
+use super::model::{Also, Model, ModelInfo, Target};
 use super::network::Network;
 use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
 use super::parallel;
@@ -40,6 +40,8 @@ pub struct Training<'a> {
     pub seed: u64,
     /// Events in one image; kept with the network.
     pub events: usize,
+    /// Names and ranges of the coefficients that are learned beside C9; the images' labels follow their order.
+    pub also: Vec<(String, [f64; 2])>,
     /// Kept with the network: the whole card, the code's version.
     pub provenance: serde_json::Value,
     /// Images to learn from.
@@ -101,7 +103,7 @@ impl Training<'_> {
     /// loss is no finite number any more, or the device fails.
     pub fn run(&self, folder: &Path, progress: &dyn Progress) -> Result<Option<Trained>, LearnError> {
         self.check()?;
-        let labels: Vec<f64> = (0..self.train.len()).map(|i| self.train.label(i)).collect();
+        let labels: Vec<Vec<f64>> = (0..self.train.len()).map(|i| self.train.labels(i)).collect();
         let fingerprint = self.fingerprint(&labels);
         let found = checkpoint::latest(folder, &fingerprint, self.card.optimiser, self.compute)?;
         let (mut network, mut optimiser, info, mut state) = if let Some(found) = found {
@@ -124,7 +126,7 @@ impl Training<'_> {
         };
         let mut model = Model::new(&network, info.clone(), self.compute);
         if !self.finished(&state) {
-            let input = self.input(&info)?;
+            let (input, targets) = (self.input(&info)?, info.targets());
             let live = self.train.is_live();
             let total = if live { 0 } else { self.train.len() } + self.validation.len();
             let done = std::cell::Cell::new(0);
@@ -136,9 +138,9 @@ impl Training<'_> {
             let stored = if live {
                 None
             } else {
-                Some(Inputs::new(self.train, &input, info.target, self.memory, &loaded)?)
+                Some(Inputs::new(self.train, &input, &targets, self.memory, &loaded)?)
             };
-            let validation = Inputs::new(self.validation, &input, info.target, self.memory, &loaded)?;
+            let validation = Inputs::new(self.validation, &input, &targets, self.memory, &loaded)?;
             let start = (Instant::now(), state.steps);
             while !self.finished(&state) {
                 let epoch = state.epoch() + 1;
@@ -147,7 +149,7 @@ impl Training<'_> {
                 let images = source.len();
                 let fresh = match stored {
                     Some(_) => None,
-                    None => Some(Inputs::new(source, &input, info.target, 0, &|_| ())?),
+                    None => Some(Inputs::new(source, &input, &targets, 0, &|_| ())?),
                 };
                 let Some(train) = stored.as_ref().or(fresh.as_ref()) else { return Ok(None) };
                 let step = Epoch { training: self, number: epoch, model: &model, images, start, folder };
@@ -182,12 +184,12 @@ impl Training<'_> {
     /// The network before its first step.
     fn first_weights(&self, info: &ModelInfo) -> Result<Network, LearnError> {
         let device = self.compute.device().clone().autodiff();
-        let network = Network::init(self.architecture, self.card.loss.outputs(), self.seed, &device);
+        let network = Network::init(self.architecture, info.outputs(), self.seed, &device);
         let Network::Set(set) = network else { return Ok(network) };
         let input = self.input(info)?;
         let few = self.train.len().min(SETS_TO_NORMALISE);
         let images: Vec<usize> = (0..few).map(|i| i * self.train.len() / few).collect();
-        let batch = Inputs::new(self.train, &input, info.target, 0, &|_| ())?.batch(&images)?;
+        let batch = Inputs::new(self.train, &input, &info.targets(), 0, &|_| ())?.batch(&images)?;
         let (elements, weights) = sets(batch, self.compute.device());
         Ok(Network::Set(set.normalised(Tensor::from_inner(elements), &Tensor::from_inner(weights))))
     }
@@ -211,26 +213,36 @@ impl Training<'_> {
 
     /// What decides the weights. The images stand for themselves by their number and labels; that they come from the
     /// same events is for the caller to see to, as is a change of the code, which `provenance` may tell.
-    fn fingerprint(&self, labels: &[f64]) -> String {
-        let validation: Vec<f64> = (0..self.validation.len()).map(|i| self.validation.label(i)).collect();
+    fn fingerprint(&self, labels: &[Vec<f64>]) -> String {
+        let validation: Vec<Vec<f64>> =
+            (0..self.validation.len()).map(|i| self.validation.labels(i)).collect();
         let bins = self.train.bins();
         hash_json(&((self.card, self.architecture, self.seed, self.events), (bins, labels, validation)))
     }
 
-    fn describe(&self, labels: &[f64]) -> Result<ModelInfo, LearnError> {
+    fn describe(&self, labels: &[Vec<f64>]) -> Result<ModelInfo, LearnError> {
         let bins = self.train.bins();
-        let target = if self.card.standardise_target { Target::of(labels) } else { Target::PLAIN };
+        let of = |column: usize| {
+            let values: Vec<f64> = labels.iter().map(|row| row[column]).collect();
+            if self.card.standardise_target { Target::of(&values) } else { Target::PLAIN }
+        };
+        let target = of(0);
         let mut info =
             ModelInfo::untrained(self.architecture.clone(), self.card.loss, bins, self.events, target);
+        let also = |(i, (coefficient, range)): (usize, &(String, [f64; 2]))| Also {
+            coefficient: coefficient.clone(),
+            range: *range,
+            target: of(i + 1),
+        };
+        info.also = self.also.iter().enumerate().map(also).collect();
+        info.event_range = self.card.events;
         info.provenance = self.provenance.clone();
-        match Input::new(&info) {
-            Input::Voxels(transform) if self.card.standardise_input => {
-                info.input = transform.standardised(self.train)?.spread().to_vec();
-            }
-            Input::Voxels(_) => {}
-            Input::Elements(elements) => {
-                info.scores = elements.learning(self.scores.clone(), self.train)?.spread().to_vec();
-            }
+        let input = self.input(&info)?;
+        info.scores = input.spread().to_vec();
+        if let Input::Voxels(voxels) = input
+            && self.card.standardise_input
+        {
+            info.input = voxels.transform.standardised(self.train)?.spread().to_vec();
         }
         Ok(info)
     }
@@ -240,11 +252,12 @@ impl Training<'_> {
         state.epoch() >= self.card.epochs || since_best >= self.card.early_stopping
     }
 
-    /// Mean loss, and mean absolute error in the units of the truth, on the validation images.
+    /// Mean loss, and mean absolute error of delta C9 (or of what is learned in its place), on the validation images.
     fn validate(&self, model: &Model, inputs: &Inputs) -> Result<Validation, LearnError> {
-        let (loss, delta, target) = (self.card.loss, self.card.huber_delta, model.info().target);
+        let (loss, delta, targets) = (self.card.loss, self.card.huber_delta, model.info().targets());
         let columns = loss.outputs();
-        let (mut sum, mut errors, mut terms) = (0.0, 0.0, 0.0);
+        let calibrated = model.info().architecture.is_calibrated();
+        let (mut sum, mut errors, mut terms, mut compared) = (0.0, 0.0, 0.0, 0.0);
         let all: Vec<usize> = (0..self.validation.len()).collect();
         let batches: Vec<&[usize]> = all.chunks(self.card.batch_size).collect();
         inputs.for_each_batch(&batches, |_, batch| {
@@ -253,18 +266,21 @@ impl Training<'_> {
             // Padding counts for nothing.
             let each = (batch.targets.len() / batch.weights.len().max(1)).max(1);
             for (i, (output, &truth)) in rows.enumerate() {
-                let elements = batch.targets.len() > batch.len();
-                if elements && batch.weights[i / each] == 0.0 {
+                if batch.by_element && batch.weights[i / each] == 0.0 {
                     continue;
                 }
-                let scale = if model.is_calibrated() { 1.0 } else { target.scale };
                 sum += loss_of(loss, delta, output, f64::from(truth));
-                errors += scale * (super::loss::meaning(loss, output).0 - f64::from(truth)).abs();
                 terms += 1.0;
+                let label = if calibrated { 0 } else { i % targets.len() };
+                if label == 0 {
+                    let scale = if calibrated { 1.0 } else { targets[0].scale };
+                    errors += scale * (super::loss::meaning(loss, output).0 - f64::from(truth)).abs();
+                    compared += 1.0;
+                }
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Validation { loss: sum / terms, mae: errors / terms })
+        Ok(Validation { loss: sum / terms, mae: errors / compared })
     }
 
     fn metrics(
@@ -443,21 +459,20 @@ impl Epoch<'_> {
         let images = batch.len();
         let frozen = t.card.freeze_norms_after.is_some_and(|epochs| self.number > epochs);
         let (output, truth, weights, statistics) = match (&network, &model.input) {
-            (Network::Residual(network), Input::Voxels(transform)) => {
+            (Network::Residual(network), Input::Voxels(voxels)) => {
                 let coordinates = model.coordinates.as_ref().map(|c| c.clone().to_device(device));
-                let input = transform.tensor(batch.inputs, coordinates.as_ref(), device);
+                let input = voxels.transform.tensor(batch.inputs, coordinates.as_ref(), device);
                 let mask = mask.map(|m| Tensor::from_inner(matrix(m, images)));
                 let (output, statistics) = network.forward_train(Tensor::from_inner(input), mask, frozen);
                 (output, matrix(batch.targets, images), None, statistics)
             }
             (Network::Set(network), Input::Elements(elements)) => {
-                let truth = batch.targets.clone();
+                let (truth, learned) = (batch.targets.clone(), batch.by_element);
                 let (rows, weights) = sets(batch, device);
                 let all = weights.dims().iter().product::<usize>();
                 let padded = weights.clone().reshape([all, 1]);
                 let nominal = elements.events() as f64;
                 let output = network.forward(Tensor::from_inner(rows), &Tensor::from_inner(weights), nominal);
-                let learned = elements.architecture().is_calibrated();
                 let truth = matrix(truth, if learned { all } else { images });
                 (output, truth, learned.then_some(padded), Vec::new())
             }

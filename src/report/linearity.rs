@@ -7,7 +7,7 @@ use humboldt_schemas::results::{EnsembleResult, Summary};
 use super::canvas::{Point, Stroke, figure};
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
-use super::style::{BLUE, DELTA_C9, GREY, PREDICTED_DELTA_C9, SKY, TRUE_DELTA_C9, VERMILION};
+use super::style::{BLUE, GREY, SKY, VERMILION, shift_symbol};
 use super::ticks::{Scale, extent, short};
 use super::{ReportError, files};
 
@@ -24,12 +24,14 @@ pub enum ErrorBars {
 
 /// Draws `stem.svg`, `stem.png` and `stem.csv`.
 ///
+/// The ensembles are those of a coefficient, `delta_c9` or one of another name, with its shifts as their truth.
 /// `summary` fills the legend; `band` shades -band to +band in the residuals.
 ///
 /// # Errors
 /// Without ensembles, with numbers that are not finite, or when a file cannot be written.
 pub fn linearity(
     stem: &Path,
+    coefficient: &str,
     ensembles: &[EnsembleResult],
     summary: Option<&Summary>,
     errors: ErrorBars,
@@ -46,8 +48,9 @@ pub fn linearity(
     let residual = extent(points.iter().flat_map(|p| [p.low - p.truth, p.high - p.truth]));
     let largest = residual.0.abs().max(residual.1.abs()).max(band.unwrap_or(0.0));
 
+    let symbol = shift_symbol(coefficient);
     let mut paths =
-        figure(stem, "Linearity: predicted against true shift of C9", (140.0, 132.0), |canvas| {
+        figure(stem, "Linearity: predicted against true shift", (140.0, 132.0), |canvas| {
             let main = Panel::new(canvas, Rect::new(19.0, 4.0, 117.0, 81.0), x, y);
             let below = Panel::new(
                 canvas,
@@ -64,15 +67,16 @@ pub fn linearity(
                 p.draw(&main, 0.0)?;
                 p.draw(&below, p.truth)?;
             }
-            main.draw_axes(&main.axes(None, Some(PREDICTED_DELTA_C9)))?;
-            let mut axes = below.axes(Some(TRUE_DELTA_C9), Some("predicted − true"));
+            main.draw_axes(&main.axes(None, Some(&format!("predicted {symbol}"))))?;
+            let truth = format!("true {symbol}");
+            let mut axes = below.axes(Some(&truth), Some("predicted − true"));
             axes.y_ticks = below.y.ticks(5);
             below.draw_axes(&axes)?;
-            legend::draw(&main, &entries(&points, summary, errors, band), &covered(&main, &points))
+            legend::draw(&main, &entries(&points, &symbol, summary, errors, band), &covered(&main, &points))
         })?;
     paths.push(files::write_csv(
         &files::with_suffix(stem, ".csv"),
-        "delta_c9,trained,n_images,mean,low,high,bias",
+        &format!("{coefficient},trained,n_images,mean,low,high,bias"),
         ensembles.iter().zip(&points).map(|(e, p)| {
             format!("{},{},{},{},{},{},{}", e.delta_c9, e.trained, e.n_images, e.mean, p.low, p.high, e.bias)
         }),
@@ -121,6 +125,7 @@ impl Measured {
 
 fn entries(
     points: &[Measured],
+    symbol: &str,
     summary: Option<&Summary>,
     errors: ErrorBars,
     band: Option<f64>,
@@ -145,7 +150,7 @@ fn entries(
         let [low, high] = s.range.map(|x| short(x, 2));
         entries.push((
             Key::Nothing,
-            format!("{low} ≤ {DELTA_C9} ≤ {high}: slope {:.3}, mean |bias| {:.3}", s.slope, s.mean_abs_bias),
+            format!("{low} ≤ {symbol} ≤ {high}: slope {:.3}, mean |bias| {:.3}", s.slope, s.mean_abs_bias),
         ));
     }
     entries
@@ -170,10 +175,10 @@ mod tests {
         let s = summary("check", [-2.0, 0.0], &ensembles).unwrap();
         for errors in [ErrorBars::Unscaled, ErrorBars::OfTheMean] {
             let svg =
-                checks::figure("linearity", |stem| linearity(stem, &ensembles, Some(&s), errors, Some(0.1)));
+                checks::figure("linearity", |stem| linearity(stem, "delta_c9", &ensembles, Some(&s), errors, Some(0.1)));
             assert!(svg.contains("slope 0.9"), "no slope in the legend");
         }
-        checks::figure("one", |stem| linearity(stem, &ensembles[..1], None, ErrorBars::Unscaled, None));
+        checks::figure("one", |stem| linearity(stem, "c10", &ensembles[..1], None, ErrorBars::Unscaled, None));
     }
 
     #[test]
@@ -188,11 +193,11 @@ mod tests {
     #[test]
     fn what_cannot_be_shown_is_refused() {
         let stem = Path::new("never");
-        let none = linearity(stem, &[], None, ErrorBars::Unscaled, None);
+        let none = linearity(stem, "delta_c9", &[], None, ErrorBars::Unscaled, None);
         assert!(matches!(none, Err(ReportError::NoData { .. })));
         let (mut ensembles, _) = checks::ensembles(2);
         ensembles[1].mean = f64::NAN;
-        let nan = linearity(stem, &ensembles, None, ErrorBars::Unscaled, None);
+        let nan = linearity(stem, "delta_c9", &ensembles, None, ErrorBars::Unscaled, None);
         assert!(matches!(nan, Err(ReportError::Value { .. })));
     }
 }

@@ -71,5 +71,27 @@ pub(super) const CHI: &str = "*χ* [rad]";
 pub(super) const TRUE_DELTA_C9: &str = "true δ*C*_{9}";
 /// Axis title of predictions.
 pub(super) const PREDICTED_DELTA_C9: &str = "predicted δ*C*_{9}";
+/// The symbol of a coefficient's shift: of `delta_c9`, or of a name such as `c10`, `c7_prime` or `c9_im`.
+pub(super) fn shift_symbol(name: &str) -> String {
+    let name = name.trim_start_matches("delta_");
+    let (name, part) = name.strip_suffix("_im").map_or((name, ""), |name| (name, "Im "));
+    let (name, prime) = name.strip_suffix("_prime").map_or((name, ""), |name| (name, "′"));
+    let index = name.trim_start_matches("c_").trim_start_matches('c').to_uppercase();
+    format!("{part}δ*C*{prime}_{{{index}}}")
+}
+
 /// Axis title of what is measured, without saying whether it is true or predicted.
 pub(super) const WIDTH_OVER_BOUND: &str = "(*σ* / slope) / information bound";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shifts_have_their_symbols() {
+        assert_eq!(shift_symbol("delta_c9"), DELTA_C9);
+        assert_eq!(shift_symbol("c10"), "δ*C*_{10}");
+        assert_eq!(shift_symbol("c7_prime_im"), "Im δ*C*′_{7}");
+        assert_eq!(shift_symbol("c_s"), "δ*C*_{S}");
+    }
+}

@@ -6,46 +6,57 @@ use humboldt_schemas::results::EnsembleResult;
 
 use super::{ReportError, files};
 
+/// Name of C9's shift in files.
+pub const DELTA_C9: &str = "delta_c9";
+
 /// Predictions of the images of one ensemble.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// True shift of C9.
+    /// True shift of C9; in ensembles of another coefficient, of that.
     pub delta_c9: f64,
     /// One prediction an image, in the order of the images.
     pub values: Vec<f64>,
 }
 
-/// CSV with the fields of [`EnsembleResult`] as columns.
+/// CSV with the fields of [`EnsembleResult`] as columns, the first by the coefficient's name.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_ensembles_csv(path: &Path, ensembles: &[EnsembleResult]) -> Result<(), ReportError> {
-    let header = "delta_c9,n_images,mean,sigma_left,sigma_right,sigma,bias,trained";
+pub fn write_ensembles_csv(
+    path: &Path,
+    coefficient: &str,
+    ensembles: &[EnsembleResult],
+) -> Result<(), ReportError> {
+    let header = format!("{coefficient},n_images,mean,sigma_left,sigma_right,sigma,bias,trained");
     let rows = ensembles.iter().map(|e| {
         format!(
             "{},{},{},{},{},{},{},{}",
             e.delta_c9, e.n_images, e.mean, e.sigma_left, e.sigma_right, e.sigma, e.bias, e.trained
         )
     });
-    files::write_csv(path, header, rows).map(drop)
+    files::write_csv(path, &header, rows).map(drop)
 }
 
-/// Parquet with columns `delta_c9` and `prediction`, f64, a row an image.
+/// Parquet with the coefficient (`delta_c9`) and `prediction` as columns, f64, a row an image.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_predictions_parquet(path: &Path, ensembles: &[Predictions]) -> Result<(), ReportError> {
+pub fn write_predictions_parquet(
+    path: &Path,
+    coefficient: &str,
+    ensembles: &[Predictions],
+) -> Result<(), ReportError> {
     let truth = ensembles.iter().flat_map(|e| e.values.iter().map(|_| e.delta_c9)).collect();
     let prediction = ensembles.iter().flat_map(|e| e.values.iter().copied()).collect();
-    files::write_parquet(path, vec![("delta_c9", truth), ("prediction", prediction)])
+    files::write_parquet(path, vec![(coefficient, truth), ("prediction", prediction)])
 }
 
 /// Reads what [`write_predictions_parquet`] wrote, in its order.
 ///
 /// # Errors
 /// When the file cannot be read, is damaged, or has other columns.
-pub fn read_predictions_parquet(path: &Path) -> Result<Vec<Predictions>, ReportError> {
-    let mut columns = files::read_parquet(path, &["delta_c9", "prediction"])?.into_iter();
+pub fn read_predictions_parquet(path: &Path, coefficient: &str) -> Result<Vec<Predictions>, ReportError> {
+    let mut columns = files::read_parquet(path, &[coefficient, "prediction"])?.into_iter();
     let (truth, prediction) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
     let mut ensembles: Vec<Predictions> = Vec::new();
     for (delta_c9, value) in truth.into_iter().zip(prediction) {
@@ -94,7 +105,7 @@ mod tests {
     fn ensembles_csv_holds_every_field() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ensembles.csv");
-        write_ensembles_csv(&path, &[ensemble(-0.5, false, &[-1.0, 0.5]).unwrap()]).unwrap();
+        write_ensembles_csv(&path, DELTA_C9, &[ensemble(-0.5, false, &[-1.0, 0.5]).unwrap()]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
             text,
@@ -119,9 +130,9 @@ mod tests {
             Predictions { delta_c9: -0.5, values: vec![-0.4, -0.6, 0.1] },
             Predictions { delta_c9: 0.0, values: vec![0.25] },
         ];
-        write_predictions_parquet(&path, &both).unwrap();
-        assert_eq!(read_predictions_parquet(&path).unwrap(), both);
+        write_predictions_parquet(&path, "c10", &both).unwrap();
+        assert_eq!(read_predictions_parquet(&path, "c10").unwrap(), both);
         std::fs::write(&path, b"PAR1").unwrap();
-        assert!(read_predictions_parquet(&path).unwrap_err().to_string().contains("predictions.parquet"));
+        assert!(read_predictions_parquet(&path, "c10").unwrap_err().to_string().contains("predictions.parquet"));
     }
 }

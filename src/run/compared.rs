@@ -31,7 +31,7 @@ pub fn write(folder: &Path, compared: &Compared) -> Result<()> {
         let known: Vec<Predictions> = known
             .map(|(delta_c9, values)| Predictions { delta_c9: *delta_c9, values: values.clone() })
             .collect();
-        report::write_predictions_parquet(&calibration_file(folder, &result.name), &known)?;
+        report::write_predictions_parquet(&calibration_file(folder, &result.name), report::DELTA_C9, &known)?;
         write_estimates(&folder.join(format!("estimates_{}.parquet", result.name)), judged)?;
         let calibration = Calibration::new(&judged.calibration)?;
         let of = |(truth, all): &(f64, Vec<_>)| -> Vec<f64> {

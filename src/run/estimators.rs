@@ -144,6 +144,10 @@ impl ImageSource for Images<'_> {
         f64::NAN
     }
 
+    fn size(&self, index: usize) -> Option<usize> {
+        Some(self.samples[index].events.len())
+    }
+
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
         let from = &self.samples[index].image;
         if from.len() != image.len() {

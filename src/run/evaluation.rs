@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use humboldt_pipeline::store::ImageReader;
@@ -29,6 +29,20 @@ pub struct Evaluation {
     /// The predictions of each ensemble.
     pub predictions: Vec<Predictions>,
     /// The run in a few numbers.
+    pub summary: Summary,
+    /// The same test images by each further coefficient that was learned.
+    pub also: Vec<AlsoEvaluated>,
+}
+
+/// The predictions of a coefficient beside C9, over all delta C9; what is called delta C9 in them is its shift.
+pub struct AlsoEvaluated {
+    /// Its name, as in `c10`.
+    pub coefficient: String,
+    /// In rising order of its shift.
+    pub ensembles: Vec<EnsembleResult>,
+    /// The predictions of each ensemble.
+    pub predictions: Vec<Predictions>,
+    /// All of them in a few numbers.
     pub summary: Summary,
 }
 
@@ -62,12 +76,17 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
         return read(run);
     }
-    let predictions = predict(&model, card, stored.then_some(shards.as_slice()))?;
-    let evaluation = Evaluation::new(card, predictions)?;
+    let (predictions, also) = predict(&model, card, stored.then_some(shards.as_slice()))?;
+    let evaluation = Evaluation::new(card, predictions, also)?;
     let results = run.results();
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
-    report::write_predictions_parquet(&results.join(PREDICTIONS), &evaluation.predictions)?;
-    report::write_ensembles_csv(&results.join("ensembles.csv"), &evaluation.ensembles)?;
+    report::write_predictions_parquet(&results.join(PREDICTIONS), report::DELTA_C9, &evaluation.predictions)?;
+    report::write_ensembles_csv(&results.join("ensembles.csv"), report::DELTA_C9, &evaluation.ensembles)?;
+    for AlsoEvaluated { coefficient, ensembles, predictions, .. } in &evaluation.also {
+        report::write_predictions_parquet(&predictions_of(run, coefficient), coefficient, predictions)?;
+        let table = results.join(format!("ensembles_{coefficient}.csv"));
+        report::write_ensembles_csv(&table, coefficient, ensembles)?;
+    }
     report::write_json(&results.join("ensembles.json"), &evaluation.ensembles)?;
     report::write_json(&results.join("summary.json"), &evaluation.summary)?;
     report::write_json(&origin_file, &origin)?;
@@ -79,36 +98,63 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
 /// # Errors
 /// When the images cannot be made, or the device fails.
 pub fn of_model(model: &Model, card: &RunCard) -> Result<Evaluation> {
-    Evaluation::new(card, predict(model, card, None)?)
+    let (predictions, also) = predict(model, card, None)?;
+    Evaluation::new(card, predictions, also)
 }
 
-/// Predictions of a card's test ensembles, from their shards or made anew.
+/// Predictions of each coefficient beside C9, by its name.
+type Also = Vec<(String, Vec<Predictions>)>;
+
+/// Predictions of a card's test ensembles, from their shards or made anew; of delta C9, and of each further coefficient.
 fn predict(
     model: &Model,
     card: &RunCard,
     shards: Option<&[(Shard, ImageReader)]>,
-) -> Result<Vec<Predictions>> {
+) -> Result<(Vec<Predictions>, Also)> {
     let data = card.data();
     let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
     let progress = Progress::new("evaluate", total as u64, "images");
     let (mut predictions, mut before) = (Vec::with_capacity(points.len()), 0);
+    // (truth, prediction) of each further coefficient.
+    let mut pairs: Vec<Vec<(f64, f64)>> = vec![Vec::new(); card.dataset.also.len()];
     for point in &points {
         let source: Box<dyn ImageSource> = match shards {
             Some(shards) => Box::new(CampaignImages::new(shards).of(point.delta_c9)),
             None => Box::new(LiveImages::of_split(&data, Split::Test, Some(point.delta_c9))?),
         };
-        let values = model.predict(source.as_ref(), &|event: Event| {
+        let estimates = model.estimates(source.as_ref(), &|event: Event| {
             if let Event::Predicted { done, .. } = event {
                 progress.reach((before + done) as u64, "");
             }
             ControlFlow::Continue(())
         })?;
         before += source.len();
-        predictions.push(Predictions { delta_c9: point.delta_c9, values: values.unwrap_or_default() });
+        let estimates = estimates.unwrap_or_default();
+        for (index, estimate) in estimates.iter().enumerate() {
+            let truths = &source.labels(index)[1..];
+            for (pairs, (truth, also)) in pairs.iter_mut().zip(truths.iter().zip(&estimate.also)) {
+                pairs.push((*truth, also.value));
+            }
+        }
+        let values = estimates.iter().map(|e| e.delta_c9).collect();
+        predictions.push(Predictions { delta_c9: point.delta_c9, values });
     }
     progress.finish();
-    Ok(predictions)
+    Ok((predictions, card.dataset.also.keys().cloned().zip(pairs.into_iter().map(by_truth)).collect()))
+}
+
+/// Ensembles of predictions of the same truth, in rising order of it.
+fn by_truth(mut pairs: Vec<(f64, f64)>) -> Vec<Predictions> {
+    // Stable: the predictions of a truth keep the order of the images.
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let same = pairs.chunk_by(|a, b| a.0.to_bits() == b.0.to_bits());
+    same.map(|all| Predictions { delta_c9: all[0].0, values: all.iter().map(|(_, x)| *x).collect() }).collect()
+}
+
+/// Where the predictions of a further coefficient lie.
+fn predictions_of(run: &RunFolder, coefficient: &str) -> PathBuf {
+    run.results().join(format!("predictions_{coefficient}.parquet"))
 }
 
 /// Reads the results of an evaluated run.
@@ -122,12 +168,16 @@ pub fn read(run: &RunFolder) -> Result<Evaluation> {
         "{}: no results yet; make them with `humboldt evaluate`",
         results.display()
     );
-    let predictions = report::read_predictions_parquet(&results.join(PREDICTIONS))?;
-    Evaluation::new(run.card(), predictions)
+    let predictions = report::read_predictions_parquet(&results.join(PREDICTIONS), report::DELTA_C9)?;
+    let also = run.card().dataset.also.keys().map(|coefficient| {
+        let path = predictions_of(run, coefficient);
+        Ok((coefficient.clone(), report::read_predictions_parquet(&path, coefficient)?))
+    });
+    Evaluation::new(run.card(), predictions, also.collect::<Result<_>>()?)
 }
 
 impl Evaluation {
-    fn new(card: &RunCard, predictions: Vec<Predictions>) -> Result<Self> {
+    fn new(card: &RunCard, predictions: Vec<Predictions>, also: Also) -> Result<Self> {
         let points = card.dataset.points();
         let trained =
             |x: f64| points.iter().any(|p| p.delta_c9.to_bits() == x.to_bits() && p.count(Split::Train) > 0);
@@ -135,9 +185,17 @@ impl Evaluation {
             .iter()
             .map(|p| ensemble(p.delta_c9, trained(p.delta_c9), &p.values))
             .collect::<Result<Vec<_>, _>>()?;
-        let range = quoted_range(&ensembles);
-        let summary = summary(&card.name, range, &ensembles)?;
-        Ok(Self { ensembles, predictions, summary })
+        let also = also.into_iter().map(|(coefficient, predictions)| {
+            let one = |p: &Predictions| ensemble(p.delta_c9, false, &p.values);
+            let ensembles = predictions.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+            let ends = [ensembles.first(), ensembles.last()].map(|e| e.map_or(0.0, |e| e.delta_c9));
+            let summary = summary(&card.name, ends, &ensembles)
+                .with_context(|| format!("coefficient {coefficient}: more test images of each delta C9 are needed"))?;
+            Ok(AlsoEvaluated { coefficient, ensembles, predictions, summary })
+        });
+        let also = also.collect::<Result<_>>()?;
+        let summary = summary(&card.name, quoted_range(&ensembles), &ensembles)?;
+        Ok(Self { ensembles, predictions, summary, also })
     }
 }
 

@@ -11,7 +11,7 @@ use humboldt_pipeline::scores::ScoreColumns;
 use humboldt_schemas::card::RunCard;
 use humboldt_schemas::results::EpochMetrics;
 
-use super::evaluation::Evaluation;
+use super::evaluation::{AlsoEvaluated, Evaluation};
 use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
 use crate::learn::summary::any_layers;
@@ -25,10 +25,15 @@ use crate::sampling;
 /// When a result is missing or damaged, or a figure cannot be written.
 pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     let results = run.results();
-    let Evaluation { ensembles, predictions, summary } = evaluation;
+    let Evaluation { ensembles, predictions, summary, also } = evaluation;
     let stem = |name: &str| results.join(name);
-    report::linearity(&stem("linearity"), ensembles, Some(summary), ErrorBars::Unscaled, None)?;
-    report::linearity(&stem("linearity_scaled"), ensembles, Some(summary), ErrorBars::OfTheMean, None)?;
+    for (name, errors) in [("linearity", ErrorBars::Unscaled), ("linearity_scaled", ErrorBars::OfTheMean)] {
+        report::linearity(&stem(name), report::DELTA_C9, ensembles, Some(summary), errors, None)?;
+    }
+    for AlsoEvaluated { coefficient, ensembles, summary, .. } in also {
+        let stem = stem(&format!("linearity_{coefficient}"));
+        report::linearity(&stem, coefficient, ensembles, Some(summary), ErrorBars::Unscaled, None)?;
+    }
     report::histograms(&stem("predictions"), ensembles, predictions)?;
     if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma > 0.0) {
         let bound = bound(run, evaluation)?;
@@ -36,7 +41,7 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
         report::width(&stem("widths"), ensembles, summary.slope, references)?;
     }
     report::training_curves(&stem("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
-    let architecture = run.card().network.any_architecture();
+    let architecture = run.card().architecture();
     report::network(&stem("network"), &any_layers(&architecture, run.card().images.bins))?;
     phase_space(run)?;
     note(format!("figures in {}", results.display()));

@@ -103,7 +103,7 @@ fn question(card: &RunCard) -> String {
 /// Names and values of where the results come from.
 fn provenance(run: &RunFolder) -> Result<Vec<(String, String)>> {
     let card = run.card();
-    let architecture = card.network.any_architecture();
+    let architecture = card.architecture();
     let path = run.model().join(NETWORK_FILE);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let network: serde_json::Value =

@@ -62,7 +62,7 @@ fn calibration(run: &RunFolder) -> Result<Calibration> {
     let trained = training_values(run.card());
     let file = compared::calibration_file(&run.results().join("compare"), "network");
     let predictions = if file.exists() {
-        report::read_predictions_parquet(&file)?
+        report::read_predictions_parquet(&file, report::DELTA_C9)?
     } else {
         evaluation::read(run)?.predictions
     };

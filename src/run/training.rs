@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use humboldt_physics::{WilsonCoefficient, WilsonDirection};
-use humboldt_pipeline::scores::EventScores;
-use humboldt_schemas::card::{AnyArchitecture, DataCard, GeneratorCard, RunCard, Split, TrainingImages};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection, WilsonShifts};
+use humboldt_pipeline::scores::{EventScores, ScoreLine};
+use humboldt_schemas::card::{AnyArchitecture, DataCard, RunCard, Split, TrainingImages, also_references};
 use humboldt_schemas::provenance::Provenance;
 
 use super::RunFolder;
@@ -42,15 +42,16 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         (None, TrainingImages::Stored) => Box::new(LiveImages::of_split(&data, Split::Train, None)?),
         (None, TrainingImages::Live) => Box::new(LiveImages::new(&data, &card.training)?),
     };
-    let architecture = card.network.any_architecture();
+    let architecture = card.architecture();
     let mut provenance = Provenance::new(card.hash(), card.seed, card.generator.clone());
     provenance.events_per_image = Some(card.images.events);
     let training = Training {
         card: &card.training,
         architecture: &architecture,
-        scores: scores(&card.generator, &architecture)?,
+        scores: scores(card, &architecture)?,
         seed: card.seed,
         events: card.images.events,
+        also: further(card)?,
         provenance: serde_json::json!({ "provenance": provenance, "card": card }),
         train: train.as_ref(),
         validation: validation.as_ref(),
@@ -86,9 +87,10 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     })?;
     progress.finish();
     if let Some(trained) = trained {
-        let calibrated = match &architecture {
-            AnyArchitecture::Set(set) if set.is_calibrated() => calibrate(trained.model, card, &data)?,
-            _ => trained.model,
+        let calibrated = if architecture.is_calibrated() {
+            calibrate(trained.model, card, &data)?
+        } else {
+            trained.model
         };
         calibrated.save(&run.model())?;
         note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
@@ -96,16 +98,36 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     Ok(())
 }
 
-/// The scores that a network learns, if it learns any.
-fn scores(card: &GeneratorCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>> {
-    let references = match architecture {
-        AnyArchitecture::Set(set) if !set.references.is_empty() => &set.references,
-        _ => return Ok(None),
-    };
-    let (decay, line_shape) = (card.decay(&card.shifts()?)?, card.line_shape()?);
-    let windows = sampling::windows(card)?.of(&decay, line_shape)?;
-    let c9 = WilsonDirection::real(WilsonCoefficient::C9);
-    Ok(Some(EventScores::new(&decay, line_shape, &windows, c9, references)?))
+/// The coefficients that are learned beside C9.
+fn further(card: &RunCard) -> Result<Vec<(String, [f64; 2])>> {
+    Ok(card.dataset.also()?.into_iter().map(|(direction, range)| (direction.to_string(), range)).collect())
+}
+
+/// The scores that a network learns, if it learns any: by each coefficient, at every combination of the references.
+fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>> {
+    let references = architecture.references();
+    if references.is_empty() {
+        return Ok(None);
+    }
+    let (generator, line_shape) = (&card.generator, card.generator.line_shape()?);
+    let mut axes = vec![(WilsonDirection::real(WilsonCoefficient::C9), references.to_vec())];
+    for (direction, range) in card.dataset.also()? {
+        axes.push((direction, also_references(range).to_vec()));
+    }
+    let mut lines = Vec::new();
+    for (own, (direction, shifts)) in axes.iter().enumerate() {
+        let mut points = vec![generator.shifts()?];
+        for (_, (other, places)) in axes.iter().enumerate().filter(|(axis, _)| *axis != own) {
+            let moved = |point: &WilsonShifts| places.iter().map(|by| point.moved(*other, *by)).collect::<Vec<_>>();
+            points = points.iter().flat_map(moved).collect();
+        }
+        for point in points {
+            let decay = generator.decay(&point)?;
+            lines.push(ScoreLine { decay, direction: *direction, shifts: shifts.clone() });
+        }
+    }
+    let windows = sampling::windows(generator)?.of(&lines[0].decay, line_shape)?;
+    Ok(Some(EventScores::new(&lines, line_shape, &windows)?))
 }
 
 fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
@@ -121,10 +143,15 @@ fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
     Ok(model)
 }
 
-/// The splits whose images a training needs on disk. Networks over events or cells take what the generator makes.
+/// The splits whose images a training needs on disk. Networks over events or cells, and those that learn scores, take what
+/// the generator makes; so do all where further coefficients are learned.
 pub fn stored_splits(card: &RunCard) -> &'static [Split] {
+    if !card.dataset.also.is_empty() {
+        return &[];
+    }
     match (card.network.any_architecture(), card.training.images) {
         (AnyArchitecture::Set(_), _) => &[],
+        (AnyArchitecture::Residual(a), _) if !a.references.is_empty() => &[],
         (AnyArchitecture::Residual(_), TrainingImages::Stored) => &[Split::Train, Split::Validation],
         (AnyArchitecture::Residual(_), TrainingImages::Live) => &[Split::Validation],
     }
@@ -132,6 +159,9 @@ pub fn stored_splits(card: &RunCard) -> &'static [Split] {
 
 /// The splits whose images an evaluation needs on disk.
 pub fn tested_splits(card: &RunCard) -> &'static [Split] {
+    if !card.dataset.also.is_empty() {
+        return &[];
+    }
     match card.network.any_architecture() {
         AnyArchitecture::Set(_) => &[],
         AnyArchitecture::Residual(_) => &[Split::Test],

@@ -11,6 +11,7 @@ use humboldt_physics::{
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{BLOCK, EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::scores::{EventScores, ScoreLine};
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
@@ -194,4 +195,32 @@ pub(crate) fn check_weights(blocks: u64, shift: f64) {
     let p = ChiSquared::new((CELLS - 1) as f64).unwrap().sf(chi2);
     println!("weighted against generated at {shift}: chi2 {chi2:.1} in {CELLS} cells, p = {p:.4}");
     assert!((1e-4..1.0 - 1e-4).contains(&p), "weighted against generated at {shift}: p = {p:e}");
+}
+
+/// Scores on lines through a plane of two coefficients are those of single densities at each of their points.
+#[test]
+fn scores_on_lines_are_those_of_their_points() {
+    let (c9, c10) = (WilsonDirection::real(DIRECTIONS[0]), WilsonDirection::real(DIRECTIONS[1]));
+    let lines = [
+        ScoreLine { decay: decay(0.0), direction: c9, shifts: vec![-1.0, 0.5] },
+        ScoreLine { decay: decay(0.5), direction: c10, shifts: vec![0.0, 0.3] },
+    ];
+    let scores = EventScores::new(&lines, LineShape::BreitWigner, &[WINDOW]).unwrap();
+    assert_eq!(scores.len(), 4);
+    let (batch, _) = sampler(-0.2).block(StreamKey::new(4), 0, 200);
+    let at = |delta_c9: f64, delta_c10: f64, direction| {
+        let shifts = WilsonShifts::delta_c9(delta_c9).with(DIRECTIONS[1], delta_c10.into());
+        let decay = Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &shifts).unwrap();
+        EventDensity::new(&decay, LineShape::BreitWigner, &[WINDOW], direction).unwrap()
+    };
+    let expected = [at(-1.0, 0.0, c9), at(0.5, 0.0, c9), at(0.5, 0.0, c10), at(0.5, 0.3, c10)];
+    for i in 0..batch.len() {
+        let mut found = [0.0; 4];
+        scores.add(&batch, i, &mut found).unwrap();
+        for (found, density) in found.iter().zip(&expected) {
+            let exact = density.score(&event(&batch, i));
+            assert!((f64::from(*found) - exact).abs() < 1e-5 * exact.abs().max(1.0), "{found} {exact}");
+        }
+    }
+    assert!(EventScores::new(&[], LineShape::BreitWigner, &[WINDOW]).is_err());
 }

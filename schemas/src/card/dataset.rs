@@ -1,5 +1,8 @@
 //! `[images]` and `[dataset]`: how an image is made, and how many of each delta C9.
 
+use std::collections::BTreeMap;
+
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +123,10 @@ impl ImagesCard {
 pub struct DatasetCard {
     /// Groups of delta C9 values with the same numbers of images.
     pub groups: Vec<GroupCard>,
+    /// Further coefficients that are learned beside C9 (`c10`, `c7_prime`, `c10_im`, ..): the range of the shift of each, which
+    /// images have independently of delta C9. Live images with the uniform prior only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub also: BTreeMap<String, [f64; 2]>,
 }
 
 /// Delta C9 values that share their numbers of images. A group without training images tests interpolation.
@@ -179,6 +186,12 @@ impl DatasetPoint {
     pub const fn count(&self, split: Split) -> usize {
         self.images[split as usize]
     }
+}
+
+/// The names that an error of physics lists.
+fn allowed_names(error: &humboldt_physics::PhysicsError) -> String {
+    let text = error.to_string();
+    text.split_once("allowed: ").map_or_else(|| text.clone(), |(_, names)| names.to_owned())
 }
 
 impl DatasetCard {
@@ -246,6 +259,36 @@ impl DatasetCard {
             "dataset.groups.train",
             format!("{trained} values with training images"),
             "at least 2",
-        )
+        )?;
+        self.also().map(drop)
+    }
+
+    /// The further coefficients that are learned, with the range of the shift of each.
+    ///
+    /// # Errors
+    /// For an unknown name, C9 itself, a range that is none, or more than three coefficients.
+    pub fn also(&self) -> Result<Vec<(WilsonDirection, [f64; 2])>, Invalid> {
+        const FIELD: &str = "dataset.also";
+        let n = self.also.len();
+        Invalid::unless(n <= 3, FIELD, format!("{n} coefficients"), "at most 3")?;
+        let one = |(name, range): (&String, &[f64; 2])| {
+            let direction: WilsonDirection =
+                name.parse().map_err(|e| Invalid::new(FIELD, format!("`{name}`"), allowed_names(&e)))?;
+            Invalid::unless(
+                direction != WilsonDirection::real(WilsonCoefficient::C9),
+                FIELD,
+                "`c9`",
+                "other coefficients: the real part of C9 is what dataset.groups.delta_c9 sets",
+            )?;
+            let [low, high] = *range;
+            Invalid::unless(
+                low.is_finite() && high.is_finite() && low.abs().max(high.abs()) <= 100.0 && high - low > 1e-6,
+                &format!("{FIELD}.{name}"),
+                format!("{range:?}"),
+                "two ascending numbers between -100 and 100",
+            )?;
+            Ok((direction, *range))
+        };
+        self.also.iter().map(one).collect()
     }
 }

@@ -7,6 +7,7 @@ mod set;
 pub(crate) mod strict;
 mod training;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
 pub use generator::{GeneratorCard, Q2Range};
-pub use network::{AnyArchitecture, Architecture, Channel, NetworkCard, Preset};
+pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset};
 pub use set::{Elements, SetArchitecture, Supervision};
 pub use training::{FiguresCard, Loss, Optimiser, Prior, Schedule, TrainingCard, TrainingImages};
 
@@ -117,19 +118,66 @@ impl RunCard {
         self.figures.validate()
     }
 
-    /// What a network over elements needs of the training.
+    /// The network with every number filled in.
+    pub fn architecture(&self) -> AnyArchitecture {
+        let mut architecture = self.network.any_architecture();
+        if let AnyArchitecture::Set(set) = &mut architecture
+            && set.supervision == Supervision::Score
+        {
+            set.pooled = score_points(&set.references, &self.dataset.also) * (1 + self.dataset.also.len());
+        }
+        architecture
+    }
+
+    /// What network, dataset and training need of each other.
     fn check_supervision(&self) -> Result<(), Invalid> {
-        let AnyArchitecture::Set(set) = self.network.any_architecture() else { return Ok(()) };
-        if set.is_calibrated() {
+        let architecture = self.network.any_architecture();
+        if architecture.is_calibrated() {
             let (loss, outputs) = (self.training.loss, self.training.loss.outputs());
             Invalid::unless(
                 outputs == 1,
                 "training.loss",
                 loss.name(),
-                "mae, mse or huber where single elements are learned",
+                "mae, mse or huber where scores or single events are learned",
             )?;
         }
-        Ok(())
+        if self.training.events.is_some() {
+            Invalid::unless(
+                architecture.takes_number_of_events(),
+                "training.events",
+                "a range",
+                "with preset `set`, or with `events` among network.channels",
+            )?;
+        }
+        if self.dataset.also.is_empty() {
+            return Ok(());
+        }
+        for (direction, _) in self.dataset.also()? {
+            let name = direction.coefficient.name();
+            Invalid::unless(
+                !self.generator.wilson.contains_key(name),
+                "dataset.also",
+                format!("`{direction}`"),
+                format!("coefficients that generator.wilson does not shift, as it does {name}"),
+            )?;
+        }
+        let (live, uniform) = (TrainingImages::Live, Prior::Uniform);
+        Invalid::unless(
+            self.training.images == live && self.training.prior == uniform,
+            "dataset.also",
+            "further coefficients with stored images or the grid prior",
+            "training.images = \"live\" with training.prior = \"uniform\"",
+        )?;
+        let known = match &architecture {
+            AnyArchitecture::Residual(a) => a.references.is_empty(),
+            AnyArchitecture::Set(a) => a.supervision != Supervision::Event,
+        };
+        Invalid::unless(
+            known,
+            "dataset.also",
+            "further coefficients with this network",
+            "with the presets score, set, or resnet34, resnet18, resnet10 that learn labels",
+        )
     }
 
     /// The card as TOML, every default written out.
@@ -154,6 +202,19 @@ impl RunCard {
             dataset: self.dataset.clone(),
         }
     }
+}
+
+/// Places at which a coefficient beside C9 has scores taken, as parts of its range.
+const REFERENCES: [f64; 3] = [0.1, 0.5, 0.9];
+
+/// The shifts of a further coefficient at which scores are taken, of its range.
+pub fn also_references([low, high]: [f64; 2]) -> [f64; 3] {
+    REFERENCES.map(|part| low + part * (high - low))
+}
+
+/// Points at which scores of all coefficients are taken: every combination of the references of each.
+fn score_points(references: &[f64], also: &BTreeMap<String, [f64; 2]>) -> usize {
+    references.len() * REFERENCES.len().pow(also.len() as u32)
 }
 
 /// BLAKE3 of a value's JSON form; field order is the declaration's, maps are sorted.

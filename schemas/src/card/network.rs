@@ -38,16 +38,31 @@ pub struct NetworkCard {
     pub dense: Option<usize>,
     /// Dropout probability after the dense layer.
     pub dropout: Option<f64>,
+    /// Over images: `label`, or `score` to learn the mean score of the image's events at each of `references`, which is then
+    /// calibrated to delta C9; without dense layer and dropout unless they are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervision: Option<ImageSupervision>,
     /// `set`, `score`, `event`: `events`, or the occupied `cells` of the image.
     pub elements: Option<Elements>,
     /// `set`, `score`, `event`: neurons of the layers that each element passes.
     pub layers: Option<Vec<usize>>,
     /// `set`: numbers that each element brings to the mean.
     pub pooled: Option<usize>,
-    /// `score`: delta C9 that scores are taken at.
+    /// `score`, and over images with `supervision = "score"`: delta C9 that scores are taken at.
     pub references: Option<Vec<f64>>,
     /// `set`, `score`, `event`: elements of an image that are learned from in one step; 0 for all.
     pub sample: Option<usize>,
+}
+
+/// What a network over images learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageSupervision {
+    /// delta C9 of the image (paper).
+    #[default]
+    Label,
+    /// The mean of the exact scores of its events, which the generator knows: of one image it says much more.
+    Score,
 }
 
 /// A named set of layers.
@@ -107,13 +122,16 @@ pub enum Channel {
     Q2Bands,
     /// Four channels: cos_theta_l, cos_theta_k, cos chi and sin chi of the cell's centre.
     Coordinates,
+    /// The logarithm of the image's number of events over `images.events`, the same in every cell. With it the other channels
+    /// of merged cells count per event: they are divided by that number.
+    Events,
 }
 
 impl Channel {
     /// Number of tensor channels, with this number of bands.
     pub const fn width(self, bands: usize) -> usize {
         match self {
-            Self::MeanQ2 | Self::Occupancy => 1,
+            Self::MeanQ2 | Self::Occupancy | Self::Events => 1,
             Self::Q2Bands => bands,
             Self::Coordinates => 4,
         }
@@ -128,6 +146,32 @@ pub enum AnyArchitecture {
     Residual(Architecture),
     /// Over sets.
     Set(SetArchitecture),
+}
+
+impl AnyArchitecture {
+    /// delta C9 that scores are learned at; empty where labels are.
+    pub fn references(&self) -> &[f64] {
+        match self {
+            Self::Residual(a) => &a.references,
+            Self::Set(a) => &a.references,
+        }
+    }
+
+    /// Whether the network is told how many events an image has.
+    pub fn takes_number_of_events(&self) -> bool {
+        match self {
+            Self::Residual(a) => a.channels.contains(&Channel::Events),
+            Self::Set(a) => a.supervision == Supervision::Set,
+        }
+    }
+
+    /// Whether what is learned is a statistic that images of known delta C9 calibrate, and not delta C9 itself.
+    pub fn is_calibrated(&self) -> bool {
+        match self {
+            Self::Residual(a) => !a.references.is_empty(),
+            Self::Set(a) => a.is_calibrated(),
+        }
+    }
 }
 
 impl From<Architecture> for AnyArchitecture {
@@ -172,6 +216,9 @@ pub struct Architecture {
     pub dense: usize,
     /// Dropout probability after the dense layer.
     pub dropout: f64,
+    /// delta C9 that the scores are taken at which are learned; empty where labels are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<f64>,
 }
 
 impl Architecture {
@@ -204,6 +251,8 @@ impl NetworkCard {
             _ => (&[3, 4, 6, 3], &[64, 128, 256, 512]),
         };
         let filters = self.filters.clone().unwrap_or_else(|| filters.to_vec());
+        let scores = self.supervision == Some(ImageSupervision::Score);
+        let (dense, dropout) = if scores { (0, 0.0) } else { (1000, 0.5) };
         Architecture {
             channels: self.channels.clone().unwrap_or_else(|| vec![Channel::MeanQ2]),
             downsample: self.downsample.unwrap_or(1),
@@ -216,9 +265,15 @@ impl NetworkCard {
             pool_stride: self.pool_stride.unwrap_or(2),
             blocks: self.blocks.clone().unwrap_or_else(|| blocks.to_vec()),
             filters,
-            dense: self.dense.unwrap_or(1000),
-            dropout: self.dropout.unwrap_or(0.5),
+            dense: self.dense.unwrap_or(dense),
+            dropout: self.dropout.unwrap_or(dropout),
+            references: if scores { self.references_or_default() } else { Vec::new() },
         }
+    }
+
+    /// delta C9 that scores are taken at.
+    pub(super) fn references_or_default(&self) -> Vec<f64> {
+        self.references.clone().unwrap_or_else(|| vec![-2.0, -1.25, -0.5, 0.25, 1.0])
     }
 
     /// Refuses fields that the preset does not know.
@@ -237,6 +292,7 @@ impl NetworkCard {
             ("network.blocks", self.blocks.is_some()),
             ("network.filters", self.filters.is_some()),
             ("network.dropout", self.dropout.is_some()),
+            ("network.supervision", self.supervision.is_some()),
         ];
         let sets = [
             ("network.elements", self.elements.is_some()),
@@ -247,7 +303,12 @@ impl NetworkCard {
             images.into_iter().map(|(f, given)| (f, given, set.is_none(), "resnet34, resnet18, resnet10"));
         let rows = rows.chain(sets.map(|(f, given)| (f, given, set.is_some(), "set, score, event"))).chain([
             ("network.pooled", self.pooled.is_some(), set == Some(Supervision::Set), "set"),
-            ("network.references", self.references.is_some(), set == Some(Supervision::Score), "score"),
+            (
+                "network.references",
+                self.references.is_some(),
+                set == Some(Supervision::Score) || self.supervision == Some(ImageSupervision::Score),
+                "score, and resnet34, resnet18, resnet10 with supervision = \"score\"",
+            ),
             (
                 "network.dense",
                 self.dense.is_some(),
@@ -273,12 +334,12 @@ impl NetworkCard {
             !a.channels.is_empty() && unique,
             "network.channels",
             format!("{:?}", a.channels),
-            "one or more of mean_q2, occupancy, q2_bands, coordinates, each once",
+            "one or more of mean_q2, occupancy, q2_bands, coordinates, events, each once",
         )?;
         Invalid::unless(
-            a.channels != [Channel::Coordinates],
+            a.channels.iter().any(|c| !matches!(c, Channel::Coordinates | Channel::Events)),
             "network.channels",
-            "coordinates alone",
+            format!("{:?} alone", a.channels),
             "mean_q2, occupancy or q2_bands among the channels",
         )?;
         Invalid::unless(
@@ -330,6 +391,19 @@ impl NetworkCard {
             format!("as many stages as network.filters, {}", a.filters.len()),
         )?;
         Invalid::unless(a.dense <= 100_000, "network.dense", a.dense, "0 to 100000")?;
-        Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")
+        Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")?;
+        if self.supervision == Some(ImageSupervision::Score) { check_references(&a.references) } else { Ok(()) }
     }
+}
+
+/// Refuses delta C9 that no scores can be learned at.
+pub(super) fn check_references(references: &[f64]) -> Result<(), Invalid> {
+    let ascending = references.windows(2).all(|w| w[0] < w[1]);
+    let finite = references.iter().all(|x| x.is_finite() && x.abs() <= 100.0);
+    Invalid::unless(
+        ascending && finite && (1..=32).contains(&references.len()),
+        "network.references",
+        format!("{references:?}"),
+        "1 to 32 ascending numbers between -100 and 100",
+    )
 }

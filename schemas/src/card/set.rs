@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NetworkCard;
+use super::network::check_references;
 use crate::error::Invalid;
 
 /// What a set consists of.
@@ -60,7 +61,7 @@ impl SetArchitecture {
 
     /// The set network of a card with every number filled in.
     pub(super) fn of(card: &NetworkCard, supervision: Supervision) -> Self {
-        let references = card.references.clone().unwrap_or_else(|| vec![-2.0, -1.25, -0.5, 0.25, 1.0]);
+        let references = card.references_or_default();
         let pooled = match supervision {
             Supervision::Set => card.pooled.unwrap_or(16),
             Supervision::Score => references.len(),
@@ -86,15 +87,9 @@ impl SetArchitecture {
             "1 to 16 layers, each 1 to 4096",
         )?;
         Invalid::unless((1..=1024).contains(&self.pooled), "network.pooled", self.pooled, "1 to 1024")?;
-        let ascending = self.references.windows(2).all(|w| w[0] < w[1]);
-        let finite = self.references.iter().all(|x| x.is_finite() && x.abs() <= 100.0);
-        Invalid::unless(
-            self.supervision != Supervision::Score
-                || (ascending && finite && (1..=32).contains(&self.references.len())),
-            "network.references",
-            format!("{:?}", self.references),
-            "1 to 32 ascending numbers between -100 and 100",
-        )?;
+        if self.supervision == Supervision::Score {
+            check_references(&self.references)?;
+        }
         Invalid::unless(self.dense <= 100_000, "network.dense", self.dense, "0 to 100000")?;
         Invalid::unless(
             self.sample == 0 || (2..=10_000_000).contains(&self.sample),

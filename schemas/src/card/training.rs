@@ -16,6 +16,10 @@ pub struct TrainingCard {
     /// `uniform`: how far delta C9 reaches beyond these values at each end, of their range. A network that knows where the
     /// range ends draws its predictions inwards there.
     pub margin: f64,
+    /// Smallest and largest number of events of live training images, spread evenly in its logarithm; default always
+    /// `images.events`, which validation and test images have. The network must be told the number: `set`, or channel `events`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<[usize; 2]>,
     /// Batches between two checkpoints within an epoch; 0 for one after each epoch only.
     pub checkpoint_batches: usize,
     /// Images in a batch (paper: 128).
@@ -68,6 +72,7 @@ impl Default for TrainingCard {
             images: TrainingImages::Stored,
             prior: Prior::Grid,
             margin: 0.0,
+            events: None,
             checkpoint_batches: 1000,
             batch_size: 128,
             micro_batch: None,
@@ -211,6 +216,20 @@ impl TrainingCard {
             self.margin,
             "0, or prior = \"uniform\"",
         )?;
+        if let Some([least, most]) = self.events {
+            Invalid::unless(
+                (1..most).contains(&least) && most <= 100_000_000,
+                "training.events",
+                format!("{:?}", [least, most]),
+                "two ascending numbers from 1 to 100000000",
+            )?;
+            Invalid::unless(
+                self.images == TrainingImages::Live,
+                "training.events",
+                "a range with stored images",
+                "images = \"live\"",
+            )?;
+        }
         let positive = |x: f64| x.is_finite() && x > 0.0;
         Invalid::unless(
             (0.0..1.0).contains(&self.momentum),
