@@ -107,7 +107,9 @@ impl<'a> LiveImages<'a> {
                 // Multiples of the number of the axis, modulo a prime: every value of each coefficient comes once.
                 let also = further.iter().enumerate().map(move |(axis, (low, high))| {
                     let place = (part * (axis + 1)) % ALSO_VALUES;
-                    low + (high - low) * (place as f64 + 0.5) / ALSO_VALUES as f64
+                    let shift = low + (high - low) * (place as f64 + 0.5) / ALSO_VALUES as f64;
+                    // Nine decimals: values are named in tables.
+                    (shift * 1e9).round() / 1e9
                 });
                 [delta_c9].into_iter().chain(also).collect::<Vec<f64>>()
             };

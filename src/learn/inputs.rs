@@ -8,14 +8,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels::Voxeliser;
-use humboldt_schemas::card::{AnyArchitecture, SetArchitecture};
+use humboldt_schemas::card::{AnyArchitecture, Architecture, SetArchitecture};
 use rayon::prelude::*;
 
 use super::elements::ElementInput;
 use super::error::LearnError;
 use super::input::InputTransform;
 use super::model::{ModelInfo, Target};
-use super::scores::{Moments, Spread, mean_of};
+use super::scores::{Moments, ScoreMap, Spread};
 use super::source::ImageSource;
 
 /// Batches that wait for the network, besides the one that it works on.
@@ -33,35 +33,40 @@ pub(super) enum Input {
     Elements(ElementInput),
 }
 
-/// Images as channels, and what is learned of each: its labels, or the mean scores of its events.
+/// Images as channels, and what is learned of each: its labels, or the scores of its events.
 #[derive(Debug, Clone)]
 pub(super) struct VoxelInput {
     /// From an image to channels.
     pub(super) transform: InputTransform,
+    architecture: Architecture,
     /// Numbers that are learned of an image.
     outputs: usize,
-    scores: Option<Box<EventScores>>,
+    scores: Option<Box<ScoreMap>>,
     spread: Vec<Spread>,
 }
 
 impl VoxelInput {
     /// Takes images as they are, and learns labels.
-    pub(super) const fn plain(transform: InputTransform) -> Self {
-        Self { transform, outputs: 1, scores: None, spread: Vec::new() }
+    pub(super) fn plain(architecture: &Architecture, bins: usize) -> Self {
+        let transform = InputTransform::new(architecture, bins, 1, &[]);
+        Self { transform, architecture: architecture.clone(), outputs: 1, scores: None, spread: Vec::new() }
     }
 
-    /// The spread of the mean scores of a source's images.
+    /// The spread of the scores that are learned, over the cells of a source's images.
     fn measured(&self, source: &dyn ImageSource) -> Result<Vec<Spread>, LearnError> {
         let count = source.len().min(IMAGES_FOR_SPREAD);
         let rows = (0..count).into_par_iter().map(|i| {
             let (mut events, mut scores) = (EventBatch::default(), vec![0.0; self.outputs]);
             source.events(i * source.len() / count, usize::MAX, &mut events)?;
-            self.scores.as_ref().map_or(Ok(()), |of| mean_of(of, &events, &mut scores))?;
+            self.scores.as_ref().map_or(Ok(()), |map| map.fill(&events, &mut scores))?;
             Ok::<_, LearnError>(scores)
         });
-        let mut moments = vec![Moments::default(); self.outputs];
+        let references = self.architecture.references.len();
+        let mut moments = vec![Moments::default(); references];
         for row in rows.collect::<Result<Vec<_>, _>>()? {
-            moments.iter_mut().zip(row).for_each(|(moments, x)| moments.add(x, 1.0));
+            for (moments, cells) in moments.iter_mut().zip(row.chunks_exact(self.outputs / references)) {
+                cells.iter().for_each(|x| moments.add(*x, 1.0));
+            }
         }
         Ok(moments.into_iter().map(Moments::spread).collect())
     }
@@ -83,8 +88,11 @@ impl VoxelInput {
                 None => voxeliser.insert(Voxeliser::new(self.transform.bins())?),
             };
             voxeliser.voxelise(events.angles(), image)?;
-            mean_of(scores, events, targets)?;
-            targets.iter_mut().zip(&self.spread).for_each(|(x, spread)| *x = spread.applied(*x));
+            scores.fill(events, targets)?;
+            let cells = self.outputs / self.spread.len().max(1);
+            for (cells, spread) in targets.chunks_exact_mut(cells).zip(&self.spread) {
+                cells.iter_mut().for_each(|x| *x = spread.applied(*x));
+            }
         } else {
             source.read(index, image)?;
             scaled_labels(source, index, labels, targets);
@@ -114,8 +122,10 @@ impl Input {
         match &info.architecture {
             AnyArchitecture::Residual(a) => {
                 let transform = InputTransform::new(a, info.bins, info.events, &info.input);
-                let outputs = if a.references.is_empty() { info.labels() } else { a.references.len() };
-                Self::Voxels(VoxelInput { transform, outputs, scores: None, spread: info.scores.clone() })
+                let cells = if a.score_map { a.output_size(info.bins).pow(3) } else { 1 };
+                let outputs = if a.references.is_empty() { info.labels() } else { a.references.len() * cells };
+                let (architecture, spread) = (a.clone(), info.scores.clone());
+                Self::Voxels(VoxelInput { transform, architecture, outputs, scores: None, spread })
             }
             AnyArchitecture::Set(a) => {
                 Self::Elements(ElementInput::new(a, info))
@@ -132,13 +142,22 @@ impl Input {
         match self {
             Self::Elements(elements) => elements.learning(scores, source).map(Self::Elements),
             Self::Voxels(mut voxels) => {
-                voxels.scores = scores.map(Box::new);
+                let map = |scores| ScoreMap::new(scores, &voxels.architecture, voxels.transform.bins());
+                voxels.scores = scores.map(|scores| Box::new(map(scores)));
                 if voxels.scores.is_some() && voxels.spread.is_empty() {
                     voxels.spread = voxels.measured(source)?;
                 }
                 Ok(Self::Voxels(voxels))
             }
         }
+    }
+
+    /// The means over cells of what was learned of each image, where cells are learned.
+    pub(super) fn pooled(&self, targets: &[f32]) -> Option<Vec<f32>> {
+        let Self::Voxels(voxels) = self else { return None };
+        let cells = voxels.outputs / voxels.architecture.references.len().max(1);
+        let mean = |cells: &[f32]| cells.iter().sum::<f32>() / cells.len() as f32;
+        voxels.architecture.score_map.then(|| targets.chunks_exact(cells).map(mean).collect())
     }
 
     /// What is taken out of each score that is learned; empty where none are.

@@ -99,6 +99,24 @@ impl ResNet {
         (output, statistics)
     }
 
+    /// The outputs of each cell that the last stage leaves, in place of those of their mean: without a dense layer, the mean of
+    /// the one is the other.
+    ///
+    /// # Shapes
+    /// `input` as in [`ResNet::forward`] -> [batch, outputs * cells].
+    pub fn forward_train_map(&self, input: Tensor<5>, frozen: bool) -> (Tensor<2>, BatchStatistics) {
+        let mut statistics = Vec::new();
+        let mut phase = if frozen { Phase::Evaluation } else { Phase::Training(&mut statistics) };
+        let x = self.trunk(input, &mut phase);
+        let [batch, filters, l, k, c] = x.dims();
+        let cells = l * k * c;
+        let x = x.reshape([batch, filters, cells]).swap_dims(1, 2); // [batch, cells, filters]
+        let x = self.output.forward(x.reshape([batch * cells, filters])); // [batch * cells, outputs]
+        let [_, outputs] = x.dims();
+        let x = x.reshape([batch, cells, outputs]).swap_dims(1, 2); // [batch, outputs, cells]
+        (x.reshape([batch, outputs * cells]), statistics)
+    }
+
     /// Moves the running statistics of every batch norm towards those of a batch; none leave them as they are.
     #[must_use]
     pub fn with_statistics(mut self, statistics: BatchStatistics) -> Self {
@@ -119,13 +137,19 @@ impl ResNet {
         norms
     }
 
-    fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
+    /// What the last stage leaves.
+    fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
         let x = convolve(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
         let x = relu(self.stem_norm.forward(x, phase)); // the same
         let mut x = self.pool.forward(x); // [batch, stem_filters, l/4, k/4, c/4]
         for block in &self.blocks {
             x = block.forward(x, phase); // [batch, filters, ..], halved where a stage begins
         }
+        x
+    }
+
+    fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
+        let x = self.trunk(input, phase);
         let [batch, filters, l, k, c] = x.dims();
         let x = x.reshape([batch, filters, l * k * c]).mean_dim(2); // [batch, filters, 1]
         let mut x = x.reshape([batch, filters]); // [batch, filters]
@@ -261,6 +285,25 @@ mod tests {
             }
         }
         assert!(compared > 30, "{compared} gradients compared");
+    }
+
+    #[test]
+    fn the_mean_over_cells_is_the_output() {
+        let a = NetworkCard {
+            dense: Some(0),
+            stem_filters: Some(2),
+            blocks: Some(vec![1, 1]),
+            filters: Some(vec![2, 3]),
+            ..NetworkCard::default()
+        };
+        let network = ResNet::init(&a.architecture(), 2, 1, &Device::flex());
+        let data: Vec<f32> = (0..2 * 4096).map(|i| (0.3 * i as f32).sin()).collect();
+        let input = Tensor::<5>::from_data(TensorData::new(data, [2, 1, 16, 16, 16]), &Device::flex());
+        let (map, _) = network.forward_train_map(input.clone(), true);
+        let cells = a.architecture().output_size(16).pow(3);
+        assert_eq!(map.dims(), [2, 2 * cells]);
+        let mean = map.reshape([4, cells]).mean_dim(1).reshape([2, 2]);
+        assert!((mean - network.forward(input)).abs().max().into_scalar::<f32>() < 1e-5);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::error::LearnError;
-use super::input::InputTransform;
 use super::inputs::{Input, Inputs, VoxelInput};
 use super::model::Target;
 
@@ -108,8 +107,7 @@ impl ImageSource for Noise {
 /// # Errors
 /// When an image cannot be read.
 pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> Result<f64, LearnError> {
-    let transform = InputTransform::new(&NetworkCard::default().architecture(), source.bins(), 1, &[]);
-    let input = Input::Voxels(VoxelInput::plain(transform));
+    let input = Input::Voxels(VoxelInput::plain(&NetworkCard::default().architecture(), source.bins()));
     let inputs = Inputs::new(source, &input, &[Target::PLAIN], 0, &|_| ())?;
     let all: Vec<usize> = (0..source.len()).collect();
     let batches: Vec<&[usize]> = all.chunks(batch_size).collect();

@@ -1,6 +1,6 @@
 //! The layers of a network in the order of the data: names, output shapes, weights (the paper's Fig. 4).
 
-use humboldt_schemas::card::{AnyArchitecture, Architecture, Elements, SetArchitecture};
+use humboldt_schemas::card::{AnyArchitecture, Architecture, Elements, SetArchitecture, strided};
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,11 +128,6 @@ impl List {
         self.channels = neurons;
         self.add(name.to_owned(), "dense".to_owned(), weights);
     }
-}
-
-/// Cells that windows of k with a stride leave, padded by k/2.
-fn strided(size: usize, kernel: usize, stride: usize) -> usize {
-    (size + 2 * (kernel / 2) - kernel) / stride + 1
 }
 
 #[cfg(test)]

@@ -247,6 +247,10 @@ impl Training<'_> {
         Ok(info)
     }
 
+    fn learns_map(&self) -> bool {
+        matches!(self.architecture, AnyArchitecture::Residual(a) if a.score_map)
+    }
+
     fn finished(&self, state: &State) -> bool {
         let since_best = state.epoch() - state.best().map_or(0, |m| m.epoch);
         state.epoch() >= self.card.epochs || since_best >= self.card.early_stopping
@@ -262,7 +266,9 @@ impl Training<'_> {
         let batches: Vec<&[usize]> = all.chunks(self.card.batch_size).collect();
         inputs.for_each_batch(&batches, |_, batch| {
             let outputs = model.of_batch(&batch)?;
-            let rows = outputs.chunks_exact(columns).zip(&batch.targets);
+            // Of a map what counts is its mean.
+            let pooled = model.input.pooled(&batch.targets);
+            let rows = outputs.chunks_exact(columns).zip(pooled.as_ref().unwrap_or(&batch.targets));
             // Padding counts for nothing.
             let each = (batch.targets.len() / batch.weights.len().max(1)).max(1);
             for (i, (output, &truth)) in rows.enumerate() {
@@ -462,8 +468,12 @@ impl Epoch<'_> {
             (Network::Residual(network), Input::Voxels(voxels)) => {
                 let coordinates = model.coordinates.as_ref().map(|c| c.clone().to_device(device));
                 let input = voxels.transform.tensor(batch.inputs, coordinates.as_ref(), device);
-                let mask = mask.map(|m| Tensor::from_inner(matrix(m, images)));
-                let (output, statistics) = network.forward_train(Tensor::from_inner(input), mask, frozen);
+                let (input, mask) = (Tensor::from_inner(input), mask.map(|m| Tensor::from_inner(matrix(m, images))));
+                let (output, statistics) = if t.learns_map() {
+                    network.forward_train_map(input, frozen)
+                } else {
+                    network.forward_train(input, mask, frozen)
+                };
                 (output, matrix(batch.targets, images), None, statistics)
             }
             (Network::Set(network), Input::Elements(elements)) => {

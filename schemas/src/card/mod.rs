@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
 pub use generator::{GeneratorCard, Q2Range};
-pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset};
+pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
 pub use set::{Elements, SetArchitecture, Supervision};
 pub use training::{FiguresCard, Loss, Optimiser, Prior, Schedule, TrainingCard, TrainingImages};
 
@@ -291,6 +291,20 @@ mod tests {
             let error = message(&text);
             assert!(error.starts_with(expected), "{error} does not start with {expected}");
         }
+    }
+
+    #[test]
+    fn cards_that_come_with_the_program_are_whole() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../cards"));
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let cards: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+        assert!(cards.len() >= 8, "{cards:?}");
+        for card in cards {
+            RunCard::read(&card).unwrap();
+        }
+        let two = RunCard::read(&folder.join("c9-c10.toml")).unwrap();
+        let AnyArchitecture::Set(set) = two.architecture() else { panic!("a set network") };
+        assert_eq!((set.pooled, set.references.len()), (18, 3));
     }
 
     #[test]

@@ -38,8 +38,9 @@ pub struct NetworkCard {
     pub dense: Option<usize>,
     /// Dropout probability after the dense layer.
     pub dropout: Option<f64>,
-    /// Over images: `label`, or `score` to learn the mean score of the image's events at each of `references`, which is then
-    /// calibrated to delta C9; without dense layer and dropout unless they are given.
+    /// Over images: `label`; `score`, the mean score of the image's events at each of `references`; or `score_map`, the sum of
+    /// the scores in each cell that the last stage leaves, whose mean is the same. Both are calibrated to delta C9, and have no
+    /// dense layer and no dropout unless they are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervision: Option<ImageSupervision>,
     /// `set`, `score`, `event`: `events`, or the occupied `cells` of the image.
@@ -48,7 +49,7 @@ pub struct NetworkCard {
     pub layers: Option<Vec<usize>>,
     /// `set`: numbers that each element brings to the mean.
     pub pooled: Option<usize>,
-    /// `score`, and over images with `supervision = "score"`: delta C9 that scores are taken at.
+    /// `score`, and over images with supervision by scores: delta C9 that scores are taken at.
     pub references: Option<Vec<f64>>,
     /// `set`, `score`, `event`: elements of an image that are learned from in one step; 0 for all.
     pub sample: Option<usize>,
@@ -63,6 +64,9 @@ pub enum ImageSupervision {
     Label,
     /// The mean of the exact scores of its events, which the generator knows: of one image it says much more.
     Score,
+    /// The sum of the exact scores of the events in each cell that the last stage leaves: as many targets as cells.
+    #[serde(rename = "score_map")]
+    ScoreMap,
 }
 
 /// A named set of layers.
@@ -219,9 +223,19 @@ pub struct Architecture {
     /// delta C9 that the scores are taken at which are learned; empty where labels are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<f64>,
+    /// Whether scores are learned cell by cell, and not their mean over the image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub score_map: bool,
 }
 
 impl Architecture {
+    /// Cells of an axis that the last stage leaves, for images of `bins` cells an axis.
+    pub fn output_size(&self, bins: usize) -> usize {
+        let stem = strided(self.input_size(bins), self.stem_kernel, self.stem_stride);
+        let pooled = if self.pool_kernel > 1 { strided(stem, self.pool_kernel, self.pool_stride) } else { stem };
+        (1..self.blocks.len()).fold(pooled, |size, _| strided(size, 3, 2))
+    }
+
     /// Tensor channels at the input.
     pub fn input_channels(&self) -> usize {
         self.channels.iter().map(|c| c.width(self.q2_bands.len())).sum()
@@ -232,6 +246,11 @@ impl Architecture {
     pub fn input_size(&self, bins: usize) -> usize {
         bins.div_ceil(self.downsample)
     }
+}
+
+/// Cells of an axis behind windows of `kernel` cells, padded by half of that, each `stride` further.
+pub const fn strided(size: usize, kernel: usize, stride: usize) -> usize {
+    (size + 2 * (kernel / 2) - kernel) / stride + 1
 }
 
 impl NetworkCard {
@@ -251,7 +270,7 @@ impl NetworkCard {
             _ => (&[3, 4, 6, 3], &[64, 128, 256, 512]),
         };
         let filters = self.filters.clone().unwrap_or_else(|| filters.to_vec());
-        let scores = self.supervision == Some(ImageSupervision::Score);
+        let scores = self.learns_scores_of_images();
         let (dense, dropout) = if scores { (0, 0.0) } else { (1000, 0.5) };
         Architecture {
             channels: self.channels.clone().unwrap_or_else(|| vec![Channel::MeanQ2]),
@@ -268,7 +287,12 @@ impl NetworkCard {
             dense: self.dense.unwrap_or(dense),
             dropout: self.dropout.unwrap_or(dropout),
             references: if scores { self.references_or_default() } else { Vec::new() },
+            score_map: self.supervision == Some(ImageSupervision::ScoreMap),
         }
+    }
+
+    fn learns_scores_of_images(&self) -> bool {
+        matches!(self.supervision, Some(ImageSupervision::Score | ImageSupervision::ScoreMap))
     }
 
     /// delta C9 that scores are taken at.
@@ -306,8 +330,8 @@ impl NetworkCard {
             (
                 "network.references",
                 self.references.is_some(),
-                set == Some(Supervision::Score) || self.supervision == Some(ImageSupervision::Score),
-                "score, and resnet34, resnet18, resnet10 with supervision = \"score\"",
+                set == Some(Supervision::Score) || self.learns_scores_of_images(),
+                "score, and resnet34, resnet18, resnet10 with supervision = \"score\" or \"score_map\"",
             ),
             (
                 "network.dense",
@@ -392,7 +416,13 @@ impl NetworkCard {
         )?;
         Invalid::unless(a.dense <= 100_000, "network.dense", a.dense, "0 to 100000")?;
         Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")?;
-        if self.supervision == Some(ImageSupervision::Score) { check_references(&a.references) } else { Ok(()) }
+        Invalid::unless(
+            !a.score_map || a.dense == 0,
+            "network.dense",
+            format!("{} with supervision = \"score_map\"", a.dense),
+            "0: each cell's outputs are those of the pooled image",
+        )?;
+        if self.learns_scores_of_images() { check_references(&a.references) } else { Ok(()) }
     }
 }
 
