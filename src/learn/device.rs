@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::{LearnError, one_line};
 
@@ -42,7 +42,7 @@ impl DeviceName {
         names
     }
 
-    /// Opens the device and lets it add two numbers.
+    /// Opens the device and lets it multiply two matrices.
     ///
     /// # Errors
     /// When the device was not compiled in, or does not answer.
@@ -61,16 +61,10 @@ impl DeviceName {
         }
         let failed = |reason: String| LearnError::DeviceFailed { device: self.to_string(), reason };
         // A driver that is not there makes burn panic.
-        let tried = guarded(|| {
-            let device = self.device()?;
-            let sum = Tensor::<1>::ones([2], &device).sum().into_data().iter::<f32>().sum::<f32>();
-            Some((device, sum))
-        });
+        let tried = guarded(|| self.device().map(|device| (multiplies(&device), device)));
         match tried {
-            Ok(Some((device, sum))) if (sum - 2.0).abs() < 1e-6 => {
-                Ok(Compute { name: self, devices: vec![device] })
-            }
-            Ok(Some((_, sum))) => Err(failed(format!("1 + 1 gives {sum}"))),
+            Ok(Some((true, device))) => Ok(Compute { name: self, devices: vec![device] }),
+            Ok(Some((false, _))) => Err(failed("a product of two matrices comes out wrong".to_owned())),
             Ok(None) => Err(failed(Self::missing())),
             Err(reason) => Err(failed(reason)),
         }
@@ -132,18 +126,29 @@ impl DeviceName {
 
 #[cfg(feature = "vulkan")]
 mod vulkan {
-    use burn::tensor::{Device, DeviceKind, DeviceType};
+    use burn::backend::{CubeDevice, WgpuBackend, WgpuDevice, WgpuDeviceKind};
+    use burn::tensor::Device;
 
     /// All that have a driver: discrete ones first, software last.
     pub(super) fn devices() -> Vec<Device> {
-        let mut devices =
-            super::guarded(|| Device::enumerate(DeviceType::Vulkan).into_vec()).unwrap_or_default();
-        devices.sort_by_key(is_software);
-        devices
+        let kinds = [
+            WgpuDeviceKind::DiscreteGpu(0),
+            WgpuDeviceKind::IntegratedGpu(0),
+            WgpuDeviceKind::VirtualGpu(0),
+            WgpuDeviceKind::Other(0),
+            WgpuDeviceKind::Cpu,
+        ];
+        let of_kind = |kind| CubeDevice::enumerate(of(kind).to_id());
+        let all = super::guarded(|| kinds.into_iter().flat_map(of_kind).collect::<Vec<_>>());
+        all.unwrap_or_default().into_iter().map(|id| CubeDevice::from_id(id).into()).collect()
     }
 
     pub(super) fn is_software(device: &Device) -> bool {
-        *device == Device::vulkan(DeviceKind::Cpu)
+        *device == Device::from(of(WgpuDeviceKind::Cpu))
+    }
+
+    fn of(kind: WgpuDeviceKind) -> CubeDevice {
+        CubeDevice::Wgpu(WgpuDevice::new(kind).on(WgpuBackend::Vulkan))
     }
 }
 
@@ -229,6 +234,20 @@ impl FromStr for DeviceName {
             _ => Err(unknown()),
         }
     }
+}
+
+/// Whether a product of two matrices is right to the last bit, as it must be for small whole numbers. A driver may load a
+/// program that it does not understand, and go on with wrong numbers.
+fn multiplies(device: &Device) -> bool {
+    const N: usize = 40;
+    let element = |i: usize, j: usize| ((3 * i + 5 * j) % 7) as f32 - 3.0;
+    let numbers =
+        |f: &dyn Fn(usize, usize) -> f32| -> Vec<f32> { (0..N * N).map(|n| f(n / N, n % N)).collect() };
+    let matrix =
+        |f: &dyn Fn(usize, usize) -> f32| Tensor::<2>::from_data(TensorData::new(numbers(f), [N, N]), device);
+    let product = matrix(&element).matmul(matrix(&|i, j| element(j, i * i)));
+    let exact = numbers(&|i, j| (0..N).map(|k| element(i, k) * element(j, k * k)).sum());
+    product.into_data().iter::<f32>().eq(exact)
 }
 
 /// How many threads are within [`guarded`].
