@@ -95,7 +95,7 @@ impl DeviceName {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => Some(Device::cuda(index)),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan(index) => vulkan::devices().into_iter().nth(index),
+            Self::Vulkan(index) => vulkan::devices().get(index).cloned(),
             #[cfg(feature = "metal")]
             Self::Metal => Some(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
             _ => None,
@@ -126,21 +126,26 @@ impl DeviceName {
 
 #[cfg(feature = "vulkan")]
 mod vulkan {
+    use std::sync::OnceLock;
+
     use burn::backend::{CubeDevice, WgpuBackend, WgpuDevice, WgpuDeviceKind};
     use burn::tensor::Device;
 
     /// All that have a driver: discrete ones first, software last.
-    pub(super) fn devices() -> Vec<Device> {
-        let kinds = [
-            WgpuDeviceKind::DiscreteGpu(0),
-            WgpuDeviceKind::IntegratedGpu(0),
-            WgpuDeviceKind::VirtualGpu(0),
-            WgpuDeviceKind::Other(0),
-            WgpuDeviceKind::Cpu,
-        ];
-        let of_kind = |kind| CubeDevice::enumerate(of(kind).to_id());
-        let all = super::guarded(|| kinds.into_iter().flat_map(of_kind).collect::<Vec<_>>());
-        all.unwrap_or_default().into_iter().map(|id| CubeDevice::from_id(id).into()).collect()
+    pub(super) fn devices() -> &'static [Device] {
+        static FOUND: OnceLock<Vec<Device>> = OnceLock::new();
+        FOUND.get_or_init(|| {
+            let kinds = [
+                WgpuDeviceKind::DiscreteGpu(0),
+                WgpuDeviceKind::IntegratedGpu(0),
+                WgpuDeviceKind::VirtualGpu(0),
+                WgpuDeviceKind::Other(0),
+                WgpuDeviceKind::Cpu,
+            ];
+            let of_kind = |kind| CubeDevice::enumerate(of(kind).to_id());
+            let all = super::guarded(|| kinds.into_iter().flat_map(of_kind).collect::<Vec<_>>());
+            all.unwrap_or_default().into_iter().map(|id| CubeDevice::from_id(id).into()).collect()
+        })
     }
 
     pub(super) fn is_software(device: &Device) -> bool {
