@@ -20,14 +20,20 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
+use super::arguments::DeviceArgument;
 use crate::campaign::live::LiveImages;
 use crate::learn::source::{Noise, waiting};
-use crate::learn::{Compute, Event, Training, summary};
+use crate::learn::{Compute, DeviceName, Event, Training, summary};
 use crate::progress::{number, outln};
 
 /// Measure generation, binning and training on this machine, on one core unless said otherwise
 #[derive(Debug, Args)]
 pub(super) struct BenchArguments {
+    /// What to measure; all by default
+    #[arg(value_name = "ROW", value_parser = ROWS)]
+    rows: Vec<String>,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Print a JSON array of {name, value, unit, peer, peer_value, ratio}
     #[arg(long)]
     json: bool,
@@ -38,13 +44,15 @@ pub(super) struct BenchArguments {
 struct Row {
     name: &'static str,
     value: f64,
-    unit: &'static str,
-    peer: &'static str,
+    unit: String,
+    peer: String,
     peer_value: f64,
     /// How many times the peer's speed.
     ratio: f64,
 }
 
+/// Names of the measurements.
+const ROWS: [&str; 4] = ["generate", "voxelize", "stream", "train"];
 /// Events of an image of the paper.
 const EVENTS: usize = 24_613;
 /// Time that each measurement takes at least.
@@ -58,7 +66,18 @@ impl BenchArguments {
             Lepton::default(),
             &WilsonShifts::delta_c9(-0.87),
         )?;
-        let rows = [generation(&decay)?, binning(&decay)?, streaming()?, training()?];
+        let compute = self.device.open()?;
+        let mut rows = Vec::new();
+        for name in ROWS {
+            if self.rows.is_empty() || self.rows.iter().any(|row| row == name) {
+                rows.push(match name {
+                    "generate" => generation(&decay)?,
+                    "voxelize" => binning(&decay)?,
+                    "stream" => streaming()?,
+                    _ => training(&compute)?,
+                });
+            }
+        }
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(());
@@ -95,8 +114,8 @@ fn generation(decay: &Decay) -> Result<Row> {
     Ok(Row {
         name: "generate",
         value,
-        unit: "events/s with the K pi line shape",
-        peer: "events/s by rejection from the exact rate, K* at its pole",
+        unit: "events/s with the K pi line shape".to_owned(),
+        peer: "events/s by rejection from the exact rate, K* at its pole".to_owned(),
         peer_value,
         ratio: value / peer_value,
     })
@@ -148,8 +167,8 @@ fn binning(decay: &Decay) -> Result<Row> {
     Ok(Row {
         name: "voxelize",
         value,
-        unit: "images/s of 24,613 events in 50^3 cells",
-        peer: "images/s if they were only copied",
+        unit: "images/s of 24,613 events in 50^3 cells".to_owned(),
+        peer: "images/s if they were only copied".to_owned(),
         peer_value,
         ratio: value / peer_value,
     })
@@ -167,20 +186,19 @@ fn streaming() -> Result<Row> {
     Ok(Row {
         name: "stream",
         value: peer_value * (1.0 - waiting),
-        unit: "live images/s into batches of 128, 50^3, all cores",
-        peer: "images/s of a network that takes 2 ms for each",
+        unit: "live images/s into batches of 128, 50^3, all cores".to_owned(),
+        peer: "images/s of a network that takes 2 ms for each".to_owned(),
         peer_value,
         ratio: 1.0 - waiting,
     })
 }
 
-fn training() -> Result<Row> {
+fn training(compute: &Compute) -> Result<Row> {
     let bins = 25;
     let architecture = NetworkCard { preset: Preset::Resnet10, ..NetworkCard::default() }.architecture();
     let card = TrainingCard { batch_size: 16, micro_batch: Some(8), epochs: 1, ..TrainingCard::default() };
     let (train, validation) = (Noise { bins, images: 160 }, Noise { bins, images: 2 });
     let folder = tempfile::tempdir()?;
-    let compute = Compute::cpu();
     let training = Training {
         card: &card,
         architecture: &architecture.clone().into(),
@@ -191,7 +209,7 @@ fn training() -> Result<Row> {
         provenance: serde_json::Value::Null,
         train: &train,
         validation: &validation,
-        compute: &compute,
+        compute,
         memory: 1 << 30,
     };
     let fastest = Mutex::new(0.0_f64);
@@ -203,12 +221,16 @@ fn training() -> Result<Row> {
     })?;
     let value = fastest.into_inner().unwrap_or(f64::NAN);
     // Forward, gradient of the data and of the weights: three times the multiplications of a prediction.
-    let peer_value = products_per_second() / (3.0 * multiplications(&architecture, bins));
+    let peer_value = products_per_second(compute.device()) / (3.0 * multiplications(&architecture, bins));
+    let place = match compute.name() {
+        DeviceName::Cpu => "all cores".to_owned(),
+        gpu => gpu.to_string(),
+    };
     Ok(Row {
         name: "train",
         value,
-        unit: "images/s learned, resnet10 on 25^3 cells, all cores",
-        peer: "images/s at the speed of 1024^3 matrix products, all cores",
+        unit: format!("images/s learned, resnet10 on 25^3 cells, {place}"),
+        peer: format!("images/s at the speed of 1024^3 matrix products, {place}"),
         peer_value,
         ratio: value / peer_value,
     })
@@ -222,10 +244,9 @@ fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
 }
 
 /// Multiplications a second of a large f32 matrix product.
-fn products_per_second() -> f64 {
-    let device = Device::flex();
+fn products_per_second(device: &Device) -> f64 {
     let size = 1024_usize;
-    let a = Tensor::<2>::random([size, size], Distribution::Default, &device);
+    let a = Tensor::<2>::random([size, size], Distribution::Default, device);
     rate(size.pow(3), || {
         black_box(a.clone().matmul(a.clone()).into_data());
     })

@@ -34,6 +34,7 @@ use clap::{Parser, Subcommand};
 
 use crate::global::GlobalError;
 use crate::learn::LearnError;
+use crate::learn::device::hide_caught_panics;
 use crate::progress;
 
 /// From Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
@@ -88,6 +89,7 @@ pub fn main() -> ExitCode {
         Err(help) => help.exit(),
     };
     progress::set_quiet(line.quiet);
+    hide_caught_panics();
     match start(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,24 +1,25 @@
 //! Where the network computes: `--device auto|cpu|cuda:N|vulkan:N|metal`.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::{LearnError, one_line};
 
 /// A device as a user names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceName {
-    /// The best compiled-in device that works, else the CPU.
+    /// The best compiled-in GPU that works, else the CPU; a software driver is none.
     #[default]
     Auto,
     /// burn's `flex` backend.
     Cpu,
     /// An NVIDIA GPU by its number (feature `cuda`).
     Cuda(usize),
-    /// A GPU through Vulkan (feature `vulkan`): 0 is the one that the driver puts first, whatever its kind, N the N-th discrete one.
+    /// A GPU through Vulkan by its number (feature `vulkan`): discrete ones first, software drivers last.
     Vulkan(usize),
     /// Apple's GPU (feature `metal`).
     Metal,
@@ -41,34 +42,40 @@ impl DeviceName {
         names
     }
 
-    /// Opens the device and lets it add two numbers.
+    /// Opens the device and lets it multiply two matrices.
     ///
     /// # Errors
     /// When the device was not compiled in, or does not answer.
     pub fn open(self) -> Result<Compute, LearnError> {
         if self == Self::Auto {
             let gpus = [Self::Cuda(0), Self::Metal, Self::Vulkan(0)];
-            let found = gpus.into_iter().filter(|gpu| gpu.device().is_some()).find_map(|gpu| gpu.open().ok());
+            let found = gpus.into_iter().filter(|gpu| !gpu.is_software()).find_map(|gpu| gpu.open().ok());
             return found.map_or_else(|| Self::Cpu.open(), Ok);
         }
-        // A driver that is not there makes burn panic.
-        let tried = catch_unwind(AssertUnwindSafe(|| {
-            let device = self.device()?;
-            let sum = Tensor::<1>::ones([2], &device).sum().into_data().iter::<f32>().sum::<f32>();
-            Some((device, sum))
-        }));
-        let failed = |reason: String| LearnError::DeviceFailed { device: self.to_string(), reason };
-        match tried {
-            Ok(Some((device, sum))) if (sum - 2.0).abs() < 1e-6 => {
-                Ok(Compute { name: self, devices: vec![device] })
-            }
-            Ok(Some((_, sum))) => Err(failed(format!("1 + 1 gives {sum}"))),
-            Ok(None) => Err(LearnError::DeviceNotCompiled {
+        if !self.is_compiled() {
+            return Err(LearnError::DeviceNotCompiled {
                 device: self.to_string(),
                 available: Self::compiled().join(", "),
                 feature: self.feature(),
-            }),
-            Err(panic) => Err(failed(panic_message(panic.as_ref()))),
+            });
+        }
+        let failed = |reason: String| LearnError::DeviceFailed { device: self.to_string(), reason };
+        // A driver that is not there makes burn panic.
+        let tried = guarded(|| self.device().map(|device| (multiplies(&device), device)));
+        match tried {
+            Ok(Some((true, device))) => Ok(Compute { name: self, devices: vec![device] }),
+            Ok(Some((false, _))) => Err(failed("a product of two matrices comes out wrong".to_owned())),
+            Ok(None) => Err(failed(Self::missing())),
+            Err(reason) => Err(failed(reason)),
+        }
+    }
+
+    const fn is_compiled(self) -> bool {
+        match self {
+            Self::Auto | Self::Cpu => true,
+            Self::Cuda(_) => cfg!(feature = "cuda"),
+            Self::Vulkan(_) => cfg!(feature = "vulkan"),
+            Self::Metal => cfg!(feature = "metal"),
         }
     }
 
@@ -81,20 +88,72 @@ impl DeviceName {
         }
     }
 
+    /// burn's handle, if there is such a device; one that is not there may show only when it is used.
     fn device(self) -> Option<Device> {
         match self {
             Self::Cpu => Some(Device::flex()),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => Some(Device::cuda(index)),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan(index) => Some(Device::vulkan(match index {
-                0 => burn::tensor::DeviceKind::DefaultDevice,
-                n => burn::tensor::DeviceKind::DiscreteGpu(n - 1),
-            })),
+            Self::Vulkan(index) => vulkan::devices().get(index).cloned(),
             #[cfg(feature = "metal")]
             Self::Metal => Some(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
             _ => None,
         }
+    }
+
+    /// Why there is no handle.
+    fn missing() -> String {
+        #[cfg(feature = "vulkan")]
+        {
+            let count = vulkan::devices().len();
+            if count > 0 {
+                return format!("the Vulkan drivers here have {count}, numbered from 0");
+            }
+        }
+        "no Vulkan driver was found".to_owned()
+    }
+
+    /// Whether a driver computes this on the CPU, more slowly than the CPU itself.
+    fn is_software(self) -> bool {
+        #[cfg(feature = "vulkan")]
+        if let Self::Vulkan(index) = self {
+            return vulkan::devices().get(index).is_some_and(vulkan::is_software);
+        }
+        false
+    }
+}
+
+#[cfg(feature = "vulkan")]
+mod vulkan {
+    use std::sync::OnceLock;
+
+    use burn::backend::{CubeDevice, WgpuBackend, WgpuDevice, WgpuDeviceKind};
+    use burn::tensor::Device;
+
+    /// All that have a driver: discrete ones first, software last.
+    pub(super) fn devices() -> &'static [Device] {
+        static FOUND: OnceLock<Vec<Device>> = OnceLock::new();
+        FOUND.get_or_init(|| {
+            let kinds = [
+                WgpuDeviceKind::DiscreteGpu(0),
+                WgpuDeviceKind::IntegratedGpu(0),
+                WgpuDeviceKind::VirtualGpu(0),
+                WgpuDeviceKind::Other(0),
+                WgpuDeviceKind::Cpu,
+            ];
+            let of_kind = |kind| CubeDevice::enumerate(of(kind).to_id());
+            let all = super::guarded(|| kinds.into_iter().flat_map(of_kind).collect::<Vec<_>>());
+            all.unwrap_or_default().into_iter().map(|id| CubeDevice::from_id(id).into()).collect()
+        })
+    }
+
+    pub(super) fn is_software(device: &Device) -> bool {
+        *device == Device::from(of(WgpuDeviceKind::Cpu))
+    }
+
+    fn of(kind: WgpuDeviceKind) -> CubeDevice {
+        CubeDevice::Wgpu(WgpuDevice::new(kind).on(WgpuBackend::Vulkan))
     }
 }
 
@@ -182,10 +241,43 @@ impl FromStr for DeviceName {
     }
 }
 
-/// What a panic said, in one line.
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-    one_line(text.unwrap_or("no reason given"))
+/// Whether a product of two matrices is right to the last bit, as it must be for small whole numbers. A driver may load a
+/// program that it does not understand, and go on with wrong numbers.
+fn multiplies(device: &Device) -> bool {
+    const N: usize = 40;
+    let element = |i: usize, j: usize| ((3 * i + 5 * j) % 7) as f32 - 3.0;
+    let numbers =
+        |f: &dyn Fn(usize, usize) -> f32| -> Vec<f32> { (0..N * N).map(|n| f(n / N, n % N)).collect() };
+    let matrix =
+        |f: &dyn Fn(usize, usize) -> f32| Tensor::<2>::from_data(TensorData::new(numbers(f), [N, N]), device);
+    let product = matrix(&element).matmul(matrix(&|i, j| element(j, i * i)));
+    let exact = numbers(&|i, j| (0..N).map(|k| element(i, k) * element(j, k * k)).sum());
+    product.into_data().iter::<f32>().eq(exact)
+}
+
+/// How many threads are within [`guarded`].
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs work that panics where a device fails (no driver, out of memory, lost); the error is what it said, in one line.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    GUARDED.fetch_add(1, Ordering::SeqCst);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.fetch_sub(1, Ordering::SeqCst);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        one_line(text.or_else(|| panic.downcast_ref().copied()).unwrap_or("no reason given"))
+    })
+}
+
+/// Keeps panics that become errors off the standard error output, where the error alone belongs. For a whole program, as
+/// a device's panic may come from a thread of its driver.
+pub(crate) fn hide_caught_panics() {
+    let usual = take_hook();
+    set_hook(Box::new(move |panic| {
+        if GUARDED.load(Ordering::SeqCst) == 0 {
+            usual(panic);
+        }
+    }));
 }
 
 #[cfg(test)]
@@ -207,6 +299,7 @@ mod tests {
     #[test]
     fn cpu_opens_and_auto_falls_back_to_it() {
         assert_eq!(DeviceName::Cpu.open().unwrap().name(), DeviceName::Cpu);
+        assert_eq!(guarded(|| panic!("no\ndriver")), Err::<(), _>("no driver".to_owned()));
         if DeviceName::compiled() == ["cpu"] {
             assert_eq!(DeviceName::Auto.open().unwrap().name(), DeviceName::Cpu);
             let error = DeviceName::Cuda(0).open().unwrap_err().to_string();

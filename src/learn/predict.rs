@@ -1,14 +1,13 @@
 //! delta C9 of images, by a trained network.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::{Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{Elements, SetArchitecture};
 
 use super::calibration::{Calibration, Estimate, Sample, Value};
-use super::device::panic_message;
+use super::device::guarded;
 use super::elements::{ElementInput, Set, of_events};
 use super::error::LearnError;
 use super::inputs::{Batch, Input, Inputs, sets};
@@ -273,8 +272,5 @@ impl Model {
 
 /// Runs work that fails by a panic where the device does (out of memory, lost).
 pub(super) fn on_device<T>(name: &str, work: impl FnOnce() -> T) -> Result<T, LearnError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| LearnError::Compute {
-        device: name.to_owned(),
-        reason: panic_message(panic.as_ref()),
-    })
+    guarded(work).map_err(|reason| LearnError::Compute { device: name.to_owned(), reason })
 }

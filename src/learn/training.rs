@@ -427,7 +427,8 @@ impl Epoch<'_> {
         let terms = batch.terms();
         let devices = t.compute.devices();
         let part = |device: &Device, (network, batch, mask)| self.part(network, batch, terms, mask, device);
-        let parts: Vec<Part> = on_device(&t.compute.name().to_string(), || {
+        let name = t.compute.name().to_string();
+        let parts: Vec<Part> = on_device(&name, || {
             if t.compute.is_cpu() {
                 parallel::map(parts, |p| part(&devices[0], p))
             } else {
@@ -438,11 +439,10 @@ impl Epoch<'_> {
         let (gradients, statistics): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|p| (p.gradient, p.statistics)).unzip();
         let rate = learning_rate(t.card, optimiser.steps + 1, t.batches() as u64);
-        let mut moved = optimiser.step(rate, network.clone(), sum(gradients));
-        for statistics in statistics {
-            moved = moved.with_statistics(statistics);
-        }
-        *network = moved;
+        *network = on_device(&name, || {
+            let moved = optimiser.step(rate, network.clone(), sum(gradients));
+            statistics.into_iter().fold(moved, Network::with_statistics)
+        })?;
         Ok(loss)
     }
 

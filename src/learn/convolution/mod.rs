@@ -21,7 +21,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::PaddingConfig3d;
 use burn::nn::conv::Conv3d;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::module::conv3d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, Device, Tensor, TensorData, s};
 
 use axis::Axis;
 
@@ -88,8 +90,22 @@ pub(super) fn convolve(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
             let weight = conv.weight.val().into_dispatch();
             Tensor::from_dispatch(Dispatch::convolution(input.into_dispatch(), weight, window))
         }
-        _ => conv.forward(input),
+        _ => elsewhere(conv, input),
     }
+}
+
+/// The convolution of `conv` by burn.
+///
+/// Its gradient of the input (burn 0.22, on every GPU) is zero where a stride exceeds the kernel. So the cells that a kernel
+/// of one cell sees are taken out first.
+fn elsewhere(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
+    let one_cell = conv.kernel_size == [1; 3] && conv.padding == PaddingConfig3d::Explicit(0, 0, 0);
+    if !one_cell || conv.stride == [1; 3] || conv.bias.is_some() || conv.groups != 1 {
+        return conv.forward(input);
+    }
+    let [l, k, c] = conv.stride;
+    let seen = input.slice(s![.., .., 0..;l, 0..;k, 0..;c]); // [batch, channels, l', k', c']
+    conv3d(seen, conv.weight.val(), None, ConvOptions::new([1; 3], [0; 3], [1; 3], 1))
 }
 
 /// The convolution as burn's dispatch sees it.
