@@ -132,6 +132,10 @@ fn cards_are_refused_by_line_field_value_and_range() {
             tiny.replace("learning_rate = 0.01", "learning_rate = nan"),
             vec!["training.learning_rate", "positive"],
         ),
+        (
+            tiny.replace("learning_rate", "precision = \"bf16\"\nlearning_rate"),
+            vec!["training.precision", "bf16", "cpu", "single"],
+        ),
         (tiny.replace("resnet10", "vgg"), vec!["network.preset", "vgg", "resnet34"]),
         (tiny.replace("train = 16", ""), vec!["dataset.groups.train", "0 images"]),
         (tiny.replace("[[dataset.groups]]", "[dataset.groups]"), vec!["card.toml:"]),

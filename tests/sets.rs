@@ -177,7 +177,10 @@ fn residual_networks_learn_scores_of_images() {
         let images = files(&out).into_keys().filter(|name| name.extension().is_some_and(|e| e == "h5"));
         let images: Vec<PathBuf> = images.collect();
         // Training and validation need the events: their images are not stored.
-        assert!(!images.is_empty() && images.iter().all(|name| name.to_string_lossy().contains("test")), "{images:?}");
+        assert!(
+            !images.is_empty() && images.iter().all(|name| name.to_string_lossy().contains("test")),
+            "{images:?}"
+        );
 
         let events = folder.path().join("events.parquet");
         let events = events.to_str().unwrap();
@@ -191,18 +194,20 @@ fn residual_networks_learn_scores_of_images() {
 #[test]
 fn two_coefficients_are_learned_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let path = card(folder.path(), "preset = \"score\"\nlayers = [32, 32]\nsample = 500\nreferences = [-1.5, 0.0]", "");
+    let path = card(
+        folder.path(),
+        "preset = \"score\"\nlayers = [32, 32]\nsample = 500\nreferences = [-1.5, 0.0]",
+        "",
+    );
     let text = fs::read_to_string(&path).unwrap();
-    let text = text.replace("[[dataset.groups]]", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset.groups]]");
+    let text =
+        text.replace("[[dataset.groups]]", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset.groups]]");
     fs::write(&path, text).unwrap();
     let out = folder.path().join("run");
     let ensembles = run(&path, &out, "2");
     let table = fs::read_to_string(out.join("results/ensembles_c10.csv")).unwrap();
-    let rows: Vec<Vec<f64>> = table
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').filter_map(|x| x.parse().ok()).collect())
-        .collect();
+    let rows: Vec<Vec<f64>> =
+        table.lines().skip(1).map(|line| line.split(',').filter_map(|x| x.parse().ok()).collect()).collect();
     assert!(table.starts_with("c10,n_images,mean,sigma_left"), "{table}");
     let truths: Vec<f64> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(truths, [-0.8, -0.4, 0.0, 0.4, 0.8]);
@@ -213,14 +218,20 @@ fn two_coefficients_are_learned_at_once() {
     // Neither coefficient is known: the widths are those of both together.
     let bound = |c9: f64, c10: f64| {
         let (n, c9, shift) = (EVENTS.to_string(), c9.to_string(), format!("c10={c10}"));
-        let arguments = ["bound", "--delta-c9", &c9, "--wc", &shift, "--also", "c10", "--events", &n, "--q2", "1:8"];
+        let arguments =
+            ["bound", "--delta-c9", &c9, "--wc", &shift, "--also", "c10", "--events", &n, "--q2", "1:8"];
         let output = succeed(&[&arguments[..], &["--json"]].concat());
         let bound: BoundResult = serde_json::from_str(&output).unwrap();
         (bound.covariance[0][0].sqrt(), bound.covariance[1][1].sqrt())
     };
     let middle = &ensembles[1];
     let expected = bound(-1.0, 0.0);
-    assert!(middle.sigma > 0.6 * expected.0 && middle.sigma < 1.8 * expected.0, "{} {}", middle.sigma, expected.0);
+    assert!(
+        middle.sigma > 0.6 * expected.0 && middle.sigma < 1.8 * expected.0,
+        "{} {}",
+        middle.sigma,
+        expected.0
+    );
     assert!(middle.bias.abs() < 0.7 * middle.sigma, "{middle:?}");
     for row in &rows[1..4] {
         assert!((row[2] - row[0]).abs() < row[5], "mean {} of {}", row[2], row[0]);
@@ -251,7 +262,11 @@ fn one_network_serves_several_numbers_of_events() {
     let network = "preset = \"resnet10\"\nchannels = [\"q2_bands\", \"coordinates\", \"events\"]\n\
                    q2_bands = [1.0, 4.0, 8.0]\ndownsample = 5\nstem_filters = 16\nstem_kernel = 1\nstem_stride = 1\n\
                    pool_kernel = 1\nblocks = [1]\nfilters = [16]\ndense = 16\ndropout = 0.0";
-    let path = card(folder.path(), network, "standardise_input = true\nevents = [500, 4000]\nfreeze_norms_after = 1");
+    let path = card(
+        folder.path(),
+        network,
+        "standardise_input = true\nevents = [500, 4000]\nfreeze_norms_after = 1",
+    );
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("train = 100", "train = 300").replace("\"mse\"", "\"gaussian\"");
     fs::write(&path, text).unwrap();
@@ -262,7 +277,8 @@ fn one_network_serves_several_numbers_of_events() {
     let infer = |events: &str| {
         let file = folder.path().join("events.parquet");
         let file = file.to_str().unwrap().to_owned();
-        let generate = ["generate", "--events", events, "--delta-c9", "-1", "--q2", "1:8", "--line-shape", "narrow"];
+        let generate =
+            ["generate", "--events", events, "--delta-c9", "-1", "--q2", "1:8", "--line-shape", "narrow"];
         succeed(&[&generate[..], &["--out", &file]].concat());
         [file, model.to_str().unwrap().to_owned()]
     };
@@ -343,10 +359,20 @@ fn fields_of_another_kind_of_network_are_refused() {
     for (network, training, also, expected) in [
         ("preset = \"score\"", "events = [500, 4000]", "", "training.events = a range is not allowed"),
         ("preset = \"set\"", "events = [500, 400]", "", "training.events = [500, 400] is not allowed"),
-        ("preset = \"score\"", "", "c11 = [0.0, 1.0]", "dataset.also = `c11` is not allowed; allowed: c7, c9"),
+        (
+            "preset = \"score\"",
+            "",
+            "c11 = [0.0, 1.0]",
+            "dataset.also = `c11` is not allowed; allowed: c7, c9",
+        ),
         ("preset = \"score\"", "", "c9 = [0.0, 1.0]", "dataset.also = `c9` is not allowed"),
         ("preset = \"score\"", "", "c10 = [1.0, 0.0]", "dataset.also.c10 = [1.0, 0.0] is not allowed"),
-        ("preset = \"event\"", "", "c10 = [0.0, 1.0]", "dataset.also = further coefficients with this network"),
+        (
+            "preset = \"event\"",
+            "",
+            "c10 = [0.0, 1.0]",
+            "dataset.also = further coefficients with this network",
+        ),
     ] {
         let path = card(folder.path(), network, training);
         let text = fs::read_to_string(&path).unwrap();

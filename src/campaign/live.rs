@@ -83,7 +83,8 @@ impl<'a> LiveImages<'a> {
         let further = ranges.len() - 1;
         let points = CALIBRATION_VALUES * CALIBRATION_FACTOR[further];
         let value = |i: usize, (axis, &(low, high)): (usize, &(f64, f64))| {
-            let part = if further == 0 { i as f64 / (points - 1) as f64 } else { filling(i, axis, ranges.len()) };
+            let part =
+                if further == 0 { i as f64 / (points - 1) as f64 } else { filling(i, axis, ranges.len()) };
             low + (high - low) * part
         };
         let shifts = |i: usize| ranges.iter().enumerate().map(|range| value(i, range)).collect();
@@ -121,7 +122,8 @@ impl<'a> LiveImages<'a> {
     fn of_epoch(data: &'a DataCard, prior: Option<f64>, events: [usize; 2], epoch: usize) -> Result<Self> {
         let points = data.dataset.points();
         let trained = points.iter().filter(|p| p.count(Split::Train) > 0);
-        let grid: Vec<(Vec<f64>, usize)> = trained.map(|p| (vec![p.delta_c9], p.count(Split::Train))).collect();
+        let grid: Vec<(Vec<f64>, usize)> =
+            trained.map(|p| (vec![p.delta_c9], p.count(Split::Train))).collect();
         let len = grid.iter().map(|(_, n)| n).sum();
         let counts = match prior {
             None => grid,
@@ -162,7 +164,8 @@ impl<'a> LiveImages<'a> {
         let Point { shifts, first, .. } = self.find(index);
         let names = ["delta_c9"].into_iter().chain(self.data.dataset.also.keys().map(String::as_str));
         let stream = StreamKey::new(self.data.seed).child(self.name, self.epoch as u64);
-        let stream = names.zip(shifts).fold(stream, |stream, (name, shift)| stream.child(name, shift.to_bits()));
+        let stream =
+            names.zip(shifts).fold(stream, |stream, (name, shift)| stream.child(name, shift.to_bits()));
         stream.child("image", (index - first) as u64)
     }
 
@@ -316,7 +319,9 @@ mod tests {
         let mean = |axis: usize| first.iter().map(|(x, n)| x[axis] * *n as f64).sum::<f64>() / 1000.0;
         assert!((mean(0) + 0.5).abs() < 0.02 && (mean(1) - 1.5).abs() < 0.05, "{} {}", mean(0), mean(1));
         assert!(first.windows(2).all(|w| w[0].0[0] < w[1].0[0]));
-        assert!(first.iter().all(|(x, _)| ranges.iter().zip(x).all(|((low, high), x)| low <= x && x <= high)));
+        assert!(
+            first.iter().all(|(x, _)| ranges.iter().zip(x).all(|((low, high), x)| low <= x && x <= high))
+        );
         // The second is no function of the first.
         let pairs = first.iter().map(|(x, _)| (x[0] + 0.5) * (x[1] - 1.5)).sum::<f64>() / first.len() as f64;
         assert!(pairs.abs() < 0.25, "{pairs}");
@@ -325,13 +330,20 @@ mod tests {
 
     #[test]
     fn further_coefficients_and_numbers_of_events_vary() {
-        let card = CARD.replace("test = 1", "test = 10").replace("[[dataset", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset");
-        let card = format!("{card}\n[network]\npreset = \"set\"\n[training]\nimages = \"live\"\nprior = \"uniform\"\nevents = [100, 400]");
+        let card = CARD
+            .replace("test = 1", "test = 10")
+            .replace("[[dataset", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset");
+        let card = format!(
+            "{card}\n[network]\npreset = \"set\"\n[training]\nimages = \"live\"\nprior = \"uniform\"\nevents = [100, 400]"
+        );
         let card = RunCard::parse(&card, "card").unwrap();
         let data = card.data();
         let live = LiveImages::new(&data, &card.training).unwrap();
         let sizes: Vec<usize> = (0..live.len()).map(|i| live.size(i).unwrap()).collect();
-        assert!(sizes.iter().all(|n| (100..=400).contains(n)) && sizes.iter().any(|n| *n != sizes[0]), "{sizes:?}");
+        assert!(
+            sizes.iter().all(|n| (100..=400).contains(n)) && sizes.iter().any(|n| *n != sizes[0]),
+            "{sizes:?}"
+        );
         let mut events = EventBatch::default();
         live.events(3, usize::MAX, &mut events).unwrap();
         assert_eq!(events.len(), sizes[3]);

@@ -179,7 +179,11 @@ fn streaming() -> Result<Row> {
     const WORK: Duration = Duration::from_millis(2);
     const BATCH: usize = 128;
     let group = GroupCard { delta_c9: vec![-1.0, 0.0], train: 5 * BATCH / 2, validation: 1, test: 1 };
-    let data = RunCard { dataset: DatasetCard { groups: vec![group], ..DatasetCard::default() }, ..RunCard::default() }.data();
+    let data = RunCard {
+        dataset: DatasetCard { groups: vec![group], ..DatasetCard::default() },
+        ..RunCard::default()
+    }
+    .data();
     let live = LiveImages::new(&data, &TrainingCard::default())?;
     let waiting = waiting(&live, BATCH, WORK)?;
     let peer_value = 1.0 / WORK.as_secs_f64();

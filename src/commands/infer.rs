@@ -127,12 +127,7 @@ const FEWEST: usize = 100;
 /// By a network over images or cells.
 fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Estimate> {
     let info = model.info();
-    ensure!(
-        info.takes(events.len()),
-        "{} events are not allowed; allowed: {}",
-        events.len(),
-        info.taken()
-    );
+    ensure!(info.takes(events.len()), "{} events are not allowed; allowed: {}", events.len(), info.taken());
     let mut sample = Sample { events: events.clone(), image: vec![0.0; info.bins.pow(3)] };
     Voxeliser::new(info.bins)?.voxelise(events.angles(), &mut sample.image)?;
     let images = Images { samples: std::slice::from_ref(&sample), bins: info.bins };
@@ -182,7 +177,9 @@ fn print(inferred: &Inferred) {
     for also in &inferred.also {
         outln!("delta {} = {:.4} -{} +{}", also.coefficient, also.value, side(also.minus), side(also.plus));
     }
-    for (also, correlation) in inferred.also.iter().zip(inferred.correlation.first().into_iter().flatten().skip(1)) {
+    for (also, correlation) in
+        inferred.also.iter().zip(inferred.correlation.first().into_iter().flatten().skip(1))
+    {
         outln!("correlation of C9 and {}: {correlation:.3}", also.coefficient);
     }
     if let Some(p) = inferred.p_value {

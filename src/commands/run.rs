@@ -10,6 +10,7 @@ use humboldt_schemas::card::RunCard;
 use super::arguments::DeviceArgument;
 use super::evaluate::print_summary;
 use crate::campaign::{Campaign, Task};
+use crate::learn::Compute;
 use crate::progress::note;
 use crate::run::{RunFolder, evaluation, figures, page, timing, training};
 use crate::sampling;
@@ -31,8 +32,8 @@ pub(super) struct RunArguments {
 
 impl RunArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
+        let run = open(&self.card, &self.out, self.images.as_deref(), &compute)?;
         let splits = [training::stored_splits(run.card()), training::tested_splits(run.card())].concat();
         let start = Instant::now();
         let made = run.campaign()?.make(&splits, Task::ALL)?;
@@ -59,8 +60,9 @@ impl RunArguments {
 }
 
 /// The folder of a card's run, after everything in the card was checked.
-pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>) -> Result<RunFolder> {
+pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>, compute: &Compute) -> Result<RunFolder> {
     let card = checked(card)?;
+    compute.check(card.training.precision)?;
     let campaign = images.map(|folder| campaign_of(&card, folder)).transpose()?;
     let run = RunFolder::for_card(out, card)?;
     if let Some(campaign) = campaign {

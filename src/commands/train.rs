@@ -26,8 +26,8 @@ pub(super) struct TrainArguments {
 
 impl TrainArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = super::run::open(&self.card, &self.out, self.images.as_deref())?;
         let compute = self.device.open()?;
+        let run = super::run::open(&self.card, &self.out, self.images.as_deref(), &compute)?;
         run.campaign()?.make(training::stored_splits(run.card()), Task::ALL)?;
         training::train(&run, &compute)
     }

@@ -128,9 +128,8 @@ impl Calibration {
         let t = DVector::from_column_slice(statistic);
         // The statistic is a mean over events: its covariance falls as their number grows.
         let more = events as f64 / self.events as f64;
-        let at = |x: &[f64]| {
-            self.terms(&t, x, more).map_or(f64::INFINITY, |(distance, ln_det)| distance + ln_det)
-        };
+        let at =
+            |x: &[f64]| self.terms(&t, x, more).map_or(f64::INFINITY, |(distance, ln_det)| distance + ln_det);
         let (values, intervals, correlation) = if self.also.is_empty() {
             let (value, interval) = self.along_one(&|x| at(&[x]));
             (vec![value], vec![interval], Vec::new())
@@ -438,7 +437,11 @@ mod tests {
         let image = |x: &[f64], rng: &mut Pcg64| {
             let mut draw = || 0.05 * rand_distribution(&normal, rng);
             let (a, b, c) = (draw(), draw(), draw());
-            vec![x[0] + 0.1 * x[0] * x[1] + a, x[0] + x[1] + 0.2 * x[1].powi(2) + b, x[1] - 0.5 * x[0] + a + c]
+            vec![
+                x[0] + 0.1 * x[0] * x[1] + a,
+                x[0] + x[1] + 0.2 * x[1].powi(2) + b,
+                x[1] - 0.5 * x[0] + a + c,
+            ]
         };
         let mut rng = Pcg64::seed_from_u64(3);
         let samples: Vec<Sample> = (0..165)

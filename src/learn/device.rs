@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use humboldt_schemas::card::Precision;
 
 use super::error::{LearnError, one_line};
 
@@ -157,7 +159,36 @@ mod vulkan {
     }
 }
 
+/// The type of the numbers of a precision.
+pub(super) const fn dtype(precision: Precision) -> DType {
+    match precision {
+        Precision::Single => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
+    }
+}
+
 impl Compute {
+    /// Refuses a precision that convolutions do not have here: on the CPU any but `single`.
+    ///
+    /// # Errors
+    /// When a device cannot add two numbers of it.
+    pub fn check(&self, precision: Precision) -> Result<(), LearnError> {
+        if precision == Precision::Single || self.has(dtype(precision)) {
+            return Ok(());
+        }
+        Err(LearnError::Precision { device: self.name().to_string(), precision: precision.name() })
+    }
+
+    fn has(&self, precision: DType) -> bool {
+        let adds = |device: &Device| {
+            let ones = Tensor::<1>::ones([8], device).cast(precision);
+            let sum = (ones.clone() + ones).cast(DType::F32).sum();
+            (sum.into_data().iter::<f32>().sum::<f32>() - 16.0).abs() < 1e-3
+        };
+        !self.is_cpu() && self.devices.iter().all(|device| guarded(|| adds(device)).unwrap_or(false))
+    }
+
     /// The CPU, which is always there.
     pub fn cpu() -> Self {
         Self { name: DeviceName::Cpu, devices: vec![Device::flex()] }

@@ -122,7 +122,8 @@ impl ElementInput {
     /// Numbers that one image leaves: features, targets, weights.
     pub(super) fn sizes(&self) -> [usize; 3] {
         let n = self.length();
-        let targets = if self.architecture.is_calibrated() { n * self.architecture.pooled } else { self.labels };
+        let targets =
+            if self.architecture.is_calibrated() { n * self.architecture.pooled } else { self.labels };
         [n * FEATURES, targets, n]
     }
 

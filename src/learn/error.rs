@@ -44,6 +44,16 @@ pub enum LearnError {
         /// One of another kind.
         other: String,
     },
+    /// A precision that a device does not have.
+    #[error(
+        "training.precision = {precision} is not allowed on {device}; allowed: single, or a GPU that has it"
+    )]
+    Precision {
+        /// The device.
+        device: String,
+        /// The precision.
+        precision: &'static str,
+    },
     /// A file or folder that cannot be read or written.
     #[error("cannot use {path}")]
     Io {

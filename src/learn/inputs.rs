@@ -123,13 +123,12 @@ impl Input {
             AnyArchitecture::Residual(a) => {
                 let transform = InputTransform::new(a, info.bins, info.events, &info.input);
                 let cells = if a.score_map { a.output_size(info.bins).pow(3) } else { 1 };
-                let outputs = if a.references.is_empty() { info.labels() } else { a.references.len() * cells };
+                let outputs =
+                    if a.references.is_empty() { info.labels() } else { a.references.len() * cells };
                 let (architecture, spread) = (a.clone(), info.scores.clone());
                 Self::Voxels(VoxelInput { transform, architecture, outputs, scores: None, spread })
             }
-            AnyArchitecture::Set(a) => {
-                Self::Elements(ElementInput::new(a, info))
-            }
+            AnyArchitecture::Set(a) => Self::Elements(ElementInput::new(a, info)),
         }
     }
 
@@ -311,7 +310,9 @@ impl<'a> Inputs<'a> {
                         events: EventBatch::default(),
                         voxeliser: None,
                     },
-                    |scratch, (numbers, &index)| voxels.fill(self.source, index, self.labels, scratch, numbers),
+                    |scratch, (numbers, &index)| {
+                        voxels.fill(self.source, index, self.labels, scratch, numbers)
+                    },
                 )?,
             Input::Elements(elements) => inputs
                 .par_chunks_exact_mut(sizes[0])

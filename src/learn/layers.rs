@@ -5,10 +5,11 @@ use burn::nn::conv::Conv3d;
 use burn::nn::{Linear, PaddingConfig3d};
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use super::convolution::cast;
 use super::resnet::BatchStatistics;
 
 /// Added to a variance before its root.
@@ -36,7 +37,13 @@ pub(super) struct BatchNorm {
 }
 
 impl BatchNorm {
+    /// In single precision, whatever that of the input, which the output has too.
     pub(super) fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
+        let precision = input.dtype();
+        cast(self.single(cast(input, DType::F32), phase), precision)
+    }
+
+    fn single(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
         match phase {
             Phase::Training(statistics) => {
                 let [batch, _, l, k, c] = input.dims();

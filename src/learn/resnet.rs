@@ -12,10 +12,10 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv3d;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use humboldt_schemas::card::Architecture;
 
-use super::convolution::convolve;
+use super::convolution::{cast, convolve};
 use super::layers::{BatchNorm, Init, MaxPool, Phase};
 
 /// The network's weights.
@@ -137,7 +137,7 @@ impl ResNet {
         norms
     }
 
-    /// What the last stage leaves.
+    /// What the last stage leaves, in single precision; before, the input's decides.
     fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
         let x = convolve(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
         let x = relu(self.stem_norm.forward(x, phase)); // the same
@@ -145,7 +145,7 @@ impl ResNet {
         for block in &self.blocks {
             x = block.forward(x, phase); // [batch, filters, ..], halved where a stage begins
         }
-        x
+        cast(x, DType::F32)
     }
 
     fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
@@ -285,6 +285,30 @@ mod tests {
             }
         }
         assert!(compared > 30, "{compared} gradients compared");
+    }
+
+    /// Convolutions in half precision, norms and head in single: outputs and gradients within what eight bits leave.
+    #[test]
+    fn half_precision_changes_little() {
+        let network = ResNet::init(&architecture(), 1, 1, &Device::flex().autodiff());
+        let data: Vec<f32> = (0..4 * 729).map(|i| (0.3 * (i as f32).powf(1.2)).sin()).collect();
+        let run = |precision: DType| {
+            let input =
+                Tensor::<5>::from_data(TensorData::new(data.clone(), [4, 1, 9, 9, 9]), &Device::flex());
+            let input = Tensor::from_inner(input).cast(precision);
+            let (output, statistics) = network.forward_train(input, None, false);
+            assert!(output.dtype() == DType::F32 && statistics.iter().all(|(m, _)| m.dtype() == DType::F32));
+            let mut gradients = Gradients(Vec::new(), (output.clone() * output.clone()).sum().backward());
+            network.visit(&mut gradients);
+            (output.into_data().iter::<f64>().collect::<Vec<f64>>(), gradients.0.concat())
+        };
+        let (single, half) = (run(DType::F32), run(DType::BF16));
+        let distance = |a: &[f64], b: &[f64]| {
+            let square = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+            square(&mut a.iter().zip(b).map(|(a, b)| a - b)) / square(&mut b.iter().copied())
+        };
+        let (outputs, gradients) = (distance(&half.0, &single.0), distance(&half.1, &single.1));
+        assert!(outputs > 0.0 && outputs < 0.05 && gradients < 0.1, "{outputs} {gradients}");
     }
 
     #[test]

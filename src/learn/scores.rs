@@ -98,8 +98,10 @@ impl ScoreMap {
 
 #[cfg(test)]
 mod tests {
-    use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection};
     use humboldt_physics::WilsonShifts;
+    use humboldt_physics::{
+        Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection,
+    };
     use humboldt_pipeline::scores::ScoreLine;
     use humboldt_schemas::card::{ImageSupervision, NetworkCard, Preset};
 

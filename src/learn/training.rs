@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_pipeline::scores::EventScores;
-use humboldt_schemas::card::{AnyArchitecture, TrainingCard, hash_json};
+use humboldt_schemas::card::{AnyArchitecture, Precision, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
 
 use super::checkpoint::{self, State, Within};
-use super::device::Compute;
+use super::convolution::cast;
+use super::device::{Compute, dtype};
 use super::error::LearnError;
 use super::inputs::{Batch, Input, Inputs, sets};
 use super::loss::{loss_of, losses};
@@ -69,6 +70,9 @@ pub struct Trained {
 
 /// Sets whose means the first weights are scaled to.
 const SETS_TO_NORMALISE: usize = 64;
+
+/// What losses are multiplied by in half precision of a small range.
+const LOSS_SCALE: f64 = 1024.0;
 
 /// What the validation images say.
 #[derive(Debug, Clone, Copy)]
@@ -207,6 +211,7 @@ impl Training<'_> {
                 return Err(LearnError::TooFewImages { split, got: images.len(), least });
             }
         }
+        self.compute.check(self.card.precision)?;
         let (got, expected) = (self.validation.bins(), self.train.bins());
         if got == expected { Ok(()) } else { Err(LearnError::Bins { got, expected }) }
     }
@@ -468,7 +473,9 @@ impl Epoch<'_> {
             (Network::Residual(network), Input::Voxels(voxels)) => {
                 let coordinates = model.coordinates.as_ref().map(|c| c.clone().to_device(device));
                 let input = voxels.transform.tensor(batch.inputs, coordinates.as_ref(), device);
-                let (input, mask) = (Tensor::from_inner(input), mask.map(|m| Tensor::from_inner(matrix(m, images))));
+                let input = cast(input, dtype(t.card.precision));
+                let (input, mask) =
+                    (Tensor::from_inner(input), mask.map(|m| Tensor::from_inner(matrix(m, images))));
                 let (output, statistics) = if t.learns_map() {
                     network.forward_train_map(input, frozen)
                 } else {
@@ -493,7 +500,13 @@ impl Epoch<'_> {
             loss = loss * Tensor::from_inner(weights);
         }
         let loss = loss.sum() / terms;
-        let gradient = gradient_of(&network, &loss.backward());
+        let gradient = if t.card.precision == Precision::F16 {
+            // Small gradients would vanish.
+            let scaled = gradient_of(&network, &(loss.clone() * LOSS_SCALE).backward());
+            scaled.into_iter().map(|g| g / LOSS_SCALE).collect()
+        } else {
+            gradient_of(&network, &loss.backward())
+        };
         let statistics = statistics.into_iter().map(|(m, v)| (m.inner(), v.inner())).collect();
         Part { gradient, statistics, loss: loss.inner().into_scalar::<f64>() }
     }

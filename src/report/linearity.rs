@@ -49,31 +49,30 @@ pub fn linearity(
     let largest = residual.0.abs().max(residual.1.abs()).max(band.unwrap_or(0.0));
 
     let symbol = shift_symbol(coefficient);
-    let mut paths =
-        figure(stem, "Linearity: predicted against true shift", (140.0, 132.0), |canvas| {
-            let main = Panel::new(canvas, Rect::new(19.0, 4.0, 117.0, 81.0), x, y);
-            let below = Panel::new(
-                canvas,
-                Rect::new(19.0, 88.0, 117.0, 29.0),
-                x,
-                Scale::around([-largest, largest], 0.12, 0.12),
-            );
-            main.straight(1.0, 0.0, Stroke::thin(GREY).dashed())?;
-            if let Some(half) = band {
-                below.band(-half, half, SKY, 0.3)?;
-            }
-            below.straight(0.0, 0.0, Stroke::thin(GREY).dashed())?;
-            for p in &points {
-                p.draw(&main, 0.0)?;
-                p.draw(&below, p.truth)?;
-            }
-            main.draw_axes(&main.axes(None, Some(&format!("predicted {symbol}"))))?;
-            let truth = format!("true {symbol}");
-            let mut axes = below.axes(Some(&truth), Some("predicted − true"));
-            axes.y_ticks = below.y.ticks(5);
-            below.draw_axes(&axes)?;
-            legend::draw(&main, &entries(&points, &symbol, summary, errors, band), &covered(&main, &points))
-        })?;
+    let mut paths = figure(stem, "Linearity: predicted against true shift", (140.0, 132.0), |canvas| {
+        let main = Panel::new(canvas, Rect::new(19.0, 4.0, 117.0, 81.0), x, y);
+        let below = Panel::new(
+            canvas,
+            Rect::new(19.0, 88.0, 117.0, 29.0),
+            x,
+            Scale::around([-largest, largest], 0.12, 0.12),
+        );
+        main.straight(1.0, 0.0, Stroke::thin(GREY).dashed())?;
+        if let Some(half) = band {
+            below.band(-half, half, SKY, 0.3)?;
+        }
+        below.straight(0.0, 0.0, Stroke::thin(GREY).dashed())?;
+        for p in &points {
+            p.draw(&main, 0.0)?;
+            p.draw(&below, p.truth)?;
+        }
+        main.draw_axes(&main.axes(None, Some(&format!("predicted {symbol}"))))?;
+        let truth = format!("true {symbol}");
+        let mut axes = below.axes(Some(&truth), Some("predicted − true"));
+        axes.y_ticks = below.y.ticks(5);
+        below.draw_axes(&axes)?;
+        legend::draw(&main, &entries(&points, &symbol, summary, errors, band), &covered(&main, &points))
+    })?;
     paths.push(files::write_csv(
         &files::with_suffix(stem, ".csv"),
         &format!("{coefficient},trained,n_images,mean,low,high,bias"),
@@ -174,11 +173,14 @@ mod tests {
         let (ensembles, _) = checks::ensembles(22);
         let s = summary("check", [-2.0, 0.0], &ensembles).unwrap();
         for errors in [ErrorBars::Unscaled, ErrorBars::OfTheMean] {
-            let svg =
-                checks::figure("linearity", |stem| linearity(stem, "delta_c9", &ensembles, Some(&s), errors, Some(0.1)));
+            let svg = checks::figure("linearity", |stem| {
+                linearity(stem, "delta_c9", &ensembles, Some(&s), errors, Some(0.1))
+            });
             assert!(svg.contains("slope 0.9"), "no slope in the legend");
         }
-        checks::figure("one", |stem| linearity(stem, "c10", &ensembles[..1], None, ErrorBars::Unscaled, None));
+        checks::figure("one", |stem| {
+            linearity(stem, "c10", &ensembles[..1], None, ErrorBars::Unscaled, None)
+        });
     }
 
     #[test]

@@ -133,6 +133,8 @@ mod tests {
         write_predictions_parquet(&path, "c10", &both).unwrap();
         assert_eq!(read_predictions_parquet(&path, "c10").unwrap(), both);
         std::fs::write(&path, b"PAR1").unwrap();
-        assert!(read_predictions_parquet(&path, "c10").unwrap_err().to_string().contains("predictions.parquet"));
+        assert!(
+            read_predictions_parquet(&path, "c10").unwrap_err().to_string().contains("predictions.parquet")
+        );
     }
 }

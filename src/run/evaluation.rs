@@ -149,7 +149,8 @@ fn by_truth(mut pairs: Vec<(f64, f64)>) -> Vec<Predictions> {
     // Stable: the predictions of a truth keep the order of the images.
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let same = pairs.chunk_by(|a, b| a.0.to_bits() == b.0.to_bits());
-    same.map(|all| Predictions { delta_c9: all[0].0, values: all.iter().map(|(_, x)| *x).collect() }).collect()
+    same.map(|all| Predictions { delta_c9: all[0].0, values: all.iter().map(|(_, x)| *x).collect() })
+        .collect()
 }
 
 /// Where the predictions of a further coefficient lie.
@@ -189,8 +190,9 @@ impl Evaluation {
             let one = |p: &Predictions| ensemble(p.delta_c9, false, &p.values);
             let ensembles = predictions.iter().map(one).collect::<Result<Vec<_>, _>>()?;
             let ends = [ensembles.first(), ensembles.last()].map(|e| e.map_or(0.0, |e| e.delta_c9));
-            let summary = summary(&card.name, ends, &ensembles)
-                .with_context(|| format!("coefficient {coefficient}: more test images of each delta C9 are needed"))?;
+            let summary = summary(&card.name, ends, &ensembles).with_context(|| {
+                format!("coefficient {coefficient}: more test images of each delta C9 are needed")
+            })?;
             Ok(AlsoEvaluated { coefficient, ensembles, predictions, summary })
         });
         let also = also.collect::<Result<_>>()?;

@@ -87,11 +87,8 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     })?;
     progress.finish();
     if let Some(trained) = trained {
-        let calibrated = if architecture.is_calibrated() {
-            calibrate(trained.model, card, &data)?
-        } else {
-            trained.model
-        };
+        let calibrated =
+            if architecture.is_calibrated() { calibrate(trained.model, card, &data)? } else { trained.model };
         calibrated.save(&run.model())?;
         note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
     }
@@ -118,7 +115,8 @@ fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<Event
     for (own, (direction, shifts)) in axes.iter().enumerate() {
         let mut points = vec![generator.shifts()?];
         for (_, (other, places)) in axes.iter().enumerate().filter(|(axis, _)| *axis != own) {
-            let moved = |point: &WilsonShifts| places.iter().map(|by| point.moved(*other, *by)).collect::<Vec<_>>();
+            let moved =
+                |point: &WilsonShifts| places.iter().map(|by| point.moved(*other, *by)).collect::<Vec<_>>();
             points = points.iter().flat_map(moved).collect();
         }
         for point in points {

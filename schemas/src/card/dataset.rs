@@ -282,7 +282,10 @@ impl DatasetCard {
             )?;
             let [low, high] = *range;
             Invalid::unless(
-                low.is_finite() && high.is_finite() && low.abs().max(high.abs()) <= 100.0 && high - low > 1e-6,
+                low.is_finite()
+                    && high.is_finite()
+                    && low.abs().max(high.abs()) <= 100.0
+                    && high - low > 1e-6,
                 &format!("{FIELD}.{name}"),
                 format!("{range:?}"),
                 "two ascending numbers between -100 and 100",

@@ -17,7 +17,7 @@ pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImageLayout
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
 pub use set::{Elements, SetArchitecture, Supervision};
-pub use training::{FiguresCard, Loss, Optimiser, Prior, Schedule, TrainingCard, TrainingImages};
+pub use training::{FiguresCard, Loss, Optimiser, Precision, Prior, Schedule, TrainingCard, TrainingImages};
 
 use crate::error::{Invalid, SchemaError};
 
@@ -141,6 +141,13 @@ impl RunCard {
                 "mae, mse or huber where scores or single events are learned",
             )?;
         }
+        Invalid::unless(
+            self.training.precision == Precision::Single
+                || matches!(architecture, AnyArchitecture::Residual(_)),
+            "training.precision",
+            self.training.precision.name(),
+            "single for networks without convolutions",
+        )?;
         if self.training.events.is_some() {
             Invalid::unless(
                 architecture.takes_number_of_events(),

@@ -232,7 +232,8 @@ impl Architecture {
     /// Cells of an axis that the last stage leaves, for images of `bins` cells an axis.
     pub fn output_size(&self, bins: usize) -> usize {
         let stem = strided(self.input_size(bins), self.stem_kernel, self.stem_stride);
-        let pooled = if self.pool_kernel > 1 { strided(stem, self.pool_kernel, self.pool_stride) } else { stem };
+        let pooled =
+            if self.pool_kernel > 1 { strided(stem, self.pool_kernel, self.pool_stride) } else { stem };
         (1..self.blocks.len()).fold(pooled, |size, _| strided(size, 3, 2))
     }
 

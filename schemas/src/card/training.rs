@@ -27,6 +27,9 @@ pub struct TrainingCard {
     /// Images of a batch that are computed at once; default the whole batch. On a CPU its threads share these parts. Each
     /// part has its own statistics in batch norms.
     pub micro_batch: Option<usize>,
+    /// Of convolutions: `single`, or `bf16` or `f16` on a GPU that has it; weights, norms, losses and sums stay in single precision.
+    #[serde(skip_serializing_if = "Precision::is_single")]
+    pub precision: Precision,
     /// Most epochs to train (the paper states none).
     pub epochs: usize,
     /// Epochs without a better validation loss before training stops (paper: 20).
@@ -76,6 +79,7 @@ impl Default for TrainingCard {
             checkpoint_batches: 1000,
             batch_size: 128,
             micro_batch: None,
+            precision: Precision::Single,
             epochs: 100,
             early_stopping: 20,
             loss: Loss::Mae,
@@ -94,6 +98,34 @@ impl Default for TrainingCard {
             standardise_input: false,
             freeze_norms_after: None,
         }
+    }
+}
+
+/// Of the numbers that convolutions multiply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Single,
+    /// 16 bits with the exponent of 32: nothing under- or overflows that does not in single precision.
+    Bf16,
+    /// 16 bits, more digits and a smaller range; losses are scaled by 1024 on their way back.
+    F16,
+}
+
+impl Precision {
+    /// The name used in cards.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        }
+    }
+
+    fn is_single(&self) -> bool {
+        *self == Self::Single
     }
 }
 

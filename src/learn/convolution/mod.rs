@@ -98,14 +98,26 @@ pub(super) fn convolve(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
 ///
 /// Its gradient of the input (burn 0.22, on every GPU) is zero where a stride exceeds the kernel. So the cells that a kernel
 /// of one cell sees are taken out first.
+///
+/// Weights follow the input's precision.
 fn elsewhere(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
-    let one_cell = conv.kernel_size == [1; 3] && conv.padding == PaddingConfig3d::Explicit(0, 0, 0);
-    if !one_cell || conv.stride == [1; 3] || conv.bias.is_some() || conv.groups != 1 {
-        return conv.forward(input);
-    }
-    let [l, k, c] = conv.stride;
-    let seen = input.slice(s![.., .., 0..;l, 0..;k, 0..;c]); // [batch, channels, l', k', c']
-    conv3d(seen, conv.weight.val(), None, ConvOptions::new([1; 3], [0; 3], [1; 3], 1))
+    let PaddingConfig3d::Explicit(l, k, c) = conv.padding else { return conv.forward(input) };
+    let (kernel, padding) = (conv.kernel_size, [l, k, c]);
+    let weight = cast(conv.weight.val(), input.dtype());
+    let one_cell = kernel == [1; 3] && padding == [0; 3];
+    let (input, stride) = if one_cell && conv.stride != [1; 3] {
+        let [l, k, c] = conv.stride;
+        (input.slice(s![.., .., 0..;l, 0..;k, 0..;c]), [1; 3]) // [batch, channels, l', k', c']
+    } else {
+        (input, conv.stride)
+    };
+    let bias = conv.bias.as_ref().map(|bias| cast(bias.val(), input.dtype()));
+    conv3d(input, weight, bias, ConvOptions::new(stride, padding, conv.dilation, conv.groups))
+}
+
+/// A tensor in another precision, if it is not in that already.
+pub(super) fn cast<const D: usize>(x: Tensor<D>, precision: DType) -> Tensor<D> {
+    if x.dtype() == precision { x } else { x.cast(precision) }
 }
 
 /// The convolution as burn's dispatch sees it.
