@@ -42,7 +42,13 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
         .map(|(delta_c9, values)| Image { delta_c9, bins: card.images.bins, values })
         .collect();
     let mut shown = Vec::new();
-    for (name, words) in FIGURES {
+    let also = card.dataset.also.keys().map(|coefficient| {
+        let words = format!("Predicted against true shift of {coefficient}, learned beside C9; over all δC₉");
+        (format!("linearity_{coefficient}.svg"), words)
+    });
+    let figures: Vec<(String, String)> =
+        also.chain(FIGURES.map(|(name, words)| (name.to_owned(), words.to_owned()))).collect();
+    for (name, words) in &figures {
         let path = results.join(name);
         if path.exists() {
             let svg = fs::read(&path).with_context(|| path.display().to_string())?;
