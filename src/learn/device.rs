@@ -96,7 +96,6 @@ impl DeviceName {
             Self::Cpu => Some(Device::flex()),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => Some(Device::cuda(index)),
-            #[cfg(feature = "vulkan")]
             Self::Vulkan(index) => vulkan::devices().get(index).cloned(),
             #[cfg(feature = "metal")]
             Self::Metal => Some(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
@@ -106,22 +105,27 @@ impl DeviceName {
 
     /// Why there is no handle.
     fn missing() -> String {
-        #[cfg(feature = "vulkan")]
-        {
-            let count = vulkan::devices().len();
-            if count > 0 {
-                return format!("the Vulkan drivers here have {count}, numbered from 0");
-            }
+        match vulkan::devices().len() {
+            0 => "no Vulkan driver was found".to_owned(),
+            count => format!("the Vulkan drivers here have {count}, numbered from 0"),
         }
-        "no Vulkan driver was found".to_owned()
     }
 
     /// Whether a driver computes this on the CPU, more slowly than the CPU itself.
     fn is_software(self) -> bool {
-        #[cfg(feature = "vulkan")]
-        if let Self::Vulkan(index) = self {
-            return vulkan::devices().get(index).is_some_and(vulkan::is_software);
-        }
+        matches!(self, Self::Vulkan(index) if vulkan::devices().get(index).is_some_and(vulkan::is_software))
+    }
+}
+
+#[cfg(not(feature = "vulkan"))]
+mod vulkan {
+    use burn::tensor::Device;
+
+    pub(super) fn devices() -> &'static [Device] {
+        &[]
+    }
+
+    pub(super) fn is_software(_: &Device) -> bool {
         false
     }
 }
