@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::convolution::cast;
+use super::convolution::{cast, convolve};
 use super::resnet::BatchStatistics;
 
 /// Added to a variance before its root.
@@ -77,6 +77,8 @@ impl BatchNorm {
 pub(super) struct MaxPool {
     pub(super) kernel: usize,
     pub(super) stride: usize,
+    /// Whether chi goes on at its other end, in place of padding.
+    pub(super) circular_chi: bool,
 }
 
 impl MaxPool {
@@ -85,9 +87,10 @@ impl MaxPool {
         if k == 1 {
             return x;
         }
+        let (x, of_chi) = if self.circular_chi { (continued_in_chi(x, p), 0) } else { (x, p) };
         let [n, channels, l0, k0, c0] = x.dims();
         let x = x.reshape([n, channels * l0, k0, c0]);
-        let x = max_pool2d(x, MaxPoolOptions::new([k, k]).with_stride([s, s]).with_padding([p, p])); // [n, channels * l, k, c]
+        let x = max_pool2d(x, MaxPoolOptions::new([k, k]).with_stride([s, s]).with_padding([p, of_chi])); // [n, channels * l, k, c]
         let [_, _, k1, c1] = x.dims();
         let x = x.reshape([n, channels, l0, k1 * c1]);
         let x = max_pool2d(x, MaxPoolOptions::new([k, 1]).with_stride([s, 1]).with_padding([p, 0])); // [n, channels, l', k' * c']
@@ -96,15 +99,43 @@ impl MaxPool {
     }
 }
 
+/// A convolution of the network; where chi is less padded than the cosines, it goes on at its other end for the rest.
+///
+/// # Shapes
+/// [batch, channels, l, k, c] -> [batch, filters, ..].
+pub(super) fn convolution(conv: &Conv3d, x: Tensor<5>) -> Tensor<5> {
+    match conv.padding {
+        PaddingConfig3d::Explicit(l, _, c) if c < l => convolve(conv, continued_in_chi(x, l - c)),
+        _ => convolve(conv, x),
+    }
+}
+
+/// An image continued by some cells at both ends of chi: the cell behind the last is the first.
+///
+/// # Shapes
+/// [batch, channels, l, k, c] -> [batch, channels, l, k, c + 2 by].
+fn continued_in_chi(x: Tensor<5>, by: usize) -> Tensor<5> {
+    let size = x.dims()[4];
+    let by = by.min(size);
+    let (first, last) = (x.clone().narrow(4, 0, by), x.clone().narrow(4, size - by, by));
+    Tensor::cat(vec![last, x, first], 4)
+}
+
 /// Draws first weights from one stream, so that they follow from the seed alone, whatever the device.
 pub(crate) struct Init<'a> {
     rng: Pcg64,
     device: &'a Device,
+    circular_chi: bool,
 }
 
 impl<'a> Init<'a> {
     pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
-        Self { rng: Pcg64::seed_from_u64(seed), device }
+        Self { rng: Pcg64::seed_from_u64(seed), device, circular_chi: false }
+    }
+
+    /// The same for convolutions in which chi goes on at its other end.
+    pub(super) fn with_circular_chi(self, circular_chi: bool) -> Self {
+        Self { circular_chi, ..self }
     }
 
     /// Kaiming-uniform weights for a layer before a `ReLU` (He et al., arXiv:1502.01852), no bias: a batch norm follows.
@@ -117,7 +148,8 @@ impl<'a> Init<'a> {
             kernel_size: [kernel; 3],
             dilation: [1; 3],
             groups: 1,
-            padding: PaddingConfig3d::Explicit(p, p, p),
+            // Less in chi: see `convolution`.
+            padding: PaddingConfig3d::Explicit(p, p, if self.circular_chi { 0 } else { p }),
         }
     }
 

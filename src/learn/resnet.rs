@@ -15,8 +15,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor};
 use humboldt_schemas::card::Architecture;
 
-use super::convolution::{cast, convolve};
-use super::layers::{BatchNorm, Init, MaxPool, Phase};
+use super::convolution::cast;
+use super::layers::{BatchNorm, Init, MaxPool, Phase, convolution};
 
 /// The network's weights.
 #[derive(Module, Debug)]
@@ -50,7 +50,7 @@ impl ResNet {
     /// A network with Kaiming-uniform weights, the same for the same seed on every device; `outputs` numbers come out.
     pub fn init(architecture: &Architecture, outputs: usize, seed: u64, device: &Device) -> Self {
         let a = architecture;
-        let mut init = Init::new(seed, device);
+        let mut init = Init::new(seed, device).with_circular_chi(a.circular_chi);
         let stem = init.conv(a.input_channels(), a.stem_filters, a.stem_kernel, a.stem_stride);
         let stem_norm = init.norm(a.stem_filters);
         let mut width = a.stem_filters;
@@ -67,7 +67,7 @@ impl ResNet {
         Self {
             stem,
             stem_norm,
-            pool: MaxPool { kernel: a.pool_kernel, stride: a.pool_stride },
+            pool: MaxPool { kernel: a.pool_kernel, stride: a.pool_stride, circular_chi: a.circular_chi },
             blocks,
             dense,
             output,
@@ -139,7 +139,7 @@ impl ResNet {
 
     /// What the last stage leaves, in single precision; before, the input's decides.
     fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let x = convolve(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
+        let x = convolution(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
         let x = relu(self.stem_norm.forward(x, phase)); // the same
         let mut x = self.pool.forward(x); // [batch, stem_filters, l/4, k/4, c/4]
         for block in &self.blocks {
@@ -176,12 +176,12 @@ impl BasicBlock {
     }
 
     fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let x = convolve(&self.conv1, input.clone()); // [batch, filters, l/stride, k/stride, c/stride]
+        let x = convolution(&self.conv1, input.clone()); // [batch, filters, l/stride, k/stride, c/stride]
         let x = relu(self.norm1.forward(x, phase)); // the same
-        let x = convolve(&self.conv2, x); // the same
+        let x = convolution(&self.conv2, x); // the same
         let x = self.norm2.forward(x, phase); // the same
         let passed = match &self.shortcut {
-            Some(shortcut) => shortcut.norm.forward(convolve(&shortcut.conv, input), phase), // the same
+            Some(shortcut) => shortcut.norm.forward(convolution(&shortcut.conv, input), phase), // the same
             None => input,
         };
         relu(x + passed) // the same
@@ -311,6 +311,38 @@ mod tests {
         assert!(outputs > 0.0 && outputs < 0.05 && gradients < 0.1, "{outputs} {gradients}");
     }
 
+    /// Turned in chi, an image is the same to a network that knows chi as an angle.
+    #[test]
+    fn chi_goes_on_at_its_other_end() {
+        let network = |circular| {
+            let card = NetworkCard {
+                circular_chi: Some(circular),
+                stem_filters: Some(3),
+                stem_kernel: Some(5),
+                stem_stride: Some(1),
+                pool_kernel: Some(3),
+                pool_stride: Some(1),
+                blocks: Some(vec![1]),
+                filters: Some(vec![3]),
+                dense: Some(0),
+                ..NetworkCard::default()
+            };
+            ResNet::init(&card.architecture(), 2, 1, &Device::flex())
+        };
+        let image = |turned: usize| {
+            let cell = |i: usize| i / 8 * 8 + (i % 8 + turned) % 8;
+            let data: Vec<f32> = (0..512).map(|i| (1.3 * cell(i) as f32).sin()).collect();
+            Tensor::<5>::from_data(TensorData::new(data, [1, 1, 8, 8, 8]), &Device::flex())
+        };
+        let change = |circular| {
+            let network = network(circular);
+            let outputs = [0, 3].map(|turned| network.forward(image(turned)));
+            let [a, b] = outputs;
+            (a - b).abs().max().into_scalar::<f32>()
+        };
+        assert!(change(true) < 1e-5 && change(false) > 1e-4, "{} {}", change(true), change(false));
+    }
+
     #[test]
     fn the_mean_over_cells_is_the_output() {
         let a = NetworkCard {
@@ -334,7 +366,11 @@ mod tests {
     fn max_pool_is_a_maximum_over_cubes() {
         let data: Vec<f32> = (0..125).map(|i| (i * 71 % 125) as f32).collect();
         let x = Tensor::<5>::from_data(TensorData::new(data.clone(), [1, 1, 5, 5, 5]), &Device::flex());
-        let got: Vec<f32> = MaxPool { kernel: 3, stride: 2 }.forward(x).into_data().iter::<f32>().collect();
+        let got: Vec<f32> = MaxPool { kernel: 3, stride: 2, circular_chi: false }
+            .forward(x)
+            .into_data()
+            .iter::<f32>()
+            .collect();
         let window = |i: usize| (2 * i).saturating_sub(1)..(2 * i + 2).min(5);
         for (index, got) in got.iter().enumerate() {
             let mut largest = f32::MIN;

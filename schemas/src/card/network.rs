@@ -30,6 +30,9 @@ pub struct NetworkCard {
     pub pool_kernel: Option<usize>,
     /// Stride of the max pooling.
     pub pool_stride: Option<usize>,
+    /// Whether chi, an angle, goes on at its other end: convolutions and max pooling then see no edge there (paper: no).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circular_chi: Option<bool>,
     /// Residual blocks of each stage.
     pub blocks: Option<Vec<usize>>,
     /// Filters of each stage.
@@ -223,6 +226,9 @@ pub struct Architecture {
     /// delta C9 that the scores are taken at which are learned; empty where labels are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<f64>,
+    /// Whether chi goes on at its other end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub circular_chi: bool,
     /// Whether scores are learned cell by cell, and not their mean over the image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub score_map: bool,
@@ -288,6 +294,7 @@ impl NetworkCard {
             dense: self.dense.unwrap_or(dense),
             dropout: self.dropout.unwrap_or(dropout),
             references: if scores { self.references_or_default() } else { Vec::new() },
+            circular_chi: self.circular_chi.unwrap_or(false),
             score_map: self.supervision == Some(ImageSupervision::ScoreMap),
         }
     }
@@ -314,6 +321,7 @@ impl NetworkCard {
             ("network.stem_stride", self.stem_stride.is_some()),
             ("network.pool_kernel", self.pool_kernel.is_some()),
             ("network.pool_stride", self.pool_stride.is_some()),
+            ("network.circular_chi", self.circular_chi.is_some()),
             ("network.blocks", self.blocks.is_some()),
             ("network.filters", self.filters.is_some()),
             ("network.dropout", self.dropout.is_some()),
@@ -417,6 +425,13 @@ impl NetworkCard {
         )?;
         Invalid::unless(a.dense <= 100_000, "network.dense", a.dense, "0 to 100000")?;
         Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")?;
+        let size = a.input_size(bins);
+        Invalid::unless(
+            !a.circular_chi || (bins % a.downsample == 0 && a.stem_kernel / 2 <= size),
+            "network.circular_chi",
+            "true",
+            "false where downsample leaves a remainder, or the stem's kernel is wider than the image",
+        )?;
         Invalid::unless(
             !a.score_map || a.dense == 0,
             "network.dense",
