@@ -156,6 +156,10 @@ fn deep_sets_with_a_predicted_width_learn_end_to_end() {
     let inferred: Inferred = serde_json::from_str(&output).unwrap();
     let width = inferred.plus.unwrap();
     assert!(width > 0.3 * last.sigma && width < 3.0 * last.sigma, "{width} {}", last.sigma);
+    // It was never told of other numbers.
+    succeed(&["generate", "--events", "1001", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    let error = refused(&["infer", events, "--model", out.join("model").to_str().unwrap()]);
+    assert!(error.contains("1001 events are not allowed; allowed: 1000"), "{error}");
 }
 
 /// Scores of an image, or of its merged cells, say so much more than its label that a small residual network comes close to

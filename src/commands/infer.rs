@@ -13,6 +13,7 @@ use super::arguments::DeviceArgument;
 use super::model::{ModelArgument, card_of};
 use super::sample::open_unweighted;
 use crate::infer::estimator::Sample;
+use crate::learn::model::ModelInfo;
 use crate::learn::{Compute, Estimate, Model};
 use crate::progress::{note, outln};
 use crate::run::estimators::Images;
@@ -44,11 +45,17 @@ impl InferArguments {
         let model = self.model.open(&compute)?;
         let card = card_of(&model)?;
         let events = self.read(&card)?;
-        let estimate = match &model.info().architecture {
+        let info = model.info();
+        let estimate = match &info.architecture {
             AnyArchitecture::Set(set) if set.elements == Elements::Events => {
+                // Means of single events hold for any number of them.
+                refuse_other_numbers(info, events.len(), set.is_calibrated())?;
                 model.estimate_events(&events)?
             }
-            _ => of_image(&model, &compute, &events)?,
+            _ => {
+                refuse_other_numbers(info, events.len(), false)?;
+                of_image(&model, &compute, &events)?
+            }
         };
         let warning = warning(&model, &card, &estimate);
         let also = model.info().also.iter().zip(&estimate.also).map(|(also, found)| InferredCoefficient {
@@ -124,10 +131,15 @@ const ROUNDING: f64 = 1e-6;
 /// With fewer events the mean of a statistic is not Gaussian.
 const FEWEST: usize = 100;
 
+/// Refuses a number of events that the network does not know, unless it knows any.
+fn refuse_other_numbers(info: &ModelInfo, events: usize, any: bool) -> Result<()> {
+    ensure!(any || info.takes(events), "{events} events are not allowed; allowed: {}", info.taken());
+    Ok(())
+}
+
 /// By a network over images or cells.
 fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Estimate> {
     let info = model.info();
-    ensure!(info.takes(events.len()), "{} events are not allowed; allowed: {}", events.len(), info.taken());
     let mut sample = Sample { events: events.clone(), image: vec![0.0; info.bins.pow(3)] };
     Voxeliser::new(info.bins)?.voxelise(events.angles(), &mut sample.image)?;
     let images = Images { samples: std::slice::from_ref(&sample), bins: info.bins };
