@@ -114,6 +114,11 @@ impl Progress {
         ));
     }
 
+    /// Counts up to `done` units in all, those that were skipped apart.
+    pub fn reach(&self, done: u64, detail: &str) {
+        self.advance(done.saturating_sub(self.done.load(Ordering::Relaxed)), detail);
+    }
+
     /// Counts `n` units that were done before: they do not enter the rate.
     pub fn skip(&self, n: u64) {
         self.skipped.fetch_add(n, Ordering::Relaxed);

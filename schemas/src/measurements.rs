@@ -64,9 +64,7 @@ impl MeasurementFile {
     /// When the file cannot be read, is not TOML, has an unknown key, or a value outside its range; the error names
     /// file, line, field, value and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SchemaError::Io { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        strict::read(path, Self::validate)
     }
 
     /// Parses and checks a file; `file` is its name in error messages.
@@ -74,13 +72,7 @@ impl MeasurementFile {
     /// # Errors
     /// As [`Self::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
-        let measurements: Self = strict::parse(text, file)?;
-        measurements.validate().map_err(|invalid| SchemaError::InvalidCard {
-            file: file.to_owned(),
-            line: strict::line_of(text, &invalid.field),
-            invalid,
-        })?;
-        Ok(measurements)
+        strict::checked(text, file, Self::validate)
     }
 
     /// The files of a set that comes with humboldt.

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::store::EventReader;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
-use humboldt_schemas::events::WEIGHT_COLUMN;
 use humboldt_schemas::inference::Inferred;
 
 use super::arguments::DeviceArgument;
 use super::model::{ModelArgument, card_of};
-use crate::learn::{Compute, Estimate, ImageSource, LearnError, Model};
+use super::sample::open_unweighted;
+use crate::infer::estimator::Sample;
+use crate::learn::{Compute, Estimate, Model};
 use crate::progress::{note, outln};
+use crate::run::estimators::Images;
 use crate::sampling;
 
 /// Below this probability the events do not look like those that the network learned from.
@@ -67,11 +68,7 @@ impl InferArguments {
 
     fn read(&self, card: &RunCard) -> Result<EventBatch> {
         let file = self.events.display();
-        let reader = EventReader::open_with_any_mass(&self.events)?;
-        ensure!(
-            !reader.is_weighted(),
-            "{file}: has a column `{WEIGHT_COLUMN}`; allowed: unweighted events (reweight --unweight makes them)"
-        );
+        let reader = open_unweighted(&self.events)?;
         if let Some(made) = reader.provenance().map(|p| &p.generator) {
             let (own, trained) = (&made.flavour, &card.generator.flavour);
             if own != trained {
@@ -128,35 +125,11 @@ fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Est
             info.events
         );
     }
-    let mut image = vec![0.0; info.bins.pow(3)];
-    Voxeliser::new(info.bins)?.voxelise(events.angles(), &mut image)?;
-    let estimates = model.estimates(&One { image, bins: info.bins }, &())?;
+    let mut sample = Sample { events: events.clone(), image: vec![0.0; info.bins.pow(3)] };
+    Voxeliser::new(info.bins)?.voxelise(events.angles(), &mut sample.image)?;
+    let images = Images { samples: std::slice::from_ref(&sample), bins: info.bins };
+    let estimates = model.estimates(&images, &())?;
     estimates.and_then(|all| all.first().copied()).with_context(|| format!("{}: no answer", compute.name()))
-}
-
-/// One image of unknown delta C9.
-struct One {
-    image: Vec<f32>,
-    bins: usize,
-}
-
-impl ImageSource for One {
-    fn len(&self) -> usize {
-        1
-    }
-
-    fn bins(&self) -> usize {
-        self.bins
-    }
-
-    fn label(&self, _: usize) -> f64 {
-        f64::NAN
-    }
-
-    fn read(&self, _: usize, image: &mut [f32]) -> Result<(), LearnError> {
-        image.copy_from_slice(&self.image);
-        Ok(())
-    }
 }
 
 /// What makes an answer doubtful.

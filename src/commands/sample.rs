@@ -1,6 +1,6 @@
 //! Events that are fitted, and the density they are supposed to follow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Result, ensure};
@@ -59,15 +59,21 @@ pub(super) struct Sample {
     pub(super) windows: Vec<(f64, f64)>,
 }
 
+/// Opens a file of events, each of which counts as one.
+pub(super) fn open_unweighted(path: &Path) -> Result<EventReader> {
+    let reader = EventReader::open_with_any_mass(path)?;
+    ensure!(
+        !reader.is_weighted(),
+        "{}: has a column `{WEIGHT_COLUMN}`; allowed: unweighted events (reweight --unweight makes them)",
+        path.display()
+    );
+    Ok(reader)
+}
+
 impl SampleArguments {
     /// Reads the events; of the shifts that the file or the arguments name, the free ones count from zero.
     pub(super) fn read(&self, free: &[WilsonDirection]) -> Result<Sample> {
-        let reader = EventReader::open_with_any_mass(&self.events)?;
-        ensure!(
-            !reader.is_weighted(),
-            "{}: has a column `{WEIGHT_COLUMN}`; allowed: unweighted events (reweight --unweight makes them)",
-            self.events.display()
-        );
+        let reader = open_unweighted(&self.events)?;
         let made = reader.provenance().map(|provenance| provenance.generator.clone());
         let events = reader.read_all()?;
         ensure!(

@@ -82,10 +82,9 @@ impl Calibration {
             .collect();
         let images = samples.iter().map(|(_, s)| s.len()).sum();
         let calibration = Self { range, events, images, mean, covariance };
-        if calibration.deviance(&DVector::zeros(components), range[0]).is_none() {
-            return Err(LearnError::Calibration);
-        }
-        Ok(calibration)
+        let terms = calibration.terms(&DVector::zeros(components), range[0], 1.0);
+        let finite = terms.is_some_and(|(distance, ln_det)| (distance + ln_det).is_finite());
+        if finite { Ok(calibration) } else { Err(LearnError::Calibration) }
     }
 
     /// delta C9 from the statistic of an image of `events` events, and its interval.
@@ -93,7 +92,8 @@ impl Calibration {
         let t = DVector::from_column_slice(statistic);
         // The statistic is a mean over events: its covariance falls as their number grows.
         let more = events as f64 / self.events as f64;
-        let at = |x: f64| self.scaled_deviance(&t, x, more);
+        let at =
+            |x: f64| self.terms(&t, x, more).map_or(f64::INFINITY, |(distance, ln_det)| distance + ln_det);
         let [low, high] = self.range;
         let place = |i: usize| low + (high - low) * i as f64 / STEPS as f64;
         let best = (0..=STEPS).map(|i| (i, at(place(i)))).min_by(|a, b| a.1.total_cmp(&b.1));
@@ -117,8 +117,8 @@ impl Calibration {
         };
         let (minus, plus) = (crossing(true), crossing(false));
         let degrees = self.mean.len() as f64 - 1.0;
-        let distance = self.distance(&t, delta_c9, more);
-        let p_value = ChiSquared::new(degrees).ok().zip(distance).map(|(d, x)| d.sf(x));
+        let terms = self.terms(&t, delta_c9, more);
+        let p_value = ChiSquared::new(degrees).ok().zip(terms).map(|(d, (distance, _))| d.sf(distance));
         Estimate { delta_c9, minus, plus, p_value }
     }
 
@@ -137,21 +137,10 @@ impl Calibration {
         DMatrix::from_fn(n, n, |i, j| series(&self.covariance[i * n + j], u)).cholesky()
     }
 
-    /// `(t - T)' V^-1 (t - T)` for a set that has `more` times as many events.
-    fn distance(&self, t: &DVector<f64>, x: f64, more: f64) -> Option<f64> {
-        let difference = t - self.expectation(x);
-        Some(more * difference.dot(&self.cholesky(x)?.solve(&difference)))
-    }
-
-    fn deviance(&self, t: &DVector<f64>, x: f64) -> Option<f64> {
-        let deviance = self.distance(t, x, 1.0)? + self.cholesky(x)?.ln_determinant();
-        deviance.is_finite().then_some(deviance)
-    }
-
-    fn scaled_deviance(&self, t: &DVector<f64>, x: f64, more: f64) -> f64 {
-        let difference = t - self.expectation(x);
-        self.cholesky(x)
-            .map_or(f64::INFINITY, |c| more * difference.dot(&c.solve(&difference)) + c.ln_determinant())
+    /// `(t - T)' V^-1 (t - T)` for a set that has `more` times as many events, and `ln det V`; `None` where V is none.
+    fn terms(&self, t: &DVector<f64>, x: f64, more: f64) -> Option<(f64, f64)> {
+        let (difference, cholesky) = (t - self.expectation(x), self.cholesky(x)?);
+        Some((more * difference.dot(&cholesky.solve(&difference)), cholesky.ln_determinant()))
     }
 }
 

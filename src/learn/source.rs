@@ -122,7 +122,11 @@ pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> R
 
 /// The order of `n` images in an epoch; the same for the same seed and epoch.
 pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
-    let mut rng = Pcg64::new(u128::from(seed), epoch as u128);
+    permutation(n, &mut Pcg64::new(u128::from(seed), epoch as u128))
+}
+
+/// The numbers below n in random order.
+pub(crate) fn permutation(n: usize, rng: &mut Pcg64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
         order.swap(i, rng.random_range(0..=i));
@@ -130,13 +134,17 @@ pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     order
 }
 
-/// The mask of a dropout layer in one step, 0 or 1/(1 - p); the same for the same seed, epoch and step.
+/// The mask of a dropout layer in one step; the same for the same seed, epoch and step.
 pub(super) fn dropout_mask(n: usize, probability: f64, seed: u64, epoch: usize, step: usize) -> Vec<f32> {
-    let kept = (1.0 / (1.0 - probability)) as f32;
     let mut rng = Pcg64::seed_from_u64(seed);
     // Streams of a PCG differ, so that a step's mask does not depend on how many numbers others drew.
     let state = rng.random::<u64>();
-    let mut rng = Pcg64::new(u128::from(state), ((epoch as u128) << 64) | step as u128);
+    mask(n, probability, &mut Pcg64::new(u128::from(state), ((epoch as u128) << 64) | step as u128))
+}
+
+/// A mask of dropout: 0 with its probability, else 1/(1 - p).
+pub(crate) fn mask(n: usize, probability: f64, rng: &mut Pcg64) -> Vec<f32> {
+    let kept = (1.0 / (1.0 - probability)) as f32;
     (0..n).map(|_| if rng.random_bool(probability) { 0.0 } else { kept }).collect()
 }
 

@@ -124,7 +124,7 @@ impl Training<'_> {
         };
         let mut model = Model::new(&network, info.clone(), self.compute);
         if !self.finished(&state) {
-            let input = model.input.clone().learning(self.scores.clone(), self.train)?;
+            let input = self.input(&info)?;
             let live = self.train.is_live();
             let total = if live { 0 } else { self.train.len() } + self.validation.len();
             let done = std::cell::Cell::new(0);
@@ -174,12 +174,17 @@ impl Training<'_> {
         Ok(Some(Trained { model, history: state.history, best_epoch, stopped_early }))
     }
 
+    /// How images are learned from.
+    fn input(&self, info: &ModelInfo) -> Result<Input, LearnError> {
+        Input::new(info).learning(self.scores.clone(), self.train)
+    }
+
     /// The network before its first step.
     fn first_weights(&self, info: &ModelInfo) -> Result<Network, LearnError> {
         let device = self.compute.device().clone().autodiff();
         let network = Network::init(self.architecture, self.card.loss.outputs(), self.seed, &device);
         let Network::Set(set) = network else { return Ok(network) };
-        let input = Input::new(info).learning(self.scores.clone(), self.train)?;
+        let input = self.input(info)?;
         let few = self.train.len().min(SETS_TO_NORMALISE);
         let images: Vec<usize> = (0..few).map(|i| i * self.train.len() / few).collect();
         let batch = Inputs::new(self.train, &input, info.target, 0, &|_| ())?.batch(&images)?;

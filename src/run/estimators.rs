@@ -123,10 +123,12 @@ impl Estimator for Network {
     }
 }
 
-/// The images of samples in memory.
-struct Images<'a> {
-    samples: &'a [Sample],
-    bins: usize,
+/// The images and events of samples in memory, whose delta C9 nobody knows.
+pub struct Images<'a> {
+    /// The samples.
+    pub samples: &'a [Sample],
+    /// Cells of an axis of their images.
+    pub bins: usize,
 }
 
 impl ImageSource for Images<'_> {

@@ -92,19 +92,19 @@ fn predict(
     let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
     let progress = Progress::new("evaluate", total as u64, "images");
-    let mut predictions = Vec::with_capacity(points.len());
+    let (mut predictions, mut before) = (Vec::with_capacity(points.len()), 0);
     for point in &points {
         let source: Box<dyn ImageSource> = match shards {
             Some(shards) => Box::new(CampaignImages::new(shards).of(point.delta_c9)),
             None => Box::new(LiveImages::of_split(&data, Split::Test, Some(point.delta_c9))?),
         };
-        let count = source.len();
         let values = model.predict(source.as_ref(), &|event: Event| {
             if let Event::Predicted { done, .. } = event {
-                progress.advance(if done == count { (count - 1) % BATCH + 1 } else { BATCH } as u64, "");
+                progress.reach((before + done) as u64, "");
             }
             ControlFlow::Continue(())
         })?;
+        before += source.len();
         predictions.push(Predictions { delta_c9: point.delta_c9, values: values.unwrap_or_default() });
     }
     progress.finish();
@@ -153,8 +153,6 @@ fn quoted_range(ensembles: &[EnsembleResult]) -> [f64; 2] {
 
 const ORIGIN: &str = "origin.json";
 const PREDICTIONS: &str = "predictions.parquet";
-/// Images that a prediction reports at once.
-const BATCH: usize = 64;
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;

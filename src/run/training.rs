@@ -1,7 +1,6 @@
 //! The second stage of a run: the network.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
@@ -112,10 +111,9 @@ fn scores(card: &GeneratorCard, architecture: &AnyArchitecture) -> Result<Option
 fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
     let images = LiveImages::calibration(data, card.training.calibration_images)?;
     let progress = Progress::new("calibrate", images.len() as u64, "images");
-    let seen = AtomicUsize::new(0);
     let model = model.calibrated(&images, &|event: Event| {
         if let Event::Calibrated { done, .. } = event {
-            progress.advance((done - seen.swap(done, Ordering::Relaxed)) as u64, "");
+            progress.reach(done as u64, "");
         }
         ControlFlow::Continue(())
     })?;

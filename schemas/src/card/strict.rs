@@ -1,16 +1,42 @@
 //! Reading TOML strictly: errors name the line and the field, and an unknown key its nearest known one.
 
 use std::ops::Range;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
-use crate::error::SchemaError;
+use crate::error::{Invalid, SchemaError};
+
+/// Reads a file, and checks what it says.
+pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
+    path: &Path,
+    validate: impl Fn(&T) -> Result<(), Invalid>,
+) -> Result<T, SchemaError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| SchemaError::Io { path: path.to_owned(), source })?;
+    checked(&text, &path.display().to_string(), validate)
+}
+
+/// Parses `text` as a `T`, and checks what it says; `file` is its name in messages.
+pub(crate) fn checked<T: DeserializeOwned + JsonSchema>(
+    text: &str,
+    file: &str,
+    validate: impl Fn(&T) -> Result<(), Invalid>,
+) -> Result<T, SchemaError> {
+    let value: T = parse(text, file)?;
+    validate(&value).map_err(|invalid| SchemaError::InvalidCard {
+        file: file.to_owned(),
+        line: line_of(text, &invalid.field),
+        invalid,
+    })?;
+    Ok(value)
+}
 
 /// Parses `text` as a `T`; `file` is its name in messages.
-pub(crate) fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, SchemaError> {
+fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, SchemaError> {
     let syntax = |error: &toml::de::Error, field: String| SchemaError::Syntax {
         file: file.to_owned(),
         line: line_at(text, error.span().map_or(0, |s| s.start)),
@@ -43,7 +69,7 @@ pub(crate) fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) ->
 
 /// Line (from 1) of the deepest part of a dotted field that the text has; 1 where it has none. `groups[2]` is the second
 /// of an array of tables.
-pub(crate) fn line_of(text: &str, field: &str) -> usize {
+fn line_of(text: &str, field: &str) -> usize {
     let Ok(table) = DeTable::parse(text) else { return 1 };
     let mut tables = vec![table.get_ref()];
     let mut start = 0;

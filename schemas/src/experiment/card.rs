@@ -160,9 +160,7 @@ impl ExperimentCard {
     /// When the file cannot be read, is not TOML, has an unknown key, or a value outside its range; the error
     /// names file, line, field, value and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SchemaError::Io { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        strict::read(path, Self::validate)
     }
 
     /// Parses and checks a card; `file` is its name in error messages.
@@ -170,13 +168,7 @@ impl ExperimentCard {
     /// # Errors
     /// As [`Self::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
-        let card: Self = strict::parse(text, file)?;
-        card.validate().map_err(|invalid| SchemaError::InvalidCard {
-            file: file.to_owned(),
-            line: strict::line_of(text, &invalid.field),
-            invalid,
-        })?;
-        Ok(card)
+        strict::checked(text, file, Self::validate)
     }
 
     /// The one method that the card gives.

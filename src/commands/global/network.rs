@@ -89,11 +89,11 @@ impl NetworkArguments {
         let experiment = Experiment::new(card)?;
         let compute = self.device.open()?;
         let start = Instant::now();
-        let (progress, before) = (Cell::new(None), Cell::new(0));
+        let progress = Cell::new(None);
         let trained = Cell::new(start);
         let watch = |done: usize, steps: usize, loss: f64| {
             let shown = progress.take().unwrap_or_else(|| Progress::new("training", steps as u64, "steps"));
-            shown.advance((done - before.replace(done)) as u64, &format!("loss {loss:.4}"));
+            shown.reach(done as u64, &format!("loss {loss:.4}"));
             progress.set(Some(shown));
             trained.set(Instant::now());
         };

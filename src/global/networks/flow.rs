@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::Watch;
 use super::exact::{Grid, Prior};
-use super::layers::{Dense, Purpose, adam, constant, cosine, descend, matrix, stream, values};
+use super::layers::{Dense, Purpose, constant, matrix, stream, train, values};
 use super::likelihood::Likelihood;
 use crate::global::GlobalError;
 use crate::global::statistic::ChiSquare;
@@ -30,8 +30,6 @@ const NOISE: (f64, f64) = (0.01, 0.02);
 const CHI2_UNIT: f64 = 10.0;
 /// Points along each axis of the grid that training points are drawn from.
 const GRID: usize = 401;
-/// Points of the curve of a training.
-const CURVE: usize = 200;
 /// Vectors that are generated at once.
 const AT_ONCE: usize = 5000;
 
@@ -169,10 +167,8 @@ impl Flow {
         let decoder = Dense::init(&mut init, &[5, h, h, outputs]);
         let past = init.linear(5, outputs, 0.3);
         let log_widths = Param::from_tensor(Tensor::zeros([outputs], &learning));
-        let mut network = Network { couplings, decoder, past, log_widths };
-        let mut optimiser = adam(0.9);
-        let (mut history, mut sum, mut since) = (Vec::new(), 0.0, 0);
-        for step in 0..card.steps {
+        let network = Network { couplings, decoder, past, log_widths };
+        let loss = |network: &Network, step: usize| {
             let points: Vec<Example> = (0..card.batch_size)
                 .into_par_iter()
                 .map(|i| source.example(statistic, seed, (step * card.batch_size + i) as u64))
@@ -184,18 +180,9 @@ impl Flow {
             let shifts = column(&|e| frame.scaled(e.shifts, e.temperature).to_vec(), 2);
             let hottest = column(&|e| frame.scaled(e.shifts, frame.reach).to_vec(), 2);
             let rest = column(&|e| e.rest.clone(), outputs);
-            let loss = network.loss_of_shifts(shifts, &heat) + network.loss_of_rest(hottest, rest);
-            let rate = cosine(card.learning_rate, step, card.steps);
-            let (moved, loss) = descend(&mut optimiser, rate, network, &loss, step)?;
-            network = moved;
-            (sum, since) = (sum + loss, since + 1);
-            let done = step + 1;
-            if done.is_multiple_of(card.steps.div_ceil(CURVE)) || done == card.steps {
-                history.push((done, sum / f64::from(since)));
-                (sum, since) = (0.0, 0);
-            }
-            watch(done, card.steps, loss);
-        }
+            Ok(network.loss_of_shifts(shifts, &heat) + network.loss_of_rest(hottest, rest))
+        };
+        let (network, history) = train(network, (card.learning_rate, card.steps), watch, loss)?;
         let frame = source.frame.clone();
         Ok(Self { network: network.valid(), frame, compute: compute.clone(), history })
     }

@@ -13,7 +13,7 @@ use rand_pcg::Pcg64;
 use super::Watch;
 use super::dataset::Scaling;
 use super::layers::{
-    Dense, Purpose, adam, constant, convolution, descend, mask, matrix, shuffled, stream, values,
+    Dense, Purpose, adam, constant, convolution, descend, mask, matrix, permutation, stream, values,
 };
 use crate::global::GlobalError;
 use crate::infer::variation::unit_normals;
@@ -140,7 +140,7 @@ impl Gan {
         let mut sum = Balance::default();
         for step in 0..card.steps {
             if order.len() < card.batch_size {
-                order = shuffled(vectors.len(), &mut stream(seed, Purpose::Shuffle, epoch));
+                order = permutation(vectors.len(), &mut stream(seed, Purpose::Shuffle, epoch));
                 epoch += 1;
             }
             let batch = order.split_off(order.len() - card.batch_size);

@@ -10,8 +10,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use super::Watch;
 use crate::global::GlobalError;
 use crate::learn::layers::Init;
+pub(super) use crate::learn::source::{mask, permutation};
+
+/// Points of the curve of a training.
+const CURVE: usize = 200;
 
 /// Dense layers one after the other.
 #[derive(Module, Debug)]
@@ -99,6 +104,35 @@ pub(super) fn descend<M: Module>(
     Ok((optimiser.step(rate, module, gradients), value))
 }
 
+/// Trains a module by steps of Adam on fresh batches, with a learning rate that falls along half a cosine; gives the mean loss
+/// after so many steps too. `loss` is that of the batch of a step.
+///
+/// # Errors
+/// When a batch cannot be made, or the loss is no finite number.
+pub(super) fn train<M: Module>(
+    mut module: M,
+    (first_rate, steps): (f64, usize),
+    watch: Watch,
+    loss: impl Fn(&M, usize) -> Result<Tensor<1>, GlobalError>,
+) -> Result<(M, Vec<(usize, f64)>), GlobalError> {
+    let mut optimiser = adam(0.9);
+    let (mut history, mut sum, mut since) = (Vec::new(), 0.0, 0);
+    for step in 0..steps {
+        let loss = loss(&module, step)?;
+        let rate = cosine(first_rate, step, steps);
+        let (moved, loss) = descend(&mut optimiser, rate, module, &loss, step)?;
+        module = moved;
+        (sum, since) = (sum + loss, since + 1);
+        let done = step + 1;
+        if done.is_multiple_of(steps.div_ceil(CURVE)) || done == steps {
+            history.push((done, sum / f64::from(since)));
+            (sum, since) = (0.0, 0);
+        }
+        watch(done, steps, loss);
+    }
+    Ok((module, history))
+}
+
 /// A learning rate that falls from its first value to 0 along half a cosine.
 pub(super) fn cosine(first: f64, step: usize, steps: usize) -> f64 {
     0.5 * first * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos())
@@ -143,19 +177,4 @@ pub(super) fn stream(seed: u64, purpose: Purpose, index: u64) -> Pcg64 {
     // Streams of a PCG differ by their increment; its state comes from the seed.
     let state = Pcg64::seed_from_u64(seed).random::<u64>();
     Pcg64::new(u128::from(state), ((purpose as u128 + 1) << 64) | u128::from(index))
-}
-
-/// The numbers below n in random order.
-pub(super) fn shuffled(n: usize, rng: &mut Pcg64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in (1..n).rev() {
-        order.swap(i, rng.random_range(0..=i));
-    }
-    order
-}
-
-/// A mask of dropout: 0 with its probability, else 1/(1 - p).
-pub(super) fn mask(count: usize, dropout: f64, rng: &mut Pcg64) -> Vec<f32> {
-    let kept = (1.0 / (1.0 - dropout)) as f32;
-    (0..count).map(|_| if rng.random_bool(dropout) { 0.0 } else { kept }).collect()
 }

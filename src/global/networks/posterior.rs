@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::Watch;
 use super::dataset::Scaling;
 use super::exact::Prior;
-use super::layers::{Purpose, adam, constant, cosine, descend, matrix, stream, values};
+use super::layers::{Purpose, constant, matrix, stream, train, values};
 use super::likelihood::Likelihood;
 pub use super::mixture::Mixture;
 use super::mixture::{MixtureNetwork, to_line};
@@ -23,8 +23,6 @@ use crate::learn::layers::Init;
 
 /// Pseudo-data by which inputs are scaled.
 const SCALED_BY: usize = 4096;
-/// Points of the curve of a training.
-const CURVE: usize = 200;
 /// Draws that tell how much probability lies at higher density than a point.
 const DRAWS: usize = 400;
 
@@ -91,27 +89,16 @@ impl Posterior {
         let device = compute.device();
         let learning = device.clone().autodiff();
         let mut init = Init::new(seed, &learning);
-        let mut network = MixtureNetwork::init(&mut init, inputs, &card.hidden, card.components);
-        let mut optimiser = adam(0.9);
-        let (mut history, mut sum, mut since) = (Vec::new(), 0.0, 0);
-        for step in 0..card.steps {
+        let network = MixtureNetwork::init(&mut init, inputs, &card.hidden, card.components);
+        let loss = |network: &MixtureNetwork, step: usize| {
             let batch = draw(Purpose::Smearing, step * card.batch_size, card.batch_size)?;
             let x: Vec<Vec<f32>> =
                 batch.par_iter().map(|pseudo| scaling.apply(&white(pseudo)).collect()).collect();
             let u =
                 batch.iter().flat_map(|p| [0, 1].map(|i| to_line(p.shifts[i], prior[i]) as f32)).collect();
-            let loss = network.loss(constant(x.concat(), inputs, device), constant(u, 2, device));
-            let rate = cosine(card.learning_rate, step, card.steps);
-            let (moved, loss) = descend(&mut optimiser, rate, network, &loss, step)?;
-            network = moved;
-            (sum, since) = (sum + loss, since + 1);
-            let done = step + 1;
-            if done.is_multiple_of(card.steps.div_ceil(CURVE)) || done == card.steps {
-                history.push((done, sum / f64::from(since)));
-                (sum, since) = (0.0, 0);
-            }
-            watch(done, card.steps, loss);
-        }
+            Ok(network.loss(constant(x.concat(), inputs, device), constant(u, 2, device)))
+        };
+        let (network, history) = train(network, (card.learning_rate, card.steps), watch, loss)?;
         let network = network.valid();
         Ok(Self { network, scaling, likelihood, reference, prior, compute: compute.clone(), history })
     }

@@ -7,7 +7,7 @@ use humboldt_schemas::experiment::RegressionCard;
 
 use super::Watch;
 use super::dataset::{Dataset, Scaling};
-use super::layers::{Dense, Purpose, adam, constant, descend, matrix, shuffled, stream, values};
+use super::layers::{Dense, Purpose, adam, constant, descend, matrix, permutation, stream, values};
 use crate::global::GlobalError;
 use crate::learn::Compute;
 use crate::learn::layers::Init;
@@ -37,7 +37,7 @@ impl Regression {
         watch: Watch,
     ) -> Result<Self, GlobalError> {
         let (inputs, outputs) = (set.observables[0].len(), set.parameters[0].len());
-        let order = shuffled(set.chi2.len(), &mut stream(seed, Purpose::Split, 0));
+        let order = permutation(set.chi2.len(), &mut stream(seed, Purpose::Split, 0));
         let held_out = (order.len() as f64 * card.validation).round() as usize;
         let (validation, train) = order.split_at(held_out);
         let scaling = if card.standardise {
@@ -66,7 +66,7 @@ impl Regression {
             && history.len() - best_epoch.min(history.len()) < card.early_stopping
         {
             let epoch = history.len() as u64;
-            let order = shuffled(train.len(), &mut stream(seed, Purpose::Shuffle, epoch));
+            let order = permutation(train.len(), &mut stream(seed, Purpose::Shuffle, epoch));
             let mut total = 0.0;
             for part in order.chunks(card.batch_size) {
                 let points: Vec<usize> = part.iter().map(|i| train[*i]).collect();
