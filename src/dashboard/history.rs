@@ -9,7 +9,7 @@ use crate::learn::Event;
 /// Points of a curve at most: more than a terminal has columns.
 const POINTS: usize = 2048;
 /// Weight of the batches before in the smoothed loss.
-const MEMORY: f64 = 0.95;
+const MEMORY: f64 = 0.9;
 
 /// A training so far.
 #[derive(Debug)]

@@ -185,7 +185,7 @@ mod tests {
         let column = |row: &str| row.chars().position(|c| ('\u{2801}'..='\u{28ff}').contains(&c));
         let columns: Vec<usize> = rows[1..7].iter().map(|row| column(row).unwrap()).collect();
         assert!(columns.windows(2).all(|c| c[0] > c[1]), "{rows:#?}");
-        assert_eq!((columns[5], rows[1].chars().rposition(|c| c != ' ')), (8, Some(29)));
+        assert_eq!((columns[5], rows[1].trim_end().chars().count()), (8, 30));
         assert!(rows[1].starts_with("   1.0 ┤") && rows[6].starts_with("   0.0 ┤"), "{rows:#?}");
         assert!(rows[7].starts_with("       └┬") && rows[8].ends_with("epochs"), "{rows:#?}");
     }
