@@ -11,10 +11,12 @@
 //! - [`report`]: figures and tables
 //! - [`run`]: a run's folder and its stages
 //! - [`progress`]: what the user sees while it works
+//! - [`dashboard`]: a training on a terminal of its own
 //! - [`commands`]: the command line
 
 pub mod campaign;
 pub mod commands;
+pub mod dashboard;
 pub mod global;
 pub mod infer;
 pub mod learn;

@@ -1,20 +1,48 @@
-//! Progress of long work on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+//! Progress of long work on standard error: a bar on a terminal (or, of a training, a [dashboard]), plain lines
+//! elsewhere, nothing when quiet.
+//!
+//! [dashboard]: crate::dashboard
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::dashboard;
 
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 static QUIET: AtomicBool = AtomicBool::new(false);
+static STYLE: Mutex<Style> = Mutex::new(Style::Bar);
+
+/// How progress is shown on a terminal. Elsewhere it is always lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A dashboard of a training, a bar of other work.
+    Dashboard,
+    /// A bar.
+    Bar,
+    /// Lines.
+    Lines,
+}
 
 /// Silences notes and progress; errors and results are still printed.
 pub fn set_quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Sets how progress is shown; a bar, unless said otherwise.
+pub fn set_style(style: Style) {
+    *STYLE.lock().unwrap_or_else(PoisonError::into_inner) = style;
+}
+
+/// How progress is shown where there is a terminal; `None` when quiet.
+pub(crate) fn style() -> Option<Style> {
+    let style = *STYLE.lock().unwrap_or_else(PoisonError::into_inner);
+    (!QUIET.load(Ordering::Relaxed)).then_some(style)
 }
 
 /// Prints to standard output. Ends the program quietly where nobody reads any more, as behind `| head`.
@@ -43,7 +71,7 @@ pub(crate) use {out, outln};
 
 /// One line for the user about what happens.
 pub fn note(message: impl AsRef<str>) {
-    if !QUIET.load(Ordering::Relaxed) {
+    if !QUIET.load(Ordering::Relaxed) && !dashboard::hold(message.as_ref()) {
         eprintln!("{}", message.as_ref());
     }
 }
@@ -56,32 +84,49 @@ pub struct Progress {
     done: AtomicU64,
     skipped: AtomicU64,
     start: Instant,
-    bar: Option<ProgressBar>,
-    last_line: Mutex<Instant>,
+    shown: Shown,
+}
+
+/// How the user sees it.
+enum Shown {
+    Bar(ProgressBar),
+    /// The time of the last line.
+    Lines(Mutex<Instant>),
+    /// By somebody else.
+    Elsewhere,
 }
 
 impl Progress {
     /// Starts to count `total` units (such as `images`) of the work named `label`.
     pub fn new(label: &str, total: u64, unit: &'static str) -> Self {
-        let terminal = std::io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed);
-        let bar = terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
-            let template = format!("{{prefix:<24}} {{bar:32}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  left {{eta}}  {{msg}}");
-            if let Ok(style) = ProgressStyle::with_template(&template) {
-                bar.set_style(style);
-            }
-            bar.with_prefix(label.to_owned())
-        });
-        let now = Instant::now();
+        let bars = style().is_some_and(|style| style != Style::Lines) && std::io::stderr().is_terminal();
+        if !bars {
+            return Self::shown(label, total, unit, Shown::Lines(Mutex::new(Instant::now())));
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
+        let template = format!(
+            "{{prefix:<24}} {{bar:32}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  left {{eta}}  {{msg}}"
+        );
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        Self::shown(label, total, unit, Shown::Bar(bar.with_prefix(label.to_owned())))
+    }
+
+    /// Counts as [`Progress::new`] does what a dashboard shows; lines that stay are still printed.
+    pub fn unseen(label: &str, total: u64, unit: &'static str) -> Self {
+        Self::shown(label, total, unit, Shown::Elsewhere)
+    }
+
+    fn shown(label: &str, total: u64, unit: &'static str, shown: Shown) -> Self {
         Self {
             label: label.to_owned(),
             unit,
             total,
             done: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
-            start: now,
-            bar,
-            last_line: Mutex::new(now),
+            start: Instant::now(),
+            shown,
         }
     }
 
@@ -89,15 +134,19 @@ impl Progress {
     pub fn advance(&self, n: u64, detail: &str) {
         let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
         let skipped = self.skipped.load(Ordering::Relaxed);
-        if let Some(bar) = &self.bar {
-            bar.set_position(done + skipped);
-            if !detail.is_empty() {
-                bar.set_message(detail.to_owned());
+        let last = match &self.shown {
+            Shown::Bar(bar) => {
+                bar.set_position(done + skipped);
+                if !detail.is_empty() {
+                    bar.set_message(detail.to_owned());
+                }
+                return;
             }
-            return;
-        }
+            Shown::Lines(last) => last,
+            Shown::Elsewhere => return,
+        };
         // A poisoned lock means another thread already failed; progress then says nothing more.
-        let Ok(mut last) = self.last_line.lock() else { return };
+        let Ok(mut last) = last.lock() else { return };
         if last.elapsed() < LINE_INTERVAL {
             return;
         }
@@ -122,7 +171,7 @@ impl Progress {
     /// Counts `n` units that were done before: they do not enter the rate.
     pub fn skip(&self, n: u64) {
         self.skipped.fetch_add(n, Ordering::Relaxed);
-        if let Some(bar) = &self.bar {
+        if let Shown::Bar(bar) = &self.shown {
             bar.inc(n);
             bar.reset_eta();
         }
@@ -130,15 +179,15 @@ impl Progress {
 
     /// A line that stays, above the bar where there is one.
     pub fn line(&self, message: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(message),
-            None => note(message),
+        match &self.shown {
+            Shown::Bar(bar) => bar.println(message),
+            Shown::Lines(_) | Shown::Elsewhere => note(message),
         }
     }
 
     /// Ends the work with a line of how much and how fast.
     pub fn finish(self) {
-        if let Some(bar) = &self.bar {
+        if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
         let done = self.done.load(Ordering::Relaxed);

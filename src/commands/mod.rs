@@ -35,7 +35,8 @@ use clap::{Parser, Subcommand};
 use crate::global::GlobalError;
 use crate::learn::LearnError;
 use crate::learn::device::hide_caught_panics;
-use crate::progress;
+use crate::progress::{self, Style};
+use crate::run::training::Stopped;
 
 /// From Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
 #[derive(Debug, Parser)]
@@ -49,6 +50,20 @@ struct CommandLine {
     /// No notes and no progress
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// What a terminal shows of long work; lines elsewhere
+    #[arg(long, global = true, value_enum, value_name = "HOW", default_value_t = Shown::Auto)]
+    progress: Shown,
+}
+
+/// What a terminal shows of long work.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Shown {
+    /// A dashboard of a training if it fits, bars of other work
+    Auto,
+    /// Bars only
+    Bar,
+    /// Lines, as elsewhere
+    Plain,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,7 +92,8 @@ enum Command {
     Bench(bench::BenchArguments),
 }
 
-/// Runs the command line of this process. Exit code 2 for input that is refused, 1 for work that failed.
+/// Runs the command line of this process. Exit code 2 for input that is refused, 1 for work that failed or
+/// was stopped.
 pub fn main() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
@@ -90,10 +106,16 @@ pub fn main() -> ExitCode {
     };
     progress::set_quiet(line.quiet);
     hide_caught_panics();
+    progress::set_style(match line.progress {
+        Shown::Auto => Style::Dashboard,
+        Shown::Bar => Style::Bar,
+        Shown::Plain => Style::Lines,
+    });
     match start(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&format!("{error:#}")));
+            let word = if error.is::<Stopped>() { "" } else { "error: " };
+            eprintln!("{word}{}", one_line(&format!("{error:#}")));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -132,7 +154,7 @@ fn start(line: CommandLine) -> Result<()> {
     }
 }
 
-/// 1 where the input was fine and the work failed (a full disk, a diverging training), else 2.
+/// 1 where the input was fine and the work failed (a full disk, a diverging training) or was stopped, else 2.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let failed_work = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
@@ -143,7 +165,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 Some(GlobalError::NoMinimum { .. } | GlobalError::Diverged { .. })
             )
     });
-    if failed_work { 1 } else { 2 }
+    if failed_work || error.is::<Stopped>() { 1 } else { 2 }
 }
 
 fn is_failed_training(error: &LearnError) -> bool {

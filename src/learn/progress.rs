@@ -14,6 +14,8 @@ pub enum Event<'a> {
         epoch: usize,
         /// Batches of the next epoch that are done.
         batch: usize,
+        /// The epochs so far.
+        history: &'a [EpochMetrics],
     },
     /// Images were read into memory.
     Loaded {
@@ -34,6 +36,8 @@ pub enum Event<'a> {
         batches: usize,
         /// Loss of the batch.
         loss: f64,
+        /// Learning rate of the batch.
+        learning_rate: f64,
         /// Images learned a second since this run began.
         images_per_second: f64,
         /// Time until the last epoch at this speed.
@@ -57,7 +61,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears of events. `Break` stops the work: a training then ends with the checkpoint of its last whole epoch.
+/// Hears of events. `Break` stops the work: a training then ends with a checkpoint of its last batch.
 pub trait Progress: Sync {
     /// Called from the thread that called the work.
     fn report(&self, event: Event) -> ControlFlow<()>;

@@ -111,10 +111,9 @@ impl Training<'_> {
         let fingerprint = self.fingerprint(&labels);
         let found = checkpoint::latest(folder, &fingerprint, self.card.optimiser, self.compute)?;
         let (mut network, mut optimiser, info, mut state) = if let Some(found) = found {
-            if progress
-                .report(Event::Resumed { epoch: found.state.epoch(), batch: found.state.within.batches })
-                .is_break()
-            {
+            let (state, batch) = (&found.state, found.state.within.batches);
+            let resumed = Event::Resumed { epoch: state.epoch(), batch, history: &state.history };
+            if progress.report(resumed).is_break() {
                 return Ok(None);
             }
             // The kill may have come between the checkpoint and what follows from it.
@@ -377,15 +376,17 @@ impl Epoch<'_> {
                 batch: number + 1,
                 batches: batches.len(),
                 loss,
+                learning_rate: learning_rate(t.card, optimiser.steps, batches.len() as u64),
                 images_per_second,
                 remaining: Duration::from_secs_f64((left * t.card.batch_size) as f64 / images_per_second),
             };
-            let every = t.card.checkpoint_batches;
-            if every > 0 && (number + 1).is_multiple_of(every) && number + 1 < batches.len() {
-                self.save(network, optimiser, state, Within { batches: number + 1, loss: total })?;
-            }
             let flow = progress.report(event);
             stopped = flow.is_break();
+            let every = t.card.checkpoint_batches;
+            let due = every > 0 && (number + 1).is_multiple_of(every) && number + 1 < batches.len();
+            if due || stopped {
+                self.save(network, optimiser, state, Within { batches: number + 1, loss: total })?;
+            }
             Ok(flow)
         })?;
         Ok((!stopped).then(|| total / order.len() as f64))

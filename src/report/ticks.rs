@@ -4,21 +4,21 @@ use std::f64::consts::PI;
 
 /// Ends and kind of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(crate) struct Scale {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
     logarithmic: bool,
 }
 
 impl Scale {
     /// Evenly spaced; an empty range is widened, so that a single value lies in its middle.
-    pub(super) fn linear(low: f64, high: f64) -> Self {
+    pub(crate) fn linear(low: f64, high: f64) -> Self {
         let widen = if high > low { 0.0 } else { 0.5 * low.abs().max(1.0) };
         Self { low: low - widen, high: high + widen, logarithmic: false }
     }
 
     /// The linear scale that holds all values and leaves a share of their range free below and above.
-    pub(super) fn around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
+    pub(crate) fn around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
         let (low, high) = extent(values);
         let bare = Self::linear(low, high);
         let range = bare.high - bare.low;
@@ -26,19 +26,19 @@ impl Scale {
     }
 
     /// Logarithmic around positive values, with a share of the range free below and above.
-    pub(super) fn log_around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
+    pub(crate) fn log_around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
         let logs = Self::around(values.into_iter().map(f64::log10), below, above);
         Self { low: 10_f64.powf(logs.low), high: 10_f64.powf(logs.high), logarithmic: true }
     }
 
     /// 0 at the low end, 1 at the high end.
-    pub(super) fn fraction(self, value: f64) -> f64 {
+    pub(crate) fn fraction(self, value: f64) -> f64 {
         let of = |x: f64| if self.logarithmic { x.log10() } else { x };
         (of(value) - of(self.low)) / (of(self.high) - of(self.low))
     }
 
     /// At most `at_most` (and about half of that at least) numbered ticks with round numbers.
-    pub(super) fn ticks(self, at_most: usize) -> Ticks {
+    pub(crate) fn ticks(self, at_most: usize) -> Ticks {
         if self.logarithmic { log_ticks(self, at_most) } else { linear_ticks(self, at_most) }
     }
 
@@ -49,29 +49,29 @@ impl Scale {
 }
 
 /// Smallest and largest value; (inf, -inf) of nothing.
-pub(super) fn extent(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
 }
 
 /// Where an axis is marked.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ticks {
+pub(crate) struct Ticks {
     /// Positions and numbers (in markup) of the long ticks.
-    pub(super) major: Vec<(f64, String)>,
+    pub(crate) major: Vec<(f64, String)>,
     /// Positions of the short ticks.
-    pub(super) minor: Vec<f64>,
+    pub(crate) minor: Vec<f64>,
 }
 
 impl Ticks {
     /// Those at whole numbers, for what is counted.
-    pub(super) fn integers(self) -> Self {
+    pub(crate) fn integers(self) -> Self {
         let whole = |x: f64| (x - x.round()).abs() < 1e-6;
         let major = self.major.into_iter().filter(|(x, _)| whole(*x)).map(|(x, _)| (x, number(x, 0)));
         Self { major: major.collect(), minor: self.minor.into_iter().filter(|x| whole(*x)).collect() }
     }
 
     /// -pi to pi in steps of pi/2.
-    pub(super) fn of_chi() -> Self {
+    pub(crate) fn of_chi() -> Self {
         let major = [(-2, "−π"), (-1, "−π/2"), (0, "0"), (1, "π/2"), (2, "π")];
         Self {
             major: major.map(|(n, text)| (f64::from(n) * PI / 2.0, text.to_owned())).into(),
@@ -131,7 +131,7 @@ fn log_ticks(scale: Scale, at_most: usize) -> Ticks {
 }
 
 /// A number with a true minus sign, and never -0.
-pub(super) fn number(value: f64, decimals: usize) -> String {
+pub(crate) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().any(|c| ('1'..='9').contains(&c)) => format!("−{digits}"),
@@ -141,13 +141,13 @@ pub(super) fn number(value: f64, decimals: usize) -> String {
 }
 
 /// The shortest form with at most `decimals` places: -0.87, -2, 1.1.
-pub(super) fn short(value: f64, decimals: usize) -> String {
+pub(crate) fn short(value: f64, decimals: usize) -> String {
     let text = number(value, decimals);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A count with thousands set apart: 24,613.
-pub(super) fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

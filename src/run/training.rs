@@ -11,8 +11,9 @@ use humboldt_schemas::provenance::Provenance;
 use super::RunFolder;
 use crate::campaign::CampaignImages;
 use crate::campaign::live::LiveImages;
-use crate::learn::{Compute, Event, ImageSource, Model, Training};
-use crate::progress::{Progress, note};
+use crate::dashboard::Dashboard;
+use crate::learn::{self, Compute, Event, ImageSource, Model, Training};
+use crate::progress::{self, Progress, Style, note};
 use crate::sampling;
 
 /// Bytes that a training may keep its inputs in.
@@ -21,7 +22,8 @@ const MEMORY: u64 = 4 << 30;
 /// Trains the run's network, from its last checkpoint where there is one, and leaves the best epoch's in `model/`.
 ///
 /// # Errors
-/// When images are missing or damaged, the training diverges, or a file cannot be written.
+/// When images are missing or damaged, the training diverges, or a file cannot be written; [`Stopped`] when the user
+/// stopped it.
 pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     let card = run.card();
     if run.model_is_whole() {
@@ -58,22 +60,68 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         compute,
         memory: MEMORY,
     };
-    let total = (card.training.epochs * train.len()) as u64;
-    let (batch, images) = (card.training.batch_size, train.len());
+    let images = train.len();
     note(format!("train: {images} images, at most {} epochs, on {}", card.training.epochs, compute.name()));
-    let progress = Progress::new("train", total, "images");
-    let trained = training.run(&run.training(), &|event: Event| {
+    let watch = Watch::new(card, images, compute);
+    let trained = training.run(&run.training(), &watch)?;
+    watch.finish();
+    let Some(trained) = trained else { return Err(Stopped.into()) };
+    let calibrated =
+        if architecture.is_calibrated() { calibrate(trained.model, card, &data)? } else { trained.model };
+    calibrated.save(&run.model())?;
+    note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
+    Ok(())
+}
+
+/// The user stopped a training before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("train: stopped with a checkpoint; the same command goes on from it")]
+pub struct Stopped;
+
+/// Shows a training to the user.
+struct Watch {
+    dashboard: Option<Dashboard>,
+    progress: Progress,
+    /// Images of an epoch, and of a batch.
+    images: usize,
+    batch: usize,
+}
+
+impl Watch {
+    fn new(card: &RunCard, images: usize, compute: &Compute) -> Self {
+        let dashboard = match progress::style() {
+            Some(Style::Dashboard) => Dashboard::open(&card.name, &compute.name().to_string(), images),
+            _ => None,
+        };
+        let progress = if dashboard.is_some() { Progress::unseen } else { Progress::new };
+        let total = (card.training.epochs * images) as u64;
+        let progress = progress("train", total, "images");
+        Self { dashboard, progress, images, batch: card.training.batch_size }
+    }
+
+    fn finish(self) {
+        drop(self.dashboard);
+        self.progress.finish();
+    }
+}
+
+impl learn::Progress for Watch {
+    fn report(&self, event: Event) -> ControlFlow<()> {
+        let stop = self.dashboard.as_ref().is_some_and(|dashboard| {
+            dashboard.report(&event);
+            dashboard.is_stop_wanted()
+        });
         match event {
-            Event::Resumed { epoch, batch: batches } => {
-                progress.line(&format!("train: goes on after epoch {epoch} and {batches} batches"));
-                progress.skip((epoch * images + batches * batch) as u64);
+            Event::Resumed { epoch, batch, .. } => {
+                self.progress.line(&format!("train: goes on after epoch {epoch} and {batch} batches"));
+                self.progress.skip((epoch * self.images + batch * self.batch) as u64);
             }
-            Event::Batch { epoch, batch: index, batches, loss, .. } => {
-                let last = images - (batches - 1) * batch;
-                let n = if index == batches { last } else { batch };
-                progress.advance(n as u64, &format!("epoch {epoch}, loss {loss:.4}"));
+            Event::Batch { epoch, batch, batches, loss, .. } => {
+                let last = self.images - (batches - 1) * self.batch;
+                let n = if batch == batches { last } else { self.batch };
+                self.progress.advance(n as u64, &format!("epoch {epoch}, loss {loss:.4}"));
             }
-            Event::Epoch(m) => progress.line(&format!(
+            Event::Epoch(m) => self.progress.line(&format!(
                 "train: epoch {:>3}  loss {:.4}  validation loss {:.4}  MAE {:.4}{}",
                 m.epoch,
                 m.train_loss,
@@ -83,16 +131,8 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
             )),
             Event::Loaded { .. } | Event::Predicted { .. } | Event::Calibrated { .. } => {}
         }
-        ControlFlow::Continue(())
-    })?;
-    progress.finish();
-    if let Some(trained) = trained {
-        let calibrated =
-            if architecture.is_calibrated() { calibrate(trained.model, card, &data)? } else { trained.model };
-        calibrated.save(&run.model())?;
-        note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-    Ok(())
 }
 
 /// The coefficients that are learned beside C9.
