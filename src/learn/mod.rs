@@ -15,6 +15,7 @@ mod checkpoint;
 mod convolution;
 pub mod device;
 mod elements;
+mod epoch;
 mod error;
 pub mod input;
 mod inputs;

@@ -1,33 +1,29 @@
 //! The training loop: from labelled images to a network, with a checkpoint after each epoch.
 //!
-//! The same seed gives the same weights to the last bit, for any number of threads and of interruptions. Each batch
-//! is cut into micro-batches of a fixed size, which the CPU's threads share and whose gradients are added in their order.
+//! The same seed gives the same weights to the last bit, for any number of threads and of interruptions.
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use humboldt_pipeline::scores::EventScores;
-use humboldt_schemas::card::{AnyArchitecture, Precision, TrainingCard, hash_json};
+use humboldt_schemas::card::{AnyArchitecture, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
 
 use super::checkpoint::{self, State, Within};
-use super::convolution::cast;
-use super::device::{Compute, dtype};
+use super::device::Compute;
+use super::epoch::{Epoch, batch_sizes};
 use super::error::LearnError;
-use super::inputs::{Batch, Input, Inputs, sets};
-use super::loss::{loss_of, losses};
+use super::inputs::{Input, Inputs, sets};
+use super::loss::{loss_of, meaning};
 use super::metrics;
 use super::model::{Also, Model, ModelInfo, Target};
 use super::network::Network;
-use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
-use super::parallel;
-use super::predict::on_device;
+use super::optimiser::{Moments, Optimiser};
 use super::progress::{Event, Progress};
-use super::resnet::BatchStatistics;
 use super::schedule::learning_rate;
-use super::source::{ImageSource, dropout_mask, shuffled};
+use super::source::ImageSource;
 
 /// Everything that a training depends on.
 pub struct Training<'a> {
@@ -71,31 +67,11 @@ pub struct Trained {
 /// Sets whose means the first weights are scaled to.
 const SETS_TO_NORMALISE: usize = 64;
 
-/// What losses are multiplied by in half precision of a small range.
-const LOSS_SCALE: f64 = 1024.0;
-
 /// What the validation images say.
 #[derive(Debug, Clone, Copy)]
 struct Validation {
     loss: f64,
     mae: f64,
-}
-
-/// One micro-batch's share of a step.
-struct Part {
-    gradient: Gradient,
-    statistics: BatchStatistics,
-    loss: f64,
-}
-
-impl Part {
-    /// The same on another device.
-    fn on(self, device: &Device) -> Self {
-        let gradient = self.gradient.into_iter().map(|g| g.to_device(device)).collect();
-        let moved = |(m, v): (Tensor<1>, Tensor<1>)| (m.to_device(device), v.to_device(device));
-        let statistics = self.statistics.into_iter().map(moved).collect();
-        Self { gradient, statistics, loss: self.loss }
-    }
 }
 
 impl Training<'_> {
@@ -251,7 +227,7 @@ impl Training<'_> {
         Ok(info)
     }
 
-    fn learns_map(&self) -> bool {
+    pub(super) fn learns_map(&self) -> bool {
         matches!(self.architecture, AnyArchitecture::Residual(a) if a.score_map)
     }
 
@@ -284,7 +260,7 @@ impl Training<'_> {
                 let label = if calibrated { 0 } else { i % targets.len() };
                 if label == 0 {
                     let scale = if calibrated { 1.0 } else { targets[0].scale };
-                    errors += scale * (super::loss::meaning(loss, output).0 - f64::from(truth)).abs();
+                    errors += scale * (meaning(loss, output).0 - f64::from(truth)).abs();
                     compared += 1.0;
                 }
             }
@@ -312,229 +288,7 @@ impl Training<'_> {
     }
 
     /// Batches of an epoch; the last may be smaller, a single image joins the one before.
-    fn batches(&self) -> usize {
+    pub(super) fn batches(&self) -> usize {
         batch_sizes(self.train.len(), self.card.batch_size).len()
-    }
-}
-
-/// How many images each batch takes: all are used, and none stays alone, for a batch norm needs two.
-fn batch_sizes(images: usize, batch: usize) -> Vec<usize> {
-    let mut sizes = vec![batch; images / batch];
-    match (images % batch, sizes.last_mut()) {
-        (0, _) => {}
-        (1, Some(last)) => *last += 1,
-        (rest, _) => sizes.push(rest),
-    }
-    sizes
-}
-
-/// One pass over the training images.
-struct Epoch<'a> {
-    training: &'a Training<'a>,
-    number: usize,
-    model: &'a Model,
-    images: usize,
-    /// When this run began, and after how many steps.
-    start: (Instant, u64),
-    /// Where checkpoints go.
-    folder: &'a Path,
-}
-
-impl Epoch<'_> {
-    /// The mean loss, or `None` if `progress` broke it off.
-    fn run(
-        &self,
-        inputs: &Inputs,
-        network: &mut Network,
-        optimiser: &mut Optimiser,
-        state: &mut State,
-        progress: &dyn Progress,
-    ) -> Result<Option<f64>, LearnError> {
-        let t = self.training;
-        let order = shuffled(self.images, t.seed, self.number);
-        let mut rest = order.as_slice();
-        let mut batches = Vec::new();
-        for size in batch_sizes(order.len(), t.card.batch_size) {
-            let (batch, others) = rest.split_at(size);
-            batches.push(batch);
-            rest = others;
-        }
-        let done = state.within.batches;
-        let (mut total, mut stopped) = (state.within.loss, false);
-        inputs.for_each_batch(&batches[done..], |number, input| {
-            let number = done + number;
-            let loss = self.step(number, &input, network, optimiser)?;
-            if !loss.is_finite() {
-                return Err(self.diverged(number, loss, state));
-            }
-            total += loss * batches[number].len() as f64;
-            let images_per_second = self.images_per_second(optimiser.steps);
-            let left = t.card.epochs * batches.len() - optimiser.steps as usize;
-            let event = Event::Batch {
-                epoch: self.number,
-                epochs: t.card.epochs,
-                batch: number + 1,
-                batches: batches.len(),
-                loss,
-                learning_rate: learning_rate(t.card, optimiser.steps, batches.len() as u64),
-                images_per_second,
-                remaining: Duration::from_secs_f64((left * t.card.batch_size) as f64 / images_per_second),
-            };
-            let flow = progress.report(event);
-            stopped = flow.is_break();
-            let every = t.card.checkpoint_batches;
-            let due = every > 0 && (number + 1).is_multiple_of(every) && number + 1 < batches.len();
-            if due || stopped {
-                self.save(network, optimiser, state, Within { batches: number + 1, loss: total })?;
-            }
-            Ok(flow)
-        })?;
-        Ok((!stopped).then(|| total / order.len() as f64))
-    }
-
-    /// A checkpoint within the epoch.
-    fn save(
-        &self,
-        network: &Network,
-        optimiser: &Optimiser,
-        state: &mut State,
-        within: Within,
-    ) -> Result<(), LearnError> {
-        let model = Model::new(network, self.model.info().clone(), self.training.compute);
-        state.steps = optimiser.steps;
-        state.within = within;
-        checkpoint::save(self.folder, &model, &optimiser.moments, state)?;
-        checkpoint::prune(self.folder, state)
-    }
-
-    fn step(
-        &self,
-        number: usize,
-        batch: &Batch,
-        network: &mut Network,
-        optimiser: &mut Optimiser,
-    ) -> Result<f64, LearnError> {
-        let t = self.training;
-        let (width, dropout) = match t.architecture {
-            AnyArchitecture::Residual(a) => (a.dense, a.dropout),
-            AnyArchitecture::Set(_) => (0, 0.0),
-        };
-        let mask = (width > 0 && dropout > 0.0)
-            .then(|| dropout_mask(batch.len() * width, dropout, t.seed, self.number, number));
-        let micro = t.card.micro_batch.unwrap_or(batch.len()).max(2);
-        let mut begin = 0;
-        let parts = batch_sizes(batch.len(), micro).into_iter().map(|n| {
-            let range = begin..begin + n;
-            begin += n;
-            let mask = mask.as_ref().map(|m| m[range.start * width..range.end * width].to_vec());
-            (network.clone(), batch.part(range), mask)
-        });
-        let parts: Vec<(Network, Batch, Option<Vec<f32>>)> = parts.collect();
-        let terms = batch.terms();
-        let devices = t.compute.devices();
-        let part = |device: &Device, (network, batch, mask)| self.part(network, batch, terms, mask, device);
-        let name = t.compute.name().to_string();
-        let parts: Vec<Part> = on_device(&name, || {
-            if t.compute.is_cpu() {
-                parallel::map(parts, |p| part(&devices[0], p))
-            } else {
-                parallel::share(parts, devices.len(), |worker, p| part(&devices[worker], p).on(&devices[0]))
-            }
-        })?;
-        let loss = parts.iter().map(|p| p.loss).sum();
-        let (gradients, statistics): (Vec<_>, Vec<_>) =
-            parts.into_iter().map(|p| (p.gradient, p.statistics)).unzip();
-        let rate = learning_rate(t.card, optimiser.steps + 1, t.batches() as u64);
-        *network = on_device(&name, || {
-            let moved = optimiser.step(rate, network.clone(), sum(gradients));
-            statistics.into_iter().fold(moved, Network::with_statistics)
-        })?;
-        Ok(loss)
-    }
-
-    /// A micro-batch's share of the gradient of a batch whose loss is a mean over `terms` numbers.
-    fn part(
-        &self,
-        network: Network,
-        batch: Batch,
-        terms: f64,
-        mask: Option<Vec<f32>>,
-        device: &Device,
-    ) -> Part {
-        let (t, model) = (self.training, self.model);
-        // Micro-batches that shared leaves of one graph would wait for each other.
-        let network = burn::module::Module::fork(network, &device.clone().autodiff());
-        let matrix = |data: Vec<f32>, rows: usize| {
-            let columns = data.len() / rows;
-            Tensor::<2>::from_data(TensorData::new(data, [rows, columns]), device)
-        };
-        let images = batch.len();
-        let frozen = t.card.freeze_norms_after.is_some_and(|epochs| self.number > epochs);
-        let (output, truth, weights, statistics) = match (&network, &model.input) {
-            (Network::Residual(network), Input::Voxels(voxels)) => {
-                let coordinates = model.coordinates.as_ref().map(|c| c.clone().to_device(device));
-                let input = voxels.transform.tensor(batch.inputs, coordinates.as_ref(), device);
-                let input = cast(input, dtype(t.card.precision));
-                let (input, mask) =
-                    (Tensor::from_inner(input), mask.map(|m| Tensor::from_inner(matrix(m, images))));
-                let (output, statistics) = if t.learns_map() {
-                    network.forward_train_map(input, frozen)
-                } else {
-                    network.forward_train(input, mask, frozen)
-                };
-                (output, matrix(batch.targets, images), None, statistics)
-            }
-            (Network::Set(network), Input::Elements(elements)) => {
-                let (truth, learned) = (batch.targets.clone(), batch.by_element);
-                let (rows, weights) = sets(batch, device);
-                let all = weights.dims().iter().product::<usize>();
-                let padded = weights.clone().reshape([all, 1]);
-                let nominal = elements.events() as f64;
-                let output = network.forward(Tensor::from_inner(rows), &Tensor::from_inner(weights), nominal);
-                let truth = matrix(truth, if learned { all } else { images });
-                (output, truth, learned.then_some(padded), Vec::new())
-            }
-            _ => unreachable!("a network and its input come from one architecture"),
-        };
-        let mut loss = losses(t.card.loss, t.card.huber_delta, output, Tensor::from_inner(truth));
-        if let Some(weights) = weights {
-            loss = loss * Tensor::from_inner(weights);
-        }
-        let loss = loss.sum() / terms;
-        let gradient = if t.card.precision == Precision::F16 {
-            // Small gradients would vanish.
-            let scaled = gradient_of(&network, &(loss.clone() * LOSS_SCALE).backward());
-            scaled.into_iter().map(|g| g / LOSS_SCALE).collect()
-        } else {
-            gradient_of(&network, &loss.backward())
-        };
-        let statistics = statistics.into_iter().map(|(m, v)| (m.inner(), v.inner())).collect();
-        Part { gradient, statistics, loss: loss.inner().into_scalar::<f64>() }
-    }
-
-    fn images_per_second(&self, steps: u64) -> f64 {
-        let images = (steps - self.start.1) as usize * self.training.card.batch_size;
-        images as f64 / self.start.0.elapsed().as_secs_f64().max(1e-9)
-    }
-
-    fn diverged(&self, number: usize, loss: f64, state: &State) -> LearnError {
-        let kept = match state.epoch() {
-            0 => String::new(),
-            epoch => format!(" (the checkpoint of epoch {epoch} is kept)"),
-        };
-        LearnError::Diverged { epoch: self.number, batch: number + 1, loss: loss as f32, kept }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_use_every_image_and_leave_none_alone() {
-        assert_eq!(batch_sizes(10, 4), [4, 4, 2]);
-        assert_eq!(batch_sizes(9, 4), [4, 5]);
-        assert_eq!(batch_sizes(8, 4), [4, 4]);
-        assert_eq!(batch_sizes(3, 4), [3]);
     }
 }

@@ -119,13 +119,13 @@ impl learn::Progress for Watch {
             Event::Batch { epoch, batch, batches, loss, .. } => {
                 let last = self.images - (batches - 1) * self.batch;
                 let n = if batch == batches { last } else { self.batch };
-                self.progress.advance(n as u64, &format!("epoch {epoch}, loss {loss:.4}"));
+                self.progress.advance(n as u64, &format!("epoch {epoch}, loss {}", digits(loss)));
             }
             Event::Epoch(m) => self.progress.line(&format!(
-                "train: epoch {:>3}  loss {:.4}  validation loss {:.4}  MAE {:.4}{}",
+                "train: epoch {:>3}  loss {}  validation loss {}  MAE {:.4}{}",
                 m.epoch,
-                m.train_loss,
-                m.validation_loss,
+                digits(m.train_loss),
+                digits(m.validation_loss),
                 m.validation_mae,
                 if m.best { "  best" } else { "" }
             )),
@@ -133,6 +133,11 @@ impl learn::Progress for Watch {
         }
         if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// Four decimals, or as many digits as a small number needs.
+fn digits(x: f64) -> String {
+    if x.abs() < 1e-3 && x != 0.0 { format!("{x:.2e}") } else { format!("{x:.4}") }
 }
 
 /// The coefficients that are learned beside C9.
