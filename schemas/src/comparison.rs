@@ -30,9 +30,12 @@ pub struct SystematicShift {
     pub description: String,
     /// What the samples were drawn from.
     pub generator: GeneratorCard,
-    /// The shift of delta C9 to expect from the information matrix, in the middle of the values, where it is known.
+    /// The shift of delta C9 to expect from the information matrix, to first order, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_bias: Option<f64>,
+    /// The delta C9 that it was computed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_at: Option<f64>,
 }
 
 /// One estimator.
@@ -81,7 +84,7 @@ pub struct EstimatorValue {
     pub slope: f64,
     /// `sigma / |slope|`.
     pub width_over_slope: f64,
-    /// Information bound: the smallest error of any unbiased method, for known K pi masses.
+    /// Information bound: the smallest error of any unbiased method, for known K pi masses and the card's own generator.
     pub bound: f64,
     /// `width_over_slope / bound`.
     pub ratio_to_bound: f64,
@@ -91,8 +94,9 @@ pub struct EstimatorValue {
     pub coverage_95: f64,
     /// The same for the estimator's own interval of one standard deviation, where it has one.
     pub own_coverage_68: Option<f64>,
-    /// Mean of the calibrated estimates less the truth.
-    pub calibrated_bias: f64,
+    /// Mean of the calibrated estimates less the truth; absent where some lie outside the range of the calibration, of which
+    /// only the others would count.
+    pub calibrated_bias: Option<f64>,
     /// Mean of the pulls.
     pub pull_mean: f64,
     /// Standard deviation of the pulls.
@@ -121,9 +125,10 @@ impl EstimatorValue {
             self.coverage_95,
         ];
         let numbers = numbers.map(|x| x.to_string()).join(",");
-        let own = self.own_coverage_68.map_or_else(String::new, |x| x.to_string());
-        let Self { delta_c9, images, failed, calibrated_bias, pull_mean, pull_width, .. } = self;
-        format!("{delta_c9},{images},{failed},{numbers},{own},{calibrated_bias},{pull_mean},{pull_width}")
+        let text = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
+        let (own, calibrated) = (text(self.own_coverage_68), text(self.calibrated_bias));
+        let Self { delta_c9, images, failed, pull_mean, pull_width, .. } = self;
+        format!("{delta_c9},{images},{failed},{numbers},{own},{calibrated},{pull_mean},{pull_width}")
     }
 }
 

@@ -117,7 +117,8 @@ impl CompareArguments {
                 generator.model
             );
         }
-        Ok(Some(SystematicShift { description: words.join(", "), generator, expected_bias }))
+        let expected_at = expected_bias.map(|_| middle);
+        Ok(Some(SystematicShift { description: words.join(", "), generator, expected_bias, expected_at }))
     }
 
     fn folder_name(&self) -> String {
@@ -135,8 +136,10 @@ fn print(comparison: &Comparison) {
     );
     if let Some(test) = &comparison.test {
         outln!("samples of another world than the estimators assume: {}", test.description);
-        if let Some(bias) = test.expected_bias {
-            outln!("bias to expect from the information matrix: {bias:+.4}");
+        if let (Some(bias), Some(at)) = (test.expected_bias, test.expected_at) {
+            outln!(
+                "bias to expect from the information matrix: {bias:+.4}, to first order at delta C9 = {at}"
+            );
         }
     }
     for e in &comparison.estimators {

@@ -1,5 +1,7 @@
 //! Maximum-likelihood fits of events: minimum, errors from second derivatives, and profile intervals.
 
+use std::cell::RefCell;
+
 use argmin::core::{CostFunction, Error, Executor, Gradient, Hessian, State};
 use argmin::solver::brent::BrentRoot;
 use argmin::solver::linesearch::MoreThuenteLineSearch;
@@ -8,7 +10,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::InferError;
 pub use super::Interval;
-use super::form::{count, place};
+use super::form::{Jet, count, place};
 use super::likelihood::Likelihood;
 
 /// Where the minimisation starts along each coefficient, in units of the shift that makes as much rate as there is.
@@ -132,7 +134,7 @@ fn lowest_start(likelihood: &Likelihood) -> Vec<f64> {
 
 /// The minimum in the coefficients of the given indices that a start leads to; the others stay.
 fn minimised(likelihood: &Likelihood, start: &[f64], free: &[usize]) -> Result<Vec<f64>, InferError> {
-    let problem = Problem { likelihood, fixed: start, free };
+    let problem = Problem { likelihood, fixed: start, free, last: RefCell::default() };
     if free.is_empty() {
         return Ok(start.to_vec());
     }
@@ -158,12 +160,28 @@ fn problem_point(fixed: &[f64], free: &[usize], values: &DVector<f64>) -> Vec<f6
     point
 }
 
-/// `-ln L` in some of the coefficients.
-#[derive(Clone, Copy)]
+/// `-ln L` in some of the coefficients. The minimiser asks for value, gradient and second derivatives one by one, of the same
+/// point: they are computed together, and kept until it asks of another.
 struct Problem<'a> {
     likelihood: &'a Likelihood<'a>,
     fixed: &'a [f64],
     free: &'a [usize],
+    last: RefCell<Option<(DVector<f64>, Jet)>>,
+}
+
+impl Problem<'_> {
+    fn at<T>(&self, values: &DVector<f64>, of: impl Fn(&Jet) -> T) -> T {
+        let mut last = self.last.borrow_mut();
+        if let Some((point, jet)) = &*last
+            && point == values
+        {
+            return of(jet);
+        }
+        let jet = self.likelihood.jet(&problem_point(self.fixed, self.free, values));
+        let result = of(&jet);
+        *last = Some((values.clone(), jet));
+        result
+    }
 }
 
 impl CostFunction for Problem<'_> {
@@ -171,7 +189,7 @@ impl CostFunction for Problem<'_> {
     type Output = f64;
 
     fn cost(&self, values: &DVector<f64>) -> Result<f64, Error> {
-        Ok(self.likelihood.value(&problem_point(self.fixed, self.free, values)))
+        Ok(self.at(values, |jet| jet.value))
     }
 }
 
@@ -180,8 +198,7 @@ impl Gradient for Problem<'_> {
     type Gradient = DVector<f64>;
 
     fn gradient(&self, values: &DVector<f64>) -> Result<DVector<f64>, Error> {
-        let jet = self.likelihood.jet(&problem_point(self.fixed, self.free, values));
-        Ok(jet.gradient.select_rows(self.free))
+        Ok(self.at(values, |jet| jet.gradient.select_rows(self.free)))
     }
 }
 
@@ -190,8 +207,7 @@ impl Hessian for Problem<'_> {
     type Hessian = DMatrix<f64>;
 
     fn hessian(&self, values: &DVector<f64>) -> Result<DMatrix<f64>, Error> {
-        let jet = self.likelihood.jet(&problem_point(self.fixed, self.free, values));
-        Ok(jet.hessian.select_rows(self.free).select_columns(self.free))
+        Ok(self.at(values, |jet| jet.hessian.select_rows(self.free).select_columns(self.free)))
     }
 }
 

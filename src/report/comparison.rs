@@ -203,8 +203,9 @@ pub fn estimator_pulls(stem: &Path, estimators: &[Pulls]) -> Result<Vec<PathBuf>
         .iter()
         .map(|e| {
             let mut bins = vec![0.0; BINS];
-            for pull in e.pulls {
-                if let Some(bin) = bins.get_mut(((pull + REACH) / width).floor().max(-1.0) as usize) {
+            // A negative number would become the first bin.
+            for pull in e.pulls.iter().filter(|pull| **pull >= -REACH) {
+                if let Some(bin) = bins.get_mut(((pull + REACH) / width) as usize) {
                     *bin += 1.0 / (e.pulls.len() as f64 * width);
                 }
             }
@@ -295,7 +296,7 @@ mod tests {
             coverage_68: 0.66 + 0.005 * k as f64,
             coverage_95: 0.945 + 0.001 * k as f64,
             own_coverage_68: Some(0.68),
-            calibrated_bias: 0.001,
+            calibrated_bias: Some(0.001),
             pull_mean: 0.01,
             pull_width: 1.02,
         };

@@ -295,7 +295,7 @@ fn judge(
         coverage_68: covered(&belts[0]),
         coverage_95: covered(&belts[1]),
         own_coverage_68: (!own.is_empty()).then(|| part(own.iter().filter(|hit| **hit).count())),
-        calibrated_bias: mean_and_width(&calibrated).0 - truth,
+        calibrated_bias: (calibrated.len() == known.len()).then(|| mean_and_width(&calibrated).0 - truth),
         pull_mean,
         pull_width,
     })

@@ -39,7 +39,10 @@ pub fn write(folder: &Path, compared: &Compared) -> Result<()> {
         };
         pulls.push(judged.values.iter().flat_map(of).collect::<Vec<f64>>());
     }
-    report::width_over_bound(&folder.join("width_over_bound"), comparison)?;
+    // Of samples of another world the bound is another.
+    if comparison.test.is_none() {
+        report::width_over_bound(&folder.join("width_over_bound"), comparison)?;
+    }
     report::coverage(&folder.join("coverage"), comparison)?;
     let shown = comparison.estimators.iter().zip(&pulls);
     let shown: Vec<Pulls> =

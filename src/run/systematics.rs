@@ -52,5 +52,10 @@ pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> 
     }
     generator.decay(&shifts).context("form factors that were moved")?;
     let description = format!("form factors moved by {by} standard deviations");
-    Ok(SystematicShift { description, generator, expected_bias: Some(by * length) })
+    Ok(SystematicShift {
+        description,
+        generator,
+        expected_bias: Some(by * length),
+        expected_at: Some(delta_c9),
+    })
 }
