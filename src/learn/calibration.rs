@@ -286,7 +286,7 @@ fn terms(axes: usize, degree: usize) -> usize {
 
 /// The total degree of so many products.
 fn degree_of(axes: usize, products: usize) -> usize {
-    (0..).find(|degree| terms(axes, *degree) >= products).unwrap_or(0)
+    (0..=products).find(|degree| terms(axes, *degree) >= products).unwrap_or(0)
 }
 
 /// Gradient and second derivatives by central differences, inside the unit cube.
@@ -296,7 +296,9 @@ fn derivatives(f: &impl Fn(&[f64]) -> f64, at: &[f64], value: f64) -> (DVector<f
     let centre: Vec<f64> = at.iter().map(|x| x.clamp(STEP, 1.0 - STEP)).collect();
     let moved = |steps: &[(usize, f64)]| {
         let mut x = centre.clone();
-        steps.iter().for_each(|(axis, step)| x[*axis] += step);
+        for (axis, step) in steps {
+            x[*axis] += step;
+        }
         f(&x)
     };
     let middle = if centre == at { value } else { f(&centre) };
@@ -319,7 +321,7 @@ fn derivatives(f: &impl Fn(&[f64]) -> f64, at: &[f64], value: f64) -> (DVector<f
 pub fn filling(i: usize, axis: usize, axes: usize) -> f64 {
     // The root of x^(axes + 1) = x + 1, by iteration.
     let root = (0..64).fold(1.5_f64, |x, _| (1.0 + x).powf(1.0 / (axes + 1) as f64));
-    (0.5 + (i + 1) as f64 * root.powi(-(axis as i32 + 1))).fract()
+    (0.5 + (i + 1) as f64 * root.powf(-((axis + 1) as f64))).fract()
 }
 
 /// Mean and covariance of some statistics.

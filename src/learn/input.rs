@@ -61,7 +61,9 @@ impl InputTransform {
             source.read(index, &mut image)?;
             self.apply(&image, source.size(index), &mut input);
             for (moments, channel) in moments.iter_mut().zip(input.chunks_exact(cells)) {
-                channel.iter().for_each(|&x| moments.add(x, 1.0));
+                for &x in channel {
+                    moments.add(x, 1.0);
+                }
             }
         }
         self.spread = moments.into_iter().map(Moments::spread).collect();
@@ -138,7 +140,9 @@ impl InputTransform {
             input[begin..begin + cells].fill(size.ln());
         }
         for (channel, spread) in input.chunks_exact_mut(cells).zip(&self.spread) {
-            channel.iter_mut().for_each(|x| *x = spread.applied(*x));
+            for x in channel {
+                *x = spread.applied(*x);
+            }
         }
     }
 

@@ -28,7 +28,7 @@ const IMAGES_FOR_SPREAD: usize = 512;
 #[derive(Debug, Clone)]
 pub(super) enum Input {
     /// Channels of an image.
-    Voxels(VoxelInput),
+    Voxels(Box<VoxelInput>),
     /// Elements of a set.
     Elements(ElementInput),
 }
@@ -65,7 +65,9 @@ impl VoxelInput {
         let mut moments = vec![Moments::default(); references];
         for row in rows.collect::<Result<Vec<_>, _>>()? {
             for (moments, cells) in moments.iter_mut().zip(row.chunks_exact(self.outputs / references)) {
-                cells.iter().for_each(|x| moments.add(*x, 1.0));
+                for x in cells {
+                    moments.add(*x, 1.0);
+                }
             }
         }
         Ok(moments.into_iter().map(Moments::spread).collect())
@@ -91,7 +93,9 @@ impl VoxelInput {
             scores.fill(events, targets)?;
             let cells = self.outputs / self.spread.len().max(1);
             for (cells, spread) in targets.chunks_exact_mut(cells).zip(&self.spread) {
-                cells.iter_mut().for_each(|x| *x = spread.applied(*x));
+                for x in cells {
+                    *x = spread.applied(*x);
+                }
             }
         } else {
             source.read(index, image)?;
@@ -126,7 +130,7 @@ impl Input {
                 let outputs =
                     if a.references.is_empty() { info.labels() } else { a.references.len() * cells };
                 let (architecture, spread) = (a.clone(), info.scores.clone());
-                Self::Voxels(VoxelInput { transform, architecture, outputs, scores: None, spread })
+                Self::Voxels(Box::new(VoxelInput { transform, architecture, outputs, scores: None, spread }))
             }
             AnyArchitecture::Set(a) => Self::Elements(ElementInput::new(a, info)),
         }

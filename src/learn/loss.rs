@@ -105,7 +105,7 @@ mod tests {
         for loss in ALL {
             let n = loss.outputs();
             let row: Vec<f64> = (0..2 * n).map(|i| (f64::from(i as u32) * 1.3).sin()).collect();
-            let got = losses(loss, 0.7, tensor(&[row.clone()]), tensor(&[vec![0.3, -0.4]]));
+            let got = losses(loss, 0.7, tensor(std::slice::from_ref(&row)), tensor(&[vec![0.3, -0.4]]));
             assert_eq!(got.dims(), [1, 2]);
             for ((got, part), truth) in got.into_data().iter::<f64>().zip(row.chunks(n)).zip([0.3, -0.4]) {
                 assert!((got - loss_of(loss, 0.7, part, truth)).abs() < 1e-6, "{loss:?}");

@@ -243,23 +243,20 @@ impl Model {
             // Calibrating is short; a wish to stop is heard after it.
             let _ = progress.report(Event::Calibrated { done, total });
         };
-        match (&self.network, &self.input) {
-            (Network::Set(network), Input::Elements(input)) => {
-                let all: Vec<usize> = (0..total).collect();
-                for batch in all.chunks(BATCH) {
-                    let sets = parallel::map(batch.to_vec(), |index| input.whole(source, index));
-                    let means = self.means(network, input, sets.into_iter().collect::<Result<_, _>>()?)?;
-                    add(means.into_iter().map(|(statistic, _)| statistic).collect());
-                }
+        if let (Network::Set(network), Input::Elements(input)) = (&self.network, &self.input) {
+            let all: Vec<usize> = (0..total).collect();
+            for batch in all.chunks(BATCH) {
+                let sets = parallel::map(batch.to_vec(), |index| input.whole(source, index));
+                let means = self.means(network, input, sets.into_iter().collect::<Result<_, _>>()?)?;
+                add(means.into_iter().map(|(statistic, _)| statistic).collect());
             }
-            _ => {
-                let inputs = Inputs::new(source, &self.input, &[Target::PLAIN], 0, &|_| ())?;
-                let columns = self.info().outputs();
-                self.outputs(&inputs, total, |outputs| {
-                    add(outputs.chunks_exact(columns).map(<[f64]>::to_vec).collect());
-                    ControlFlow::Continue(())
-                })?;
-            }
+        } else {
+            let inputs = Inputs::new(source, &self.input, &[Target::PLAIN], 0, &|_| ())?;
+            let columns = self.info().outputs();
+            self.outputs(&inputs, total, |outputs| {
+                add(outputs.chunks_exact(columns).map(<[f64]>::to_vec).collect());
+                ControlFlow::Continue(())
+            })?;
         }
         let calibration = Calibration::fit(&samples, self.info().events)?;
         Ok(self.with_calibration(calibration))

@@ -107,7 +107,8 @@ impl ImageSource for Noise {
 /// # Errors
 /// When an image cannot be read.
 pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> Result<f64, LearnError> {
-    let input = Input::Voxels(VoxelInput::plain(&NetworkCard::default().architecture(), source.bins()));
+    let input =
+        Input::Voxels(Box::new(VoxelInput::plain(&NetworkCard::default().architecture(), source.bins())));
     let inputs = Inputs::new(source, &input, &[Target::PLAIN], 0, &|_| ())?;
     let all: Vec<usize> = (0..source.len()).collect();
     let batches: Vec<&[usize]> = all.chunks(batch_size).collect();

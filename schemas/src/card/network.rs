@@ -427,7 +427,7 @@ impl NetworkCard {
         Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")?;
         let size = a.input_size(bins);
         Invalid::unless(
-            !a.circular_chi || (bins % a.downsample == 0 && a.stem_kernel / 2 <= size),
+            !a.circular_chi || (bins.is_multiple_of(a.downsample) && a.stem_kernel / 2 <= size),
             "network.circular_chi",
             "true",
             "false where downsample leaves a remainder, or the stem's kernel is wider than the image",

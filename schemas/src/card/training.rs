@@ -124,6 +124,7 @@ impl Precision {
         }
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
     fn is_single(&self) -> bool {
         *self == Self::Single
     }
