@@ -79,7 +79,7 @@ fn a_training_is_the_same_with_dashboard_and_with_lines() {
 #[test]
 fn a_stopped_training_goes_on_to_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
-    let card = card(folder.path(), 40);
+    let card = card(folder.path(), 12);
     let (stopped, whole) = (folder.path().join("stopped"), folder.path().join("whole"));
     let (code, text) = in_terminal((80, 24), "q", &train(&card, &stopped));
     assert_eq!(code, 1, "{text}");

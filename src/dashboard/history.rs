@@ -22,7 +22,7 @@ pub(super) struct History {
     pub(super) start: Instant,
     /// Images read into memory, and in all.
     pub(super) loaded: Option<(usize, usize)>,
-    pub(super) batch: Option<Batch>,
+    pub(super) batch: Option<Step>,
     /// Loss of each batch against epochs, and smoothed.
     pub(super) losses: Thinned,
     pub(super) smoothed: Thinned,
@@ -39,7 +39,7 @@ pub(super) struct History {
 
 /// The last batch.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Batch {
+pub(super) struct Step {
     pub(super) epoch: usize,
     pub(super) epochs: usize,
     pub(super) batch: usize,
@@ -51,7 +51,7 @@ pub(super) struct Batch {
     at: Instant,
 }
 
-impl Batch {
+impl Step {
     /// Time until the last epoch.
     pub(super) fn remaining(&self, now: Instant) -> Duration {
         self.remaining.saturating_sub(now.saturating_duration_since(self.at))
@@ -107,7 +107,7 @@ impl History {
                 images_per_second,
                 remaining,
             } => {
-                let last = Batch {
+                let last = Step {
                     epoch,
                     epochs,
                     batch,
@@ -222,7 +222,7 @@ mod tests {
             assert!((history.loss().unwrap() - expected).abs() < 1e-12);
         }
         let batch = history.batch.unwrap();
-        assert_eq!(history.epochs_done(), 0.5);
+        assert!((history.epochs_done() - 0.5).abs() < 1e-12);
         assert_eq!(batch.remaining(now + Duration::from_secs(4)), Duration::from_secs(5));
         assert_eq!(batch.remaining(now + Duration::from_secs(40)), Duration::ZERO);
     }

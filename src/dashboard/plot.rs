@@ -140,6 +140,7 @@ fn place(fraction: f64, dots: u16, cells: u16) -> u16 {
 
 /// Markup in the characters of a terminal: `3·10^{−4}` becomes 3·10⁻⁴.
 fn plain(markup: &str) -> String {
+    const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let mut raised = false;
     let mut text = String::new();
     for c in markup.chars() {
@@ -148,10 +149,8 @@ fn plain(markup: &str) -> String {
             ('{', true) => {}
             ('}', true) => raised = false,
             ('−', true) => text.push('⁻'),
-            ('0'..='9', true) => {
-                text.push(['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][c as usize - '0' as usize])
-            }
-            _ => text.push(c),
+            (_, true) => text.push(c.to_digit(10).map_or(c, |digit| RAISED[digit as usize])),
+            (_, false) => text.push(c),
         }
     }
     text
@@ -160,12 +159,13 @@ fn plain(markup: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ratatui::buffer::Cell;
 
     fn rendered(plot: Plot, width: u16, height: u16) -> Vec<String> {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         plot.render(buffer.area, &mut buffer);
-        let cells: Vec<&str> = buffer.content.iter().map(|cell| cell.symbol()).collect();
-        cells.chunks(usize::from(width)).map(|row| row.concat()).collect()
+        let cells: Vec<&str> = buffer.content.iter().map(Cell::symbol).collect();
+        cells.chunks(usize::from(width)).map(<[&str]>::concat).collect()
     }
 
     fn plot(points: Vec<(f64, f64)>, kind: Kind) -> Plot<'static> {

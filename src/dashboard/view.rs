@@ -10,7 +10,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, Table, Widget};
 
-use super::history::{Batch, History};
+use super::history::{History, Step};
 use super::plot::{Curve, Kind, Plot};
 use crate::progress::{number, seconds};
 use crate::report::Scale;
@@ -89,14 +89,14 @@ fn loss_curves(history: &History, width: u16) -> Plot<'static> {
     let few = history.epochs.len() * COLUMNS_OF_SIGN <= usize::from(width);
     let mut title = vec!["loss".bold()];
     if logarithmic {
-        title.push(" (logarithmic)".into());
+        title.push(" (log)".into());
     }
     let mut entry = |sign: &'static str, colour, name: &'static str| {
         title.extend(["   ".into(), Span::styled(sign, Style::new().fg(colour)), " ".into(), name.into()]);
     };
     let mut curves = Vec::new();
     if !smoothed.is_empty() {
-        entry("⣀⡠⠤", TRAINING, "batches, smoothed");
+        entry("⣀⡠⠤", TRAINING, "batches");
         curves.push(Curve { points: history.losses.points().to_vec(), colour: BATCHES, kind: Kind::Dots });
         curves.push(Curve { points: smoothed, colour: TRAINING, kind: Kind::Line });
     }
@@ -151,9 +151,10 @@ fn below_curves(history: &History, now: Instant, area: Rect, buffer: &mut Buffer
     let elapsed = seconds(now.saturating_duration_since(history.start).as_secs_f64());
     if let Some(batch) = history.batch {
         let whole = history.epochs.last().is_some_and(|m| m.epoch == batch.epoch);
-        let doing = match batch.batch == batch.batches && !whole {
-            true => "validation".to_owned(),
-            false => format!("batch {} of {}", batch.batch, batch.batches),
+        let doing = if batch.batch == batch.batches && !whole {
+            "validation".to_owned()
+        } else {
+            format!("batch {} of {}", batch.batch, batch.batches)
         };
         bar(&format!("epoch {} of {}", batch.epoch, batch.epochs), batch.of_epoch(), &doing, epoch, buffer);
         let done = batch.epochs_done() / batch.epochs.max(1) as f64;
@@ -211,7 +212,7 @@ fn keys_line(history: &History) -> Line<'static> {
         let text = " stops after this batch with a checkpoint, from which a rerun goes on   q do not stop";
         return Line::from(text.fg(Color::Yellow));
     }
-    let scale = if history.linear { " logarithmic loss" } else { " linear loss" };
+    let scale = if history.linear { " log loss" } else { " linear loss" };
     Line::from(vec![
         " q".bold(),
         " checkpoint and stop".into(),
@@ -229,7 +230,7 @@ fn progress_line(history: &History, now: Instant) -> Line<'static> {
     Line::from(format!("epoch {} of {}, loss {loss}, {} left", batch.epoch, batch.epochs, left(&batch, now)))
 }
 
-fn left(batch: &Batch, now: Instant) -> String {
+fn left(batch: &Step, now: Instant) -> String {
     seconds(Duration::as_secs_f64(&batch.remaining(now)))
 }
 
@@ -251,6 +252,7 @@ mod tests {
     use crate::learn::Event;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
+    use ratatui::buffer::Cell;
 
     const BATCHES: usize = 40;
     const EPOCHS: usize = 12;
@@ -272,7 +274,7 @@ mod tests {
                 batch,
                 batches: BATCHES,
                 loss: noise * loss(step as f64 / BATCHES as f64),
-                learning_rate: 0.01 * 0.5 * (1.0 + (step as f64 / (EPOCHS * BATCHES) as f64 * 3.14).cos()),
+                learning_rate: 0.01 * 0.5 * (1.0 + (3.0 * step as f64 / (EPOCHS * BATCHES) as f64).cos()),
                 images_per_second: 1234.0,
                 remaining: Duration::from_secs(135),
             };
@@ -299,7 +301,7 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let now = history.start + ELAPSED;
         terminal.draw(|frame| draw(frame, history, now)).unwrap();
-        let cells: Vec<&str> = terminal.backend().buffer().content.iter().map(|c| c.symbol()).collect();
+        let cells: Vec<&str> = terminal.backend().buffer().content.iter().map(Cell::symbol).collect();
         cells.chunks(usize::from(width)).map(|row| row.concat().trim_end().to_owned()).collect()
     }
 
@@ -311,11 +313,10 @@ mod tests {
     fn a_frame_says_where_the_training_is() {
         let rows = frame(&history(), 80, 24);
         let text = rows.join("\n");
-        println!("{text}");
         for expected in [
             "humboldt train  quickstart",
             "640 images an epoch, on cpu",
-            "loss (logarithmic)",
+            "loss (log)",
             "● validation",
             "epoch 8 of 12",
             "batch 25 of 40",
@@ -339,7 +340,7 @@ mod tests {
         let mut history = history();
         history.linear = true;
         let rows = frame(&history, 80, 24);
-        assert!(!rows.join("\n").contains("(logarithmic)"));
+        assert!(!rows.join("\n").contains("(log)"));
         let highest = |columns: std::ops::Range<usize>| {
             rows[3..17].iter().position(|r| {
                 let cells = r.chars().skip(columns.start).take(columns.len());
@@ -353,7 +354,6 @@ mod tests {
     fn a_large_terminal_shows_the_rate_and_a_table() {
         let rows = frame(&history(), 140, 40);
         let text = rows.join("\n");
-        println!("{text}");
         assert!(text.contains("\nlearning rate"));
         let head = rows.iter().position(|r| r.contains("training validation")).unwrap();
         assert!(rows[head + 6].ends_with('★') && rows[head + 6].contains("    6 "), "{text}");
@@ -384,7 +384,7 @@ mod tests {
             m.validation_loss = -1.0;
         }
         let text = frame(&history, 80, 24).join("\n");
-        assert!(!text.contains("(logarithmic)") && text.contains("−1.0"), "{text}");
+        assert!(!text.contains("(log)") && text.contains("−1.0"), "{text}");
         let mut one = History::new("one", "cpu", 2);
         let m = EpochMetrics { epoch: 1, ..history.epochs[0].clone() };
         one.record(&Event::Resumed { epoch: 1, batch: 0, history: &[m] }, one.start);
