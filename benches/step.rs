@@ -42,6 +42,7 @@ fn main() -> Result<()> {
         scores: None,
         seed: 1,
         events: 1,
+        also: Vec::new(),
         provenance: serde_json::Value::Null,
         train: &Noise { bins, images: (steps + 2) * batch },
         validation: &Noise { bins, images: 1 },
