@@ -178,6 +178,9 @@ fn residual_networks_learn_scores_of_images() {
         fs::write(&card, text).unwrap();
         let out = folder.path().join("run");
         assert_near_the_bound(&run(&card, &out, "2"), most);
+        let one = folder.path().join("one");
+        run(&card, &one, "1");
+        assert_same(&reproducible(files(&out)), &reproducible(files(&one)));
         let images = files(&out).into_keys().filter(|name| name.extension().is_some_and(|e| e == "h5"));
         let images: Vec<PathBuf> = images.collect();
         // Training and validation need the events: their images are not stored.
@@ -206,7 +209,7 @@ fn two_coefficients_are_learned_at_once() {
     let text = fs::read_to_string(&path).unwrap();
     let text =
         text.replace("[[dataset.groups]]", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset.groups]]");
-    fs::write(&path, text).unwrap();
+    fs::write(&path, text.replace("validation = 4", "validation = 5")).unwrap();
     let out = folder.path().join("run");
     let ensembles = run(&path, &out, "2");
     let table = fs::read_to_string(out.join("results/ensembles_c10.csv")).unwrap();
@@ -255,22 +258,71 @@ fn two_coefficients_are_learned_at_once() {
     assert!(c10.coefficient == "c10" && (c10.value - 0.4).abs() < 4.0 * sigma, "{inferred:?}");
     assert!((inferred.delta_c9 + 1.0).abs() < 4.0 * inferred.plus.unwrap(), "{inferred:?}");
     assert!(inferred.correlation[0][1].abs() <= 1.0 && sigma < 1.0, "{inferred:?}");
+    // A campaign would store images without saying their C10.
+    let (card, campaign) = (path.to_str().unwrap(), folder.path().join("campaign"));
+    let error = refused(&["campaign", "run", card, "--out", campaign.to_str().unwrap()]);
+    assert!(error.contains("dataset.also is not allowed here") && !campaign.exists(), "{error}");
     let printed = succeed(&["infer", events, "--model", model]);
     assert!(printed.contains("delta c10 = ") && printed.contains("correlation of C9 and c10"), "{printed}");
+}
+
+/// A residual network for merged cells that is told the number of events.
+const COARSE: &str = "preset = \"resnet10\"\nchannels = [\"q2_bands\", \"coordinates\", \"events\"]\n\
+                   q2_bands = [1.0, 4.0, 8.0]\ndownsample = 5\nstem_filters = 16\nstem_kernel = 1\nstem_stride = 1\n\
+                   pool_kernel = 1\nblocks = [1]\nfilters = [16]\ndense = 16\ndropout = 0.0";
+
+/// Labels of two coefficients, each with its predicted width; a killed training goes on to the same bytes.
+#[test]
+fn a_residual_network_learns_two_labels_with_their_widths() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = card(
+        folder.path(),
+        COARSE,
+        "standardise_input = true\nevents = [700, 1500]\ncheckpoint_batches = 3\nfreeze_norms_after = 1",
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    let text =
+        text.replace("[[dataset.groups]]", "[dataset]\nalso = { c10 = [-3.0, 3.0] }\n[[dataset.groups]]");
+    let text = text.replace("\"mse\"", "\"gaussian\"").replace("events = 2000", "events = 1000");
+    fs::write(&path, text.replace("validation = 4", "validation = 10").replace("train = 100", "train = 300"))
+        .unwrap();
+    let out = folder.path().join("run");
+    run(&path, &out, "2");
+    let table = fs::read_to_string(out.join("results/ensembles_c10.csv")).unwrap();
+    let means: Vec<f64> =
+        table.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+    // From a shift of -2.4 to one of +2.4.
+    assert!(means[4] - means[0] > 1.0, "{table}");
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    succeed(&["generate", "--events", "1200", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
+    let inferred: Inferred = serde_json::from_str(&output).unwrap();
+    let (c9, c10) = (inferred.plus.unwrap(), inferred.also[0].plus.unwrap());
+    assert!(
+        c9 > 0.05 && c9 < 2.0 && c10 > 0.05 && c10 < 3.0 && inferred.also[0].value.abs() < 3.0,
+        "{inferred:?}"
+    );
+
+    let killed = folder.path().join("killed");
+    let arguments = ["run", path.to_str().unwrap(), "--out", killed.to_str().unwrap(), "--threads", "1"];
+    let mut child = humboldt(&arguments).spawn().unwrap();
+    let checkpoints = killed.join("training/checkpoints");
+    while !checkpoints.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run(&path, &killed, "1");
+    assert_same(&reproducible(files(&out)), &reproducible(files(&killed)));
 }
 
 /// One network for samples of 500 to 4,000 events, told how many there are; its predicted width follows the number.
 #[test]
 fn one_network_serves_several_numbers_of_events() {
     let folder = tempfile::tempdir().unwrap();
-    let network = "preset = \"resnet10\"\nchannels = [\"q2_bands\", \"coordinates\", \"events\"]\n\
-                   q2_bands = [1.0, 4.0, 8.0]\ndownsample = 5\nstem_filters = 16\nstem_kernel = 1\nstem_stride = 1\n\
-                   pool_kernel = 1\nblocks = [1]\nfilters = [16]\ndense = 16\ndropout = 0.0";
-    let path = card(
-        folder.path(),
-        network,
-        "standardise_input = true\nevents = [500, 4000]\nfreeze_norms_after = 1",
-    );
+    let path =
+        card(folder.path(), COARSE, "standardise_input = true\nevents = [500, 4000]\nfreeze_norms_after = 1");
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("train = 100", "train = 300").replace("\"mse\"", "\"gaussian\"");
     fs::write(&path, text).unwrap();
@@ -354,6 +406,15 @@ fn fields_of_another_kind_of_network_are_refused() {
         ),
         ("preset = \"resnet10\"\nreferences = [0.0]", "network.references = a value with preset `resnet10`"),
         ("preset = \"resnet10\"\nchannels = [\"events\"]", "network.channels = [Events] alone"),
+        (
+            "preset = \"score\"\nreferences = [-2.0, -1.9, -1.8, -1.7, -1.6, -1.5, -1.4, -1.3, -1.2, -1.1, -1.0, -0.9, \
+          -0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, -0.1, 0.0]",
+            "training.calibration_images = 40 is not allowed",
+        ),
+        (
+            "preset = \"resnet10\"\nstem_stride = 4\npool_kernel = 15\ncircular_chi = true",
+            "network.circular_chi = true is not allowed",
+        ),
     ] {
         let card = card(folder.path(), network, "");
         let out = folder.path().join("out");
@@ -362,6 +423,13 @@ fn fields_of_another_kind_of_network_are_refused() {
     }
     for (network, training, also, expected) in [
         ("preset = \"score\"", "events = [500, 4000]", "", "training.events = a range is not allowed"),
+        ("preset = \"set\"", "events = [3000, 4000]", "", "training.events = [3000, 4000] is not allowed"),
+        (
+            "preset = \"score\"\nreferences = [-1.0]",
+            "",
+            "c10 = [0.0, 1.0]",
+            "dataset.groups.validation = 4 is not allowed",
+        ),
         ("preset = \"set\"", "events = [500, 400]", "", "training.events = [500, 400] is not allowed"),
         (
             "preset = \"score\"",

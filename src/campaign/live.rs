@@ -8,7 +8,7 @@ use humboldt_physics::WilsonDirection;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_schemas::card::{DataCard, DatasetPoint, Prior, Split, TrainingCard};
+use humboldt_schemas::card::{ALSO_VALUES, DataCard, DatasetPoint, Prior, Split, TrainingCard};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -34,9 +34,6 @@ const CALIBRATION_FACTOR: [usize; 4] = [1, 5, 10, 20];
 
 /// How far they reach beyond the values that are learned, of their range.
 const MARGIN: f64 = 0.15;
-
-/// Shifts of each further coefficient that images which are no training images have.
-const ALSO_VALUES: usize = 5;
 
 /// Training images from the generator: as many in an epoch as `[dataset]` has, independent of each other, of those of
 /// other epochs and of all stored ones.
@@ -334,14 +331,14 @@ mod tests {
             .replace("test = 1", "test = 10")
             .replace("[[dataset", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset");
         let card = format!(
-            "{card}\n[network]\npreset = \"set\"\n[training]\nimages = \"live\"\nprior = \"uniform\"\nevents = [100, 400]"
+            "{card}\n[network]\npreset = \"set\"\n[training]\nimages = \"live\"\nprior = \"uniform\"\nevents = [100, 900]"
         );
         let card = RunCard::parse(&card, "card").unwrap();
         let data = card.data();
         let live = LiveImages::new(&data, &card.training).unwrap();
         let sizes: Vec<usize> = (0..live.len()).map(|i| live.size(i).unwrap()).collect();
         assert!(
-            sizes.iter().all(|n| (100..=400).contains(n)) && sizes.iter().any(|n| *n != sizes[0]),
+            sizes.iter().all(|n| (100..=900).contains(n)) && sizes.iter().any(|n| *n != sizes[0]),
             "{sizes:?}"
         );
         let mut events = EventBatch::default();

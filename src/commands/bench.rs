@@ -242,7 +242,7 @@ fn training(compute: &Compute) -> Result<Row> {
 
 /// Multiplications of one prediction, those of the convolutions.
 fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
-    let layers = summary::layers(architecture, bins);
+    let layers = summary::layers(architecture, bins, 1);
     let convolutions = layers.iter().filter(|layer| layer.kind.starts_with("conv"));
     convolutions.map(|layer| layer.parameters as f64 * layer.size.pow(3) as f64).sum()
 }

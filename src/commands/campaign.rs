@@ -325,7 +325,13 @@ impl Submit {
 
 /// What a card says about images, after everything in it was checked.
 fn data(card: &std::path::Path) -> Result<DataCard> {
-    Ok(super::run::checked(card)?.data())
+    let data = super::run::checked(card)?.data();
+    ensure!(
+        data.dataset.also.is_empty(),
+        "{}: dataset.also is not allowed here; allowed: cards whose images delta C9 alone tells apart (`train` makes others live)",
+        card.display()
+    );
+    Ok(data)
 }
 
 fn split(text: &str) -> Result<Split, String> {

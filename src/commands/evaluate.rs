@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use humboldt_schemas::results::Summary;
+use humboldt_schemas::results::{EnsembleResult, Summary};
 
 use super::arguments::DeviceArgument;
 use super::model::{card_of, open_model};
 use crate::campaign::Task;
-use crate::run::evaluation::Evaluation;
+use crate::run::evaluation::{AlsoEvaluated, Evaluation};
 use crate::run::{RunFolder, evaluation, training};
 
 use crate::progress::outln;
@@ -40,29 +40,36 @@ impl EvaluateArguments {
             outln!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);
             return Ok(());
         }
-        outln!(
-            "{:>10} {:>7} {:>9} {:>9} {:>9} {:>9}",
-            "delta C9",
-            "images",
-            "mean",
-            "bias",
-            "sigma_L",
-            "sigma_R"
-        );
-        for e in &evaluation.ensembles {
-            let between = if e.trained { "" } else { "  in between" };
-            outln!(
-                "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9.4} {:>9.4}{between}",
-                e.delta_c9,
-                e.n_images,
-                e.mean,
-                e.bias,
-                e.sigma_left,
-                e.sigma_right
-            );
-        }
-        print_summary(&evaluation.summary);
+        print_ensembles("delta C9", &evaluation.ensembles);
+        print_all(&evaluation);
         Ok(())
+    }
+}
+
+/// A table of ensembles of a coefficient.
+fn print_ensembles(name: &str, ensembles: &[EnsembleResult]) {
+    outln!("{name:>10} {:>7} {:>9} {:>9} {:>9} {:>9}", "images", "mean", "bias", "sigma_L", "sigma_R");
+    for e in ensembles {
+        let between = if e.trained { "" } else { "  in between" };
+        outln!(
+            "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9.4} {:>9.4}{between}",
+            e.delta_c9,
+            e.n_images,
+            e.mean,
+            e.bias,
+            e.sigma_left,
+            e.sigma_right
+        );
+    }
+}
+
+/// An evaluation in a few lines, those of the further coefficients behind their tables.
+pub(super) fn print_all(evaluation: &Evaluation) {
+    print_summary("delta C9", &evaluation.summary);
+    for AlsoEvaluated { coefficient, ensembles, summary, .. } in &evaluation.also {
+        outln!();
+        print_ensembles(coefficient, ensembles);
+        print_summary(coefficient, summary);
     }
 }
 
@@ -81,9 +88,9 @@ impl EvaluateArguments {
     }
 }
 
-/// The run in five lines.
-pub(super) fn print_summary(s: &Summary) {
-    outln!("delta C9 in [{}, {}]:", s.range[0], s.range[1]);
+/// A coefficient in five lines.
+fn print_summary(name: &str, s: &Summary) {
+    outln!("{name} in [{}, {}]:", s.range[0], s.range[1]);
     outln!("  slope                    {:>8.3}   (1 is perfect)", s.slope);
     outln!("  mean |bias|              {:>8.4}", s.mean_abs_bias);
     outln!("  mean sigma of an image   {:>8.4}", s.mean_sigma);

@@ -167,7 +167,8 @@ fn warning(model: &Model, card: &RunCard, estimate: &Estimate) -> Option<String>
             return Some(format!("{name} outside the values that the network learned, {low} to {high}"));
         }
     }
-    let known = estimate.minus.is_some() && estimate.plus.is_some();
+    let sides = estimate.also.iter().flat_map(|also| [also.minus, also.plus]);
+    let known = [estimate.minus, estimate.plus].into_iter().chain(sides).all(|side| side.is_some());
     (!known).then(|| match &model.info().calibration {
         Some(_) => "the interval is open: it leaves the range of the calibration".to_owned(),
         None => {

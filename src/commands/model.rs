@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use humboldt_schemas::card::{AnyArchitecture, RunCard};
 
-use crate::learn::model::{ModelInfo, NETWORK_FILE, Target};
+use crate::learn::model::{Also, ModelInfo, NETWORK_FILE, Target};
 use crate::learn::{Compute, Model, summary};
 use crate::progress::{note, outln};
 
@@ -66,11 +66,15 @@ impl ModelArguments {
 
 fn show(model: &Model) {
     let info = model.info();
-    outln!("images    {}^3 cells of {} events", info.bins, info.events);
+    let events = info.event_range.map_or_else(|| info.events.to_string(), |[a, b]| format!("{a} to {b}"));
+    outln!("images    {}^3 cells of {events} events", info.bins);
+    for Also { coefficient, range: [low, high], .. } in &info.also {
+        outln!("also      {coefficient}, shifts in [{low}, {high}]");
+    }
     match &info.architecture {
         AnyArchitecture::Residual(a) => {
             outln!("channels  {:?}", a.channels);
-            for layer in summary::layers(a, info.bins) {
+            for layer in summary::layers(a, info.bins, info.outputs()) {
                 outln!(
                     "{:<26} {:<20} {:>5} x {:>3}^3 {:>10}",
                     layer.name,
@@ -80,7 +84,7 @@ fn show(model: &Model) {
                     layer.parameters
                 );
             }
-            outln!("{} trained numbers", summary::parameters(&info.architecture));
+            outln!("{} trained numbers", summary::parameters(&info.architecture, info.outputs()));
         }
         AnyArchitecture::Set(a) => {
             outln!("takes     {:?}", a.elements);
@@ -99,8 +103,8 @@ fn show(model: &Model) {
     }
 }
 
-fn import(card: &Path, weights: &Path, out: &Path, compute: &Compute) -> Result<()> {
-    let card = RunCard::read(card)?;
+fn import(card_file: &Path, weights: &Path, out: &Path, compute: &Compute) -> Result<()> {
+    let card = RunCard::read(card_file)?;
     ensure!(
         !out.exists(),
         "--out = {} is not allowed; allowed: a folder that is not there yet",
@@ -109,6 +113,8 @@ fn import(card: &Path, weights: &Path, out: &Path, compute: &Compute) -> Result<
     let (architecture, events) = (card.architecture(), card.images.events);
     let mut info =
         ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, Target::PLAIN);
+    info.also = card.dataset.also.iter().map(|(name, range)| Also::plain(name, *range)).collect();
+    info.event_range = card.training.events;
     info.provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });
     Model::from_pytorch(info, weights, compute)?.save(out)?;
     note(format!("network in {}", out.display()));

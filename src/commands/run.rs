@@ -8,7 +8,7 @@ use clap::Args;
 use humboldt_schemas::card::RunCard;
 
 use super::arguments::DeviceArgument;
-use super::evaluate::print_summary;
+use super::evaluate::print_all;
 use crate::campaign::{Campaign, Task};
 use crate::learn::Compute;
 use crate::progress::note;
@@ -52,7 +52,7 @@ impl RunArguments {
         }
         figures::draw(&run, &evaluation)?;
         let report = page::write(&run, &evaluation, None)?;
-        print_summary(&evaluation.summary);
+        print_all(&evaluation);
         note(format!("linearity plot: {}", run.results().join("linearity.png").display()));
         note(format!("report: {}", report.display()));
         Ok(())
@@ -63,6 +63,12 @@ impl RunArguments {
 pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>, compute: &Compute) -> Result<RunFolder> {
     let card = checked(card)?;
     compute.check(card.training.precision)?;
+    let used = [training::stored_splits(&card), training::tested_splits(&card)].concat();
+    ensure!(
+        images.is_none() || !used.is_empty(),
+        "--images = {} is not allowed; allowed: cards whose images are stored, this one has all of its images live",
+        images.unwrap_or(Path::new("")).display()
+    );
     let campaign = images.map(|folder| campaign_of(&card, folder)).transpose()?;
     let run = RunFolder::for_card(out, card)?;
     if let Some(campaign) = campaign {

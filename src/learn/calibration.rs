@@ -123,6 +123,15 @@ impl Calibration {
         if finite { Ok(calibration) } else { Err(LearnError::Calibration) }
     }
 
+    /// Whether it is of a statistic of so many components, and of so many further coefficients.
+    pub(super) fn is_of(&self, components: usize, further: usize) -> bool {
+        self.mean.len() == components
+            && self.covariance.len() == components * components
+            && self.also.len() == further
+            && self.events > 0
+            && self.ranges().iter().all(|[low, high]| low < high)
+    }
+
     /// The coefficients from the statistic of an image of `events` events, and their intervals.
     pub fn estimate(&self, statistic: &[f64], events: usize) -> Estimate {
         let t = DVector::from_column_slice(statistic);
@@ -187,10 +196,18 @@ impl Calibration {
         let mut curvature = DMatrix::identity(axes, axes);
         for _ in 0..40 {
             let (gradient, hessian) = derivatives(&f, &best, value);
+            // Coefficients at an end of their range, with the minimum beyond it, stay there.
+            let stays =
+                |i: usize| (best[i] <= 0.0 && gradient[i] > 0.0) || (best[i] >= 1.0 && gradient[i] < 0.0);
+            let free: Vec<usize> = (0..axes).filter(|i| !stays(*i)).collect();
+            let (slope, curved) =
+                (gradient.select_rows(&free), hessian.select_rows(&free).select_columns(&free));
             // Where it is not convex, down the slope.
-            let newton = hessian.clone().cholesky().map(|c| -c.solve(&gradient));
+            let downhill = &slope * (-0.05 / slope.norm().max(1e-12));
+            let newton = curved.cholesky().map_or(downhill, |c| -c.solve(&slope));
             curvature = hessian;
-            let mut step = newton.unwrap_or_else(|| -&gradient * (0.05 / gradient.norm().max(1e-12)));
+            let mut step = DVector::zeros(axes);
+            free.iter().zip(newton.iter()).for_each(|(i, x)| step[*i] = *x);
             let mut moved = false;
             for _ in 0..12 {
                 let next: Vec<f64> = best.iter().zip(&step).map(|(x, d)| (x + d).clamp(0.0, 1.0)).collect();
@@ -476,6 +493,16 @@ mod tests {
         assert!((found - said).abs() < 0.06, "correlation {found}, said {said}");
         let p = mean(&|e| f64::from(e.p_value.unwrap() < 0.1));
         assert!((p - 0.1).abs() < 0.03, "{p}");
+
+        // Beyond a corner one coefficient stays at its end, and the other is where that leaves it.
+        let edge = calibration.estimate(&[1.3, 1.1, 0.2 - 0.65], 100);
+        let there = |c10: f64| {
+            let t = DVector::from_column_slice(&[1.3, 1.1, 0.2 - 0.65]);
+            calibration.terms(&t, &[edge.delta_c9, c10], 1.0).map_or(f64::INFINITY, |(d, l)| d + l)
+        };
+        let also = edge.also[0].value;
+        assert!(edge.plus.is_none() && edge.delta_c9 > 0.95, "{edge:?}");
+        assert!(there(also) <= there(also - 0.01) && there(also) <= there(also + 0.01), "{edge:?}");
     }
 
     #[test]

@@ -102,8 +102,8 @@ pub enum LearnError {
     /// Events for a network that takes images.
     #[error("this network takes images, not events; allowed: one with network.elements = \"events\"")]
     NotOverEvents,
-    /// A network over elements without a calibration: its training was not ended.
-    #[error("this network was not calibrated: its training did not end")]
+    /// A network that learns scores or single events without a calibration: imported, or its training was not ended.
+    #[error("this network was not calibrated: it was imported, or its training did not end")]
     NotCalibrated,
     /// Statistics of images that do not tell values apart.
     #[error("what the network learned cannot be calibrated: its mean does not vary from image to image")]

@@ -116,7 +116,6 @@ pub(super) fn convolution(conv: &Conv3d, x: Tensor<5>) -> Tensor<5> {
 /// [batch, channels, l, k, c] -> [batch, channels, l, k, c + 2 by].
 fn continued_in_chi(x: Tensor<5>, by: usize) -> Tensor<5> {
     let size = x.dims()[4];
-    let by = by.min(size);
     let (first, last) = (x.clone().narrow(4, 0, by), x.clone().narrow(4, size - by, by));
     Tensor::cat(vec![last, x, first], 4)
 }

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
 use humboldt_pipeline::store::write_atomically;
-use humboldt_schemas::card::{AnyArchitecture, Loss};
+use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, Supervision};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -86,11 +86,8 @@ impl ModelInfo {
     }
 
     /// Numbers that the network puts out for an image; of a network over single elements, for each element.
-    pub(super) fn outputs(&self) -> usize {
-        match &self.architecture {
-            AnyArchitecture::Residual(a) if !a.references.is_empty() => a.references.len(),
-            _ => self.loss.outputs() * self.labels(),
-        }
+    pub fn outputs(&self) -> usize {
+        self.architecture.outputs(self.loss, self.labels())
     }
 
     /// Labels of an image: delta C9 and the further coefficients.
@@ -101,6 +98,54 @@ impl ModelInfo {
     /// How labels become what the network puts out, in their order.
     pub(super) fn targets(&self) -> Vec<Target> {
         [self.target].into_iter().chain(self.also.iter().map(|also| also.target)).collect()
+    }
+
+    /// Whether all parts of the description fit together, so that nothing that is computed from it fails.
+    fn is_consistent(&self) -> bool {
+        let finite = |target: &Target| target.mean.is_finite() && target.scale.is_finite();
+        let spread = |all: &[Spread]| all.iter().all(|s| s.mean.is_finite() && s.deviation > 0.0);
+        let (built, inputs, scores) = match &self.architecture {
+            AnyArchitecture::Residual(a) => {
+                let sizes = [
+                    a.downsample,
+                    a.stem_filters,
+                    a.stem_kernel,
+                    a.stem_stride,
+                    a.pool_kernel,
+                    a.pool_stride,
+                ];
+                let filled = a.channels.iter().any(|c| !matches!(c, Channel::Coordinates | Channel::Events));
+                let bands = !a.q2_bands.is_empty() && a.q2_bands.windows(2).all(|w| w[0] < w[1]);
+                let stages = !a.blocks.is_empty() && a.blocks.len() == a.filters.len();
+                let mapped = !a.score_map || (a.dense == 0 && !a.references.is_empty());
+                let positive = sizes.iter().chain(&a.filters).all(|x| *x > 0);
+                let coordinates = if a.channels.contains(&Channel::Coordinates) { 4 } else { 0 };
+                (
+                    filled && bands && stages && mapped && positive,
+                    a.input_channels() - coordinates,
+                    a.references.len(),
+                )
+            }
+            AnyArchitecture::Set(a) => {
+                let scores = if a.supervision == Supervision::Score { a.pooled } else { 0 };
+                (a.pooled > 0 && a.layers.iter().all(|x| *x > 0), 0, scores)
+            }
+        };
+        let components = match &self.architecture {
+            AnyArchitecture::Set(a) if a.elements == Elements::Cells => self.outputs() + 1,
+            _ => self.outputs(),
+        };
+        let calibrated = self.calibration.as_ref().is_none_or(|calibration| {
+            self.architecture.is_calibrated() && calibration.is_of(components, self.also.len())
+        });
+        let fitting = |all: &[Spread], n: usize| (all.is_empty() || all.len() == n) && spread(all);
+        built
+            && self.bins > 0
+            && self.events > 0
+            && self.targets().iter().all(finite)
+            && fitting(&self.input, inputs)
+            && fitting(&self.scores, scores)
+            && calibrated
     }
 
     /// Whether the network knows images of so many events.
@@ -128,6 +173,13 @@ pub struct Also {
     pub range: [f64; 2],
     /// How the network's output becomes its shift.
     pub target: Target,
+}
+
+impl Also {
+    /// A coefficient whose shift the network puts out as it is.
+    pub fn plain(coefficient: &str, range: [f64; 2]) -> Self {
+        Self { coefficient: coefficient.to_owned(), range, target: Target::PLAIN }
+    }
 }
 
 /// delta C9 = `mean` + `scale` * output.
@@ -236,16 +288,7 @@ impl Model {
 pub(super) fn load_info(folder: &Path) -> Result<ModelInfo, LearnError> {
     let path = folder.join(NETWORK_FILE);
     let info: ModelInfo = load_json(&path)?;
-    let built = match &info.architecture {
-        AnyArchitecture::Residual(a) => {
-            a.downsample > 0
-                && !a.blocks.is_empty()
-                && a.blocks.len() == a.filters.len()
-                && a.filters.iter().chain([&a.stem_filters, &a.stem_kernel, &a.stem_stride]).all(|x| *x > 0)
-        }
-        AnyArchitecture::Set(a) => a.pooled > 0 && a.layers.iter().all(|x| *x > 0),
-    };
-    let plausible = info.version == VERSION && info.bins > 0 && built && info.target.scale.is_finite();
+    let plausible = info.version == VERSION && info.is_consistent();
     if plausible {
         Ok(info)
     } else {

@@ -17,15 +17,15 @@ pub struct Layer {
     pub parameters: usize,
 }
 
-/// The layers of a network of either kind.
-pub fn any_layers(architecture: &AnyArchitecture, bins: usize) -> Vec<Layer> {
+/// The layers of a network of either kind, which puts out so many numbers.
+pub fn any_layers(architecture: &AnyArchitecture, bins: usize, outputs: usize) -> Vec<Layer> {
     match architecture {
-        AnyArchitecture::Residual(a) => layers(a, bins),
-        AnyArchitecture::Set(a) => set_layers(a),
+        AnyArchitecture::Residual(a) => layers(a, bins, outputs),
+        AnyArchitecture::Set(a) => set_layers(a, outputs),
     }
 }
 
-fn set_layers(a: &SetArchitecture) -> Vec<Layer> {
+fn set_layers(a: &SetArchitecture, outputs: usize) -> Vec<Layer> {
     let mut list = List { layers: Vec::new(), channels: SetArchitecture::FEATURES, size: 1 };
     let element = match a.elements {
         Elements::Events => "event",
@@ -49,12 +49,12 @@ fn set_layers(a: &SetArchitecture) -> Vec<Layer> {
         list.dense("dense", a.dense);
         list.add("head".into(), "relu".into(), 0);
     }
-    list.dense("output", 1);
+    list.dense("output", outputs);
     list.layers
 }
 
 /// The layers for images of `bins` cells an axis.
-pub fn layers(architecture: &Architecture, bins: usize) -> Vec<Layer> {
+pub fn layers(architecture: &Architecture, bins: usize, outputs: usize) -> Vec<Layer> {
     let a = architecture;
     let mut list = List { layers: Vec::new(), channels: a.input_channels(), size: a.input_size(bins) };
     list.add("input".into(), "input".into(), 0);
@@ -77,7 +77,7 @@ pub fn layers(architecture: &Architecture, bins: usize) -> Vec<Layer> {
         list.add("head".into(), "relu".into(), 0);
         list.add("head".into(), format!("dropout {}", a.dropout), 0);
     }
-    list.dense("output", a.references.len().max(1));
+    list.dense("output", outputs);
     if !a.references.is_empty() {
         list.channels = 1;
         list.add("head".into(), "calibration".into(), 0);
@@ -86,8 +86,8 @@ pub fn layers(architecture: &Architecture, bins: usize) -> Vec<Layer> {
 }
 
 /// Trained numbers of the whole network.
-pub fn parameters(architecture: &AnyArchitecture) -> usize {
-    any_layers(architecture, 1).iter().map(|layer| layer.parameters).sum()
+pub fn parameters(architecture: &AnyArchitecture, outputs: usize) -> usize {
+    any_layers(architecture, 1, outputs).iter().map(|layer| layer.parameters).sum()
 }
 
 struct List {
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn paper_resnet34_has_its_layers_and_63_million_weights() {
         let architecture = NetworkCard::default().architecture();
-        let list = layers(&architecture, 50);
+        let list = layers(&architecture, 50, 1);
         // 34 layers with weights in the main path (1 + 2 * 16 convolutions and a dense one), and the paper's dense 1000.
         let main = |l: &&Layer| l.kind.starts_with("conv") && !l.name.ends_with("shortcut");
         assert_eq!(list.iter().filter(main).count(), 33);
@@ -170,7 +170,7 @@ mod tests {
             + stage(3, 256, 512)
             + 513 * 1000
             + 1001;
-        assert_eq!(parameters(&architecture.into()), formula);
+        assert_eq!(parameters(&architecture.into(), 1), formula);
         assert!((63_000_000..64_500_000).contains(&formula), "{formula}");
     }
 
@@ -191,7 +191,7 @@ mod tests {
             let network = crate::learn::resnet::ResNet::init(&architecture, 1, 1, &device);
             let mut count = Count(0);
             network.visit(&mut count);
-            assert_eq!(count.0, parameters(&architecture.into()));
+            assert_eq!(count.0, parameters(&architecture.into(), 1));
         }
         for preset in [Preset::Set, Preset::Score] {
             let architecture = NetworkCard { preset, ..NetworkCard::default() }.any_architecture();
@@ -199,7 +199,7 @@ mod tests {
                 crate::learn::network::Network::init(&architecture, 1, 1, &Device::flex().autodiff());
             let mut count = Count(0);
             network.visit(&mut count);
-            assert_eq!(count.0, parameters(&architecture));
+            assert_eq!(count.0, parameters(&architecture, 1));
         }
     }
 }

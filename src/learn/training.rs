@@ -197,7 +197,8 @@ impl Training<'_> {
         let validation: Vec<Vec<f64>> =
             (0..self.validation.len()).map(|i| self.validation.labels(i)).collect();
         let bins = self.train.bins();
-        hash_json(&((self.card, self.architecture, self.seed, self.events), (bins, labels, validation)))
+        let images = (bins, labels, validation, &self.also);
+        hash_json(&((self.card, self.architecture, self.seed, self.events), images))
     }
 
     fn describe(&self, labels: &[Vec<f64>]) -> Result<ModelInfo, LearnError> {

@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_papers_network_is_drawn_with_its_blocks() {
-        let list = layers(&NetworkCard::default().architecture(), 50);
+        let list = layers(&NetworkCard::default().architecture(), 50, 1);
         let units = units(&list);
         let names: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
         assert_eq!(names[..4], ["input", "stem", "pool", "block 1"]);
@@ -279,7 +279,7 @@ mod tests {
         let svg = checks::figure("network", |stem| network(stem, &list));
         assert!(svg.contains("stage 4") && svg.contains("63,"));
         let small = NetworkCard { preset: Preset::Resnet10, ..NetworkCard::default() }.architecture();
-        checks::figure("small", |stem| network(stem, &layers(&small, 10)));
+        checks::figure("small", |stem| network(stem, &layers(&small, 10, 1)));
         assert!(matches!(network(Path::new("never"), &[]), Err(ReportError::NoData { .. })));
     }
 }

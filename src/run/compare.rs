@@ -104,6 +104,10 @@ pub fn stream(seed: u64, purpose: Purpose, delta_c9: f64, sample: usize) -> Stre
 /// value has an estimate.
 pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compared> {
     let card = run.card();
+    ensure!(
+        card.dataset.also.is_empty(),
+        "dataset.also is not allowed here; allowed: cards of delta C9 alone, which is all that the other estimators fit"
+    );
     let training = training_values(card);
     let (low, high) = (training[0], training[training.len() - 1]);
     for value in &plan.values {
@@ -212,7 +216,8 @@ pub fn samples(
     Ok(made.into_iter().map(|(sample, _)| sample).collect())
 }
 
-/// The information bound of a card's samples at some delta C9, K pi masses known.
+/// The information bound of a card's samples at some delta C9, K pi masses known; further coefficients that are learned are
+/// not known, and in the middle of their ranges.
 ///
 /// # Errors
 /// When the physics refuses a value.
@@ -223,11 +228,15 @@ pub fn bounds(card: &RunCard, values: &[f64]) -> Result<Vec<f64>> {
     };
     let windows = sampling::windows(&card.generator)?;
     let bound = |value: &f64| -> Result<f64> {
-        let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, (*value).into());
+        let mut shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, (*value).into());
+        let mut directions = vec![WilsonDirection::real(WilsonCoefficient::C9)];
+        for (direction, [low, high]) in card.dataset.also()? {
+            shifts = shifts.moved(direction, 0.5 * (low + high));
+            directions.push(direction);
+        }
         let decay = card.generator.decay(&shifts)?;
         let windows = windows.of(&decay, card.generator.line_shape()?)?;
-        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
-        let information = by_quadrature(&decay, masses, &windows, &c9, &Nuisances::default())?;
+        let information = by_quadrature(&decay, masses, &windows, &directions, &Nuisances::default())?;
         Ok(information.bound(card.images.events as f64, false)?[(0, 0)].sqrt())
     };
     values.par_iter().map(bound).collect()

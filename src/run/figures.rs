@@ -42,7 +42,10 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     }
     report::training_curves(&stem("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
     let architecture = run.card().architecture();
-    report::network(&stem("network"), &any_layers(&architecture, run.card().images.bins))?;
+    report::network(
+        &stem("network"),
+        &any_layers(&architecture, run.card().images.bins, run.card().outputs()),
+    )?;
     phase_space(run)?;
     note(format!("figures in {}", results.display()));
     Ok(())

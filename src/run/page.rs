@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use humboldt_schemas::card::{RunCard, Split, TrainingImages};
+use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::program;
 
 use super::evaluation::Evaluation;
@@ -86,19 +86,32 @@ fn question(card: &RunCard) -> String {
     };
     let points = card.dataset.points();
     let trained: Vec<f64> = points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9).collect();
+    let also: Vec<String> = card
+        .dataset
+        .also
+        .iter()
+        .map(|(name, [low, high])| format!(", and of {name} between {low} and {high}"))
+        .collect();
+    let number_of_events = card
+        .training
+        .events
+        .map_or_else(|| card.images.events.to_string(), |[least, most]| format!("{least} to {most}"));
+    let seen = match card.architecture() {
+        AnyArchitecture::Set(set) if set.elements == Elements::Events => "the events themselves".to_owned(),
+        _ => format!("images of mean q² in {}³ cells", card.images.bins),
+    };
     let source = match card.training.images {
         TrainingImages::Stored => "stored",
         TrainingImages::Live => "fresh",
     };
     format!(
-        "What is the shift of C₉ behind {} events of {} → K* {}{} ({windows}, model {})? Asked of images of mean q² in \
-         {}³ cells, by a network trained on {} {source} images an epoch at {} values of δC₉ from {} to {}.",
-        card.images.events,
+        "What is the shift of C₉{} behind {number_of_events} events of {} → K* {}{} ({windows}, model {})? Asked of {seen}, \
+         by a network trained on {} {source} images an epoch at {} values of δC₉ from {} to {}.",
+        also.concat(),
         g.flavour,
         if g.lepton == "mu" { "μ" } else { "e" },
         if g.lepton == "mu" { "μ" } else { "e" },
         g.model,
-        card.images.bins,
         number(card.dataset.count(Split::Train) as f64),
         trained.len(),
         trained[0],
@@ -119,7 +132,7 @@ fn provenance(run: &RunFolder) -> Result<Vec<(String, String)>> {
         ("card", card.name.clone()),
         ("hash of the card (BLAKE3)", card.hash()),
         ("seed", card.seed.to_string()),
-        ("weights of the network", summary::parameters(&architecture).to_string()),
+        ("weights of the network", summary::parameters(&architecture, card.outputs()).to_string()),
         ("epoch of the weights", network.get("epoch").map_or_else(String::new, ToString::to_string)),
         ("events of an image", card.images.events.to_string()),
         ("test images", card.dataset.count(Split::Test).to_string()),

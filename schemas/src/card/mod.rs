@@ -129,6 +129,31 @@ impl RunCard {
         architecture
     }
 
+    /// Numbers that the network puts out.
+    pub fn outputs(&self) -> usize {
+        self.architecture().outputs(self.training.loss, 1 + self.dataset.also.len())
+    }
+
+    /// A statistic has a covariance only where there are more images than it has components.
+    fn check_calibration(&self) -> Result<(), Invalid> {
+        let components = match self.architecture() {
+            AnyArchitecture::Residual(a) => a.references.len(),
+            AnyArchitecture::Set(a) => a.pooled + usize::from(a.elements == Elements::Cells),
+        };
+        Invalid::unless(
+            components <= 256,
+            "network.references",
+            format!("{components} scores at all references of all coefficients"),
+            "at most 256",
+        )?;
+        Invalid::unless(
+            self.training.calibration_images >= 2 * components,
+            "training.calibration_images",
+            self.training.calibration_images,
+            format!("at least {}, twice the components of the statistic", 2 * components),
+        )
+    }
+
     /// What network, dataset and training need of each other.
     fn check_supervision(&self) -> Result<(), Invalid> {
         let architecture = self.network.any_architecture();
@@ -148,13 +173,25 @@ impl RunCard {
             self.training.precision.name(),
             "single for networks without convolutions",
         )?;
-        if self.training.events.is_some() {
+        if let Some([least, most]) = self.training.events {
             Invalid::unless(
                 architecture.takes_number_of_events(),
                 "training.events",
                 "a range",
-                "with preset `set`, or with `events` among network.channels",
+                "with preset `set` and network.sample = 0, or with `events` among network.channels and labels to learn",
             )?;
+            Invalid::unless(
+                (least..=most).contains(&self.images.events),
+                "training.events",
+                format!("{:?}", [least, most]),
+                format!(
+                    "a range that holds images.events, {}, which validation and test images have",
+                    self.images.events
+                ),
+            )?;
+        }
+        if architecture.is_calibrated() {
+            self.check_calibration()?;
         }
         if self.dataset.also.is_empty() {
             return Ok(());
@@ -166,6 +203,20 @@ impl RunCard {
                 "dataset.also",
                 format!("`{direction}`"),
                 format!("coefficients that generator.wilson does not shift, as it does {name}"),
+            )?;
+        }
+        for split in [Split::Validation, Split::Test] {
+            let few = self
+                .dataset
+                .points()
+                .into_iter()
+                .map(|p| p.count(split))
+                .find(|n| (1..ALSO_VALUES).contains(n));
+            Invalid::unless(
+                few.is_none(),
+                &format!("dataset.groups.{}", split.name()),
+                few.unwrap_or_default(),
+                format!("0, or at least {ALSO_VALUES} with dataset.also: one at each of its shifts"),
             )?;
         }
         let (live, uniform) = (TrainingImages::Live, Prior::Uniform);
@@ -210,6 +261,9 @@ impl RunCard {
         }
     }
 }
+
+/// Shifts of each further coefficient that validation and test images have.
+pub const ALSO_VALUES: usize = 5;
 
 /// Places at which a coefficient beside C9 has scores taken, as parts of its range.
 const REFERENCES: [f64; 3] = [0.1, 0.5, 0.9];

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::set::{Elements, SetArchitecture, Supervision};
+use super::training::Loss;
 use crate::error::Invalid;
 
 /// The network as a user writes it: a preset, and fields that replace the preset's.
@@ -43,7 +44,7 @@ pub struct NetworkCard {
     pub dropout: Option<f64>,
     /// Over images: `label`; `score`, the mean score of the image's events at each of `references`; or `score_map`, the sum of
     /// the scores in each cell that the last stage leaves, whose mean is the same. Both are calibrated to delta C9, and have no
-    /// dense layer and no dropout unless they are given.
+    /// dense layer (`score` may).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervision: Option<ImageSupervision>,
     /// `set`, `score`, `event`: `events`, or the occupied `cells` of the image.
@@ -156,6 +157,15 @@ pub enum AnyArchitecture {
 }
 
 impl AnyArchitecture {
+    /// Numbers that the network puts out for an image of so many labels; those for each element where single ones are learned.
+    pub fn outputs(&self, loss: Loss, labels: usize) -> usize {
+        match self {
+            Self::Residual(a) if !a.references.is_empty() => a.references.len(),
+            Self::Set(a) if a.is_calibrated() => a.pooled,
+            _ => loss.outputs() * labels,
+        }
+    }
+
     /// delta C9 that scores are learned at; empty where labels are.
     pub fn references(&self) -> &[f64] {
         match self {
@@ -164,11 +174,11 @@ impl AnyArchitecture {
         }
     }
 
-    /// Whether the network is told how many events an image has.
+    /// Whether the network is told how many events an image has, and learns what holds for any number.
     pub fn takes_number_of_events(&self) -> bool {
         match self {
-            Self::Residual(a) => a.channels.contains(&Channel::Events),
-            Self::Set(a) => a.supervision == Supervision::Set,
+            Self::Residual(a) => a.channels.contains(&Channel::Events) && a.references.is_empty(),
+            Self::Set(a) => a.supervision == Supervision::Set && a.sample == 0,
         }
     }
 
@@ -426,11 +436,19 @@ impl NetworkCard {
         Invalid::unless(a.dense <= 100_000, "network.dense", a.dense, "0 to 100000")?;
         Invalid::unless((0.0..1.0).contains(&a.dropout), "network.dropout", a.dropout, "0 to below 1")?;
         let size = a.input_size(bins);
+        let fits =
+            a.stem_kernel / 2 <= size && a.pool_kernel / 2 <= strided(size, a.stem_kernel, a.stem_stride);
         Invalid::unless(
-            !a.circular_chi || (bins.is_multiple_of(a.downsample) && a.stem_kernel / 2 <= size),
+            !a.circular_chi || (bins.is_multiple_of(a.downsample) && fits),
             "network.circular_chi",
             "true",
-            "false where downsample leaves a remainder, or the stem's kernel is wider than the image",
+            "false where downsample leaves a remainder, or half of a kernel is wider than the image",
+        )?;
+        Invalid::unless(
+            a.dense > 0 || self.dropout.is_none_or(|p| p == 0.0),
+            "network.dropout",
+            a.dropout,
+            "0 without a dense layer, which it follows",
         )?;
         Invalid::unless(
             !a.score_map || a.dense == 0,

@@ -13,7 +13,7 @@ pub struct TrainingCard {
     pub images: TrainingImages,
     /// delta C9 of live images: `grid`, as `[dataset]` says, or `uniform` between its smallest and largest value.
     pub prior: Prior,
-    /// `uniform`: how far delta C9 reaches beyond these values at each end, of their range. A network that knows where the
+    /// `uniform`: how far delta C9, and each further coefficient, reaches beyond these values at each end, of their range. A network that knows where the
     /// range ends draws its predictions inwards there.
     pub margin: f64,
     /// Smallest and largest number of events of live training images, spread evenly in its logarithm; default always
@@ -38,7 +38,8 @@ pub struct TrainingCard {
     pub loss: Loss,
     /// `huber`: where it goes straight on, in units of the target's deviation if `standardise_target`.
     pub huber_delta: f64,
-    /// `score`, `event`: images at each of 33 values of delta C9 from which the mean over a set is calibrated.
+    /// Where scores or single events are learned: images at each of 33 values of delta C9 (165, 330 or 660 points with one, two or
+    /// three further coefficients) from which the statistic is calibrated.
     pub calibration_images: usize,
     /// Optimiser (paper: stochastic gradient descent).
     pub optimiser: Optimiser,
