@@ -328,6 +328,7 @@ mod tests {
     #[test]
     fn further_coefficients_and_numbers_of_events_vary() {
         let card = CARD
+            .replace("validation = 1", "validation = 5")
             .replace("test = 1", "test = 10")
             .replace("[[dataset", "[dataset]\nalso = { c10 = [-1.0, 1.0] }\n[[dataset");
         let card = format!(
