@@ -157,6 +157,12 @@ fn stopped_training_goes_on_bit_for_bit() {
     assert!(train(&card, parts.path(), &after_epoch(1), KEEP_ALL).unwrap().is_none());
     // Without room to keep inputs they are read anew: that too must change nothing.
     assert!(train(&card, parts.path(), &amid_epoch(3), 0).unwrap().is_none());
+    // After the last batch of an epoch, before its validation.
+    let last = |event: Event| match event {
+        Event::Batch { epoch: 3, batch, batches, .. } if batch == batches => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    assert!(train(&card, parts.path(), &last, 0).unwrap().is_none());
     // What a kill in the middle of a checkpoint leaves behind is in nobody's way.
     fs::create_dir(parts.path().join("checkpoints/epoch-00003.part")).unwrap();
     let resumed = train(&card, parts.path(), &(), 0).unwrap().unwrap();
