@@ -115,7 +115,7 @@ fn a_failed_training_says_why_on_the_ordinary_screen() {
 }
 
 #[test]
-fn small_dumb_and_quiet_terminals_have_no_dashboard() {
+fn small_terminals_and_other_styles_have_no_dashboard() {
     let folder = tempfile::tempdir().unwrap();
     let (card, out) = (tiny_card(), folder.path().join("run"));
     let arguments = train(&card, &out);
