@@ -20,7 +20,7 @@ pub fn sampler(card: &GeneratorCard) -> Result<EventSampler> {
 /// # Errors
 /// As [`sampler`].
 pub fn sampler_at(card: &GeneratorCard, delta_c9: f64) -> Result<EventSampler> {
-    with_shifts(card, &card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into()))
+    sampler_with(card, delta_c9, [])
 }
 
 /// The sampler that a card describes, with `delta_c9` instead of its shift of C9 and each of `also` moved.

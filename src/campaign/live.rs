@@ -166,6 +166,17 @@ impl<'a> LiveImages<'a> {
         stream.child("image", (index - first) as u64)
     }
 
+    /// Number of events of an image.
+    fn events_of(&self, index: usize) -> usize {
+        let [least, most] = self.events;
+        if least == most {
+            return least;
+        }
+        let part = self.stream(index).child("events", 0).block(0).uniform();
+        let (low, high) = ((least as f64).ln(), (most as f64).ln());
+        (low + part * (high - low)).exp().round() as usize
+    }
+
     fn find(&self, index: usize) -> &Point {
         &self.points[self.points.partition_point(|point| point.first <= index) - 1]
     }
@@ -229,13 +240,7 @@ impl ImageSource for LiveImages<'_> {
     }
 
     fn size(&self, index: usize) -> Option<usize> {
-        let [least, most] = self.events;
-        if least == most {
-            return Some(least);
-        }
-        let part = self.stream(index).child("events", 0).block(0).uniform();
-        let (low, high) = ((least as f64).ln(), (most as f64).ln());
-        Some((low + part * (high - low)).exp().round() as usize)
+        Some(self.events_of(index))
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
@@ -250,15 +255,14 @@ impl ImageSource for LiveImages<'_> {
                 *maker = Some((bins, ImageMaker::new(bins).map_err(failed)?));
             }
             let Some((_, maker)) = maker else { return Ok(()) };
-            let size = self.size(index).unwrap_or(self.data.images.events);
-            let report = maker.dense(sampler, stream, size, image).map_err(failed)?;
+            let report = maker.dense(sampler, stream, self.events_of(index), image).map_err(failed)?;
             sampling::check(&report).map_err(failed)
         })
     }
 
     fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
         let Point { sampler, .. } = self.find(index);
-        let n = most.min(self.size(index).unwrap_or(self.data.images.events));
+        let n = most.min(self.events_of(index));
         let report = sampler.fill(self.stream(index), n, events);
         sampling::check(&report).map_err(|e| LearnError::Image { index, reason: format!("{e:#}") })
     }

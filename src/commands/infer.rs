@@ -13,7 +13,6 @@ use super::arguments::DeviceArgument;
 use super::model::{ModelArgument, card_of};
 use super::sample::open_unweighted;
 use crate::infer::estimator::Sample;
-use crate::learn::model::ModelInfo;
 use crate::learn::{Compute, Estimate, Model};
 use crate::progress::{note, outln};
 use crate::run::estimators::Images;
@@ -46,16 +45,17 @@ impl InferArguments {
         let card = card_of(&model)?;
         let events = self.read(&card)?;
         let info = model.info();
+        ensure!(
+            info.takes(events.len()),
+            "{} events are not allowed; allowed: {}",
+            events.len(),
+            info.taken()
+        );
         let estimate = match &info.architecture {
             AnyArchitecture::Set(set) if set.elements == Elements::Events => {
-                // Means of single events hold for any number of them.
-                refuse_other_numbers(info, events.len(), set.is_calibrated())?;
                 model.estimate_events(&events)?
             }
-            _ => {
-                refuse_other_numbers(info, events.len(), false)?;
-                of_image(&model, &compute, &events)?
-            }
+            _ => of_image(&model, &compute, &events)?,
         };
         let warning = warning(&model, &card, &estimate);
         let also = model.info().also.iter().zip(&estimate.also).map(|(also, found)| InferredCoefficient {
@@ -130,12 +130,6 @@ const ROUNDING: f64 = 1e-6;
 
 /// With fewer events the mean of a statistic is not Gaussian.
 const FEWEST: usize = 100;
-
-/// Refuses a number of events that the network does not know, unless it knows any.
-fn refuse_other_numbers(info: &ModelInfo, events: usize, any: bool) -> Result<()> {
-    ensure!(any || info.takes(events), "{events} events are not allowed; allowed: {}", info.taken());
-    Ok(())
-}
 
 /// By a network over images or cells.
 fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Estimate> {

@@ -13,7 +13,7 @@ use super::error::LearnError;
 use super::inputs::scaled_labels;
 use super::model::{ModelInfo, Target};
 use super::scores::{Moments, Spread};
-use super::source::ImageSource;
+use super::source::{ImageSource, evenly_spaced};
 
 /// Numbers that describe an element.
 const FEATURES: usize = SetArchitecture::FEATURES;
@@ -84,9 +84,7 @@ impl ElementInput {
         let (mut inputs, mut targets, mut weights) =
             (vec![0.0; n * FEATURES], vec![0.0; n * outputs], vec![0.0; n]);
         let mut moments = vec![Moments::default(); outputs];
-        let count = source.len().min(IMAGES_FOR_SPREAD);
-        for i in 0..count {
-            let index = i * source.len() / count;
+        for index in evenly_spaced(source.len(), IMAGES_FOR_SPREAD) {
             self.sample(source, index, &[], &mut inputs, &mut targets, &mut weights)?;
             for (row, &weight) in targets.chunks_exact(outputs).zip(&weights) {
                 moments.iter_mut().zip(row).for_each(|(moments, &x)| moments.add(x, weight));

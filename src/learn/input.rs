@@ -7,7 +7,7 @@ use humboldt_schemas::card::{Architecture, Channel};
 
 use super::error::LearnError;
 use super::scores::{Moments, Spread};
-use super::source::ImageSource;
+use super::source::{ImageSource, evenly_spaced};
 
 /// Images that are looked at to learn the spread of a channel.
 const IMAGES_FOR_SPREAD: usize = 256;
@@ -52,12 +52,10 @@ impl InputTransform {
     /// When an image cannot be read.
     pub fn standardised(mut self, source: &dyn ImageSource) -> Result<Self, LearnError> {
         self.spread = Vec::new();
-        let count = source.len().min(IMAGES_FOR_SPREAD);
         let cells = self.size.pow(3);
         let mut moments = vec![Moments::default(); self.image_channels()];
         let (mut image, mut input) = (vec![0.0; self.bins.pow(3)], vec![0.0; self.len()]);
-        for i in 0..count {
-            let index = i * source.len() / count;
+        for index in evenly_spaced(source.len(), IMAGES_FOR_SPREAD) {
             source.read(index, &mut image)?;
             self.apply(&image, source.size(index), &mut input);
             for (moments, channel) in moments.iter_mut().zip(input.chunks_exact(cells)) {
@@ -140,9 +138,7 @@ impl InputTransform {
             input[begin..begin + cells].fill(size.ln());
         }
         for (channel, spread) in input.chunks_exact_mut(cells).zip(&self.spread) {
-            for x in channel {
-                *x = spread.applied(*x);
-            }
+            spread.take_out(channel);
         }
     }
 

@@ -16,7 +16,7 @@ use super::error::LearnError;
 use super::input::InputTransform;
 use super::model::{ModelInfo, Target};
 use super::scores::{Moments, ScoreMap, Spread};
-use super::source::ImageSource;
+use super::source::{ImageSource, evenly_spaced};
 
 /// Batches that wait for the network, besides the one that it works on.
 const QUEUE: usize = 2;
@@ -52,19 +52,23 @@ impl VoxelInput {
         Self { transform, architecture: architecture.clone(), outputs: 1, scores: None, spread: Vec::new() }
     }
 
+    /// Targets that an image has for each reference.
+    fn cells(&self) -> usize {
+        self.outputs / self.architecture.references.len().max(1)
+    }
+
     /// The spread of the scores that are learned, over the cells of a source's images.
     fn measured(&self, source: &dyn ImageSource) -> Result<Vec<Spread>, LearnError> {
-        let count = source.len().min(IMAGES_FOR_SPREAD);
-        let rows = (0..count).into_par_iter().map(|i| {
+        let images: Vec<usize> = evenly_spaced(source.len(), IMAGES_FOR_SPREAD).collect();
+        let rows = images.into_par_iter().map(|index| {
             let (mut events, mut scores) = (EventBatch::default(), vec![0.0; self.outputs]);
-            source.events(i * source.len() / count, usize::MAX, &mut events)?;
+            source.events(index, usize::MAX, &mut events)?;
             self.scores.as_ref().map_or(Ok(()), |map| map.fill(&events, &mut scores))?;
             Ok::<_, LearnError>(scores)
         });
-        let references = self.architecture.references.len();
-        let mut moments = vec![Moments::default(); references];
+        let mut moments = vec![Moments::default(); self.architecture.references.len()];
         for row in rows.collect::<Result<Vec<_>, _>>()? {
-            for (moments, cells) in moments.iter_mut().zip(row.chunks_exact(self.outputs / references)) {
+            for (moments, cells) in moments.iter_mut().zip(row.chunks_exact(self.cells())) {
                 for x in cells {
                     moments.add(*x, 1.0);
                 }
@@ -91,11 +95,8 @@ impl VoxelInput {
             };
             voxeliser.voxelise(events.angles(), image)?;
             scores.fill(events, targets)?;
-            let cells = self.outputs / self.spread.len().max(1);
-            for (cells, spread) in targets.chunks_exact_mut(cells).zip(&self.spread) {
-                for x in cells {
-                    *x = spread.applied(*x);
-                }
+            for (cells, spread) in targets.chunks_exact_mut(self.cells()).zip(&self.spread) {
+                spread.take_out(cells);
             }
         } else {
             source.read(index, image)?;
@@ -158,9 +159,8 @@ impl Input {
     /// The means over cells of what was learned of each image, where cells are learned.
     pub(super) fn pooled(&self, targets: &[f32]) -> Option<Vec<f32>> {
         let Self::Voxels(voxels) = self else { return None };
-        let cells = voxels.outputs / voxels.architecture.references.len().max(1);
         let mean = |cells: &[f32]| cells.iter().sum::<f32>() / cells.len() as f32;
-        voxels.architecture.score_map.then(|| targets.chunks_exact(cells).map(mean).collect())
+        voxels.architecture.score_map.then(|| targets.chunks_exact(voxels.cells()).map(mean).collect())
     }
 
     /// What is taken out of each score that is learned; empty where none are.

@@ -131,12 +131,9 @@ impl ModelInfo {
                 (a.pooled > 0 && a.layers.iter().all(|x| *x > 0), 0, scores)
             }
         };
-        let components = match &self.architecture {
-            AnyArchitecture::Set(a) if a.elements == Elements::Cells => self.outputs() + 1,
-            _ => self.outputs(),
-        };
         let calibrated = self.calibration.as_ref().is_none_or(|calibration| {
-            self.architecture.is_calibrated() && calibration.is_of(components, self.also.len())
+            self.architecture.is_calibrated()
+                && calibration.is_of(self.architecture.components(), self.also.len())
         });
         let fitting = |all: &[Spread], n: usize| (all.is_empty() || all.len() == n) && spread(all);
         built
@@ -148,8 +145,14 @@ impl ModelInfo {
             && calibrated
     }
 
-    /// Whether the network knows images of so many events.
+    /// Whether the network knows images of so many events; means of single events hold for any number of them.
     pub fn takes(&self, events: usize) -> bool {
+        if let AnyArchitecture::Set(set) = &self.architecture
+            && set.elements == Elements::Events
+            && set.is_calibrated()
+        {
+            return true;
+        }
         let [least, most] = self.event_range.unwrap_or([self.events; 2]);
         (least..=most).contains(&events)
     }

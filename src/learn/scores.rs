@@ -18,6 +18,13 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Takes it out of each of some numbers.
+    pub(super) fn take_out(self, numbers: &mut [f32]) {
+        for x in numbers {
+            *x = self.applied(*x);
+        }
+    }
+
     /// A number without its mean, in units of the deviation.
     pub fn applied(self, x: f32) -> f32 {
         (x - self.mean) / self.deviation

@@ -129,6 +129,12 @@ pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> R
     Ok(waited.as_secs_f64() / (waited + whole).as_secs_f64())
 }
 
+/// At most `most` of `n` images, evenly spaced.
+pub(super) fn evenly_spaced(n: usize, most: usize) -> impl Iterator<Item = usize> {
+    let count = n.min(most);
+    (0..count).map(move |i| i * n / count)
+}
+
 /// The order of `n` images in an epoch; the same for the same seed and epoch.
 pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     permutation(n, &mut Pcg64::new(u128::from(seed), epoch as u128))
@@ -160,6 +166,12 @@ pub(crate) fn mask(n: usize, probability: f64, rng: &mut Pcg64) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evenly_spaced_images_are_all_or_as_many_as_asked_for() {
+        assert_eq!(evenly_spaced(3, 5).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(evenly_spaced(10, 4).collect::<Vec<_>>(), [0, 2, 5, 7]);
+    }
 
     #[test]
     fn shuffle_is_a_permutation_that_differs_by_epoch() {

@@ -23,7 +23,7 @@ use super::network::Network;
 use super::optimiser::{Moments, Optimiser};
 use super::progress::{Event, Progress};
 use super::schedule::learning_rate;
-use super::source::ImageSource;
+use super::source::{ImageSource, evenly_spaced};
 
 /// Everything that a training depends on.
 pub struct Training<'a> {
@@ -166,8 +166,7 @@ impl Training<'_> {
         let network = Network::init(self.architecture, info.outputs(), self.seed, &device);
         let Network::Set(set) = network else { return Ok(network) };
         let input = self.input(info)?;
-        let few = self.train.len().min(SETS_TO_NORMALISE);
-        let images: Vec<usize> = (0..few).map(|i| i * self.train.len() / few).collect();
+        let images: Vec<usize> = evenly_spaced(self.train.len(), SETS_TO_NORMALISE).collect();
         let batch = Inputs::new(self.train, &input, &info.targets(), 0, &|_| ())?.batch(&images)?;
         let (elements, weights) = sets(batch, self.compute.device());
         Ok(Network::Set(set.normalised(Tensor::from_inner(elements), &Tensor::from_inner(weights))))

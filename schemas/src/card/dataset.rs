@@ -6,6 +6,7 @@ use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::generator::parse;
 use crate::error::Invalid;
 
 /// How the events of one image are binned and stored.
@@ -188,12 +189,6 @@ impl DatasetPoint {
     }
 }
 
-/// The names that an error of physics lists.
-fn allowed_names(error: &humboldt_physics::PhysicsError) -> String {
-    let text = error.to_string();
-    text.split_once("allowed: ").map_or_else(|| text.clone(), |(_, names)| names.to_owned())
-}
-
 impl DatasetCard {
     /// Every delta C9 in rising order.
     pub fn points(&self) -> Vec<DatasetPoint> {
@@ -272,8 +267,8 @@ impl DatasetCard {
         let n = self.also.len();
         Invalid::unless(n <= 3, FIELD, format!("{n} coefficients"), "at most 3")?;
         let one = |(name, range): (&String, &[f64; 2])| {
-            let direction: WilsonDirection =
-                name.parse().map_err(|e| Invalid::new(FIELD, format!("`{name}`"), allowed_names(&e)))?;
+            let names = WilsonCoefficient::ALL.map(WilsonCoefficient::name);
+            let direction: WilsonDirection = parse(FIELD, name, &names)?;
             Invalid::unless(
                 direction != WilsonDirection::real(WilsonCoefficient::C9),
                 FIELD,

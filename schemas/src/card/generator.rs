@@ -176,7 +176,7 @@ fn refused(table: &str, error: PhysicsError) -> Invalid {
     }
 }
 
-fn parse<T: FromStr>(field: &str, name: &str, allowed: &[&str]) -> Result<T, Invalid> {
+pub(super) fn parse<T: FromStr>(field: &str, name: &str, allowed: &[&str]) -> Result<T, Invalid> {
     name.parse().map_err(|_| Invalid::new(field, format!("`{name}`"), allowed.join(", ")))
 }
 

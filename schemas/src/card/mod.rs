@@ -136,10 +136,7 @@ impl RunCard {
 
     /// A statistic has a covariance only where there are more images than it has components.
     fn check_calibration(&self) -> Result<(), Invalid> {
-        let components = match self.architecture() {
-            AnyArchitecture::Residual(a) => a.references.len(),
-            AnyArchitecture::Set(a) => a.pooled + usize::from(a.elements == Elements::Cells),
-        };
+        let components = self.architecture().components();
         Invalid::unless(
             components <= 256,
             "network.references",

@@ -166,6 +166,14 @@ impl AnyArchitecture {
         }
     }
 
+    /// Components of the statistic of an image, where that is calibrated; of cells their number is one more.
+    pub fn components(&self) -> usize {
+        match self {
+            Self::Residual(a) => a.references.len(),
+            Self::Set(a) => a.pooled + usize::from(a.elements == Elements::Cells),
+        }
+    }
+
     /// delta C9 that scores are learned at; empty where labels are.
     pub fn references(&self) -> &[f64] {
         match self {
