@@ -6,6 +6,7 @@
 //! - [`process`]: which meson, hadron, lepton, model, and their names
 //! - [`particles`]: Monte Carlo numbers
 //! - [`wilson`]: the eight complex shifts of the Wilson coefficients and their names
+//! - [`axes`]: which of their parts are learned, fitted or labelled, and points on these axes
 //! - [`decay`]: B -> K* l l with everything fixed but phase space: the entry point, [`decay::Decay`]
 //! - [`ckm`]: the quark mixing matrix and its weak phases
 //! - [`form_factors`]: B -> K* and B -> K form factors, one file a paper
@@ -32,6 +33,7 @@
 
 pub mod amplitudes;
 pub mod angular;
+pub mod axes;
 pub mod charm_loop;
 pub mod charm_loop_nnlo;
 pub mod charmonium;
@@ -62,6 +64,7 @@ pub mod uncertainty;
 pub mod wilson;
 
 pub use angular::AngularCoefficients;
+pub use axes::{Axes, Axis, Point};
 pub use convention::Convention;
 pub use decay::Decay;
 pub use error::PhysicsError;

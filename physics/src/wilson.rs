@@ -139,6 +139,17 @@ impl WilsonShifts {
         self.with(direction.coefficient, self.get(direction.coefficient) + step)
     }
 
+    /// The same shifts with the number along one direction replaced.
+    #[must_use]
+    pub fn with_part(self, direction: WilsonDirection, value: f64) -> Self {
+        let own = self.get(direction.coefficient);
+        let new = match direction.part {
+            Part::Real => Complex64::new(value, own.im),
+            Part::Imaginary => Complex64::new(own.re, value),
+        };
+        self.with(direction.coefficient, new)
+    }
+
     /// The shifts that the CP-conjugate process sees.
     #[must_use]
     pub fn conj(&self) -> Self {
