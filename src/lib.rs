@@ -18,9 +18,10 @@ pub mod campaign;
 pub mod commands;
 pub mod dashboard;
 pub mod global;
-pub mod infer;
-pub mod learn;
 pub mod progress;
-pub mod report;
 pub mod run;
 pub mod sampling;
+
+pub use humboldt_infer as infer;
+pub use humboldt_learn as learn;
+pub use humboldt_report as report;

@@ -2,13 +2,11 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use support::{files, humboldt, succeed, tiny_card};
+use crate::support::{files, humboldt, succeed, tiny_card};
 
 /// Runs the program in `folder`, expects a refusal in one line that holds all of `words`, and the folder unchanged.
 fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {

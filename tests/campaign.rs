@@ -2,17 +2,15 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::{assert_same, files, humboldt, succeed, tiny_card};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use support::{assert_same, files, humboldt, succeed, tiny_card};
 
 fn run(out: &Path, extra: &[&str]) {
     let card = tiny_card();
@@ -102,7 +100,7 @@ fn kills_change_nothing() {
 }
 
 #[test]
-#[ignore = "long: cargo test --release --workspace --test campaign -- --ignored two_hundred"]
+#[ignore = "long: cargo test --release --test integration two_hundred -- --ignored"]
 fn two_hundred_kills_change_nothing() {
     kill(200);
 }

@@ -3,13 +3,11 @@
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 #![cfg(unix)]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{assert_same, files, humboldt, succeed, tiny_card};
+use crate::support::{assert_same, files, humboldt, succeed, tiny_card};
 
 const ENTER: &str = "\u{1b}[?1049h";
 const LEAVE: &str = "\u{1b}[?1049l";

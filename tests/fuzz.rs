@@ -3,15 +3,10 @@
 #![cfg(unix)]
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-#[path = "support/damage.rs"]
-mod damage;
-#[path = "support/fuzz.rs"]
-mod fuzz;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fuzz::{Budget, Target};
+use crate::support::fuzz::{Budget, Target};
 use humboldt::campaign::{Campaign, Task};
 use humboldt_schemas::card::{RunCard, Split};
 
@@ -71,7 +66,7 @@ macro_rules! fuzz_tests {
         }
 
         #[test]
-        #[ignore = "long: cargo test --release --test fuzz -- --ignored"]
+        #[ignore = "long: cargo test --release --test integration fuzz:: -- --ignored"]
         fn $long() {
             let (seeds, read) = (|folder: &Path| campaign(folder, $file), |input: &Path| look(input, $file));
             Target { name: stringify!($short), seeds, words: WORDS, read }.survives(Budget::Time);

@@ -2,14 +2,12 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::support::succeed;
 use serde_json::Value;
-use support::succeed;
 
 const GRID: &str = include_str!("reference/flavio_37_grid.json");
 const CHI2: &str = include_str!("reference/global_chi2.json");

@@ -2,12 +2,11 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::support::{assert_same, files, succeed};
 use humboldt::global::data::Data;
 use humboldt::global::fit::minimum;
 use humboldt::global::polynomials::Polynomials;
@@ -15,7 +14,6 @@ use humboldt::global::scan::{Axis, Scan, rise};
 use humboldt::global::statistic::{ChiSquare, Errors};
 use humboldt_physics::{ModelName, Parameters, Theory, WilsonCoefficient, WilsonDirection};
 use serde_json::Value;
-use support::{assert_same, files, succeed};
 
 fn card(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cards/global").join(name);

@@ -2,7 +2,7 @@
 //! and the networks over sets; a short training.
 //!
 //! By name, on a machine with a Vulkan driver (a software one will do, see docs/learning.md):
-//! `cargo test --features vulkan --test gpu -- --ignored --nocapture`
+//! `cargo test --features vulkan --test integration gpu:: -- --ignored --nocapture`
 
 #![cfg(feature = "vulkan")]
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]

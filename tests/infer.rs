@@ -2,18 +2,16 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::support::{humboldt, succeed};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::EventReader;
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
-use support::{humboldt, succeed};
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_slice(&succeed(arguments).stdout).unwrap()

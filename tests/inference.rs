@@ -238,7 +238,7 @@ fn fits_reach_the_bound() {
     pseudo_experiments(-0.87, 200);
 }
 
-/// `HUMBOLDT_EXPERIMENTS=5000 cargo test --release --test inference -- --ignored --nocapture fits_reach_the_bound`
+/// `HUMBOLDT_EXPERIMENTS=5000 cargo test --release --test integration fits_reach_the_bound -- --ignored --nocapture`
 #[test]
 #[ignore = "20,000 fits: minutes"]
 fn fits_reach_the_bound_at_four_points() {

@@ -2,15 +2,13 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use crate::support::{files, humboldt, succeed, tiny_card};
 use humboldt_schemas::comparison::{Comparison, PredictedImage};
-use support::{files, humboldt, succeed, tiny_card};
 
 /// One run and its comparison, shared by the tests; none of them writes into it.
 static RUN: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
@@ -325,7 +323,7 @@ fn decoded(text: &str) -> Vec<u8> {
     digits.chunks(4).filter(|four| four.len() > 1).flat_map(bytes).collect()
 }
 
-/// `cargo test --release --test report -- --ignored --nocapture coverage`: intervals of the estimators that know the
+/// `cargo test --release --test integration report::coverage -- --ignored --nocapture`: intervals of the estimators that know the
 /// density, between the training values, with more samples.
 #[test]
 #[ignore = "takes an hour of a core"]

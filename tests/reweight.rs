@@ -2,16 +2,14 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 
+use crate::support::succeed;
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 use humboldt_pipeline::store::EventReader;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use support::succeed;
 
 fn column(path: &Path, name: &str) -> Vec<f64> {
     let reader =

@@ -2,15 +2,13 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::{assert_same, files, humboldt, reproducible, succeed, tiny_card};
 use humboldt_schemas::results::{EnsembleResult, Summary};
-use support::{assert_same, files, humboldt, reproducible, succeed, tiny_card};
 
 fn run(out: &Path, threads: &str) {
     succeed(&["run", tiny_card().to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", threads]);

@@ -2,14 +2,12 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::{assert_same, files, humboldt, reproducible};
 use humboldt_schemas::inference::{BoundResult, Inferred};
 use humboldt_schemas::results::EnsembleResult;
-use support::{assert_same, files, humboldt, reproducible};
 
 const EVENTS: usize = 2000;
 

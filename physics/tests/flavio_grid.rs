@@ -1,13 +1,11 @@
 //! The quantities of the global fit on a grid of C9 and C10 against flavio 2.7.1; see `tests/reference/README.md`.
 
-mod support;
-
+use crate::support::{number, numbers, quantities};
 use humboldt_physics::{
     Flavour, Hadron, Lepton, ModelName, Observable, Parameters, Plan, QuadraticForm, Theory,
     WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use serde_json::Value;
-use support::{number, numbers, quantities};
 
 const GRID: &str = include_str!("../../tests/reference/flavio_37_grid.json");
 const GRID_NO_SPECTATOR: &str = include_str!("../../tests/reference/flavio_37_grid_no_spectator.json");

@@ -1,11 +1,9 @@
 //! Monte Carlo uncertainties against flavio's; see `tests/reference/README.md`.
 
-mod support;
-
+use crate::support::{number, numbers, quantity};
 use humboldt_physics::uncertainty::{Spread, Variation};
 use humboldt_physics::{ModelName, Parameters, Plan, Quantity, Theory, WilsonShifts};
 use serde_json::Value;
-use support::{number, numbers, quantity};
 
 const REFERENCE: &str = include_str!("../../tests/reference/theory_uncertainties.json");
 

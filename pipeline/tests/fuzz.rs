@@ -3,20 +3,15 @@
 #![cfg(unix)]
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-#[path = "../../tests/support/damage.rs"]
-mod damage;
-#[path = "../../tests/support/fuzz.rs"]
-mod fuzz;
-
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::fuzzing::{Budget, Target};
 use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
-use fuzz::{Budget, Target};
 use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter};
 use humboldt_pipeline::voxels::CompactImage;
 use humboldt_pipeline::{EventBatch, PipelineError};
@@ -62,7 +57,7 @@ macro_rules! fuzz_tests {
         }
 
         #[test]
-        #[ignore = "long: cargo test --release -p humboldt-pipeline --test fuzz -- --ignored"]
+        #[ignore = "long: cargo test --release -p humboldt-pipeline --test integration fuzz:: -- --ignored"]
         fn $long() {
             Target { name: stringify!($short), seeds: $seeds, words: WORDS, read: $read }.survives(Budget::Time);
         }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::GeneratorCard;
 
+/// What one standard deviation of a normal distribution covers.
+pub const ONE_SIGMA: f64 = 0.682_689_492_137_085_9;
+
 /// `results/compare/comparison.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {

@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::arguments::DeviceArgument;
 use crate::campaign::live::LiveImages;
 use crate::learn::source::{Noise, waiting};
-use crate::learn::{Compute, DeviceName, Event, Training, summary};
+use crate::learn::{Compute, DeviceName, Event, Training};
 use crate::progress::{number, outln};
 
 /// Measure generation, binning and training on this machine, on one core unless said otherwise
@@ -242,7 +242,7 @@ fn training(compute: &Compute) -> Result<Row> {
 
 /// Multiplications of one prediction, those of the convolutions.
 fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
-    let layers = summary::layers(architecture, bins, 1);
+    let layers = humboldt_schemas::card::layers::layers(architecture, bins, 1);
     let convolutions = layers.iter().filter(|layer| layer.kind.starts_with("conv"));
     convolutions.map(|layer| layer.parameters as f64 * layer.size.pow(3) as f64).sum()
 }

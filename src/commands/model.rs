@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
-use humboldt_schemas::card::{AnyArchitecture, RunCard};
+use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
 
 use crate::learn::model::{Also, ModelInfo, NETWORK_FILE, Target};
-use crate::learn::{Compute, Model, summary};
+use crate::learn::{Compute, Model};
 use crate::progress::{note, outln};
 
 /// Show a trained network; bring weights from PyTorch, or to it
@@ -74,7 +74,7 @@ fn show(model: &Model) {
     match &info.architecture {
         AnyArchitecture::Residual(a) => {
             outln!("channels  {:?}", a.channels);
-            for layer in summary::layers(a, info.bins, info.outputs()) {
+            for layer in layers::layers(a, info.bins, info.outputs()) {
                 outln!(
                     "{:<26} {:<20} {:>5} x {:>3}^3 {:>10}",
                     layer.name,
@@ -84,7 +84,7 @@ fn show(model: &Model) {
                     layer.parameters
                 );
             }
-            outln!("{} trained numbers", summary::parameters(&info.architecture, info.outputs()));
+            outln!("{} trained numbers", layers::parameters(&info.architecture, info.outputs()));
         }
         AnyArchitecture::Set(a) => {
             outln!("takes     {:?}", a.elements);

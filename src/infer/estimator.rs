@@ -1,6 +1,6 @@
 //! Ways to estimate delta C9 from one sample of events and its image, behind one trait.
 //!
-//! Networks implement it where they are run ([`crate::run::estimators`]); here are those that know the density.
+//! Networks implement it where they are run; here are those that know the density.
 
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;

@@ -11,7 +11,7 @@
 //! J. Neyman, Phil. Trans. Roy. Soc. Lond. A 236 (1937) 333.
 
 use nalgebra::{Matrix3, Vector3};
-use statrs::distribution::{Beta, ContinuousCDF, Normal};
+use statrs::distribution::{ContinuousCDF, Normal};
 use statrs::statistics::{Data, OrderStatistics};
 
 use super::InferError;
@@ -28,9 +28,6 @@ const NEIGHBOURS: usize = 6;
 
 /// Points of a belt between the smallest and the largest known delta C9.
 const POINTS: usize = 400;
-
-/// What one standard deviation of a normal distribution covers.
-pub const ONE_SIGMA: f64 = 0.682_689_492_137_085_9;
 
 /// The predictions of ensembles at known delta C9, in rising order of both.
 #[derive(Debug, Clone)]
@@ -247,24 +244,13 @@ fn interpolated(xs: &[f64], ys: &[f64], x: f64) -> f64 {
     ys[above - 1] + part * (ys[above] - ys[above - 1])
 }
 
-/// The interval of a probability of which `hits` of `n` trials are known, by Clopper and Pearson.
-pub fn binomial_interval(hits: usize, n: usize, coverage: f64) -> (f64, f64) {
-    let tail = 0.5 * (1.0 - coverage);
-    let quantile = |a: usize, b: usize, part: f64| {
-        Beta::new(a as f64, b as f64).map_or(f64::NAN, |beta| beta.inverse_cdf(part))
-    };
-    let low = if hits == 0 { 0.0 } else { quantile(hits, n - hits + 1, tail) };
-    let high = if hits >= n { 1.0 } else { quantile(hits + 1, n - hits, 1.0 - tail) };
-    (low, high)
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::infer::variation::unit_normals;
+    use crate::variation::unit_normals;
 
     /// Predictions that flatten towards positive truths, with a width that depends on the truth.
     fn predictions(truth: f64, n: usize, seed: u64) -> Vec<f64> {
@@ -344,13 +330,5 @@ mod tests {
         assert!(of(&[-2.0, -1.0, -1.0], 200).is_err());
         assert!(of(&[-2.0, -1.0, 0.0], 19).unwrap_err().to_string().contains("= 19"));
         assert!(Calibration::new(&[(0.0, vec![f64::NAN; 30])]).is_err());
-    }
-
-    #[test]
-    fn binomial_intervals_are_those_of_tables() {
-        let (low, high) = binomial_interval(8, 10, 0.95);
-        assert!((low - 0.4439).abs() < 1e-3 && (high - 0.9748).abs() < 1e-3, "{low} {high}");
-        assert_eq!(binomial_interval(0, 5, 0.95).0.to_bits(), 0);
-        assert!((binomial_interval(5, 5, 0.95).1 - 1.0).abs() < 1e-12);
     }
 }

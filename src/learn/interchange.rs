@@ -93,8 +93,8 @@ mod tests {
     use humboldt_schemas::card::{Loss, NetworkCard};
 
     use super::*;
-    use crate::learn::model::Target;
-    use crate::learn::optimiser::gradient_of;
+    use crate::model::Target;
+    use crate::optimiser::gradient_of;
 
     fn reference(name: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// Every trained parameter, in the order of the layers.
-    fn parameters(network: &crate::learn::resnet::ResNet) -> Vec<Vec<f64>> {
+    fn parameters(network: &crate::resnet::ResNet) -> Vec<Vec<f64>> {
         use burn::module::{ModuleVisitor, Param};
         struct Values(Vec<Vec<f64>>);
         impl ModuleVisitor for Values {

@@ -35,3 +35,39 @@ impl Network {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use humboldt_schemas::card::layers::parameters;
+    use humboldt_schemas::card::{NetworkCard, Preset};
+
+    use super::*;
+
+    #[test]
+    fn built_network_has_the_weights_and_shapes_of_the_list() {
+        use burn::module::{Module, ModuleVisitor, Param};
+        use burn::tensor::{Device, Tensor};
+
+        struct Count(usize);
+        impl ModuleVisitor for Count {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0 += if param.is_require_grad() { param.shape().num_elements() } else { 0 };
+            }
+        }
+        for preset in [Preset::Resnet10, Preset::Resnet18] {
+            let architecture = NetworkCard { preset, ..NetworkCard::default() }.architecture();
+            let device = Device::flex().autodiff();
+            let network = ResNet::init(&architecture, 1, 1, &device);
+            let mut count = Count(0);
+            network.visit(&mut count);
+            assert_eq!(count.0, parameters(&architecture.into(), 1));
+        }
+        for preset in [Preset::Set, Preset::Score] {
+            let architecture = NetworkCard { preset, ..NetworkCard::default() }.any_architecture();
+            let network = Network::init(&architecture, 1, 1, &Device::flex().autodiff());
+            let mut count = Count(0);
+            network.visit(&mut count);
+            assert_eq!(count.0, parameters(&architecture, 1));
+        }
+    }
+}

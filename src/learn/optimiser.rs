@@ -183,7 +183,7 @@ mod tests {
     use humboldt_schemas::card::NetworkCard;
 
     use super::*;
-    use crate::learn::resnet::ResNet;
+    use crate::resnet::ResNet;
 
     fn network() -> ResNet {
         let card = NetworkCard {

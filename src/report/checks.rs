@@ -8,7 +8,7 @@ use resvg::tiny_skia::Pixmap;
 
 use super::style::PNG_DPI;
 use super::{ReportError, raster};
-use crate::infer::ensembles::ensemble;
+use humboldt_infer::ensembles::ensemble;
 
 /// Draws a figure twice into a fresh folder; gives its SVG.
 ///

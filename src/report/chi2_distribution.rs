@@ -69,7 +69,7 @@ pub fn chi2_distribution(stem: &Path, sets: &[(String, Vec<f64>)]) -> Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     #[test]
     fn every_point_is_in_a_bin() {

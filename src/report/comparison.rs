@@ -3,8 +3,9 @@
 use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 
-use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue};
+use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, ONE_SIGMA};
 use plotters::style::RGBColor;
+use statrs::distribution::{Beta, ContinuousCDF};
 
 use super::canvas::{Align, Canvas, Font, Stroke, figure};
 use super::legend::{self, Entry, Key};
@@ -15,7 +16,6 @@ use super::style::{
 };
 use super::ticks::{Scale, number};
 use super::{ReportError, files};
-use crate::infer::neyman::{ONE_SIGMA, binomial_interval};
 
 const FIGURE: &str = "comparison of estimators";
 
@@ -274,10 +274,21 @@ fn draw_pulls(
     Ok(())
 }
 
+/// The interval of a probability of which `hits` of `n` trials are known, by Clopper and Pearson.
+fn binomial_interval(hits: usize, n: usize, coverage: f64) -> (f64, f64) {
+    let tail = 0.5 * (1.0 - coverage);
+    let quantile = |a: usize, b: usize, part: f64| {
+        Beta::new(a as f64, b as f64).map_or(f64::NAN, |beta| beta.inverse_cdf(part))
+    };
+    let low = if hits == 0 { 0.0 } else { quantile(hits, n - hits + 1, tail) };
+    let high = if hits >= n { 1.0 } else { quantile(hits + 1, n - hits, 1.0 - tail) };
+    (low, high)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     pub(crate) fn comparison() -> Comparison {
         let value = |k: usize, ratio: f64| EstimatorValue {
@@ -345,5 +356,13 @@ mod tests {
         comparison.estimators.clear();
         assert!(matches!(width_over_bound(stem, &comparison), Err(ReportError::NoData { .. })));
         assert!(matches!(estimator_pulls(stem, &[]), Err(ReportError::NoData { .. })));
+    }
+
+    #[test]
+    fn binomial_intervals_are_those_of_tables() {
+        let (low, high) = binomial_interval(8, 10, 0.95);
+        assert!((low - 0.4439).abs() < 1e-3 && (high - 0.9748).abs() < 1e-3, "{low} {high}");
+        assert_eq!(binomial_interval(0, 5, 0.95).0.to_bits(), 0);
+        assert!((binomial_interval(5, 5, 0.95).1 - 1.0).abs() < 1e-12);
     }
 }

@@ -127,7 +127,7 @@ pub fn parameter_title(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     fn circle(radius: f64) -> Vec<(f64, f64)> {
         let angle = |i: i32| std::f64::consts::TAU * f64::from(i) / 60.0;

@@ -87,7 +87,7 @@ mod tests {
     use humboldt_schemas::experiment::CurveLine;
 
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     fn panel(logarithmic: bool) -> CurvePanel {
         let line = |name: &str, height: f64| CurveLine {

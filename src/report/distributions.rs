@@ -236,7 +236,7 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     /// Columns of n events spread over their ranges, both ends included.
     fn columns(n: usize) -> [Vec<f32>; 4] {

@@ -175,7 +175,7 @@ impl<'a> Counted<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     #[test]
     fn a_panel_for_each_ensemble() {

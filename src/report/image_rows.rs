@@ -73,7 +73,7 @@ fn draw(canvas: &Canvas, (left, top): (f64, f64), image: &[f32]) -> Result<(), R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     #[test]
     fn rows_of_images() {

@@ -144,7 +144,7 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     #[test]
     fn shares_add_up_and_are_drawn() {

@@ -96,8 +96,8 @@ fn entry_at(canvas: &Canvas, (key, text): &Entry, (left, y): Point, font: Font) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::canvas::figure;
-    use crate::report::ticks::Scale;
+    use crate::canvas::figure;
+    use crate::ticks::Scale;
 
     /// Upper left corner of the white box of a legend [0.01 mm].
     fn box_of(avoid: &[Point]) -> String {

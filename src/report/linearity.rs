@@ -165,8 +165,8 @@ fn covered(panel: &Panel, points: &[Measured]) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::ensembles::summary;
-    use crate::report::checks;
+    use crate::checks;
+    use humboldt_infer::ensembles::summary;
 
     #[test]
     fn both_kinds_of_error_bars_are_drawn() {

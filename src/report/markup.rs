@@ -114,7 +114,7 @@ mod tests {
     /// The rasteriser lays text out by itself; its width must be the one that legends are sized by.
     #[test]
     fn width_is_that_of_the_rendered_text() {
-        use crate::report::{canvas, raster, style};
+        use crate::{canvas, raster, style};
         raster::register_fonts().unwrap();
         for (text, bold) in
             [("error bars: σ of single images", false), ("predicted δ*C*_{9} = −0.87 [GeV^{2}]", true)]

@@ -10,7 +10,7 @@ use super::style::{
 };
 use super::ticks::count;
 use super::{ReportError, files};
-use crate::learn::summary::Layer;
+use humboldt_schemas::card::layers::Layer;
 
 const FIGURE: &str = "network diagram";
 
@@ -262,8 +262,8 @@ mod tests {
     use humboldt_schemas::card::{NetworkCard, Preset};
 
     use super::*;
-    use crate::learn::summary::layers;
-    use crate::report::checks;
+    use crate::checks;
+    use humboldt_schemas::card::layers::layers;
 
     #[test]
     fn the_papers_network_is_drawn_with_its_blocks() {

@@ -140,7 +140,7 @@ fn draw(canvas: &Canvas, (left, top): (f64, f64), panel: &ObservablePanel) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     fn panel(name: &str, bins: usize) -> ObservablePanel {
         let bin = |i: usize| ObservableBin {

@@ -99,7 +99,7 @@ pub fn pulls(stem: &Path, rows: &[PullRow], names: &[&str]) -> Result<Vec<PathBu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     fn rows(n: usize) -> Vec<PullRow> {
         let row = |i: usize| PullRow {

@@ -92,7 +92,7 @@ mod tests {
     use humboldt_schemas::experiment::RegionRow;
 
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     fn plot() -> RegionsFigure {
         let circle = |radius: f64| -> Vec<(f64, f64)> {

@@ -99,7 +99,7 @@ pub fn write_grid_csv(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::ensembles::ensemble;
+    use humboldt_infer::ensembles::ensemble;
 
     #[test]
     fn ensembles_csv_holds_every_field() {

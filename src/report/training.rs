@@ -100,7 +100,7 @@ pub fn training_curves(stem: &Path, epochs: &[EpochMetrics]) -> Result<Vec<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     fn epochs(n: usize) -> Vec<EpochMetrics> {
         let epoch = |i: usize| EpochMetrics {

@@ -201,7 +201,7 @@ impl VoxelImage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     const BINS: usize = 8;
 

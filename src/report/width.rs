@@ -104,7 +104,7 @@ pub fn width(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::checks;
+    use crate::checks;
 
     #[test]
     fn width_baseline_and_bound_are_drawn() {

@@ -12,7 +12,7 @@ use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{GeneratorCard, RunCard};
-use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, SystematicShift};
+use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, ONE_SIGMA, SystematicShift};
 use rayon::prelude::*;
 
 use super::RunFolder;
@@ -20,7 +20,7 @@ use super::estimators::{self, training_values};
 use crate::infer::ensembles::{ensemble, line};
 use crate::infer::estimator::{Estimate, Estimator, Sample};
 use crate::infer::information::{MassKnowledge, by_quadrature};
-use crate::infer::neyman::{Belt, Calibration, ONE_SIGMA, Span};
+use crate::infer::neyman::{Belt, Calibration, Span};
 use crate::infer::nuisances::Nuisances;
 use crate::learn::Compute;
 use crate::progress::{Progress, note};

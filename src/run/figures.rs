@@ -14,10 +14,10 @@ use humboldt_schemas::results::EpochMetrics;
 use super::evaluation::{AlsoEvaluated, Evaluation};
 use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
-use crate::learn::summary::any_layers;
 use crate::progress::note;
 use crate::report::{self, ErrorBars, EventSample, ScoredSample, VoxelImage, WidthReferences};
 use crate::sampling;
+use humboldt_schemas::card::layers::any_layers;
 
 /// Draws the figures of a run.
 ///

@@ -4,13 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard, Split, TrainingImages};
+use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard, Split, TrainingImages, layers};
 use humboldt_schemas::provenance::program;
 
 use super::evaluation::Evaluation;
 use super::{RunFolder, compared, figures, timing};
 use crate::learn::model::NETWORK_FILE;
-use crate::learn::summary;
 use crate::progress::{number, seconds};
 use crate::report::page::{Figure, Image, Page, page};
 use crate::report::{self};
@@ -132,7 +131,7 @@ fn provenance(run: &RunFolder) -> Result<Vec<(String, String)>> {
         ("card", card.name.clone()),
         ("hash of the card (BLAKE3)", card.hash()),
         ("seed", card.seed.to_string()),
-        ("weights of the network", summary::parameters(&architecture, card.outputs()).to_string()),
+        ("weights of the network", layers::parameters(&architecture, card.outputs()).to_string()),
         ("epoch of the weights", network.get("epoch").map_or_else(String::new, ToString::to_string)),
         ("events of an image", card.images.events.to_string()),
         ("test images", card.dataset.count(Split::Test).to_string()),

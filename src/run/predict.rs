@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::RunCard;
-use humboldt_schemas::comparison::PredictedImage;
+use humboldt_schemas::comparison::{ONE_SIGMA, PredictedImage};
 
 use super::estimators::{check, training_values};
 use super::{RunFolder, compared, evaluation};
-use crate::infer::neyman::{Calibration, ONE_SIGMA};
+use crate::infer::neyman::Calibration;
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::progress::note;
 use crate::report;

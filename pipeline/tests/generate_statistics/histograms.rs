@@ -9,7 +9,7 @@ use humboldt_pipeline::rng::StreamKey;
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use crate::expected::{BINS, Expected, angular_box};
+use crate::generate_statistics::expected::{BINS, Expected, angular_box};
 
 /// Axes of the histograms: q2, cos_theta_l, cos_theta_k, chi, m_kpi.
 const AXES: usize = 5;

@@ -14,7 +14,7 @@ use humboldt_pipeline::store::{BMomentum, HepMcWriter};
 use humboldt_schemas::events::EVENT_COLUMNS;
 use serde_json::{Map, Value, json};
 
-use crate::{TestResult, decay, events, provenance};
+use crate::hepmc::{TestResult, decay, events, provenance};
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python")

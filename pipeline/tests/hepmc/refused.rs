@@ -6,7 +6,7 @@ use humboldt_physics::{Flavour, Lepton};
 use humboldt_pipeline::store::{BMomentum, HepMcWriter};
 use humboldt_pipeline::{EventBatch, PipelineError};
 
-use crate::{TestResult, decay, provenance};
+use crate::hepmc::{TestResult, decay, provenance};
 
 fn batch(events: usize) -> EventBatch {
     let column = |value: f32| vec![value; events];

@@ -8,8 +8,8 @@ use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, Parameters,
 use humboldt_pipeline::store::{BMomentum, HepMcWriter};
 use humboldt_pipeline::{EventBatch, PipelineError};
 
-use crate::reader::{Event, read};
-use crate::{TestResult, decay, events, part, provenance, write};
+use crate::hepmc::reader::{Event, read};
+use crate::hepmc::{TestResult, decay, events, part, provenance, write};
 
 /// Conservation at both vertices and the masses, relative to the energy of the B.
 fn check_closure(event: &Event) {
@@ -46,7 +46,7 @@ fn particles_momenta_and_angles_of_every_decay() -> TestResult {
             let masses = decay(flavour, lepton)?.masses();
             let b_momentum = FourMomentum::on_shell(masses.b_meson, momentum);
             for (i, event) in found.iter().enumerate() {
-                let list = |f: fn(&crate::reader::Particle) -> i32| {
+                let list = |f: fn(&crate::hepmc::reader::Particle) -> i32| {
                     event.particles.iter().map(f).collect::<Vec<_>>()
                 };
                 assert_eq!(list(|p| p.number), [b_meson, kstar, l_minus, -l_minus, kaon, pion]);

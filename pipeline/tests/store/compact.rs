@@ -12,7 +12,9 @@ use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::card::{ImageFormat, ImagesCard};
 use rayon::prelude::*;
 
-use crate::{TestResult, cards, names, provenance, some_events, some_images, some_labels, write_images};
+use crate::store::{
+    TestResult, cards, names, provenance, some_events, some_images, some_labels, write_images,
+};
 
 pub(crate) const FORMATS: [ImageFormat; 2] = [ImageFormat::Hdf5, ImageFormat::Arrow];
 

@@ -9,8 +9,8 @@ use humboldt_pipeline::store::ImageReader;
 use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::card::ImageFormat;
 
-use crate::compact::{FORMATS, images, write};
-use crate::{TestResult, provenance, refusal, some_labels};
+use crate::store::compact::{FORMATS, images, write};
+use crate::store::{TestResult, provenance, refusal, some_labels};
 
 /// What a reader finds: labels, images, counts.
 type Content = (Vec<f64>, Vec<CompactImage>);
@@ -258,7 +258,7 @@ fn a_newer_format_is_refused() -> TestResult {
     let mut newer = provenance();
     newer.format_version = 2;
     for format in FORMATS {
-        let card = crate::compact::card(format, 5);
+        let card = crate::store::compact::card(format, 5);
         let mut writer =
             ImageWriter::create(&path, &ImagesCard { layout: Layout::Compact, ..card }, 1, &newer)?;
         writer.push_compact(&images(1, 5)?, &[0.5])?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter};
 
-use crate::{TestResult, cards, names, provenance, refusal, some_events, write_events, write_images};
+use crate::store::{TestResult, cards, names, provenance, refusal, some_events, write_events, write_images};
 
 /// Opens a file as what its name says and reads all of it.
 fn read(path: &Path) -> Result<(), PipelineError> {

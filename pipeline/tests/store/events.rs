@@ -15,7 +15,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use crate::{TestResult, names, provenance, refusal, some_events, write_events};
+use crate::store::{TestResult, names, provenance, refusal, some_events, write_events};
 
 #[test]
 fn events_and_provenance_come_back() -> TestResult {

@@ -8,8 +8,8 @@ use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventWriter, ImageWriter};
 use humboldt_pipeline::voxels::CompactImage;
 
-use crate::compact::{self, FORMATS};
-use crate::{TestResult, cards, names, provenance, some_events};
+use crate::store::compact::{self, FORMATS};
+use crate::store::{TestResult, cards, names, provenance, some_events};
 
 const FOLDER: &str = "HUMBOLDT_TEST_FOLDER";
 

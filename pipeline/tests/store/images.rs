@@ -14,7 +14,7 @@ use humboldt_schemas::card::ImagesCard;
 use ndarray::{Array4, Ix4};
 use rayon::prelude::*;
 
-use crate::{TestResult, cards, names, provenance, refusal, some_images, some_labels, write_images};
+use crate::store::{TestResult, cards, names, provenance, refusal, some_images, some_labels, write_images};
 
 #[test]
 fn images_labels_and_provenance_come_back() -> TestResult {

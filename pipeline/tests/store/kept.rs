@@ -1,6 +1,6 @@
 //! Files of format version 1, kept in `tests/reference/v1`: every later version must read them.
 //!
-//! Written by version 0.1.0 with `HUMBOLDT_WRITE_V1=1 cargo test -p humboldt-pipeline --test store kept`; do not
+//! Written by version 0.1.0 with `HUMBOLDT_WRITE_V1=1 cargo test -p humboldt-pipeline --test integration store::kept`; do not
 //! write them again.
 
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWrite
 use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::card::{ImageFormat, ImagesCard};
 
-use crate::compact::{self, FORMATS};
-use crate::{TestResult, provenance, some_events, some_images, some_labels};
+use crate::store::compact::{self, FORMATS};
+use crate::store::{TestResult, provenance, some_events, some_images, some_labels};
 
 const IMAGES: usize = 3;
 const BINS: usize = 5;
@@ -33,7 +33,7 @@ fn version_1_images_and_events_are_read() -> TestResult {
             (provenance.format_version, provenance.seed, provenance.events_per_image),
             (1, 7, Some(100))
         );
-        assert_eq!(provenance.generator, crate::provenance().generator);
+        assert_eq!(provenance.generator, crate::store::provenance().generator);
         let mut images = vec![0.0; IMAGES * BINS.pow(3)];
         reader.read_range(0, IMAGES, &mut images)?;
         assert_eq!(images, some_images(IMAGES, BINS), "{name}");
@@ -42,7 +42,7 @@ fn version_1_images_and_events_are_read() -> TestResult {
     for name in ["compact.h5", "compact.arrow"] {
         let reader = ImageReader::open(&folder().join(name))?;
         assert_eq!((reader.layout(), reader.labels()), (Layout::Compact, &some_labels(IMAGES)[..]));
-        assert_eq!(reader.provenance(), Some(&crate::provenance()));
+        assert_eq!(reader.provenance(), Some(&crate::store::provenance()));
         let mut image = CompactImage::new(BINS)?;
         for (i, wanted) in wanted.iter().enumerate() {
             reader.read_compact(i, &mut image)?;

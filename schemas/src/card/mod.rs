@@ -2,6 +2,7 @@
 
 mod dataset;
 mod generator;
+pub mod layers;
 mod network;
 mod set;
 pub(crate) mod strict;

@@ -9,7 +9,7 @@ use pulp::Arch;
 use super::Window;
 use super::axis::{Axis, Class, Line, classes};
 use super::kernel::{Buffer, Gather, Position, Run, width};
-use crate::learn::parallel;
+use crate::parallel;
 
 /// Positions that share the taps in the cache, if the images are small.
 const POSITIONS: usize = 512;

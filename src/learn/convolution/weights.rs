@@ -7,7 +7,7 @@ use pulp::Arch;
 
 use super::Window;
 use super::kernel::{Buffer, Reduce, Rows, tiles, width};
-use crate::learn::parallel;
+use crate::parallel;
 
 /// Numbers of dy that stay in the cache while all taps meet them.
 const BLOCK: usize = 24 << 10;

@@ -327,8 +327,8 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::ensembles::summary;
-    use crate::report::checks;
+    use crate::checks;
+    use humboldt_infer::ensembles::summary;
 
     #[test]
     fn base64_is_that_of_the_standard() {

@@ -2,7 +2,7 @@
 //!
 //! The long version takes its events per seed from `HUMBOLDT_STATISTICS_EVENTS` (1e8 if unset), a tenth of them for all
 //! requests but the first; 3.4e9 events took 195 s on two shared cores:
-//! `cargo test --release -p humboldt-pipeline --test generate_statistics -- --ignored --nocapture long`.
+//! `cargo test --release -p humboldt-pipeline --test integration generate_statistics::long -- --ignored --nocapture`.
 
 mod expected;
 mod histograms;
@@ -17,8 +17,8 @@ use humboldt_physics::{
 use humboldt_pipeline::generate::{EventSampler, Q2Range, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 
-use crate::expected::Expected;
-use crate::histograms::Histograms;
+use crate::generate_statistics::expected::Expected;
+use crate::generate_statistics::histograms::Histograms;
 
 /// Name, decay, line shape, ranges and vetoes.
 type Request = (&'static str, Decay, LineShape, Vec<Q2Range>, Vec<Q2Range>);

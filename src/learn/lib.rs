@@ -1,7 +1,7 @@
 //! From labelled images to a network that predicts delta C9.
 //!
 //! - [`device`]: where to compute
-//! - [`network`]: of either kind: the 3D residual network ([`resnet`], whose layers [`summary`] lists), and networks over events
+//! - [`network`]: of either kind: the 3D residual network ([`resnet`]), and networks over events
 //!   or cells
 //! - [`input`]: from an image to the channels of a residual network
 //! - [`calibration`]: from a learned statistic, such as the mean score of an image's events, to delta C9
@@ -20,7 +20,7 @@ mod error;
 pub mod input;
 mod inputs;
 mod interchange;
-pub(crate) mod layers;
+pub mod layers;
 mod loss;
 mod metrics;
 pub mod model;
@@ -34,7 +34,6 @@ mod schedule;
 mod scores;
 mod set;
 pub mod source;
-pub mod summary;
 pub mod training;
 
 pub use calibration::Estimate;

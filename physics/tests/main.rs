@@ -1,0 +1,16 @@
+//! The physics against its references, in one binary; a file a subject.
+
+#![allow(missing_docs, reason = "tests")]
+
+mod charmonium;
+mod cp;
+mod evtgen;
+mod flavio;
+mod flavio_grid;
+mod flavio_models;
+mod momenta;
+mod observables;
+mod properties;
+mod score;
+mod support;
+mod uncertainty;

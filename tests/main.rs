@@ -1,0 +1,20 @@
+//! Whole-program tests, in one binary; a file a subject.
+
+#![allow(missing_docs, reason = "tests")]
+
+mod bad_input;
+mod campaign;
+mod dashboard;
+mod fuzz;
+mod global;
+mod global_networks;
+mod gpu;
+mod infer;
+mod inference;
+mod learn;
+mod python_readers;
+mod report;
+mod reweight;
+mod run;
+mod sets;
+mod support;
