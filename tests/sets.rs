@@ -13,7 +13,7 @@ const EVENTS: usize = 2000;
 
 /// What a command prints.
 fn succeed(arguments: &[&str]) -> String {
-    String::from_utf8(support::succeed(arguments).stdout).unwrap()
+    String::from_utf8(crate::support::succeed(arguments).stdout).unwrap()
 }
 
 /// What a command says that is refused.

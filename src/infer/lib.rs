@@ -104,7 +104,7 @@ pub enum InferError {
 impl InferError {
     /// A number or a choice outside its range.
     #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and format! results")]
-    pub(crate) fn out_of_range(field: &str, got: impl ToString, allowed: impl Into<String>) -> Self {
+    pub fn out_of_range(field: &str, got: impl ToString, allowed: impl Into<String>) -> Self {
         Self::OutOfRange { field: field.to_owned(), got: got.to_string(), allowed: allowed.into() }
     }
 }

@@ -249,6 +249,8 @@ mod tests {
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
 
+    use humboldt_schemas::comparison::ONE_SIGMA;
+
     use super::*;
     use crate::variation::unit_normals;
 

@@ -233,12 +233,12 @@ impl Compute {
     }
 
     /// burn's handle of the first device, without gradients: weights and moments live there.
-    pub(crate) fn device(&self) -> &Device {
+    pub fn device(&self) -> &Device {
         &self.devices[0]
     }
 
     /// burn's handles of all.
-    pub(crate) fn devices(&self) -> &[Device] {
+    pub fn devices(&self) -> &[Device] {
         &self.devices
     }
 }
@@ -306,7 +306,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Keeps panics that become errors off the standard error output, where the error alone belongs. For a whole program, as
 /// a device's panic may come from a thread of its driver.
-pub(crate) fn hide_caught_panics() {
+pub fn hide_caught_panics() {
     let usual = take_hook();
     set_hook(Box::new(move |panic| {
         if GUARDED.load(Ordering::SeqCst) == 0 {

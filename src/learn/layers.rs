@@ -121,14 +121,15 @@ fn continued_in_chi(x: Tensor<5>, by: usize) -> Tensor<5> {
 }
 
 /// Draws first weights from one stream, so that they follow from the seed alone, whatever the device.
-pub(crate) struct Init<'a> {
+pub struct Init<'a> {
     rng: Pcg64,
     device: &'a Device,
     circular_chi: bool,
 }
 
 impl<'a> Init<'a> {
-    pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
+    /// Weights of a seed on a device.
+    pub fn new(seed: u64, device: &'a Device) -> Self {
         Self { rng: Pcg64::seed_from_u64(seed), device, circular_chi: false }
     }
 
@@ -153,7 +154,7 @@ impl<'a> Init<'a> {
     }
 
     /// Weights of variance `gain` / (3 inputs): 6 before a `ReLU`, 3 before nothing; the bias begins at 0.
-    pub(crate) fn linear(&mut self, inputs: usize, outputs: usize, gain: f64) -> Linear {
+    pub fn linear(&mut self, inputs: usize, outputs: usize, gain: f64) -> Linear {
         let weight = self.uniform([inputs, outputs], inputs, gain);
         let bias = Param::from_tensor(Tensor::zeros([outputs], self.device));
         Linear { weight, bias: Some(bias) }
@@ -170,7 +171,7 @@ impl<'a> Init<'a> {
     }
 
     /// Values between -bound and bound, bound^2 = gain / fan_in.
-    pub(crate) fn uniform<const D: usize>(
+    pub fn uniform<const D: usize>(
         &mut self,
         shape: [usize; D],
         fan_in: usize,

@@ -141,7 +141,7 @@ pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
 }
 
 /// The numbers below n in random order.
-pub(crate) fn permutation(n: usize, rng: &mut Pcg64) -> Vec<usize> {
+pub fn permutation(n: usize, rng: &mut Pcg64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
         order.swap(i, rng.random_range(0..=i));
@@ -158,7 +158,7 @@ pub(super) fn dropout_mask(n: usize, probability: f64, seed: u64, epoch: usize, 
 }
 
 /// A mask of dropout: 0 with its probability, else 1/(1 - p).
-pub(crate) fn mask(n: usize, probability: f64, rng: &mut Pcg64) -> Vec<f32> {
+pub fn mask(n: usize, probability: f64, rng: &mut Pcg64) -> Vec<f32> {
     let kept = (1.0 / (1.0 - probability)) as f32;
     (0..n).map(|_| if rng.random_bool(probability) { 0.0 } else { kept }).collect()
 }

@@ -73,7 +73,7 @@ pub use tables::{
     write_grid_csv, write_predictions_parquet,
 };
 pub use terminal::Projected;
-pub use ticks::Scale;
+pub use ticks::{Scale, Ticks};
 pub use training::training_curves;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};

@@ -4,21 +4,23 @@ use std::f64::consts::PI;
 
 /// Ends and kind of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Scale {
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+pub struct Scale {
+    /// The value at the low end.
+    pub low: f64,
+    /// The value at the high end.
+    pub high: f64,
     logarithmic: bool,
 }
 
 impl Scale {
     /// Evenly spaced; an empty range is widened, so that a single value lies in its middle.
-    pub(crate) fn linear(low: f64, high: f64) -> Self {
+    pub fn linear(low: f64, high: f64) -> Self {
         let widen = if high > low { 0.0 } else { 0.5 * low.abs().max(1.0) };
         Self { low: low - widen, high: high + widen, logarithmic: false }
     }
 
     /// The linear scale that holds all values and leaves a share of their range free below and above.
-    pub(crate) fn around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
+    pub fn around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
         let (low, high) = extent(values);
         let bare = Self::linear(low, high);
         let range = bare.high - bare.low;
@@ -26,19 +28,19 @@ impl Scale {
     }
 
     /// Logarithmic around positive values, with a share of the range free below and above.
-    pub(crate) fn log_around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
+    pub fn log_around(values: impl IntoIterator<Item = f64>, below: f64, above: f64) -> Self {
         let logs = Self::around(values.into_iter().map(f64::log10), below, above);
         Self { low: 10_f64.powf(logs.low), high: 10_f64.powf(logs.high), logarithmic: true }
     }
 
     /// 0 at the low end, 1 at the high end.
-    pub(crate) fn fraction(self, value: f64) -> f64 {
+    pub fn fraction(self, value: f64) -> f64 {
         let of = |x: f64| if self.logarithmic { x.log10() } else { x };
         (of(value) - of(self.low)) / (of(self.high) - of(self.low))
     }
 
     /// At most `at_most` (and about half of that at least) numbered ticks with round numbers.
-    pub(crate) fn ticks(self, at_most: usize) -> Ticks {
+    pub fn ticks(self, at_most: usize) -> Ticks {
         if self.logarithmic { log_ticks(self, at_most) } else { linear_ticks(self, at_most) }
     }
 
@@ -55,11 +57,11 @@ pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
 
 /// Where an axis is marked.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ticks {
+pub struct Ticks {
     /// Positions and numbers (in markup) of the long ticks.
-    pub(crate) major: Vec<(f64, String)>,
+    pub major: Vec<(f64, String)>,
     /// Positions of the short ticks.
-    pub(crate) minor: Vec<f64>,
+    pub minor: Vec<f64>,
 }
 
 impl Ticks {
