@@ -18,9 +18,11 @@ pub mod campaign;
 pub mod commands;
 pub mod dashboard;
 pub mod global;
+mod lock;
 pub mod progress;
 pub mod run;
 pub mod sampling;
+mod signals;
 
 pub use humboldt_infer as infer;
 pub use humboldt_learn as learn;

@@ -3,11 +3,13 @@
 //!
 //! [dashboard]: crate::dashboard
 
+use std::env;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use humboldt_pipeline::store::atomic::remove_parts;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::dashboard;
@@ -45,15 +47,30 @@ pub(crate) fn style() -> Option<Style> {
     (!QUIET.load(Ordering::Relaxed)).then_some(style)
 }
 
-/// Prints to standard output. Ends the program quietly where nobody reads any more, as behind `| head`.
+/// Whether a terminal of this process can move its cursor: `TERM` is set, and not `dumb`.
+pub(crate) fn is_able() -> bool {
+    cfg!(windows) || env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Whether a terminal may be given colours: it is able, and `NO_COLOR` is not set (<https://no-color.org>).
+pub(crate) fn has_colours() -> bool {
+    is_able() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Prints to standard output. Where nobody reads any more, as behind `| head`, the work goes on in silence.
 pub fn print(text: std::fmt::Arguments) {
-    if let Err(error) = std::io::stdout().write_fmt(text) {
-        let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
-        if !gone {
-            eprintln!("error: cannot write to standard output: {error}");
-        }
-        std::process::exit(i32::from(!gone));
+    if let Err(error) = std::io::stdout().write_fmt(text)
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        say(&format!("error: cannot write to standard output: {error}"));
+        let _parts = remove_parts();
+        std::process::exit(1);
     }
+}
+
+/// Prints a line to standard error; where nobody reads any more, that is no reason to end.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// [`print`] with the arguments of `print!`.
@@ -72,7 +89,7 @@ pub(crate) use {out, outln};
 /// One line for the user about what happens.
 pub fn note(message: impl AsRef<str>) {
     if !QUIET.load(Ordering::Relaxed) && !dashboard::hold(message.as_ref()) {
-        eprintln!("{}", message.as_ref());
+        say(message.as_ref());
     }
 }
 
@@ -99,7 +116,9 @@ enum Shown {
 impl Progress {
     /// Starts to count `total` units (such as `images`) of the work named `label`.
     pub fn new(label: &str, total: u64, unit: &'static str) -> Self {
-        let bars = style().is_some_and(|style| style != Style::Lines) && std::io::stderr().is_terminal();
+        let bars = style().is_some_and(|style| style != Style::Lines)
+            && std::io::stderr().is_terminal()
+            && is_able();
         if !bars {
             return Self::shown(label, total, unit, Shown::Lines(Mutex::new(Instant::now())));
         }

@@ -18,3 +18,4 @@ mod reweight;
 mod run;
 mod sets;
 mod support;
+mod systems;

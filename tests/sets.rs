@@ -74,7 +74,8 @@ fn scores_of_events_reach_the_bound_for_any_number_of_threads() {
     let events = folder.path().join("events.parquet");
     let events = events.to_str().unwrap();
     let draw = |more: &[&str]| {
-        let mut arguments = vec!["generate", "--delta-c9", "-0.8", "--line-shape", "narrow", "--out", events];
+        let mut arguments =
+            vec!["generate", "--delta-c9", "-0.8", "--line-shape", "narrow", "--force", "--out", events];
         arguments.extend(more);
         succeed(&arguments);
     };
@@ -117,7 +118,18 @@ fn scores_of_cells_reach_the_bound_within_what_binning_costs() {
     succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
     let inferred: Inferred = serde_json::from_str(&succeed(&infer)).unwrap();
     assert!(inferred.delta_c9.abs() < 0.8 && inferred.minus.is_some(), "{inferred:?}");
-    succeed(&["generate", "--events", "2001", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    succeed(&[
+        "generate",
+        "--events",
+        "2001",
+        "--q2",
+        "1:8",
+        "--line-shape",
+        "narrow",
+        "--force",
+        "--out",
+        events,
+    ]);
     let error = refused(&infer);
     assert!(error.contains("2001 events are not allowed; allowed: 2000"), "{error}");
 }
@@ -155,7 +167,18 @@ fn deep_sets_with_a_predicted_width_learn_end_to_end() {
     let width = inferred.plus.unwrap();
     assert!(width > 0.3 * last.sigma && width < 3.0 * last.sigma, "{width} {}", last.sigma);
     // It was never told of other numbers.
-    succeed(&["generate", "--events", "1001", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    succeed(&[
+        "generate",
+        "--events",
+        "1001",
+        "--q2",
+        "1:8",
+        "--line-shape",
+        "narrow",
+        "--force",
+        "--out",
+        events,
+    ]);
     let error = refused(&["infer", events, "--model", out.join("model").to_str().unwrap()]);
     assert!(error.contains("1001 events are not allowed; allowed: 1000"), "{error}");
 }
@@ -333,7 +356,7 @@ fn one_network_serves_several_numbers_of_events() {
         let file = file.to_str().unwrap().to_owned();
         let generate =
             ["generate", "--events", events, "--delta-c9", "-1", "--q2", "1:8", "--line-shape", "narrow"];
-        succeed(&[&generate[..], &["--out", &file]].concat());
+        succeed(&[&generate[..], &["--force", "--out", &file]].concat());
         [file, model.to_str().unwrap().to_owned()]
     };
     let width = |events: &str| {
@@ -359,7 +382,9 @@ fn the_builtin_network_knows_standard_model_events() {
     assert!(inferred.delta_c9.abs() < 4.0 * minus.max(plus), "{inferred:?}");
     assert!(inferred.p_value.unwrap() > 1e-4 && inferred.warning.is_none(), "{inferred:?}");
     // Other physics is seen as such.
-    succeed(&["generate", "--events", "24613", "--q2", "0.1:19.2", "--wc", "c10=3", "--out", events]);
+    succeed(&[
+        "generate", "--events", "24613", "--q2", "0.1:19.2", "--wc", "c10=3", "--force", "--out", events,
+    ]);
     let inferred: Inferred = serde_json::from_str(&succeed(&["infer", events, "--json"])).unwrap();
     assert!(inferred.warning.unwrap().contains("do not follow the density"));
 }

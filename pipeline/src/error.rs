@@ -36,6 +36,14 @@ pub enum PipelineError {
         /// What is wrong with it.
         what: String,
     },
+    /// A whole file that another program works with.
+    #[error("{} is in use: {what}", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// By whom, and what to do.
+        what: &'static str,
+    },
     /// An input that the physics refuses.
     #[error(transparent)]
     Physics(#[from] PhysicsError),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use humboldt_pipeline::store::{ImageReader, ImageWriter, Layout};
+use humboldt_pipeline::store::{ImageReader, ImageWriter, Layout, write_json};
 use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::campaign::{Manifest, ShardRecord};
 use humboldt_schemas::card::Split;
@@ -12,7 +12,7 @@ use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance, program};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Campaign, MANIFEST, Shard, read_json, write_json};
+use super::{Campaign, MANIFEST, Shard, read_json};
 use crate::progress::Progress;
 
 /// How far a campaign is.
@@ -136,11 +136,26 @@ impl Campaign {
         Ok(())
     }
 
-    /// Closes a campaign of which all shards are there by a manifest.
+    /// Closes a campaign of which all shards are there by a manifest, unless that is done.
     ///
     /// # Errors
     /// When a shard is missing, or the manifest cannot be written.
     pub fn merge(&self) -> Result<Manifest> {
+        let manifest = self.complete()?;
+        match self.manifest() {
+            Ok(Some(there)) if there.shards == manifest.shards => Ok(there),
+            _ => {
+                write_json(&self.folder.join(MANIFEST), &manifest)?;
+                Ok(manifest)
+            }
+        }
+    }
+
+    /// The manifest of a campaign of which all shards are there; writes nothing.
+    ///
+    /// # Errors
+    /// When a shard is missing.
+    pub fn complete(&self) -> Result<Manifest> {
         let shards = self.shards(&Split::ALL);
         let mut records = Vec::with_capacity(shards.len());
         for shard in &shards {
@@ -153,7 +168,7 @@ impl Campaign {
             }
         }
         let images = records.iter().map(|r| r.images).sum();
-        let manifest = Manifest {
+        Ok(Manifest {
             format_version: FORMAT_VERSION,
             program: program(),
             data_hash: self.data_hash.clone(),
@@ -161,9 +176,7 @@ impl Campaign {
             events: (images * self.data.images.events) as u64,
             bytes: records.iter().map(|r| r.bytes).sum(),
             shards: records,
-        };
-        write_json(&self.folder.join(MANIFEST), &manifest)?;
-        Ok(manifest)
+        })
     }
 
     /// Writes the images of one split into one file.

@@ -8,14 +8,16 @@ use anyhow::{Context, Result};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::store::ImageWriter;
+use humboldt_pipeline::store::atomic::sweep;
+use humboldt_pipeline::store::{ImageWriter, write_json};
 use humboldt_pipeline::voxels::{CompactImage, Voxeliser};
 use humboldt_schemas::campaign::ShardRecord;
 use humboldt_schemas::card::{DataCard, Split};
 use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
 use rayon::prelude::*;
 
-use super::{Campaign, SHARDS, Shard, Task, lock, write_json};
+use super::{Campaign, SHARDS, Shard, Task};
+use crate::lock::{Kind, lock};
 use crate::progress::{Progress, note, number};
 use crate::sampling;
 
@@ -56,7 +58,7 @@ impl Campaign {
         let mut missing = Vec::new();
         for shard in &own {
             match self.record(shard)? {
-                Some(_) => self.tidy(shard)?,
+                Some(_) => self.tidy(shard),
                 None => missing.push(*shard),
             }
         }
@@ -67,6 +69,7 @@ impl Campaign {
         let _lock = self.lock(task == Task::ALL)?;
         let folder = self.folder.join(SHARDS);
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        sweep(&folder);
         let total: usize = own.iter().map(|shard| shard.len()).sum();
         let left: usize = missing.iter().map(|shard| shard.len()).sum();
         let progress = Progress::new("images", total as u64, "images");
@@ -96,14 +99,11 @@ impl Campaign {
         Ok(made)
     }
 
-    /// Removes what a kill right after a shard's last write left.
-    fn tidy(&self, shard: &Shard) -> Result<()> {
+    /// Removes what a kill right after a shard's last write left; in a folder that is only read it stays, of no harm.
+    fn tidy(&self, shard: &Shard) {
         let path = self.lock_path(shard);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).with_context(|| path.display().to_string())
-            }
-            _ => Ok(()),
+        if path.exists() {
+            let _ = fs::remove_file(&path);
         }
     }
 
@@ -114,9 +114,8 @@ impl Campaign {
         advance: &(impl Fn(usize, usize) + Sync),
     ) -> Result<Made> {
         let path = self.path(shard);
-        let lock = lock(&self.lock_path(shard), true, || {
-            format!("{}: another process makes this shard", path.display())
-        })?;
+        let busy = || format!("{}: another process makes this shard", path.display());
+        let lock = lock(&self.lock_path(shard), Kind::Exclusive, busy)?;
         let record_path = self.record_path(shard);
         if record_path.exists() {
             fs::remove_file(&record_path).with_context(|| record_path.display().to_string())?;
@@ -133,7 +132,7 @@ impl Campaign {
         };
         write_json(&record_path, &record)?;
         drop(lock);
-        self.tidy(shard)?;
+        self.tidy(shard);
         Ok(Made { shards: 1, images: shard.len(), bytes, report })
     }
 

@@ -18,19 +18,20 @@ pub mod make;
 pub mod plan;
 pub mod slurm;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use humboldt_pipeline::store::atomic::write_atomically;
+use humboldt_pipeline::store::atomic::is_part;
+use humboldt_pipeline::store::write_json;
 use humboldt_schemas::campaign::{CampaignFile, ShardRecord};
 use humboldt_schemas::card::{DataCard, Split};
 use humboldt_schemas::provenance::{FORMAT_VERSION, program};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::images::CampaignImages;
 pub use self::plan::{Shard, Task};
+use crate::lock::{Kind, Lock, lock};
 
 /// A campaign's folder.
 pub struct Campaign {
@@ -64,29 +65,19 @@ impl Campaign {
         if folder.exists() {
             let mut entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
             // What a process killed in its first moment leaves.
-            let ours = [LOCK, CAMPAIGN, "campaign.json.part"];
-            if !path.exists()
-                && entries.any(|e| e.is_ok_and(|e| !ours.iter().any(|name| e.file_name() == *name)))
-            {
+            let ours = |name: &Path| [LOCK, CAMPAIGN].iter().any(|n| name == Path::new(n)) || is_part(name);
+            if !path.exists() && entries.any(|e| e.is_ok_and(|e| !ours(e.file_name().as_ref()))) {
                 bail!("{}: is not empty and not a campaign's folder; give a new --out", folder.display());
             }
         }
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         // Tasks that begin a campaign at the same time do so one after another.
-        let lock_path = folder.join(LOCK);
-        let lock = File::options().create(true).append(true).open(&lock_path);
-        let lock = lock.with_context(|| lock_path.display().to_string())?;
-        match lock.lock() {
-            Err(e) if e.kind() != std::io::ErrorKind::Unsupported => {
-                return Err(e).with_context(|| lock_path.display().to_string());
-            }
-            _ => {}
-        }
+        let _lock = lock(&folder.join(LOCK), Kind::Awaited, String::new)?;
         if path.exists() {
             return Ok(());
         }
         let file = CampaignFile { format_version: FORMAT_VERSION, program: program(), data: data.clone() };
-        write_json(&path, &file)
+        Ok(write_json(&path, &file)?)
     }
 
     /// An existing campaign.
@@ -158,23 +149,10 @@ impl Campaign {
     ///
     /// # Errors
     /// When another process works here, or the folder cannot be written.
-    pub fn lock(&self, exclusive: bool) -> Result<File> {
-        let path = self.folder.join(LOCK);
-        lock(&path, exclusive, || format!("{}: another process works in this folder", self.folder.display()))
-    }
-}
-
-/// # Errors
-/// `busy`, when another process holds the lock; when the file cannot be made.
-fn lock(path: &Path, exclusive: bool, busy: impl Fn() -> String) -> Result<File> {
-    let options = File::options().create(true).append(true).open(path);
-    let file = options.with_context(|| path.display().to_string())?;
-    match if exclusive { file.try_lock() } else { file.try_lock_shared() } {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!("{}", busy()),
-        // Some cluster file systems know no locks; shards are the same bytes whoever makes them.
-        Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
+    pub fn lock(&self, exclusive: bool) -> Result<Lock> {
+        let kind = if exclusive { Kind::Exclusive } else { Kind::Shared };
+        let busy = || format!("{}: another process works in this folder", self.folder.display());
+        lock(&self.folder.join(LOCK), kind, busy)
     }
 }
 
@@ -182,12 +160,6 @@ const CAMPAIGN: &str = "campaign.json";
 const MANIFEST: &str = "manifest.json";
 const SHARDS: &str = "shards";
 const LOCK: &str = ".lock";
-
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    Ok(write_atomically(path, text.as_bytes())?)
-}
 
 /// Reads a file whose first concern is its version.
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -70,6 +70,11 @@ impl Task {
     /// One task that does everything.
     pub const ALL: Self = Self { index: 0, count: 1 };
 
+    /// How many tasks share the campaign.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
     /// Whether it makes the shard at this place of the campaign.
     pub const fn has(&self, shard: usize) -> bool {
         shard % self.count == self.index

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use humboldt_pipeline::store::atomic::write_atomically;
+use anyhow::{Context, Result, bail, ensure};
+use humboldt_pipeline::store::write_atomically;
 
 use super::Campaign;
 
@@ -38,6 +38,24 @@ pub struct Scripts {
     pub array: PathBuf,
     /// Of the merge.
     pub merge: PathBuf,
+}
+
+/// Refuses tasks that would find no shard, and those that the cluster does not take in one array.
+///
+/// # Errors
+/// When there are such.
+pub fn check_tasks(tasks: usize, shards: usize) -> Result<()> {
+    ensure!(
+        tasks <= shards,
+        "--tasks = {tasks} is not allowed; allowed: 1 to {shards}, the shards of the campaign"
+    );
+    if let Some(size) = largest_array().filter(|size| tasks >= *size) {
+        bail!(
+            "--tasks = {tasks} is not allowed; allowed: 1 to {}, for MaxArraySize of this cluster is {size}",
+            size.saturating_sub(1)
+        );
+    }
+    Ok(())
 }
 
 impl Campaign {
@@ -127,10 +145,17 @@ impl Scripts {
     /// Submits the array, and the merge to begin when all of it succeeded; returns the numbers of both jobs.
     ///
     /// # Errors
-    /// When there is no `sbatch`, or it refuses.
+    /// When there is no `sbatch`, or it refuses; where it refuses the merge only, the array is in the queue.
     pub fn submit(&self) -> Result<(String, String)> {
         let array = sbatch(&self.array, &[])?;
-        let merge = sbatch(&self.merge, &[format!("--dependency=afterok:{array}")])?;
+        let dependency = format!("--dependency=afterok:{array}");
+        let merge = sbatch(&self.merge, std::slice::from_ref(&dependency)).with_context(|| {
+            format!(
+                "array {array} is in the queue, its merge is not; submit that by `sbatch {dependency} {}`, or take \
+                 the array back by `scancel {array}`",
+                self.merge.display()
+            )
+        })?;
         Ok((array, merge))
     }
 }
@@ -146,8 +171,27 @@ fn sbatch(script: &Path, options: &[String]) -> Result<String> {
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "sbatch refused {}: {}", script.display(), error.trim());
     let text = String::from_utf8_lossy(&output.stdout);
-    // `number` or `number;cluster`.
-    Ok(text.trim().split(';').next().unwrap_or_default().to_owned())
+    let number = job_number(&text).with_context(|| {
+        format!("sbatch took {}, but says no number of a job: {:?}", script.display(), text.trim())
+    })?;
+    Ok(number.to_owned())
+}
+
+/// The number in what `sbatch --parsable` prints, `number` or `number;cluster`, perhaps behind and before lines of the
+/// site.
+fn job_number(text: &str) -> Option<&str> {
+    text.lines().rev().find_map(|line| {
+        let number = line.trim().split(';').next().unwrap_or_default();
+        (!number.is_empty() && number.bytes().all(|c| c.is_ascii_digit())).then_some(number)
+    })
+}
+
+/// `MaxArraySize` of the cluster, where it says so: the indices of an array stay below it.
+fn largest_array() -> Option<usize> {
+    let output = Command::new("scontrol").args(["show", "config"]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("MaxArraySize"))?;
+    line.trim_start_matches([' ', '=']).trim().parse().ok()
 }
 
 /// An option as one word behind `#SBATCH`, which knows double quotes and backslashes.
@@ -167,6 +211,15 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn issue_13_the_number_of_a_job_is_found_among_lines_of_the_site() {
+        assert_eq!(job_number("123\n"), Some("123"));
+        assert_eq!(job_number("123;cluster"), Some("123"));
+        let site = "Welcome to cluster 7\nYour 2 projects have 1000 hours left.\n  4711;alpha \nGood luck!\n";
+        assert_eq!(job_number(site), Some("4711"));
+        assert_eq!(job_number("sbatch: job held\n"), None);
+    }
 
     #[test]
     fn directives_are_one_word_of_sbatch() {

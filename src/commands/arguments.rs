@@ -1,15 +1,18 @@
 //! Arguments that several subcommands share, and what they mean.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::learn::{Compute, DeviceName};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::charmonium::Charmonium;
 use humboldt_physics::{
     Flavour, Lepton, LineShape, ModelName, Parameters, PhysicsError, Theory, WilsonCoefficient, WilsonShifts,
 };
+use humboldt_pipeline::store::atomic::{is_stream, sweep};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
 use num_complex::Complex64;
@@ -182,6 +185,70 @@ impl DecayArguments {
     }
 }
 
+/// Whether what is there already may be replaced.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ForceArgument {
+    /// Replace the file at --out where there is one; without it, that is refused
+    #[arg(long)]
+    force: bool,
+}
+
+impl ForceArgument {
+    /// Checks that a file may be written; `inputs` are the files that are read for it. Takes away what killed processes
+    /// left beside it.
+    ///
+    /// # Errors
+    /// When there is a file of this name, unless it may be replaced; when it is one of the inputs.
+    pub(super) fn allow(self, out: &Path, inputs: &[PathBuf]) -> Result<()> {
+        let there = !is_stream(out) && out.is_file();
+        let canonical = out.canonicalize();
+        let same = |input: &PathBuf| matches!((input.canonicalize(), &canonical), (Ok(a), Ok(b)) if a == *b);
+        ensure!(
+            !(there && inputs.iter().any(same)),
+            "--out = {} is not allowed; allowed: another file than the one that is read",
+            out.display()
+        );
+        ensure!(
+            self.force || !there,
+            "--out = {} is there already; allowed: a new name, or --force to replace the file",
+            out.display()
+        );
+        sweep(out.parent().unwrap_or(Path::new("")));
+        Ok(())
+    }
+}
+
+/// Reads a count between two ends, written as 100000, 100_000 or 1e5.
+pub(super) fn count<N: TryFrom<u64> + Clone + Send + Sync + 'static>(
+    ends: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = whole(text).filter(|number| ends.contains(number));
+        number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| {
+            let (low, high) = (ends.start(), ends.end());
+            let range = if *high == u64::MAX { format!("{low} or more") } else { format!("{low} to {high}") };
+            format!("allowed: a whole number, {range}, as in 100000, 100_000 or 1e5")
+        })
+    }
+}
+
+/// A whole number, written as 100000, 100_000 or 1e5.
+fn whole(text: &str) -> Option<u64> {
+    /// Above, f64 leave out whole numbers.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let digits = without_separators(text)?;
+    let whole = |x: &f64| (0.0..=EXACT).contains(x) && x.fract() == 0.0;
+    digits.parse().ok().or_else(|| digits.parse::<f64>().ok().filter(whole).map(|x| x as u64))
+}
+
+/// A number's text without `_` between digits; nothing where they are elsewhere.
+pub(super) fn without_separators(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_digit = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
+    let separates = |i: usize| bytes[i] != b'_' || (is_digit(i.checked_sub(1)) && is_digit(Some(i + 1)));
+    (0..bytes.len()).all(separates).then(|| text.replace('_', ""))
+}
+
 pub(super) fn finite(text: &str) -> Result<f64, String> {
     text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| "allowed: a finite number".to_owned())
 }
@@ -218,5 +285,33 @@ impl DeviceArgument {
     /// Opens the device.
     pub(crate) fn open(&self) -> Result<Compute> {
         Ok(Compute::open(&self.device)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issue_13_counts_are_read_as_people_write_them() {
+        let read = count::<u64>(1..=1_000_000_000_000);
+        for (text, number) in [
+            ("100000", 100_000),
+            ("100_000", 100_000),
+            ("1e5", 100_000),
+            ("1.5E3", 1500),
+            ("1e+2", 100),
+            ("10.0", 10),
+        ] {
+            assert_eq!(read(text), Ok(number), "{text}");
+        }
+        for wrong in
+            ["0", "-5", "1.5", "1e-1", "1e13", "1e400", "nan", "inf", "many", "", "_1", "1_", "1__0", "1_e5"]
+        {
+            assert!(read(wrong).unwrap_err().contains("1 to 1000000000000"), "{wrong}");
+        }
+        assert!(count::<u64>(0..=u64::MAX)("-1").unwrap_err().contains("0 or more"));
+        assert_eq!(count::<u64>(0..=u64::MAX)("18446744073709551615"), Ok(u64::MAX));
+        assert!(count::<u8>(0..=300)("300").is_err());
     }
 }

@@ -11,7 +11,7 @@ use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::inference::BoundResult;
 use nalgebra::DMatrix;
 
-use super::arguments::ProcessArguments;
+use super::arguments::{ProcessArguments, count, without_separators};
 use crate::infer::information::{Information, MassKnowledge, by_events, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::progress::outln;
@@ -24,7 +24,7 @@ pub(super) struct BoundArguments {
     #[command(flatten)]
     process: ProcessArguments,
     /// Number of events; with --with-rate, that is expected at the point
-    #[arg(long, value_name = "N", default_value_t = 24_613.0, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = 24_613.0, allow_negative_numbers = true, value_parser = positive)]
     events: f64,
     /// Further coefficients that are measured with C9, as in c10,c7,c9_im
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
@@ -42,10 +42,10 @@ pub(super) struct BoundArguments {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
     nuisances: Vec<Nuisance>,
     /// Generated events for the mean squared score
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..=100_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 100_000, allow_negative_numbers = true, value_parser = count::<u32>(2..=100_000_000))]
     sample: u32,
     /// Seed of the generated events
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Print JSON
     #[arg(long)]
@@ -148,7 +148,8 @@ impl BoundArguments {
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|x| x.is_finite() && *x > 0.0);
+    let number = without_separators(text).and_then(|text| text.parse::<f64>().ok());
+    let number = number.filter(|x| x.is_finite() && *x > 0.0);
     number.ok_or_else(|| "allowed: a finite number above 0".to_owned())
 }
 

@@ -12,9 +12,10 @@ use humboldt_schemas::card::{DataCard, Split};
 use humboldt_schemas::provenance::Provenance;
 use serde::Serialize;
 
+use super::arguments::{ForceArgument, count};
 use crate::campaign::make::ImageMaker;
-use crate::campaign::slurm::Request;
-use crate::campaign::{Campaign, Task};
+use crate::campaign::slurm::{self, Request};
+use crate::campaign::{Campaign, Task, plan};
 use crate::progress::{note, number, outln, seconds};
 use crate::sampling;
 
@@ -90,6 +91,8 @@ struct Merge {
     /// train, validation or test
     #[arg(long, requires = "out", value_parser = split)]
     split: Option<Split>,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 #[derive(Debug, Args)]
@@ -102,12 +105,12 @@ struct Submit {
     /// The cluster's engine; the only one that is submitted to (see docs/campaigns.md for others)
     #[arg(long, required = true)]
     slurm: bool,
-    /// Tasks of the array
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    tasks: u32,
+    /// Tasks of the array, at most as many as the campaign has shards; 10 by default, or fewer where there are fewer shards
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<usize>(1..=100_000))]
+    tasks: Option<usize>,
     /// Cores of a task
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    cpus: u32,
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true, value_parser = count::<usize>(1..=1024))]
+    cpus: usize,
     /// Partition
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
@@ -141,6 +144,9 @@ impl CampaignArguments {
     }
 }
 
+/// Tasks of an array, where nothing is said.
+const TASKS: usize = 10;
+
 /// What a campaign takes.
 #[derive(Debug, Serialize)]
 struct Cost {
@@ -156,8 +162,7 @@ struct Cost {
 impl Plan {
     fn run(self) -> Result<()> {
         let data = data(&self.card)?;
-        let campaign_shards: usize =
-            Split::ALL.iter().map(|split| crate::campaign::plan::shards(&data, *split).len()).sum();
+        let campaign_shards: usize = Split::ALL.iter().map(|split| plan::shards(&data, *split).len()).sum();
         let images: usize = Split::ALL.iter().map(|split| data.dataset.count(*split)).sum();
         let (seconds_each, bytes_each) = measure(&data)?;
         let core_seconds = seconds_each * images as f64;
@@ -212,8 +217,13 @@ impl Run {
             Some(card) => Campaign::for_card(&self.out, &data(card)?)?,
             None => Campaign::open(&self.out)?,
         };
-        let made = campaign.make(&Split::ALL, self.task.unwrap_or(Task::ALL))?;
-        if made.shards == 0 {
+        let task = self.task.unwrap_or(Task::ALL);
+        let shards = campaign.shards(&Split::ALL).len();
+        if task.count() > shards {
+            note(format!("{} tasks share {shards} shards: tasks above {shards} have none", task.count()));
+        }
+        let made = campaign.make(&Split::ALL, task)?;
+        if made.shards == 0 && (0..shards).any(|shard| task.has(shard)) {
             note("every shard is there already");
         }
         if self.task.is_none() {
@@ -276,7 +286,6 @@ impl Verify {
 impl Merge {
     fn run(self) -> Result<()> {
         let campaign = Campaign::open(&self.campaign)?;
-        let manifest = campaign.merge()?;
         if let (Some(out), Some(split)) = (&self.out, self.split) {
             let ending = campaign.data().images.format.extension();
             ensure!(
@@ -284,10 +293,16 @@ impl Merge {
                 "--out = {} is not allowed; allowed: a name ending in .{ending}, the format of the card",
                 out.display()
             );
+            let shards: Vec<PathBuf> =
+                campaign.shards(&[split]).iter().map(|shard| campaign.path(shard)).collect();
+            self.force.allow(out, &shards)?;
+            // A campaign that cannot be closed here, as another user's, can be read.
+            campaign.merge().or_else(|_| campaign.complete())?;
             campaign.write_split(split, out)?;
             note(format!("wrote {}", out.display()));
             return Ok(());
         }
+        let manifest = campaign.merge()?;
         outln!(
             "{} shards, {} images, {} events, {}B",
             manifest.shards.len(),
@@ -301,10 +316,23 @@ impl Merge {
 
 impl Submit {
     fn run(self) -> Result<()> {
-        let campaign = Campaign::for_card(&self.out, &data(&self.card)?)?;
+        let data = data(&self.card)?;
+        let shards = Split::ALL.iter().map(|split| plan::shards(&data, *split).len()).sum();
+        let tasks = self.tasks.unwrap_or(TASKS.min(shards));
+        slurm::check_tasks(tasks, shards)?;
+        let campaign = Campaign::for_card(&self.out, &data)?;
+        if let Some(jobs) = campaign.queue().filter(|jobs| !jobs.is_empty() && !self.dry_run) {
+            bail!(
+                "{}: jobs of this campaign are in the queue already ({}); wait for them, or take them back by \
+                 `scancel --name={}`",
+                self.out.display(),
+                jobs.lines().map(str::trim).collect::<Vec<_>>().join("; "),
+                campaign.job_name()
+            );
+        }
         let request = Request {
-            tasks: self.tasks as usize,
-            cpus: self.cpus as usize,
+            tasks,
+            cpus: self.cpus,
             partition: self.partition,
             time: self.time,
             memory: self.memory,

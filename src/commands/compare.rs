@@ -8,7 +8,7 @@ use clap::Args;
 use humboldt_physics::ModelName;
 use humboldt_schemas::comparison::{Comparison, SystematicShift};
 
-use super::arguments::{DeviceArgument, InputArguments, finite};
+use super::arguments::{DeviceArgument, InputArguments, count, finite};
 use crate::progress::{note, outln};
 use crate::run::compare::{Plan, compare, note_failures, values_between};
 use crate::run::{RunFolder, compared, estimators, systematics};
@@ -20,10 +20,10 @@ pub(super) struct CompareArguments {
     /// Folder of a trained run
     run: PathBuf,
     /// Samples at each delta C9
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
     images: u32,
     /// Samples at each training value that the intervals are calibrated with; as many as --images by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=10_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u32>(20..=10_000_000))]
     calibration_images: Option<u32>,
     /// delta C9 of the samples, inside the range of the training; by default ten between the training values
     #[arg(long, value_name = "X,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = finite)]
@@ -52,7 +52,7 @@ pub(super) struct CompareArguments {
 
 impl CompareArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = RunFolder::open(&self.run)?;
+        let run = if self.out.is_some() { RunFolder::read(&self.run)? } else { RunFolder::open(&self.run)? };
         for (i, name) in self.estimators.iter().enumerate() {
             let known = estimators::NAMES.contains(&name.as_str()) && !self.estimators[..i].contains(name);
             ensure!(

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use humboldt_schemas::results::{EnsembleResult, Summary};
 
-use super::arguments::DeviceArgument;
+use super::arguments::{DeviceArgument, count};
 use super::model::{card_of, open_model};
 use crate::campaign::Task;
 use crate::run::evaluation::{AlsoEvaluated, Evaluation};
@@ -24,7 +24,7 @@ pub(super) struct EvaluateArguments {
     #[arg(long, value_name = "MODEL", conflicts_with = "run")]
     model: Option<PathBuf>,
     /// With --model: images of each value
-    #[arg(long, value_name = "N", default_value_t = 50, requires = "model", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "model", allow_negative_numbers = true, value_parser = count::<u32>(2..=1_000_000))]
     images: u32,
     /// Print the ensembles as JSON
     #[arg(long)]

@@ -8,6 +8,7 @@ use humboldt_pipeline::store::{Export, ImageReader, Layout, export};
 use humboldt_schemas::card::ImageLayout;
 use std::str::FromStr;
 
+use super::arguments::ForceArgument;
 use super::voxelize::image_format;
 use crate::progress::note;
 
@@ -28,11 +29,14 @@ pub(super) struct ExportArguments {
     /// File to write, .h5 or .arrow
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 impl ExportArguments {
     pub(super) fn run(self) -> Result<()> {
         let format = image_format(&self.out)?;
+        self.force.allow(&self.out, std::slice::from_ref(&self.images))?;
         let reader = ImageReader::open(&self.images)?;
         let (first, end) = self.range.unwrap_or_default();
         let (first, end) = (first.unwrap_or(0), end.unwrap_or(reader.len()));

@@ -9,6 +9,7 @@ use humboldt_pipeline::EventBatch;
 use humboldt_schemas::inference::{FitResult, FittedCoefficient, GoodnessOfFit};
 use rayon::prelude::*;
 
+use super::arguments::count;
 use super::sample::SampleArguments;
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::{Goodness, goodness};
@@ -25,7 +26,7 @@ pub(super) struct FitArguments {
     #[arg(long, value_name = "NAME,...", default_value = "c9", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
     free: Vec<WilsonDirection>,
     /// Cut the file into samples of N events and fit each; all events in one fit by default
-    #[arg(long = "events", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long = "events", value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>(1..=1_000_000_000_000))]
     events_per_fit: Option<u64>,
     /// No profile intervals
     #[arg(long)]

@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Result, ensure};
-use clap::Args;
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
 use humboldt_physics::WilsonDirection;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
-use humboldt_pipeline::store::{BMomentum, EventWriter, HepMcWriter};
+use humboldt_pipeline::store::atomic::is_stream;
+use humboldt_pipeline::store::{BMomentum, EventFormat, EventWriter, HepMcWriter};
 use humboldt_schemas::card::hash_json;
 use humboldt_schemas::provenance::Provenance;
 
-use super::arguments::DecayArguments;
+use super::arguments::{DecayArguments, ForceArgument, count};
 use crate::progress::{Progress, note};
 use crate::sampling;
 
@@ -24,10 +25,10 @@ pub(super) struct GenerateArguments {
     #[command(flatten)]
     decay: DecayArguments,
     /// Number of events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>(1..=1_000_000_000_000))]
     events: u64,
     /// Seed: the same seed and arguments give the same events
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Columns score_X, a_X, b_X, c_X for shifts X, as in c9,c10,c9_im: the exact score d ln p/dX of each event and its
     /// |A|^2 = a + b X + c X^2, X counted from the sample's own
@@ -36,9 +37,25 @@ pub(super) struct GenerateArguments {
     /// Momentum of the B in GeV, for .hepmc; at rest by default
     #[arg(long, value_name = "PX,PY,PZ", allow_hyphen_values = true, value_parser = BMomentum::from_str)]
     b_momentum: Option<BMomentum>,
-    /// File to write: .parquet or .arrow (a table), or .hepmc (four-momenta, HepMC3 ASCII)
+    /// File to write: .parquet or .arrow (a table), or .hepmc (four-momenta, HepMC3 ASCII); - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// What to write, where the name does not say it; hepmc by default to standard output and pipes, which take arrow too
+    #[arg(long, value_name = "NAME", value_enum)]
+    format: Option<Format>,
+    #[command(flatten)]
+    force: ForceArgument,
+}
+
+/// What a file of events holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table, Parquet
+    Parquet,
+    /// A table, Arrow IPC; its streaming format where no file is written
+    Arrow,
+    /// Four-momenta, HepMC3 ASCII
+    Hepmc,
 }
 
 /// Where the events go.
@@ -49,33 +66,32 @@ enum Output {
 
 impl GenerateArguments {
     pub(super) fn run(self) -> Result<()> {
-        let momenta = self.out.extension().is_some_and(|ending| ending == HEPMC);
-        if !momenta {
-            ensure!(
-                self.b_momentum.is_none(),
-                "--b-momentum is for files that end in .{HEPMC}; tables have no momenta"
-            );
-            events_file(&self.out, &format!(", .{HEPMC}"))?;
-        }
+        let format = Format::of(&self.out, self.format, &[Format::Hepmc, Format::Parquet, Format::Arrow])?;
+        let momenta = format.table().is_none();
+        ensure!(
+            momenta || self.b_momentum.is_none(),
+            "--b-momentum is for files that end in .hepmc; tables have no momenta"
+        );
         ensure!(
             !momenta || self.score.is_empty(),
-            "--score is for tables, .parquet or .arrow; .{HEPMC} has no columns"
+            "--score is for tables, .parquet or .arrow; .hepmc has no columns"
         );
+        self.force.allow(&self.out, &[])?;
         let card = self.decay.card()?;
         let sampler = sampling::sampler(&card)?;
         let decay = card.decay(&card.shifts()?)?;
         let hash = hash_json(&(&card, self.seed, self.events));
         let provenance = Provenance::new(hash, self.seed, card.clone());
-        let mut output = if momenta {
-            let momentum = self.b_momentum.unwrap_or_default();
-            Output::Momenta(Box::new(HepMcWriter::create(&self.out, &provenance, &decay, momentum, &[])?))
-        } else {
+        let mut output = if let Some(format) = format.table() {
             let mut directions = self.score;
             let mut seen = HashSet::new();
             directions.retain(|direction| seen.insert(*direction));
             let scores = ScoreColumns::new(&decay, card.line_shape()?, sampler.windows(), &directions)?;
-            let writer = EventWriter::create_with(&self.out, &provenance, &scores.names())?;
+            let writer = EventWriter::create_as(format, &self.out, &provenance, &scores.names())?;
             Output::Table { writer: Box::new(writer), scores, written: 0 }
+        } else {
+            let momentum = self.b_momentum.unwrap_or_default();
+            Output::Momenta(Box::new(HepMcWriter::create(&self.out, &provenance, &decay, momentum, &[])?))
         };
         let progress = Progress::new("generate", self.events, "events");
         let stream = StreamKey::new(self.seed).child("events", 0);
@@ -109,16 +125,41 @@ impl Output {
     }
 }
 
-/// Ending of files of four-momenta.
-const HEPMC: &str = "hepmc";
+impl Format {
+    /// What to write to `out`: what was asked for, else what the name ends in, else the first of those allowed, if it
+    /// goes to a stream.
+    ///
+    /// # Errors
+    /// When that is none of those allowed.
+    pub(super) fn of(out: &Path, asked: Option<Self>, allowed: &[Self]) -> Result<Self> {
+        let ending = out.extension().and_then(|ending| ending.to_str());
+        let named = || allowed.iter().copied().find(|format| Some(format.name()) == ending);
+        let streamed = || is_stream(out).then_some(allowed[0]);
+        let format = asked.or_else(named).or_else(streamed).filter(|format| allowed.contains(format));
+        let names = || allowed.iter().rev().map(|format| format!(".{}", format.name())).collect::<Vec<_>>();
+        format.with_context(|| {
+            format!(
+                "--out = {} is not allowed; allowed: a name ending in {}, or one of these as --format",
+                out.display(),
+                names().join(", ")
+            )
+        })
+    }
 
-/// # Errors
-/// When a file's name does not end as an event table's; `others` are further endings to name.
-pub(super) fn events_file(path: &Path, others: &str) -> Result<()> {
-    ensure!(
-        path.extension().is_some_and(|ending| ending == "parquet" || ending == "arrow"),
-        "--out = {} is not allowed; allowed: a name ending in .parquet, .arrow{others}",
-        path.display()
-    );
-    Ok(())
+    /// The format of a table; none of momenta.
+    pub(super) const fn table(self) -> Option<EventFormat> {
+        match self {
+            Self::Parquet => Some(EventFormat::Parquet),
+            Self::Arrow => Some(EventFormat::Arrow),
+            Self::Hepmc => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Hepmc => "hepmc",
+        }
+    }
 }

@@ -25,18 +25,23 @@ mod train;
 mod view;
 mod voxelize;
 
+use std::env;
 use std::io::ErrorKind;
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use humboldt_pipeline::PipelineError;
+use humboldt_pipeline::store::atomic::is_stdout;
 
+use self::arguments::count;
 use crate::global::GlobalError;
 use crate::learn::LearnError;
 use crate::learn::device::hide_caught_panics;
-use crate::progress::{self, Style};
+use crate::progress::{self, Style, note, say};
 use crate::run::training::Stopped;
+use crate::signals;
 
 /// From Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
 #[derive(Debug, Parser)]
@@ -45,8 +50,8 @@ struct CommandLine {
     #[command(subcommand)]
     command: Command,
     /// Worker threads (all cores by default); results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = count::<usize>(1..=u64::MAX))]
+    threads: Option<usize>,
     /// No notes and no progress
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -98,12 +103,13 @@ pub fn main() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error.to_string()));
+            say(&one_line(&error.to_string()));
             return ExitCode::from(2);
         }
         // Help and version, as clap prints them.
         Err(help) => help.exit(),
     };
+    signals::watch();
     progress::set_quiet(line.quiet);
     hide_caught_panics();
     progress::set_style(match line.progress {
@@ -113,21 +119,17 @@ pub fn main() -> ExitCode {
     });
     match start(line) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let word = if error.is::<Stopped>() { "" } else { "error: " };
-            eprintln!("{word}{}", one_line(&format!("{error:#}")));
+            say(&format!("{word}{}", one_line(&format!("{error:#}"))));
             ExitCode::from(exit_code(&error))
         }
     }
 }
 
 fn start(line: CommandLine) -> Result<()> {
-    if let Some(threads) = line.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()
-            .with_context(|| format!("--threads {threads}"))?;
-    }
+    set_threads(line.threads)?;
     match line.command {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
@@ -154,11 +156,47 @@ fn start(line: CommandLine) -> Result<()> {
     }
 }
 
+/// Threads of one core that are allowed: they gain nothing and cost little.
+const THREADS_OF_A_CORE: usize = 4;
+/// Threads that are allowed on any machine.
+const ALWAYS_ALLOWED: usize = 16;
+
+/// Starts the worker threads, of which there may be no more than the machine has use for.
+fn set_threads(asked: Option<usize>) -> Result<()> {
+    const VARIABLE: &str = "RAYON_NUM_THREADS";
+    let of_variable = || env::var(VARIABLE).ok()?.parse().ok().filter(|threads| *threads > 0);
+    let name = if asked.is_some() { "--threads" } else { VARIABLE };
+    let Some(threads) = asked.or_else(of_variable) else { return Ok(()) };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let most = ALWAYS_ALLOWED.max(THREADS_OF_A_CORE * cores);
+    if threads > most {
+        note(format!("{name} = {threads}: more threads than cores ({cores}) gain nothing; {most} are used"));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.min(most));
+    pool.build_global().with_context(|| format!("{name} = {threads}"))
+}
+
+/// Whether what failed is that nobody reads standard output any more, as behind `| head`.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(PipelineError::Io { path, source }) if source.kind() == ErrorKind::BrokenPipe && is_stdout(path)
+        )
+    })
+}
+
 /// 1 where the input was fine and the work failed (a full disk, a diverging training) or was stopped, else 2.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let failed_work = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
-            matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+            matches!(
+                e.kind(),
+                ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+                    | ErrorKind::FileTooLarge
+                    | ErrorKind::BrokenPipe
+            )
         }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
             || matches!(
                 cause.downcast_ref::<GlobalError>(),

@@ -1,12 +1,15 @@
 //! `humboldt model`: trained networks, and those of PyTorch; the argument that names one.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
+use humboldt_pipeline::store::atomic::unique;
 use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
 
-use crate::learn::model::{Also, ModelInfo, NETWORK_FILE, Target};
+use super::arguments::ForceArgument;
+use crate::learn::model::{Also, ModelInfo, NETWORK_FILE, Target, WEIGHTS_FILE};
 use crate::learn::{Compute, Model};
 use crate::progress::{note, outln};
 
@@ -42,6 +45,8 @@ enum ModelCommand {
         /// File to write
         #[arg(long, value_name = "FILE.safetensors")]
         out: PathBuf,
+        #[command(flatten)]
+        force: ForceArgument,
     },
 }
 
@@ -51,12 +56,13 @@ impl ModelArguments {
         match self.command {
             ModelCommand::Show { model } => show(&open_model(&model, &compute)?),
             ModelCommand::Import { card, weights, out } => import(&card, &weights, &out, &compute)?,
-            ModelCommand::Export { model, out } => {
+            ModelCommand::Export { model, out, force } => {
                 ensure!(
                     out.extension().is_some_and(|ending| ending == "safetensors"),
                     "--out = {} is not allowed; allowed: a name that ends in .safetensors",
                     out.display()
                 );
+                force.allow(&out, &[model.join(WEIGHTS_FILE)])?;
                 open_model(&model, &compute)?.to_pytorch(&out)?;
             }
         }
@@ -116,9 +122,22 @@ fn import(card_file: &Path, weights: &Path, out: &Path, compute: &Compute) -> Re
     info.also = card.dataset.also.iter().map(|(name, range)| Also::plain(name, *range)).collect();
     info.event_range = card.training.events;
     info.provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });
-    Model::from_pytorch(info, weights, compute)?.save(out)?;
+    save_new(&Model::from_pytorch(info, weights, compute)?, out)?;
     note(format!("network in {}", out.display()));
     Ok(())
+}
+
+/// Writes a network into a folder that appears when it is whole.
+fn save_new(model: &Model, out: &Path) -> Result<()> {
+    let part = unique(out).with_context(|| format!("--out {}", out.display()))?;
+    let saved = model.save(&part).map_err(anyhow::Error::from);
+    let saved =
+        saved.and_then(|()| fs::rename(&part, out).with_context(|| format!("--out {}", out.display())));
+    if saved.is_err() {
+        // Nothing can be done about a failure here.
+        let _ = fs::remove_dir_all(&part);
+    }
+    saved
 }
 
 /// A trained network.

@@ -14,7 +14,7 @@ use humboldt_physics::{
 use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::results::ObservableValue;
 
-use super::arguments::{InputArguments, LeptonShift, finite, lepton_shift, set_shifts};
+use super::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
 use crate::infer::variation::varied;
 use crate::progress::{out, outln};
 
@@ -53,10 +53,10 @@ pub(super) struct ObserveArguments {
     #[arg(long, default_value = Convention::default().name(), value_parser = Convention::from_str)]
     convention: Convention,
     /// Theory uncertainties from this many draws of all inputs, at least 2
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
     uncertainty: Option<u32>,
     /// Seed of the draws
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Print a JSON array of {process, observable, q2_min, q2_max, value}, with uncertainty and correlation where asked for
     #[arg(long)]

@@ -26,7 +26,7 @@ pub(super) struct PredictArguments {
 
 impl PredictArguments {
     pub(super) fn run(self) -> Result<()> {
-        let run = RunFolder::open(&self.run)?;
+        let run = RunFolder::read(&self.run)?;
         let predicted = predict::predict(&run, &self.images, &self.device.open()?)?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&predicted)?);

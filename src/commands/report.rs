@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::arguments::ForceArgument;
 use crate::progress::outln;
 use crate::run::{RunFolder, evaluation, page};
 
@@ -16,6 +17,8 @@ pub(super) struct ReportArguments {
     /// File to write; RUN/results/report.html by default
     #[arg(long, value_name = "FILE.html")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 impl ReportArguments {
@@ -25,7 +28,10 @@ impl ReportArguments {
         {
             bail!("--out = {} is not allowed; allowed: a name ending in .html", out.display());
         }
-        let run = RunFolder::open(&self.run)?;
+        if let Some(out) = &self.out {
+            self.force.allow(out, &[])?;
+        }
+        let run = if self.out.is_some() { RunFolder::read(&self.run)? } else { RunFolder::open(&self.run)? };
         let evaluation = evaluation::read(&run)?;
         let path = page::write(&run, &evaluation, self.out.as_deref())?;
         outln!("{}", path.display());

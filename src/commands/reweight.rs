@@ -1,6 +1,6 @@
 //! `humboldt reweight`: weights that turn a sample into one of other Wilson coefficients, model or inputs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
@@ -8,15 +8,15 @@ use clap::Args;
 use humboldt_physics::ModelName;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::scores::Reweighting;
-use humboldt_pipeline::store::{EventReader, EventWriter};
+use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
 use humboldt_schemas::events::WEIGHT_COLUMN;
 use humboldt_schemas::provenance::Provenance;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::arguments::{InputArguments, ShiftArguments};
-use super::generate::events_file;
+use super::arguments::{ForceArgument, InputArguments, ShiftArguments, count};
+use super::generate::Format;
 use crate::progress::{Progress, note};
 use crate::sampling;
 
@@ -39,11 +39,16 @@ pub(super) struct ReweightArguments {
     #[arg(long)]
     unweight: bool,
     /// Seed of --unweight
-    #[arg(long, default_value_t = 1, requires = "unweight")]
+    #[arg(long, default_value_t = 1, requires = "unweight", allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     seed: u64,
-    /// File to write, .parquet or .arrow
+    /// File to write, .parquet or .arrow; - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// What to write, parquet or arrow, where the name does not say it; arrow by default to standard output and pipes
+    #[arg(long, value_name = "NAME", value_enum)]
+    format: Option<Format>,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 /// Sums over the weights of a sample.
@@ -57,12 +62,8 @@ struct Sums {
 
 impl ReweightArguments {
     pub(super) fn run(self) -> Result<()> {
-        events_file(&self.out, "")?;
-        ensure!(
-            !same_file(&self.events, &self.out),
-            "--out = {} is not allowed; allowed: another file than the one that is read",
-            self.out.display()
-        );
+        self.table()?;
+        self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let reader = EventReader::open(&self.events)?;
         let source = reader.provenance().cloned().with_context(|| {
             format!(
@@ -88,7 +89,8 @@ impl ReweightArguments {
         let sums = if self.unweight {
             self.write_unweighted(&reweighting, &provenance)?
         } else {
-            let mut writer = EventWriter::create_with(&self.out, &provenance, &[WEIGHT_COLUMN.to_owned()])?;
+            let columns = [WEIGHT_COLUMN.to_owned()];
+            let mut writer = EventWriter::create_as(self.table()?, &self.out, &provenance, &columns)?;
             let sums = self.each("reweight", reader, &reweighting, |events, mut weights| {
                 for weight in &mut weights {
                     *weight *= rate;
@@ -108,6 +110,11 @@ impl ReweightArguments {
             reweighting.rate_ratio(),
         ));
         Ok(())
+    }
+
+    fn table(&self) -> Result<EventFormat> {
+        let format = Format::of(&self.out, self.format, &[Format::Arrow, Format::Parquet])?;
+        format.table().context("an event table")
     }
 
     /// The sample's card with what the arguments change.
@@ -152,7 +159,7 @@ impl ReweightArguments {
     fn write_unweighted(&self, reweighting: &Reweighting, provenance: &Provenance) -> Result<Sums> {
         let reader = || EventReader::open(&self.events);
         let largest = self.each("largest weight", reader()?, reweighting, |_, _| Ok(()))?.largest;
-        let mut writer = EventWriter::create(&self.out, provenance)?;
+        let mut writer = EventWriter::create_as(self.table()?, &self.out, provenance, &[])?;
         let mut rng = Pcg64::seed_from_u64(self.seed);
         let mut kept = 0;
         let sums = self.each("unweight", reader()?, reweighting, |events, weights| {
@@ -165,8 +172,4 @@ impl ReweightArguments {
         note(format!("kept {kept} events"));
         Ok(sums)
     }
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -9,7 +9,8 @@ use clap::Args;
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::voxels::Axis;
 
-use crate::progress::{note, outln};
+use super::arguments::{ForceArgument, count};
+use crate::progress::{has_colours, note, outln};
 use crate::report::{self, Projected, VoxelImage};
 
 /// Show one image: projected on two axes in the terminal, in 3D with its slices as PNG and SVG
@@ -18,13 +19,13 @@ pub(super) struct ViewArguments {
     /// Images, .h5 or .arrow
     images: PathBuf,
     /// Which one, from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = count::<usize>(0..=u64::MAX))]
     image: usize,
     /// Axis to look along: cos_theta_l, cos_theta_k, chi
     #[arg(long, value_name = "AXIS", default_value = "chi", value_parser = Along::from_str)]
     along: Along,
     /// Only the cells of this layer of that axis, from 0; the mean over all by default
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<usize>(0..=u64::MAX))]
     layer: Option<usize>,
     /// Characters in place of colours; so where the output is no terminal
     #[arg(long)]
@@ -32,6 +33,8 @@ pub(super) struct ViewArguments {
     /// Write the image as NAME.png, with NAME.svg and NAME.csv beside it
     #[arg(long, value_name = "NAME.png")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,11 @@ impl ViewArguments {
             && out.extension().is_none_or(|ending| ending != "png")
         {
             bail!("--out = {} is not allowed; allowed: a name ending in .png", out.display());
+        }
+        for out in
+            self.out.iter().flat_map(|out| ["png", "svg", "csv"].map(|ending| out.with_extension(ending)))
+        {
+            self.force.allow(&out, std::slice::from_ref(&self.images))?;
         }
         let reader = ImageReader::open(&self.images)?;
         let (count, bins) = (reader.len(), reader.bins());
@@ -81,7 +89,7 @@ impl ViewArguments {
             100.0 * occupied as f64 / values.len() as f64
         );
         let projected = Projected::new(&values, bins, self.along.0, self.layer);
-        let colour = !self.plain && std::io::stdout().is_terminal();
+        let colour = !self.plain && std::io::stdout().is_terminal() && has_colours();
         for line in projected.lines(colour) {
             outln!("{line}");
         }

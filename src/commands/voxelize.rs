@@ -11,6 +11,7 @@ use humboldt_pipeline::voxels::voxelise_stream_compact;
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard, hash_json};
 use humboldt_schemas::provenance::Provenance;
 
+use super::arguments::{ForceArgument, count};
 use crate::progress::{Progress, note};
 
 /// Bin the events of a file into images of mean q2, in file order
@@ -19,10 +20,10 @@ pub(super) struct VoxelizeArguments {
     /// Events, .parquet or .arrow, of humboldt or of your own
     events: PathBuf,
     /// Events of one image; a remainder at the end of the file is dropped
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>(1..=100_000_000))]
     events_per_image: u64,
     /// Bins of each of cos_theta_l, cos_theta_k and chi
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=256))]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true, value_parser = count::<u16>(2..=256))]
     bins: u16,
     /// dense (n, bins, bins, bins), or compact (occupied cells with sums and counts)
     #[arg(long, default_value = "dense", value_parser = ImageLayout::from_str)]
@@ -36,11 +37,14 @@ pub(super) struct VoxelizeArguments {
     /// File to write, .h5 or .arrow
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 impl VoxelizeArguments {
     pub(super) fn run(self) -> Result<()> {
         let format = image_format(&self.out)?;
+        self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let per_image = self.events_per_image as usize;
         let reader = EventReader::open_for_images(&self.events)?;
         ensure!(

@@ -23,8 +23,9 @@ use ratatui::crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifi
 use signal_hook::consts::{SIGINT, SIGTSTP};
 
 use self::history::History;
-pub(crate) use self::screen::hold;
+pub(crate) use self::screen::{hold, leave as give_back};
 use crate::learn::Event;
+use crate::signals;
 
 /// Time between two frames, and the longest that a key waits.
 const TICK: Duration = Duration::from_millis(100);
@@ -63,7 +64,6 @@ impl Dashboard {
             // Where it fails, the terminal is gone or does not answer; the training needs none.
             let _ = watch(&seen);
             screen::leave();
-            screen::obey_signals();
         });
         if thread.is_err() {
             screen::leave();
@@ -98,7 +98,6 @@ fn watch(shared: &Shared) -> std::io::Result<()> {
     let mut terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(stderr())))?;
     let mut suspended = false;
     while !shared.over.load(Ordering::Relaxed) {
-        screen::obey_signals();
         if suspended {
             // After `bg` the terminal belongs to the shell; after `fg` it is ours again.
             if !screen::is_foreground() {
@@ -119,9 +118,9 @@ fn watch(shared: &Shared) -> std::io::Result<()> {
             && key.kind == KeyEventKind::Press
         {
             match meaning(key) {
-                Some(Wish::End) => screen::die_by(SIGINT),
+                Some(Wish::End) => signals::obey(SIGINT),
                 Some(Wish::Suspend) => {
-                    screen::die_by(SIGTSTP);
+                    signals::obey(SIGTSTP);
                     suspended = true;
                 }
                 Some(Wish::Stop) => shared.history().stopping ^= true,

@@ -2,33 +2,28 @@
 
 use std::io::{IsTerminal, stderr, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, io, panic};
+use std::{io, panic};
 
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     self, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::{flag, low_level};
 
 use super::view::SMALLEST;
+use crate::progress::{self, say};
 
-/// Signals that end a process which does not ask for them.
-const DEADLY: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 /// The longest that giving the terminal back waits for a frame.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 static SCREEN: OnceLock<Screen> = OnceLock::new();
 
 struct Screen {
-    /// The ordinary screen is shown, and signals do what they do by default.
-    ordinary: Arc<AtomicBool>,
-    /// Signals that came while the dashboard was shown.
-    caught: Vec<(i32, Arc<AtomicBool>)>,
+    /// The ordinary screen is shown.
+    ordinary: AtomicBool,
     /// Held while a frame is written.
     drawing: Mutex<()>,
     /// Lines for the ordinary screen.
@@ -36,22 +31,14 @@ struct Screen {
 }
 
 impl Screen {
-    /// From now on a panic and deadly signals give the terminal back first.
+    /// From now on a panic gives the terminal back first.
     fn new() -> Self {
-        let ordinary = Arc::new(AtomicBool::new(true));
-        let caught = DEADLY.map(|signal| {
-            let hit = Arc::new(AtomicBool::new(false));
-            // A signal that cannot be caught leaves the terminal as it is; nothing else is lost.
-            let _ = flag::register_conditional_default(signal, Arc::clone(&ordinary))
-                .and_then(|_| flag::register(signal, Arc::clone(&hit)));
-            (signal, hit)
-        });
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |what| {
             leave();
             report(what);
         }));
-        Self { ordinary, caught: caught.into(), drawing: Mutex::new(()), waiting: Mutex::new(Vec::new()) }
+        Self { ordinary: AtomicBool::new(true), drawing: Mutex::new(()), waiting: Mutex::new(Vec::new()) }
     }
 
     fn is_shown(&self) -> bool {
@@ -78,9 +65,9 @@ impl Screen {
 
 /// Whether there is a terminal for output and keys, able and large enough, and this process is in its foreground.
 pub(super) fn is_suitable() -> bool {
-    let able = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
     let terminals = stderr().is_terminal() && stdin().is_terminal();
-    able && terminals
+    progress::is_able()
+        && terminals
         && is_foreground()
         && terminal::size().is_ok_and(|(width, height)| width >= SMALLEST.width && height >= SMALLEST.height)
 }
@@ -102,7 +89,7 @@ pub(super) fn enter() -> io::Result<()> {
 }
 
 /// Brings the ordinary screen back, if it is not there, with the lines that waited for it.
-pub(super) fn leave() {
+pub(crate) fn leave() {
     let Some(screen) = SCREEN.get() else { return };
     let frame = screen.drawn();
     if !screen.ordinary.swap(true, Ordering::SeqCst) {
@@ -112,7 +99,7 @@ pub(super) fn leave() {
     }
     drop(frame);
     for line in screen.waiting().drain(..) {
-        eprintln!("{line}");
+        say(&line);
     }
 }
 
@@ -128,20 +115,4 @@ pub(crate) fn hold(line: &str) -> bool {
     let Some(screen) = SCREEN.get().filter(|screen| screen.is_shown()) else { return false };
     screen.waiting().push(line.to_owned());
     true
-}
-
-/// Does what signals that came meanwhile ask for, on the ordinary screen.
-pub(super) fn obey_signals() {
-    let Some(screen) = SCREEN.get() else { return };
-    for (signal, hit) in &screen.caught {
-        if hit.swap(false, Ordering::SeqCst) {
-            die_by(*signal);
-        }
-    }
-}
-
-/// Gives the terminal back and does what a signal does by default. Returns from those that halt the process only.
-pub(super) fn die_by(signal: i32) {
-    leave();
-    let _ = low_level::emulate_default_handler(signal);
 }

@@ -7,13 +7,11 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::store::{
-    BurnToPyTorchAdapter, KeyRemapper, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
-};
+use burn::store::{BurnToPyTorchAdapter, KeyRemapper, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore};
 
 use super::device::Compute;
 use super::error::LearnError;
-use super::model::{Model, ModelInfo, commit, fill_but};
+use super::model::{Model, ModelInfo, fill_but, save_store};
 use super::network::Network;
 
 /// PyTorch's names and ours, as regular expressions.
@@ -76,15 +74,12 @@ fn load<M: Module>(module: &mut M, path: &Path) -> Result<(), LearnError> {
 }
 
 fn save<M: Module>(module: &M, path: &Path) -> Result<(), LearnError> {
-    let part = path.with_extension("part");
-    let mut store = SafetensorsStore::from_file(&part)
+    let store = SafetensorsStore::from_bytes(None)
         .clear_metadata()
         .metadata("format", "pt")
         .with_to_adapter(BurnToPyTorchAdapter)
-        .remap(remapper(TO_PYTORCH, path)?)
-        .overwrite(true);
-    module.save_into(&mut store).map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-    commit(&part, path)
+        .remap(remapper(TO_PYTORCH, path)?);
+    save_store(module, store, path)
 }
 
 #[cfg(test)]

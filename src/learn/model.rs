@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
-use humboldt_pipeline::store::write_atomically;
+use humboldt_pipeline::store::{write_atomically, write_json};
 use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, Supervision};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -322,12 +322,19 @@ fn network_from(
 
 /// Writes all tensors of a module to a `SafeTensors` file.
 pub(super) fn save_module<M: Module>(module: &M, path: &Path) -> Result<(), LearnError> {
-    let part = path.with_extension("part");
     // One key only: more would come in random order, and the same weights should give the same bytes.
-    let mut store =
-        SafetensorsStore::from_file(&part).clear_metadata().metadata("format", "pt").overwrite(true);
+    save_store(module, SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt"), path)
+}
+
+/// Writes all tensors of a module as the bytes of a store in memory: its own files are nobody else's to read.
+pub(super) fn save_store<M: Module>(
+    module: &M,
+    mut store: SafetensorsStore,
+    path: &Path,
+) -> Result<(), LearnError> {
     module.save_into(&mut store).map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-    commit(&part, path)
+    let bytes = store.get_bytes().map_err(|e| LearnError::corrupt(path, e.to_string()))?;
+    Ok(write_atomically(path, &bytes)?)
 }
 
 /// Reads all tensors of a module from a `SafeTensors` file; none may be missing, too many, or of another shape.
@@ -360,8 +367,7 @@ pub(super) fn fill_but<M: Module, S: ModuleStore>(
 
 /// Writes a value as JSON.
 pub(super) fn save_json(value: &impl Serialize, path: &Path) -> Result<(), LearnError> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-    save_text(&(text + "\n"), path)
+    Ok(write_json(path, value)?)
 }
 
 /// Writes a text file in one step.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray as _, Float64Array, RecordBatch};
 use arrow::datatypes::Float64Type;
 use humboldt_pipeline::PipelineError;
-use humboldt_pipeline::store::write_atomically;
+use humboldt_pipeline::store::{self, write_atomically};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
@@ -37,9 +37,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
 /// # Errors
 /// When a value has no JSON form, or the file cannot be written.
 pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), ReportError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|e| ReportError::Encoding { path: path.to_owned(), message: e.to_string() })?;
-    write(path, format!("{text}\n").as_bytes())
+    Ok(store::write_json(path, value)?)
 }
 
 /// CSV of numbers and words without commas: a header, then a row a line.

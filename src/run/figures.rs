@@ -57,7 +57,7 @@ const BOUND_POINTS: usize = 7;
 const CURVE_POINTS: usize = 61;
 
 /// The information bound of the run's images against delta C9, over the range of its ensembles. Its logarithm is smooth:
-/// a polynomial through few points. Kept in `results/bound.json`.
+/// a polynomial through few points. Kept in `results/bound.json`, unless the run is only read.
 ///
 /// # Errors
 /// When the physics refuses the card, or the file cannot be written.
@@ -84,7 +84,9 @@ pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64
     };
     let x = |i: usize| low + (high - low) * i as f64 / (CURVE_POINTS - 1) as f64;
     let curve: Vec<(f64, f64)> = (0..CURVE_POINTS).map(|i| (x(i), lagrange(x(i)))).collect();
-    report::write_json(&path, &curve)?;
+    if !run.is_only_read() {
+        report::write_json(&path, &curve)?;
+    }
     Ok(curve)
 }
 

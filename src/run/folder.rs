@@ -1,16 +1,17 @@
 //! The folder of a run: its card, its lock, and where everything lies.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use humboldt_pipeline::store::atomic::write_atomically;
+use humboldt_pipeline::store::atomic::{is_part, sweep, write_atomically};
 use humboldt_schemas::card::RunCard;
 
 use crate::campaign::Campaign;
 use crate::learn::model::NETWORK_FILE;
+use crate::lock::{Kind, Lock, lock};
 
-/// A run's folder, locked against a second process for as long as this value lives.
+/// A run's folder, locked against a second process for as long as this value lives, unless it is only read.
 ///
 /// ```text
 /// RUN/card.toml                         the card with every default written out
@@ -22,7 +23,7 @@ use crate::learn::model::NETWORK_FILE;
 pub struct RunFolder {
     root: PathBuf,
     card: RunCard,
-    _lock: File,
+    lock: Option<Lock>,
 }
 
 impl RunFolder {
@@ -46,8 +47,8 @@ impl RunFolder {
         if root.exists() {
             let mut entries = fs::read_dir(root).with_context(|| root.display().to_string())?;
             // What a run killed in its first moment leaves.
-            let ours = [LOCK, "card.toml.part"];
-            if entries.any(|e| e.is_ok_and(|e| !ours.iter().any(|name| e.file_name() == *name))) {
+            let ours = |name: &Path| name == Path::new(LOCK) || is_part(name);
+            if entries.any(|e| e.is_ok_and(|e| !ours(e.file_name().as_ref()))) {
                 bail!("{}: is not empty and not a run's folder; give a new --out", root.display());
             }
         }
@@ -57,11 +58,20 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Opens an existing run's folder.
+    /// Opens an existing run's folder to write to it. One that cannot be written opens too, and refuses what is written.
     ///
     /// # Errors
-    /// When it is no run's folder, is in use, or cannot be written.
+    /// When it is no run's folder, or is in use.
     pub fn open(root: &Path) -> Result<Self> {
+        let run = Self::read(root)?;
+        Self::lock(root, run.card)
+    }
+
+    /// Opens an existing run's folder to read from it, whoever else works there.
+    ///
+    /// # Errors
+    /// When it is no run's folder.
+    pub fn read(root: &Path) -> Result<Self> {
         let card_file = root.join("card.toml");
         if !card_file.exists() {
             bail!(
@@ -69,29 +79,27 @@ impl RunFolder {
                 root.display()
             );
         }
-        let card = RunCard::read(&card_file)?;
-        Self::lock(root, card)
+        Ok(Self { root: root.to_owned(), card: RunCard::read(&card_file)?, lock: None })
     }
 
     fn lock(root: &Path, card: RunCard) -> Result<Self> {
-        let path = root.join(LOCK);
-        let lock = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| path.display().to_string())?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { root: root.to_owned(), card, _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                bail!("{}: another process works in this folder", root.display())
-            }
-            Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
+        let busy = || format!("{}: another process works in this folder", root.display());
+        let lock = lock(&root.join(LOCK), Kind::Exclusive, busy)?;
+        let run = Self { root: root.to_owned(), card, lock: Some(lock) };
+        for folder in [root.to_owned(), run.training(), run.model(), run.results()] {
+            sweep(&folder);
         }
+        Ok(run)
     }
 
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether it was opened by [`RunFolder::read`].
+    pub const fn is_only_read(&self) -> bool {
+        self.lock.is_none()
     }
 
     /// The run's card.

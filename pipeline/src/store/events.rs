@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::writer::FileWriter;
+use arrow::ipc::writer::{FileWriter, StreamWriter};
 use humboldt_schemas::events::{EVENT_COLUMNS, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
 use parquet::arrow::ProjectionMask;
@@ -52,6 +52,28 @@ pub struct EventWriter {
 enum Sink {
     Parquet(Box<ParquetTable>),
     Arrow(Box<FileWriter<PartFile>>),
+    /// Without the footer, for which a stream would have to be whole before it is read.
+    ArrowStream(Box<StreamWriter<PartFile>>),
+}
+
+/// Format of an event table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventFormat {
+    /// Parquet.
+    Parquet,
+    /// Arrow IPC: a file, or its streaming format where a stream is written to.
+    Arrow,
+}
+
+impl EventFormat {
+    /// The format that a file's name ends in.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "parquet" => Some(Self::Parquet),
+            "arrow" => Some(Self::Arrow),
+            _ => None,
+        }
+    }
 }
 
 impl EventWriter {
@@ -72,13 +94,28 @@ impl EventWriter {
         provenance: &Provenance,
         extra: &[String],
     ) -> Result<Self, PipelineError> {
+        let ending = || path.extension().map_or("none".into(), |ending| ending.to_string_lossy());
+        let unknown = || PipelineError::out_of_range("ending of the file name", ending(), "parquet, arrow");
+        Self::create_as(EventFormat::of(path).ok_or_else(unknown)?, path, provenance, extra)
+    }
+
+    /// The same in a format that the name need not say; Arrow can go to a stream, such as a named pipe.
+    ///
+    /// # Errors
+    /// [`PipelineError::Io`] if the file cannot be written; [`PipelineError::OutOfRange`] of Parquet to a stream.
+    pub fn create_as(
+        format: EventFormat,
+        path: &Path,
+        provenance: &Provenance,
+        extra: &[String],
+    ) -> Result<Self, PipelineError> {
         let metadata = metadata::entries(path, provenance)?;
         let fields: Vec<_> = (EVENT_COLUMNS.iter().map(|&c| Field::new(c, DataType::Float32, false)))
             .chain(extra.iter().map(|c| Field::new(c, DataType::Float64, false)))
             .collect();
         let schema = Arc::new(Schema::new(fields));
-        let sink = match path.extension().and_then(|e| e.to_str()) {
-            Some("parquet") => {
+        let sink = match format {
+            EventFormat::Parquet => {
                 let metadata = metadata.map(|(key, value)| KeyValue::new(key, value)).to_vec();
                 // Bytes of the same place in the numbers compress better together; repeated values do not occur.
                 let properties = WriterProperties::builder()
@@ -93,14 +130,16 @@ impl EventWriter {
                 let table = ParquetTable::new(PartFile::create(path)?, &schema, options, ROWS);
                 Sink::Parquet(Box::new(table.map_err(|e| parquet_io_error(path, e))?))
             }
-            Some("arrow") => {
+            EventFormat::Arrow => {
                 let with_metadata = schema.as_ref().clone().with_metadata(metadata);
-                let writer = FileWriter::try_new(PartFile::create(path)?, &with_metadata);
-                Sink::Arrow(Box::new(writer.map_err(|e| arrow_file::io_error(path, e))?))
-            }
-            ending => {
-                let ending = ending.unwrap_or("none");
-                return Err(PipelineError::out_of_range("ending of the file name", ending, "parquet, arrow"));
+                let part = PartFile::create_or_open(path)?;
+                let failed = |e| arrow_file::io_error(path, e);
+                if part.is_stream() {
+                    let writer = StreamWriter::try_new(part, &with_metadata);
+                    Sink::ArrowStream(Box::new(writer.map_err(failed)?))
+                } else {
+                    Sink::Arrow(Box::new(FileWriter::try_new(part, &with_metadata).map_err(failed)?))
+                }
             }
         };
         Ok(Self { path: path.to_owned(), schema, sink, extra: extra.len() })
@@ -146,6 +185,7 @@ impl EventWriter {
             match &mut self.sink {
                 Sink::Parquet(w) => w.write(&batch).map_err(|e| parquet_io_error(&self.path, e))?,
                 Sink::Arrow(w) => w.write(&batch).map_err(|e| arrow_file::io_error(&self.path, e))?,
+                Sink::ArrowStream(w) => w.write(&batch).map_err(|e| arrow_file::io_error(&self.path, e))?,
             }
         }
         Ok(())
@@ -159,6 +199,9 @@ impl EventWriter {
         match self.sink {
             Sink::Parquet(table) => table.finish().map_err(|e| parquet_io_error(&self.path, e))?,
             Sink::Arrow(writer) => writer.into_inner().map_err(|e| arrow_file::io_error(&self.path, e))?,
+            Sink::ArrowStream(writer) => {
+                writer.into_inner().map_err(|e| arrow_file::io_error(&self.path, e))?
+            }
         }
         .commit()
     }

@@ -148,7 +148,15 @@ pub(super) fn write_axes(dataset: &Dataset) -> hdf5::Result<()> {
 /// The format of HDF5 1.10, whose structures carry checksums: the older one lets the library follow damaged
 /// pointers.
 pub(super) fn checksummed(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
-    properties.libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
+    unlocked(properties).libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
+}
+
+/// Without the library's lock, which some file systems do not have: what is read is not changed, and what is written
+/// has a name of its own. Libraries before 1.10.7 and 1.12.1 lock unless `HDF5_USE_FILE_LOCKING` is FALSE.
+fn unlocked(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+    #[cfg(hdf5_file_locking)]
+    properties.file_locking(false);
+    properties
 }
 
 /// One image as a zlib stream; the same bytes whatever was compressed before.
@@ -177,7 +185,8 @@ fn deflate(compress: &mut Compress, image: &[f32]) -> io::Result<Vec<u8>> {
 pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, PipelineError> {
     check_size(path, file, len)?;
     let corrupt = |e: hdf5::Error| PipelineError::corrupt(path, one_line(&e));
-    let hdf5_file = hdf5::File::open(path).map_err(corrupt)?;
+    let opened = hdf5::FileBuilder::new().with_fapl(unlocked).open(path);
+    let hdf5_file = opened.map_err(|e| in_use(path, &e).unwrap_or_else(|| corrupt(e)))?;
     hdf5_heap::check(path, file, len, &[PROVENANCE_KEY, CONVENTION_KEY])?;
     if !hdf5_file.link_exists(IMAGES) && hdf5_file.link_exists(BITMAP) {
         return hdf5_compact::index(path, file, len, &hdf5_file);
@@ -332,8 +341,24 @@ pub(super) fn one_line(error: &hdf5::Error) -> String {
     format!("HDF5: {}", error.to_string().replace('\n', " "))
 }
 
+/// What the library says of a whole file that another program writes, or wrote when it was killed.
+fn in_use(path: &Path, error: &hdf5::Error) -> Option<PipelineError> {
+    let message = error.to_string();
+    let what = if message.contains("unable to lock file") {
+        "another program holds its lock; close it there, or set HDF5_USE_FILE_LOCKING=FALSE"
+    } else if message.contains("already open for write") {
+        "another program has it open for writing, or was killed so; close it there, or clear that mark by `h5clear -s`"
+    } else {
+        return None;
+    };
+    Some(PipelineError::InUse { path: path.to_owned(), what })
+}
+
 /// An error while writing: the system's own, where the library passes it on.
 pub(super) fn io_error(path: &Path, error: &hdf5::Error) -> PipelineError {
+    if let Some(error) = in_use(path, error) {
+        return error;
+    }
     let message = one_line(error);
     let errno = message
         .split_once("errno = ")

@@ -78,7 +78,7 @@ impl FromStr for BMomentum {
 }
 
 /// Writes events batch by batch as HepMC3 ASCII, with bounded memory; the file appears under its name in
-/// [`HepMcWriter::finish`], and not at all if that is never called.
+/// [`HepMcWriter::finish`], and not at all if that is never called. It may be a stream, such as a named pipe.
 ///
 /// The orientation of each decay is random and uniform. It follows from the seed and the number of the event in the
 /// file, whatever the batches and the number of threads.
@@ -116,7 +116,7 @@ impl HepMcWriter {
         for (key, value) in metadata::entries(path, provenance)? {
             let _ = writeln!(head, "A {key} {}", escaped(&value));
         }
-        let mut part = PartFile::create(path)?;
+        let mut part = PartFile::create_or_open(path)?;
         part.write_all(head.as_bytes()).map_err(PipelineError::io(path))?;
         Ok(Self { part, template, texts: vec![String::new(); GROUP], events: 0 })
     }

@@ -8,7 +8,7 @@
 //! - [`ImageWriter`], [`ImageReader`]: images with labels, HDF5 or Arrow IPC, compact or dense ([`Layout`])
 //! - [`HepMcWriter`]: four-momenta of events, HepMC3 ASCII
 //! - [`export`]: some images of a file into another file, of another layout or format
-//! - [`write_atomically`]: any small file
+//! - [`write_atomically`], [`write_json`]: any small file
 
 mod arrow;
 mod arrow_batches;
@@ -28,8 +28,8 @@ mod index;
 mod metadata;
 mod parquet_table;
 
-pub use atomic::write_atomically;
-pub use events::{EventReader, EventWriter};
+pub use atomic::{write_atomically, write_json};
+pub use events::{EventFormat, EventReader, EventWriter};
 pub use export::{Export, export};
 pub use hepmc::{BMomentum, HepMcWriter};
 pub use humboldt_schemas::card::ImageLayout as Layout;

@@ -106,7 +106,7 @@ fn a_part_is_not_a_file() -> TestResult {
         writer.push(&[1.0; 64], 0.1)?;
         std::mem::forget(writer);
         assert!(matches!(ImageReader::open(&path), Err(PipelineError::Io { .. })));
-        let part = folder.path().join(format!("images{i}.part"));
+        let part = part_of(folder.path(), &format!("images{i}"));
         refusal(ImageReader::open(&part), &part);
     }
     for name in ["events.parquet", "events.arrow"] {
@@ -114,10 +114,17 @@ fn a_part_is_not_a_file() -> TestResult {
         writer.write(&some_events(1000))?;
         std::mem::forget(writer);
         assert!(matches!(EventReader::open(&folder.path().join(name)), Err(PipelineError::Io { .. })));
-        let part = folder.path().join(format!("{name}.part"));
+        let part = part_of(folder.path(), name);
         refusal(EventReader::open(&part), &part);
     }
     Ok(())
+}
+
+/// The unfinished file that will be `name`.
+fn part_of(folder: &Path, name: &str) -> PathBuf {
+    let begins = format!(".{name}.");
+    let part = names(folder).into_iter().find(|n| n.starts_with(&begins) && n.ends_with(".part"));
+    folder.join(part.expect("an unfinished file"))
 }
 
 #[test]

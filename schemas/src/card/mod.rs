@@ -306,6 +306,25 @@ mod tests {
     }
 
     #[test]
+    fn issue_13_counts_may_be_written_as_powers_of_ten() {
+        let groups = "[[dataset.groups]]\ndelta_c9 = [-1.0, 1e0]\ntrain = 1e2\nvalidation = 1\ntest = 1_0";
+        let text = format!(
+            "seed = 1e3\n[images]\nevents = 2.5e4\nbins = 10\n{groups}\n[training]\nevents = [1e3, 25_000]"
+        );
+        let card = RunCard::parse(&text, "card.toml").unwrap();
+        assert_eq!((card.seed, card.images.events), (1000, 25_000));
+        assert_eq!((card.dataset.groups[0].train, card.training.events), (100, Some([1000, 25_000])));
+        assert_eq!(card.dataset.groups[0].delta_c9, [-1.0, 1.0]);
+        for wrong in ["1.5", "-1e3", "1e-3", "inf"] {
+            let error = message(&text.replace("2.5e4", wrong));
+            assert!(error.contains("card.toml:3") && error.contains("images.events"), "{error}");
+        }
+        // What comes behind a count keeps its name and its line.
+        let error = message(&text.replace("bins = 10", "bins = true"));
+        assert!(error.contains("card.toml:4") && error.contains("images.bins"), "{error}");
+    }
+
+    #[test]
     fn unknown_key_names_the_nearest_and_the_line() {
         let error = message(&format!("{CARD}\n[training]\nbatch_sise = 3\n"));
         assert!(

@@ -37,13 +37,13 @@ pub(crate) fn checked<T: DeserializeOwned + JsonSchema>(
 
 /// Parses `text` as a `T`; `file` is its name in messages.
 fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, SchemaError> {
-    let syntax = |error: &toml::de::Error, field: String| SchemaError::Syntax {
+    let syntax = |text: &str, error: &toml::de::Error, field: String| SchemaError::Syntax {
         file: file.to_owned(),
         line: line_at(text, error.span().map_or(0, |s| s.start)),
         field,
         message: error.message().replace('\n', ", "),
     };
-    let table = DeTable::parse(text).map_err(|e| syntax(&e, String::new()))?;
+    let table = DeTable::parse(text).map_err(|e| syntax(text, &e, String::new()))?;
     let schema = schemars::schema_for!(T).to_value();
     check_keys(table.get_ref(), &schema, &schema, &mut Vec::new(), &mut |key, path, known| {
         let name = key.1;
@@ -61,10 +61,72 @@ fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, 
             allowed: known.join(", "),
         })
     })?;
+    let text = &with_whole_counts(text, table.get_ref(), &schema);
+    let table = DeTable::parse(text).map_err(|e| syntax(text, &e, String::new()))?;
     toml::from_str(text).map_err(|e| {
         let field = e.span().and_then(|span| path_at(table.get_ref(), &span)).unwrap_or_default();
-        syntax(&e, if field.is_empty() { field } else { format!("{field}: ") })
+        syntax(text, &e, if field.is_empty() { field } else { format!("{field}: ") })
     })
+}
+
+/// The text with whole numbers in the places of counts that are written as in `1e5`, which TOML calls a float.
+fn with_whole_counts(text: &str, table: &DeTable<'_>, schema: &Value) -> String {
+    let mut counts = Vec::new();
+    find_counts(table, schema, schema, &mut counts);
+    counts.sort_unstable_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut text = text.to_owned();
+    for (span, count) in counts {
+        text.replace_range(span, &count.to_string());
+    }
+    text
+}
+
+fn find_counts(table: &DeTable<'_>, schema: &Value, root: &Value, found: &mut Vec<(Range<usize>, u64)>) {
+    let properties = resolve(schema, root).get("properties").and_then(Value::as_object);
+    for (key, value) in table {
+        let Some(schema) = properties.and_then(|all| all.get(key.get_ref().as_ref())) else { continue };
+        find_count(value, schema, root, found);
+    }
+}
+
+fn find_count(
+    value: &toml::Spanned<DeValue<'_>>,
+    schema: &Value,
+    root: &Value,
+    found: &mut Vec<(Range<usize>, u64)>,
+) {
+    /// Above, f64 leave out whole numbers.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let schema = resolve(schema, root);
+    match value.get_ref() {
+        DeValue::Table(table) => find_counts(table, schema, root, found),
+        DeValue::Array(items) => {
+            let each =
+                |i: usize| schema.get("prefixItems").and_then(|all| all.get(i)).or(schema.get("items"));
+            for (i, item) in items.iter().enumerate() {
+                if let Some(schema) = each(i) {
+                    find_count(item, schema, root, found);
+                }
+            }
+        }
+        DeValue::Float(float) if is_integer(schema) => {
+            let number = float.as_str().replace('_', "").parse::<f64>();
+            if let Some(number) = number.ok().filter(|x| (0.0..=EXACT).contains(x) && x.fract() == 0.0) {
+                found.push((value.span(), number as u64));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_integer(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(name)) => name == "integer",
+        Some(Value::Array(names)) => {
+            names.iter().any(|name| name == "integer") && !names.iter().any(|name| name == "number")
+        }
+        _ => false,
+    }
 }
 
 /// Line (from 1) of the deepest part of a dotted field that the text has; 1 where it has none. `groups[2]` is the second

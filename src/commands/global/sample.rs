@@ -7,6 +7,7 @@ use clap::Args;
 use humboldt_schemas::global::{PosteriorParameter, PosteriorResult};
 
 use super::setup::{Comparison, FreeParameters};
+use crate::commands::arguments::{ForceArgument, count};
 use crate::global::fit::minimum;
 use crate::global::intervals::{Fitted, curvature};
 use crate::global::sample::{Length, Sample, posterior};
@@ -22,14 +23,16 @@ pub(super) struct SampleArguments {
     #[command(flatten)]
     comparison: Comparison,
     /// Steps of each walker that are kept
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 5000, allow_negative_numbers = true, value_parser = count::<u32>(1..=10_000_000))]
     steps: u32,
     /// Steps of each walker before them
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 500, allow_negative_numbers = true, value_parser = count::<u32>(0..=10_000_000))]
     burn_in: u32,
     /// File .parquet to write all points to, a column a parameter
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgument,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -40,6 +43,7 @@ impl SampleArguments {
         if let Some(out) = &self.out {
             let right = out.extension().is_some_and(|extension| extension == "parquet");
             ensure!(right, "--out = {} is not allowed; allowed: a file .parquet", out.display());
+            self.force.allow(out, &[])?;
         }
         let setup = self.comparison.setup()?;
         let statistic = self.comparison.statistic(&setup, &self.free)?;

@@ -9,7 +9,7 @@ use humboldt_physics::{Plan, WilsonDirection};
 use humboldt_schemas::global::Contribution;
 
 use super::setup::{Comparison, FreeParameters, Setup};
-use crate::commands::arguments::finite;
+use crate::commands::arguments::{ForceArgument, count, finite};
 use crate::global::figures::{observable_panels, pull_rows};
 use crate::global::fit::minimum;
 use crate::global::scan::{Axis, Scan, rise};
@@ -31,7 +31,7 @@ pub(super) struct ScanArguments {
     #[arg(long, value_name = "NAME=MIN:MAX", default_value = "c10=-1:1", value_parser = Range::from_str)]
     y: Range,
     /// Points along each axis
-    #[arg(long, value_name = "N", default_value_t = 101, value_parser = clap::value_parser!(u32).range(2..=2001))]
+    #[arg(long, value_name = "N", default_value_t = 101, allow_negative_numbers = true, value_parser = count::<u32>(2..=2001))]
     points: u32,
     #[command(flatten)]
     free: FreeParameters,
@@ -40,6 +40,8 @@ pub(super) struct ScanArguments {
     /// Folder to write to, made if it does not exist: scan.csv, and contours, observables and pulls, each as .csv, .svg, .png
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgument,
 }
 
 /// An axis as typed.
@@ -68,6 +70,12 @@ impl ScanArguments {
         if self.x.direction == self.y.direction {
             bail!("--y = {} is not allowed; allowed: another shift than that of --x", self.y.direction);
         }
+        for figure in ["contours", "observables", "pulls"] {
+            for ending in ["csv", "svg", "png"] {
+                self.force.allow(&self.out.join(format!("{figure}.{ending}")), &[])?;
+            }
+        }
+        self.force.allow(&self.out.join("scan.csv"), &[])?;
         for axis in [self.x, self.y] {
             if !self.free.free.contains(&axis.direction) {
                 self.free.free.push(axis.direction);

@@ -11,7 +11,7 @@ use humboldt_physics::{
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::global::Contribution;
 
-use crate::commands::arguments::{InputArguments, LeptonShift, finite, lepton_shift, set_shifts};
+use crate::commands::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing};
 use crate::global::statistic::{ChiSquare, Errors, spread};
@@ -33,13 +33,13 @@ pub(super) struct Comparison {
     #[arg(long)]
     theory_errors: bool,
     /// Number of draws, at least 2
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2000, allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
     draws: u32,
     /// Count correlations: the measured ones, and with --theory-errors those of theory
     #[arg(long)]
     correlations: bool,
     /// Seed of everything random
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     pub(super) seed: u64,
 }
 
