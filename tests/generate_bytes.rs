@@ -2,15 +2,13 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 
+use crate::support::succeed;
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use support::succeed;
 
 /// Requests and the hashes of their columns: those of the first commit in which a test held them.
 const REQUESTS: [(&str, &str); 10] = [

@@ -152,14 +152,13 @@ fn likelihood_is_that_of_the_amplitudes() {
             assert!((jet.hessian.column(i) - row).amax() < 1e-3 * jet.hessian.amax());
         }
         // In C9 alone: weights of the pipeline, which know nothing of this.
-        let density =
-            humboldt_physics::score::EventDensity::new(&decay(0.0), line_shape, &[window], C9).unwrap();
+        let density = humboldt_physics::Density::new(&decay(0.0), line_shape, &[window], &[C9]).unwrap();
         let expected: f64 = (0..events.len())
             .map(|i| {
                 let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] = events.columns().map(|c| f64::from(c[i]));
                 let event =
                     humboldt_physics::convention::DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
-                density.weight(&event, -1.2).ln()
+                density.weight(&event, &[-1.2]).ln()
             })
             .sum();
         let got = likelihood.value(&[0.0, 0.0]) - likelihood.value(&[-1.2, 0.0]);

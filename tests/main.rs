@@ -6,6 +6,7 @@ mod bad_input;
 mod campaign;
 mod dashboard;
 mod fuzz;
+mod generate_bytes;
 mod global;
 mod global_networks;
 mod gpu;

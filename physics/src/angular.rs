@@ -122,6 +122,54 @@ impl AngularCoefficients {
                     + (self.j8 * 2.0 * cos_theta_l + self.j7) * sin_chi);
         9.0 / (32.0 * PI) * sum
     }
+
+    /// The same of [`angular_functions`], or of their integrals.
+    pub fn dot(&self, functions: &[f64; ANGULAR_FUNCTIONS]) -> f64 {
+        self.as_array().iter().zip(functions).map(|(j, f)| j * f).sum()
+    }
+}
+
+/// Number of angular functions.
+pub const ANGULAR_FUNCTIONS: usize = 12;
+
+/// `1, cos chi, sin chi, cos 2 chi, sin 2 chi`: which of them is the chi of each function, in [`AngularCoefficients::ORDER`].
+pub const HARMONIC: [usize; ANGULAR_FUNCTIONS] = [0, 0, 0, 0, 3, 1, 1, 0, 0, 2, 2, 4];
+
+/// `1, cos chi, sin chi, cos 2 chi, sin 2 chi`.
+pub fn harmonics(chi: f64) -> [f64; 5] {
+    let (sin, cos) = chi.sin_cos();
+    [1.0, cos, sin, (cos - sin) * (cos + sin), 2.0 * sin * cos]
+}
+
+/// `9/(32 pi) f_i` in [`AngularCoefficients::ORDER`], for many sets of coefficients at the same angles: see
+/// [`AngularCoefficients::dot`].
+pub fn angular_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> [f64; ANGULAR_FUNCTIONS] {
+    let (harmonics, polar) = (harmonics(chi), polar_functions(cos_theta_l, cos_theta_k));
+    std::array::from_fn(|i| polar[i] * harmonics[HARMONIC[i]])
+}
+
+/// [`angular_functions`] without their harmonics of chi.
+pub fn polar_functions(cos_theta_l: f64, cos_theta_k: f64) -> [f64; ANGULAR_FUNCTIONS] {
+    let (l, k) = (cos_theta_l, cos_theta_k);
+    let (sin2_l, sin2_k, cos2_k) = ((1.0 - l) * (1.0 + l), (1.0 - k) * (1.0 + k), k * k);
+    let cos_2l = 2.0 * l * l - 1.0;
+    let double = sin2_k * sin2_l;
+    let single = 2.0 * k * double.sqrt();
+    let functions = [
+        sin2_k,
+        cos2_k,
+        sin2_k * cos_2l,
+        cos2_k * cos_2l,
+        double,
+        2.0 * single * l,
+        single,
+        sin2_k * l,
+        cos2_k * l,
+        single,
+        2.0 * single * l,
+        double,
+    ];
+    functions.map(|f| 9.0 / (32.0 * PI) * f)
 }
 
 impl std::ops::Add for AngularCoefficients {
@@ -158,5 +206,24 @@ impl std::ops::Mul<f64> for AngularCoefficients {
 impl std::iter::Sum for AngularCoefficients {
     fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
         terms.fold(Self::ZERO, std::ops::Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sum as it is factored for one set of coefficients, and as a product of twelve numbers.
+    #[test]
+    fn functions_are_those_of_the_sum() {
+        for (l, k, chi) in [(0.31, -0.62, 2.1), (-1.0, 0.4, 0.3), (0.9, 1.0, -3.0), (0.0, -0.7, -1.2)] {
+            let functions = angular_functions(l, k, chi);
+            for i in 0..ANGULAR_FUNCTIONS {
+                let mut unit = [0.0; ANGULAR_FUNCTIONS];
+                unit[i] = 1.0;
+                let sum = AngularCoefficients::from_array(unit).angular_sum(l, k, chi);
+                assert!((sum - functions[i]).abs() < 1e-16, "{i} at {l}, {k}, {chi}");
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::convention;
 use crate::form_factors::FormFactors;
 use crate::kinematics::{DecayMasses, PhaseSpacePoint};
 use crate::models::Model;
+use crate::quadratic::Expansion;
 use crate::subleading::KstarSubleading;
 use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
@@ -189,30 +190,39 @@ impl Decay {
     /// Transversity amplitudes (theory convention, GeV^(-1/2)) at `q2` (GeV^2) and a K pi mass (GeV); `None` outside
     /// phase space.
     pub fn amplitudes(&self, q2: f64, m_kpi: f64) -> Option<(PhaseSpacePoint, TransversityAmplitudes)> {
-        let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
-        let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
-        let local = self.transversity(&point, &self.effective_coefficients(q2), &form_factors);
-        let amplitudes = match self.model.nonlocal(&point, &form_factors) {
-            None => local,
-            Some(nonlocal) => {
-                local.with_nonlocal(amplitudes::normalisation(&point, self.weak_coupling), &nonlocal)
-            }
-        };
-        Some((point, amplitudes))
+        let (point, form_factors) = self.at(q2, m_kpi)?;
+        Some((point, self.own(&point, &form_factors)))
     }
 
-    /// What one unit of a shift (of b -> s) adds to the amplitudes, which are linear in it; `None` outside phase space.
-    pub fn derivative(
-        &self,
-        q2: f64,
-        m_kpi: f64,
-        direction: WilsonDirection,
-    ) -> Option<TransversityAmplitudes> {
+    /// The point of phase space and its form factors; `None` outside.
+    fn at(&self, q2: f64, m_kpi: f64) -> Option<(PhaseSpacePoint, FormFactors)> {
         let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
-        let unit = WilsonShifts::STANDARD_MODEL.moved(direction, 1.0);
-        let seen = if self.flavour.has_b_quark() { unit } else { unit.conj() };
-        let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
-        Some(self.transversity(&point, &EffectiveCoefficients::default().shifted(&seen), &form_factors))
+        Some((point, self.model.form_factors(q2, self.m_b_meson, m_kpi)))
+    }
+
+    fn own(&self, point: &PhaseSpacePoint, form_factors: &FormFactors) -> TransversityAmplitudes {
+        let local = self.transversity(point, &self.effective_coefficients(point.q2), form_factors);
+        match self.model.nonlocal(point, form_factors) {
+            None => local,
+            Some(nonlocal) => {
+                local.with_nonlocal(amplitudes::normalisation(point, self.weak_coupling), &nonlocal)
+            }
+        }
+    }
+
+    /// `J_1s..J_9` (GeV^-1, LHCb convention) at `q2` (GeV^2) and a K pi mass (GeV) as a function of shifts away from the
+    /// decay's own; `None` outside phase space. Shifts are those of b -> s, also for B0 and B+.
+    pub fn expansion(&self, q2: f64, m_kpi: f64, directions: &[WilsonDirection]) -> Option<Expansion> {
+        let (point, form_factors) = self.at(q2, m_kpi)?;
+        // What one unit of a shift adds to the amplitudes, which are linear in it.
+        let unit = |direction: &WilsonDirection| {
+            let seen = self.flavour.seen(&WilsonShifts::STANDARD_MODEL.moved(*direction, 1.0));
+            self.transversity(&point, &EffectiveCoefficients::default().shifted(&seen), &form_factors)
+        };
+        let units: Vec<TransversityAmplitudes> = directions.iter().map(unit).collect();
+        Some(Expansion::of_form(self.own(&point, &form_factors), &units, |amplitudes| {
+            convention::exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes))
+        }))
     }
 
     /// What hadronic corrections that no calculation gives add to the amplitudes, in any model; `None` outside phase space.
@@ -222,8 +232,7 @@ impl Decay {
         m_kpi: f64,
         corrections: &KstarSubleading,
     ) -> Option<TransversityAmplitudes> {
-        let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
-        let form_factors = self.model.form_factors(q2, self.m_b_meson, m_kpi);
+        let (point, form_factors) = self.at(q2, m_kpi)?;
         let nonlocal = corrections.nonlocal(&point, self.model.m_b_quark(), &form_factors);
         let normalisation = amplitudes::normalisation(&point, self.weak_coupling);
         Some(TransversityAmplitudes::default().with_nonlocal(normalisation, &nonlocal))

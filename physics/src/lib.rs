@@ -29,7 +29,8 @@
 //! - [`quantities`]: lists of observables in bins, and their exact dependence on a few shifts
 //! - [`measurements`]: what LHCb measured, as text
 //! - [`uncertainty`]: varied inputs and the spread of what follows from them
-//! - [`score`]: how each event's probability depends on a shift
+//! - [`quadratic`]: rates as exact quadratic functions of shifts
+//! - [`density`]: the normalised density of events as a function of shifts, their scores and weights
 
 pub mod amplitudes;
 pub mod angular;
@@ -41,6 +42,7 @@ pub mod ckm;
 pub mod convention;
 pub mod cp;
 pub mod decay;
+pub mod density;
 mod error;
 pub mod form_factors;
 pub mod kaon;
@@ -54,9 +56,9 @@ pub mod parameters;
 pub mod particles;
 pub mod predictions;
 pub mod process;
+pub mod quadratic;
 pub mod quadrature;
 pub mod quantities;
-pub mod score;
 pub mod spectator;
 pub mod subleading;
 mod table;
@@ -67,6 +69,7 @@ pub use angular::AngularCoefficients;
 pub use axes::{Axes, Axis, Point};
 pub use convention::Convention;
 pub use decay::Decay;
+pub use density::{Density, Efficiency};
 pub use error::PhysicsError;
 pub use kaon::KaonDecay;
 pub use line_shape::LineShape;
@@ -75,5 +78,6 @@ pub use observables::Observable;
 pub use parameters::{Parameter, Parameters};
 pub use predictions::{Predictions, Theory};
 pub use process::{Flavour, Hadron, Lepton, ModelName};
+pub use quadratic::{Expansion, Quadratic};
 pub use quantities::{Plan, QuadraticForm, Quantity};
 pub use wilson::{WilsonCoefficient, WilsonDirection, WilsonShifts};

@@ -41,6 +41,11 @@ impl LineShape {
         RESONANCE.m0
     }
 
+    /// Half of the width in GeV.
+    pub fn half_width() -> f64 {
+        0.5 * RESONANCE.gamma0
+    }
+
     /// Unnormalised density in the K pi mass (GeV), for the masses of K± and pi∓.
     ///
     /// Zero outside [`Self::M_KPI_MIN`] to [`Self::M_KPI_MAX`]. `Narrow` has all its weight at the pole and no density

@@ -1,5 +1,7 @@
 //! Predictions: observables of one decay at one q2 or in bins, for muons and electrons.
 
+use std::ops::{Add, Mul, Sub};
+
 use crate::charmonium::Charmonium;
 use crate::cp::{Coefficients, CpPair};
 use crate::kaon::{KaonCoefficients, KaonDecay};
@@ -102,20 +104,36 @@ impl PairOf {
             Self::Kaon(pair) => observable.kaon_ratio(pair),
         }
     }
+}
 
-    pub(crate) fn times(&self, factor: f64) -> Self {
-        match *self {
-            Self::Kstar(pair) => Self::Kstar(pair * factor),
-            Self::Kaon(pair) => Self::Kaon(pair * factor),
+/// Another hadron's are left out.
+impl Add for PairOf {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Kstar(a), Self::Kstar(b)) => Self::Kstar(a + b),
+            (Self::Kaon(a), Self::Kaon(b)) => Self::Kaon(a + b),
+            (own, _) => own,
         }
     }
+}
 
-    /// A linear combination with others of the same hadron; another hadron's are left out.
-    pub(crate) fn plus(&self, other: &Self, factor: f64) -> Self {
-        match (*self, *other) {
-            (Self::Kstar(a), Self::Kstar(b)) => Self::Kstar(a + b * factor),
-            (Self::Kaon(a), Self::Kaon(b)) => Self::Kaon(a + b * factor),
-            (own, _) => own,
+impl Sub for PairOf {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        self + other * -1.0
+    }
+}
+
+impl Mul<f64> for PairOf {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        match self {
+            Self::Kstar(pair) => Self::Kstar(pair * factor),
+            Self::Kaon(pair) => Self::Kaon(pair * factor),
         }
     }
 }

@@ -4,7 +4,9 @@
 //! of a few shifts that costs a microsecond.
 
 use crate::predictions::{Ingredients, PairOf, Theory};
-use crate::{Flavour, Hadron, Lepton, Observable, PhysicsError, Predictions, WilsonDirection, WilsonShifts};
+use crate::{
+    Flavour, Hadron, Lepton, Observable, PhysicsError, Predictions, Quadratic, WilsonDirection, WilsonShifts,
+};
 
 /// One number: an observable of a process in a bin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,17 +136,13 @@ fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
     })
 }
 
-/// A list of quantities as an exact function of a few real shifts.
-///
-/// Rates are quadratic in every shift of a Wilson coefficient: each integral is
-/// `I_0 + sum_i I_i d_i + sum_{i<=j} I_ij d_i d_j`, and a quantity is a fixed function of these sums.
+/// A list of quantities as an exact function of a few real shifts: fixed functions of integrals that are quadratic in them.
 #[derive(Debug, Clone)]
 pub struct QuadraticForm {
     plan: Plan,
     lifetimes: Vec<f64>,
     dimension: usize,
-    /// For each integral: constant, linear terms, and quadratic terms row by row of the upper triangle.
-    terms: Vec<Vec<PairOf>>,
+    integrals: Vec<Quadratic<PairOf>>,
 }
 
 impl QuadraticForm {
@@ -169,35 +167,34 @@ impl QuadraticForm {
             }
             plan.integrate(&plan.predictions(&moved)?)
         };
-
         let predictions = plan.predictions(theory)?;
         let constant = plan.integrate(&predictions)?;
         let n = directions.len();
-        let mut terms: Vec<Vec<PairOf>> = constant.iter().map(|integral| vec![*integral]).collect();
-        let mut squares = Vec::new();
-        for i in 0..n {
-            let (up, down) = (at(&[(i, 1.0)])?, at(&[(i, -1.0)])?);
-            let mut square = Vec::new();
-            for (k, terms) in terms.iter_mut().enumerate() {
-                terms.push(up[k].plus(&down[k], -1.0).times(0.5));
-                square.push(up[k].plus(&down[k], 1.0).times(0.5).plus(&constant[k], -1.0));
+        // Of each direction, the integrals one unit up and one down; of each pair, those with both up.
+        let alone = (0..n).map(|i| Ok((at(&[(i, 1.0)])?, at(&[(i, -1.0)])?)));
+        let alone: Vec<(Vec<PairOf>, Vec<PairOf>)> = alone.collect::<Result<_, PhysicsError>>()?;
+        let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+        let both: Vec<Vec<PairOf>> =
+            pairs.map(|(i, j)| at(&[(i, 1.0), (j, 1.0)])).collect::<Result<_, _>>()?;
+        let integral = |k: usize| {
+            let linear = |i: usize| (alone[i].0[k] - alone[i].1[k]) * 0.5;
+            let square = |i: usize| (alone[i].0[k] + alone[i].1[k]) * 0.5 - constant[k];
+            let mut both = both.iter().map(|both| both[k]);
+            let mut terms = vec![constant[k]];
+            terms.extend((0..n).map(linear));
+            for i in 0..n {
+                terms.push(square(i));
+                terms.extend(
+                    (i + 1..n)
+                        .zip(&mut both)
+                        .map(|(j, both)| both - constant[k] - linear(i) - linear(j) - square(i) - square(j)),
+                );
             }
-            squares.push(square);
-        }
-        for i in 0..n {
-            for j in i..n {
-                let both = if i == j { None } else { Some(at(&[(i, 1.0), (j, 1.0)])?) };
-                for (k, terms) in terms.iter_mut().enumerate() {
-                    let term = both.as_ref().map_or(squares[i][k], |both| {
-                        let alone = [terms[0], terms[1 + i], terms[1 + j], squares[i][k], squares[j][k]];
-                        alone.iter().fold(both[k], |rest, term| rest.plus(term, -1.0))
-                    });
-                    terms.push(term);
-                }
-            }
-        }
+            Quadratic::new(n, terms)
+        };
+        let integrals = (0..constant.len()).map(integral).collect();
         let lifetimes = predictions.iter().map(Predictions::lifetime).collect();
-        Ok(Self { plan: plan.clone(), lifetimes, dimension: n, terms })
+        Ok(Self { plan: plan.clone(), lifetimes, dimension: n, integrals })
     }
 
     /// The quantities' values at given shifts along the directions, in the order of the list.
@@ -212,19 +209,7 @@ impl QuadraticForm {
                 allowed: format!("{} numbers", self.dimension),
             });
         }
-        let mut factors = vec![1.0];
-        factors.extend(shifts);
-        for (i, first) in shifts.iter().enumerate() {
-            factors.extend(shifts[i..].iter().map(|second| first * second));
-        }
-        let integrals: Vec<PairOf> = self
-            .terms
-            .iter()
-            .map(|terms| {
-                let rest = terms[1..].iter().zip(&factors[1..]);
-                rest.fold(terms[0], |sum, (term, factor)| sum.plus(term, *factor))
-            })
-            .collect();
+        let integrals: Vec<PairOf> = self.integrals.iter().map(|integral| integral.at(shifts)).collect();
         Ok(self.plan.combine(&integrals, &self.lifetimes))
     }
 }

@@ -4,6 +4,7 @@
 
 mod charmonium;
 mod cp;
+mod density;
 mod evtgen;
 mod flavio;
 mod flavio_grid;
@@ -11,6 +12,5 @@ mod flavio_models;
 mod momenta;
 mod observables;
 mod properties;
-mod score;
 mod support;
 mod uncertainty;

@@ -4,8 +4,8 @@
 //! K pi mass. Columns are f64: differences of neighbouring shifts keep their digits.
 
 use humboldt_physics::convention::DecayVariables;
-use humboldt_physics::score::{EventDensity, ScoresAt};
-use humboldt_physics::{Decay, LineShape, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::density::ScoresAt;
+use humboldt_physics::{Decay, Density, LineShape, WilsonDirection};
 use rayon::prelude::*;
 
 use crate::{EventBatch, PipelineError};
@@ -20,9 +20,7 @@ const ROUNDING: f64 = 2e-6;
 ///
 /// The shifts are counted from the sample's own; p is the normalised density, |A|^2 the four-fold rate in GeV^-1.
 #[derive(Debug, Clone)]
-pub struct ScoreColumns {
-    densities: Vec<(WilsonDirection, EventDensity)>,
-}
+pub struct ScoreColumns(Density);
 
 impl ScoreColumns {
     /// For the events of `decay` with a line shape, in windows of q2 (GeV^2) as of [`crate::generate::EventSampler::windows`].
@@ -35,17 +33,13 @@ impl ScoreColumns {
         windows: &[(f64, f64)],
         directions: &[WilsonDirection],
     ) -> Result<Self, PipelineError> {
-        let density = |&direction: &WilsonDirection| {
-            Ok((direction, EventDensity::new(decay, line_shape, windows, direction)?))
-        };
-        Ok(Self { densities: directions.iter().map(density).collect::<Result<_, PipelineError>>()? })
+        Ok(Self(Density::new(decay, line_shape, windows, directions)?))
     }
 
     /// Names of the columns: `score_c9`, `a_c9`, `b_c9`, `c_c9` for each direction.
     pub fn names(&self) -> Vec<String> {
-        let names =
-            |(direction, _): &(WilsonDirection, _)| QUANTITIES.map(|what| format!("{what}_{direction}"));
-        self.densities.iter().flat_map(names).collect()
+        let names = |direction: &WilsonDirection| QUANTITIES.map(|what| format!("{what}_{direction}"));
+        self.0.directions().iter().flat_map(names).collect()
     }
 
     /// The columns of some events, of which the first is row `first_row` of its table.
@@ -53,15 +47,16 @@ impl ScoreColumns {
     /// # Errors
     /// When an event lies outside phase space; the error names its row.
     pub fn of(&self, events: &EventBatch, first_row: u64) -> Result<Vec<Vec<f64>>, PipelineError> {
-        let mut columns = Vec::new();
-        for (_, density) in &self.densities {
-            let rows = by_event(events, first_row, density, |event| {
-                let (score, parabola) = density.score_and_parabola(event);
-                [score, parabola.a, parabola.b, parabola.c]
-            })?;
-            columns.extend((0..QUANTITIES.len()).map(|i| rows.iter().map(|row| row[i]).collect()));
+        let directions = self.0.directions().len();
+        if directions == 0 {
+            return Ok(Vec::new());
         }
-        Ok(columns)
+        let rows = by_event(events, first_row, &self.0, |event| {
+            let (scores, rate) = self.0.scores_and_rate(event);
+            let of = |(i, score)| [score, rate.constant(), rate.linear(i), rate.quadratic(i, i)];
+            scores.into_iter().enumerate().flat_map(of).collect()
+        })?;
+        Ok((0..QUANTITIES.len() * directions).map(|i| rows.iter().map(|row| row[i]).collect()).collect())
     }
 }
 
@@ -94,8 +89,9 @@ impl EventScores {
             return Err(PipelineError::out_of_range("lines of scores", 0, "one or more"));
         }
         let one = |line: &ScoreLine| {
-            let density = EventDensity::new(&line.decay, line_shape, windows, line.direction)?;
-            Ok(density.scores_at(&line.shifts))
+            let density = Density::new(&line.decay, line_shape, windows, &[line.direction])?;
+            let points: Vec<Vec<f64>> = line.shifts.iter().map(|shift| vec![*shift]).collect();
+            Ok(density.scores_at(&points))
         };
         Ok(Self(lines.iter().map(one).collect::<Result<_, PipelineError>>()?))
     }
@@ -116,8 +112,9 @@ impl EventScores {
     /// When the event lies outside phase space; the error names its row.
     pub fn add(&self, events: &EventBatch, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
         let event = inside(events, i, self.0[0].density()).ok_or_else(|| outside(events, i, i as u64))?;
-        for (sum, score) in sums.iter_mut().zip(self.0.iter().flat_map(|line| line.of(&event))) {
-            *sum += score as f32;
+        let mut sums = sums.iter_mut();
+        for line in &self.0 {
+            line.of(&event, |score| sums.next().into_iter().for_each(|sum| *sum += score as f32));
         }
         Ok(())
     }
@@ -126,8 +123,8 @@ impl EventScores {
 /// From one density to another: the weights that turn a sample of the one into a sample of the other.
 #[derive(Debug, Clone)]
 pub struct Reweighting {
-    from: EventDensity,
-    to: EventDensity,
+    from: Density,
+    to: Density,
 }
 
 impl Reweighting {
@@ -141,15 +138,13 @@ impl Reweighting {
         line_shape: LineShape,
         windows: &[(f64, f64)],
     ) -> Result<Self, PipelineError> {
-        // Only d = 0 is looked at.
-        let any = WilsonDirection::real(WilsonCoefficient::C9);
-        let density = |decay| EventDensity::new(decay, line_shape, windows, any);
+        let density = |decay| Density::new(decay, line_shape, windows, &[]);
         Ok(Self { from: density(from)?, to: density(to)? })
     }
 
     /// How many times more events the other density predicts in the windows: the ratio of the rates.
     pub fn rate_ratio(&self) -> f64 {
-        self.to.rate().a / self.from.rate().a
+        self.to.rate().constant() / self.from.rate().constant()
     }
 
     /// The ratio of the normalised densities, for each event; its mean over the sample is 1 up to statistics.
@@ -157,18 +152,18 @@ impl Reweighting {
     /// # Errors
     /// When an event lies outside phase space; the error names its row, counted from `first_row`.
     pub fn weights(&self, events: &EventBatch, first_row: u64) -> Result<Vec<f64>, PipelineError> {
-        by_event(events, first_row, &self.from, |event| [self.to.density(event) / self.from.density(event)])
-            .map(|rows| rows.into_iter().map(|[weight]| weight).collect())
+        let weight = |event: &DecayVariables| vec![self.to.density(event) / self.from.density(event)];
+        Ok(by_event(events, first_row, &self.from, weight)?.concat())
     }
 }
 
 /// A few numbers of each event, on all threads.
-fn by_event<const N: usize>(
+fn by_event(
     events: &EventBatch,
     first_row: u64,
-    density: &EventDensity,
-    numbers: impl Fn(&DecayVariables) -> [f64; N] + Sync,
-) -> Result<Vec<[f64; N]>, PipelineError> {
+    density: &Density,
+    numbers: impl Fn(&DecayVariables) -> Vec<f64> + Sync,
+) -> Result<Vec<Vec<f64>>, PipelineError> {
     let of = |i: usize| {
         let event = inside(events, i, density)?;
         let numbers = numbers(&event);
@@ -187,7 +182,7 @@ fn outside(events: &EventBatch, i: usize, row: u64) -> PipelineError {
 }
 
 /// An event in f64, moved back into phase space where rounding has put it out; `None` where it is far outside.
-fn inside(events: &EventBatch, i: usize, density: &EventDensity) -> Option<DecayVariables> {
+fn inside(events: &EventBatch, i: usize, density: &Density) -> Option<DecayVariables> {
     let (low, high) = density.m_kpi_range();
     let m_kpi = within(events.m_kpi[i], low, high)?;
     let decay = density.decay();

@@ -7,10 +7,11 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
+use humboldt_physics::angular::{HARMONIC, polar_functions};
 use humboldt_physics::quadrature::nodes;
 use nalgebra::SMatrix;
 
-use super::rates::{Angular, HARMONIC, polar_functions};
+use super::tabulated::Angular;
 
 /// Steps of chi.
 const TURN: usize = 64;
@@ -105,7 +106,9 @@ fn pairs(m: &[f64; 9]) -> [[f64; 5]; 5] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rates::{angular_functions, rate};
+    use humboldt_physics::AngularCoefficients;
+    use humboldt_physics::angular::angular_functions;
+
     use super::*;
 
     /// `sum_k a_k f_k` over itself is 1: the matrix times `a` is the integral of each function.
@@ -117,7 +120,8 @@ mod tests {
         for i in 0..12 {
             let mut unit = [0.0; 12];
             unit[i] = 1.0;
-            assert!((product[i] - rate(&unit)).abs() < 1e-5, "{i}: {} {}", product[i], rate(&unit));
+            let rate = AngularCoefficients::from_array(unit).rate();
+            assert!((product[i] - rate).abs() < 1e-5, "{i}: {} {rate}", product[i]);
         }
     }
 

@@ -111,7 +111,7 @@ impl MomentsFit {
     /// # Errors
     /// When a bin misses phase space.
     pub fn new(family: &EventFamily, events: usize) -> Result<Self, InferError> {
-        let bins = moment_bins(&family.windows, events);
+        let bins = moment_bins(family.windows(), events);
         let predictions = MomentPredictions::new(family, &bins)?;
         Ok(Self { bins, predictions })
     }

@@ -1,27 +1,8 @@
-//! Quadratic functions of a few shifts d, by the coefficients of their monomials `1, d_i, d_i d_j (i <= j)`.
+//! Values and derivatives of functions of a few shifts.
 
+use humboldt_physics::Quadratic;
+use humboldt_physics::quadratic::{count, place};
 use nalgebra::{DMatrix, DVector};
-
-/// How many monomials there are of some shifts.
-pub(super) const fn count(shifts: usize) -> usize {
-    (shifts + 1) * (shifts + 2) / 2
-}
-
-/// Where the coefficient of `d_i d_j` stands.
-pub(super) const fn place(shifts: usize, i: usize, j: usize) -> usize {
-    let (i, j) = if i <= j { (i, j) } else { (j, i) };
-    1 + shifts + i * shifts - (i * i - i) / 2 + j - i
-}
-
-/// The monomials' values.
-pub(super) fn monomials(shifts: &[f64]) -> Vec<f64> {
-    let mut values = vec![1.0];
-    values.extend(shifts);
-    for (i, first) in shifts.iter().enumerate() {
-        values.extend(shifts[i..].iter().map(|second| first * second));
-    }
-    values
-}
 
 /// The monomials' derivatives by each shift.
 pub(super) fn slopes(shifts: &[f64]) -> Vec<Vec<f64>> {
@@ -60,14 +41,12 @@ impl Jet {
     }
 
     /// Of a quadratic function.
-    pub(super) fn of(coefficients: &[f64], shifts: &[f64]) -> Self {
+    pub(super) fn of(function: &Quadratic<f64>, shifts: &[f64]) -> Self {
         let n = shifts.len();
-        let dot = |values: &[f64]| coefficients.iter().zip(values).map(|(c, v)| c * v).sum::<f64>();
-        let slopes = slopes(shifts);
         Self {
-            value: dot(&monomials(shifts)),
-            gradient: DVector::from_fn(n, |i, _| dot(&slopes[i])),
-            hessian: DMatrix::from_fn(n, n, |i, j| second(i, j) * coefficients[place(n, i, j)]),
+            value: function.at(shifts),
+            gradient: DVector::from_fn(n, |i, _| function.slope(i, shifts)),
+            hessian: DMatrix::from_fn(n, n, |i, j| second(i, j) * function.quadratic(i, j)),
         }
     }
 
@@ -100,7 +79,7 @@ mod tests {
     /// `1 + 2 x + 3 y + 4 x^2 + 5 x y + 6 y^2`, also of its logarithm and back.
     #[test]
     fn derivatives_of_a_quadratic_function_and_its_logarithm() {
-        let c = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let c = Quadratic::new(2, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let (x, y) = (0.7, -0.3);
         let jet = Jet::of(&c, &[x, y]);
         assert!(
@@ -117,14 +96,5 @@ mod tests {
         assert!((jet.ln().hessian[(0, 1)] - mixed).abs() < 1e-5);
         let back = jet.ln().exp();
         assert!((back.value - jet.value).abs() < 1e-13 && (&back.hessian - &jet.hessian).amax() < 1e-12);
-    }
-
-    #[test]
-    fn every_monomial_has_its_place() {
-        for n in 0..6 {
-            let places: Vec<usize> = (0..n).flat_map(|i| (i..n).map(move |j| place(n, i, j))).collect();
-            assert_eq!(places, (1 + n..count(n)).collect::<Vec<_>>());
-            assert!(n < 2 || place(n, 1, 0) == place(n, 0, 1));
-        }
     }
 }

@@ -4,14 +4,14 @@
 
 use std::f64::consts::PI;
 
+use humboldt_physics::AngularCoefficients;
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
 use super::density::EventFamily;
-use super::form::{Jet, monomials};
-use super::rates::{Angular, expansion, q2_nodes, rate};
+use super::tabulated::Angular;
 
 /// Cells of fewer expected events are counted together.
 const FEWEST: f64 = 10.0;
@@ -32,7 +32,7 @@ pub struct Goodness {
 /// # Errors
 /// When the shifts are not as many as the family's directions, or not finite.
 pub fn goodness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Result<Goodness, InferError> {
-    let n = family.directions.len();
+    let n = family.directions().len();
     if shifts.len() != n || !shifts.iter().all(|x| x.is_finite()) {
         return Err(InferError::out_of_range("shifts", format!("{shifts:?}"), format!("{n} finite numbers")));
     }
@@ -76,13 +76,11 @@ pub fn goodness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Re
 
 /// Layers of about the same number of events, at the pole of the K*.
 fn q2_edges(family: &EventFamily, shifts: &[f64], layers: usize) -> Vec<f64> {
-    let pole = family.decay.m_kstar();
-    let values = monomials(shifts);
+    let (decay, windows) = (family.density.decay(), family.windows());
     let mut sum = 0.0;
-    let rising: Vec<(f64, f64)> = q2_nodes(&family.decay, pole, &family.windows)
-        .into_iter()
+    let rising: Vec<(f64, f64)> = (decay.q2_nodes(decay.m_kstar(), windows).into_iter())
         .map(|(q2, weight)| {
-            sum += weight * rate(&combined(family, q2, pole, &values));
+            sum += weight * combined(family, q2, decay.m_kstar(), shifts).rate();
             (q2, sum)
         })
         .collect();
@@ -98,33 +96,27 @@ fn q2_edges(family: &EventFamily, shifts: &[f64], layers: usize) -> Vec<f64> {
 }
 
 /// `J_1s..J_9` at the shifts.
-fn combined(family: &EventFamily, q2: f64, m_kpi: f64, values: &[f64]) -> Angular {
-    let mut sum = [0.0; 12];
-    for (j, value) in expansion(&family.decay, &family.directions, q2, m_kpi).iter().flatten().zip(values) {
-        sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += value * j);
-    }
-    sum
+fn combined(family: &EventFamily, q2: f64, m_kpi: f64, shifts: &[f64]) -> AngularCoefficients {
+    let expansion = family.density.decay().expansion(q2, m_kpi, family.directions());
+    expansion.map_or(AngularCoefficients::ZERO, |expansion| expansion.at(shifts))
 }
 
 fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, events: f64) -> Vec<f64> {
-    let values = monomials(shifts);
-    let layers: Vec<Angular> = edges
+    let parts = family.parts(shifts);
+    let layers: Vec<AngularCoefficients> = edges
         .par_windows(2)
         .map(|edge| {
-            let parts = family.windows.iter().map(|(a, b)| (a.max(edge[0]), b.min(edge[1])));
-            let parts: Vec<(f64, f64)> = parts.filter(|(a, b)| a < b).collect();
-            let mut sum = [0.0; 12];
-            for ((m_kpi, part), slice) in family.masses.points.iter().zip(&family.slices) {
-                let share = part / Jet::of(&slice.total, shifts).value;
-                for (q2, weight) in q2_nodes(&family.decay, *m_kpi, &parts) {
-                    let j = combined(family, q2, *m_kpi, &values);
-                    sum.iter_mut().zip(&j).for_each(|(sum, j)| *sum += share * weight * j);
+            let windows = family.windows_in(edge[0], edge[1]);
+            let mut sum = AngularCoefficients::ZERO;
+            for (m_kpi, part) in &parts {
+                for (q2, weight) in family.density.decay().q2_nodes(*m_kpi, &windows) {
+                    sum += combined(family, q2, *m_kpi, shifts) * (part * weight);
                 }
             }
             sum
         })
         .collect();
-    let scale = events / layers.iter().map(rate).sum::<f64>();
+    let scale = events / layers.iter().map(AngularCoefficients::rate).sum::<f64>();
 
     let at = |k: usize, low: f64, high: f64| low + (high - low) * k as f64 / steps as f64;
     let parts = |of: &dyn Fn(f64, f64) -> Angular, low: f64, high: f64| -> Vec<Angular> {
@@ -132,7 +124,7 @@ fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, e
     };
     let (l, k, chi) = (parts(&lepton, -1.0, 1.0), parts(&kaon, -1.0, 1.0), parts(&turn, -PI, PI));
     let mut expected = Vec::with_capacity(layers.len() * steps.pow(3));
-    for j in &layers {
+    for j in layers.iter().map(AngularCoefficients::as_array) {
         for l in &l {
             for k in &k {
                 for chi in &chi {
@@ -184,9 +176,9 @@ fn turn(low: f64, high: f64) -> Angular {
 
 #[cfg(test)]
 mod tests {
+    use humboldt_physics::angular::angular_functions;
     use humboldt_physics::quadrature::integrate;
 
-    use super::super::rates::angular_functions;
     use super::*;
 
     /// Each integral over a box against quadrature.

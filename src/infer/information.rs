@@ -3,8 +3,9 @@
 //! `I = E[s s^T]` with `s = d ln p / d theta` of the normalised density; by quadrature here, and as a mean over events.
 //! Nuisance parameters of known size add a unit matrix to N I; the bound on the shifts is then that after profiling.
 
+use humboldt_physics::density::MassRule;
 use humboldt_physics::quadrature::nodes;
-use humboldt_physics::{Decay, LineShape, WilsonDirection};
+use humboldt_physics::{AngularCoefficients, Decay, LineShape, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::scores::ScoreColumns;
 use nalgebra::{DMatrix, DVector};
@@ -12,9 +13,8 @@ use rayon::prelude::*;
 
 use super::InferError;
 use super::angles::Sphere;
-use super::density::MassGrid;
 use super::nuisances::Nuisances;
-use super::rates::{Angular, expansion, q2_breaks, q2_nodes, rate};
+use super::tabulated::Angular;
 
 /// Interpolation points in the K pi mass for each piece.
 const MASSES: usize = 8;
@@ -114,23 +114,24 @@ pub fn by_quadrature(
     nuisances: &Nuisances,
 ) -> Result<Information, InferError> {
     let tangents = |q2: f64, m_kpi: f64| -> Option<Tangents> {
-        let terms = expansion(decay, directions, q2, m_kpi)?;
-        let mut derivatives = terms[1..=directions.len()].to_vec();
+        let expansion = decay.expansion(q2, m_kpi, directions)?;
+        let mut derivatives: Vec<Angular> =
+            (0..directions.len()).map(|i| expansion.linear(i).as_array()).collect();
         derivatives.extend(nuisances.derivatives(decay, q2, m_kpi)?);
-        Some((terms[0], derivatives))
+        Some((expansion.constant().as_array(), derivatives))
     };
     let parameters = directions.len() + nuisances.len();
     let narrow = masses == MassKnowledge::Pole;
     let line_shape = if narrow { LineShape::Narrow } else { LineShape::BreitWigner };
-    let grid = MassGrid::new(decay, line_shape, windows, MASSES);
-    let totals: Vec<Sums> = grid
-        .points
+    let rule = MassRule::new(decay, line_shape, windows, MASSES);
+    let points = rule.points();
+    let totals: Vec<Sums> = points
         .par_iter()
         .map(|(m_kpi, _)| {
             let everything = [(0.0, f64::INFINITY)];
             let mut total = Sums::zero(parameters);
             let range: &[(f64, f64)] = if narrow { &[] } else { &everything };
-            for (q2, weight) in q2_nodes(decay, *m_kpi, range) {
+            for (q2, weight) in decay.q2_nodes(*m_kpi, range) {
                 if let Some((a, b)) = tangents(q2, *m_kpi) {
                     total.add(weight, &a, &b, None);
                 }
@@ -148,10 +149,10 @@ pub fn by_quadrature(
         sum.add(
             1.0,
             &Sums { rate: 1.0, ..Sums::zero(parameters) },
-            &ignoring_masses(decay, windows, &grid, &totals, &sphere, &tangents),
+            &ignoring_masses(decay, windows, &rule, &totals, &sphere, &tangents),
         );
     } else {
-        for ((m_kpi, part), total) in grid.points.iter().zip(&totals) {
+        for ((m_kpi, part), total) in points.iter().zip(&totals) {
             let of = |(q2, weight): &(f64, f64)| {
                 let mut inside = Sums::zero(parameters);
                 if let Some((a, b)) = tangents(*q2, *m_kpi) {
@@ -159,7 +160,7 @@ pub fn by_quadrature(
                 }
                 inside
             };
-            let nodes = q2_nodes(decay, *m_kpi, windows);
+            let nodes = decay.q2_nodes(*m_kpi, windows);
             sum.add(*part, total, &Sums::total(parameters, nodes.par_iter().map(of).collect()));
         }
     }
@@ -172,7 +173,7 @@ pub fn by_quadrature(
 fn ignoring_masses(
     decay: &Decay,
     windows: &[(f64, f64)],
-    grid: &MassGrid,
+    rule: &MassRule,
     totals: &[Sums],
     sphere: &Sphere,
     tangents: &(impl Fn(f64, f64) -> Option<Tangents> + Sync),
@@ -186,7 +187,7 @@ fn ignoring_masses(
         let end = (decay.m_b_meson() - q2.sqrt()).min(high);
         for (m_kpi, weight) in if low < end { mass_nodes(low, end) } else { Vec::new() } {
             let Some((a, b)) = tangents(*q2, m_kpi) else { continue };
-            let (first, shares) = grid.shares(m_kpi);
+            let (first, shares) = rule.shares(m_kpi);
             let total = shares.iter().zip(&totals[first..]).fold(
                 Sums::zero(parameters),
                 |mut sum, (share, total)| {
@@ -212,10 +213,14 @@ fn ignoring_masses(
         .iter()
         .flat_map(|(a, b)| {
             let (a, b) = (a.max(decay.q2_min()), b.min(decay.q2_max(low)));
-            if a < b { nodes(a, b, q2_breaks(decay, a, b)) } else { Vec::new() }
+            if a < b { nodes(a, b, decay.q2_breaks(a, b)) } else { Vec::new() }
         })
         .collect();
     Sums::total(parameters, everywhere.par_iter().map(of).collect())
+}
+
+fn rate(j: &Angular) -> f64 {
+    AngularCoefficients::from_array(*j).rate()
 }
 
 fn mass_nodes(low: f64, high: f64) -> Vec<(f64, f64)> {

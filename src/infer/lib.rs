@@ -1,7 +1,7 @@
 //! What events and the predictions of a network say about Wilson coefficients.
 //!
 //! - [`ensembles`]: mean, left and right width, bias, slope and baseline of ensembles of test images
-//! - [`density`]: the normalised density of events as a function of shifts
+//! - [`density`]: the density of events as a function of shifts, with tables for fits
 //! - [`information`]: the bound on the error of any method, with and without nuisance parameters
 //! - [`nuisances`]: form factors and hadronic corrections as further parameters
 //! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
@@ -24,7 +24,6 @@ pub mod likelihood;
 pub mod moments;
 pub mod neyman;
 pub mod nuisances;
-mod rates;
 mod tabulated;
 pub mod template;
 pub mod unbinned;

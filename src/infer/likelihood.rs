@@ -4,13 +4,14 @@
 //! few nanoseconds an event, with its first and second derivatives.
 
 use humboldt_physics::LineShape;
+use humboldt_physics::angular::angular_functions;
+use humboldt_physics::quadratic::{count, monomials, place};
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;
 
 use super::InferError;
 use super::density::EventFamily;
-use super::form::{Jet, count, monomials, place, second, slopes};
-use super::rates::{angular_functions, expansion};
+use super::form::{Jet, second, slopes};
 
 /// Events at a time: their numbers stay in the first-level cache.
 const BLOCK: usize = 256;
@@ -40,9 +41,8 @@ impl<'a> Likelihood<'a> {
         if events.is_empty() {
             return Err(InferError::out_of_range("events", 0, "at least one event"));
         }
-        let n = count(family.directions.len());
+        let n = count(family.directions().len());
         let mut columns = vec![vec![0.0; events.len()]; n];
-        let mut by_mass = vec![0.0; family.masses.points.len()];
         let mut chunks: Vec<Vec<&mut [f64]>> = Vec::new();
         for column in &mut columns {
             for (index, chunk) in column.chunks_mut(BLOCK).enumerate() {
@@ -61,15 +61,17 @@ impl<'a> Likelihood<'a> {
             }
             Ok::<(), InferError>(())
         })?;
-        match family.line_shape {
-            LineShape::Narrow => by_mass[0] = events.len() as f64,
+        let by_mass = match family.density.line_shape() {
+            LineShape::Narrow => vec![events.len() as f64],
             LineShape::BreitWigner => {
+                let mut sums = vec![0.0; family.density.totals().len()];
                 for m_kpi in &events.m_kpi {
-                    let (first, shares) = family.masses.shares(f64::from(*m_kpi));
-                    by_mass[first..].iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+                    let shares = family.density.shares(f64::from(*m_kpi));
+                    sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
                 }
+                sums
             }
-        }
+        };
         Ok(Self { family, events: events.len(), columns, by_mass })
     }
 
@@ -174,34 +176,32 @@ impl EventFamily {
         if !chi.is_finite() {
             return Err(refuse("chi", chi, "a finite number".to_owned()));
         }
-        let m_kpi = match self.line_shape {
-            LineShape::Narrow => self.decay.m_kstar(),
+        let (decay, (low, high)) = (self.density.decay(), self.density.m_kpi_range());
+        let m_kpi = match self.density.line_shape() {
+            LineShape::Narrow => low,
             LineShape::BreitWigner => {
-                let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
                 let m_kpi = events.m_kpi[row];
                 nudged(m_kpi, low, high)
                     .ok_or_else(|| refuse("m_kpi", m_kpi, format!("{low} to {high} GeV")))?
             }
         };
         let q2 = events.q2[row];
-        let (low, high) = (self.decay.q2_min(), self.decay.q2_max(m_kpi));
+        let (low, high) = (decay.q2_min(), decay.q2_max(m_kpi));
         let inside = |(a, b): &(f64, f64)| nudged(q2, a.max(low), b.min(high));
-        let Some(inside) = self.windows.iter().find_map(inside) else {
-            let windows = self.windows.iter().map(|(a, b)| format!("{:.6}:{:.6}", a.max(low), b.min(high)));
+        let Some(inside) = self.windows().iter().find_map(inside) else {
+            let windows = self.windows().iter().map(|(a, b)| format!("{:.6}:{:.6}", a.max(low), b.min(high)));
             let windows: Vec<String> = windows.collect();
             return Err(refuse("q2", q2, format!("{} GeV^2", windows.join(","))));
         };
         let functions = angular_functions(l, k, f64::from(chi));
         let known = match &self.table {
             Some(table) => table.density(inside, &functions, out),
-            None => expansion(&self.decay, &self.directions, inside, m_kpi).is_some_and(|terms| {
-                for (out, j) in out.iter_mut().zip(&terms) {
-                    *out = j.iter().zip(&functions).map(|(j, f)| j * f).sum();
-                }
+            None => decay.expansion(inside, m_kpi, self.directions()).is_some_and(|expansion| {
+                out.iter_mut().zip(expansion.terms()).for_each(|(out, j)| *out = j.dot(&functions));
                 true
             }),
         };
-        let n = self.directions.len();
+        let n = self.directions().len();
         let scale = out[0] + (0..n).map(|i| out[place(n, i, i)].abs()).sum::<f64>();
         if !(known && scale > 0.0 && scale.is_finite()) {
             return Err(refuse("q2", q2, "events inside phase space".to_owned()));

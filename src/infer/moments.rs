@@ -9,8 +9,9 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-use humboldt_physics::AngularCoefficients;
+use humboldt_physics::angular::angular_functions;
 use humboldt_physics::quadrature::nodes;
+use humboldt_physics::{AngularCoefficients, Expansion, Quadratic};
 use humboldt_pipeline::EventBatch;
 use levenberg_marquardt::{LeastSquaresProblem, LevenbergMarquardt};
 use nalgebra::storage::Owned;
@@ -19,10 +20,8 @@ use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
-use super::density::{EventFamily, MassSlice};
-use super::form::{Jet, monomials};
+use super::density::EventFamily;
 use super::goodness::Goodness;
-use super::rates::{Angular, angular_functions, expansion, q2_nodes, rate};
 use super::unbinned::Fitted;
 
 /// Fewest events of a bin: twice the number of moments.
@@ -122,8 +121,8 @@ pub struct MomentPredictions {
 #[derive(Debug, Clone)]
 struct Slice {
     part: f64,
-    total: Vec<f64>,
-    terms: Vec<Angular>,
+    total: Quadratic<f64>,
+    inside: Expansion,
 }
 
 impl MomentPredictions {
@@ -132,24 +131,21 @@ impl MomentPredictions {
     /// # Errors
     /// When a bin misses the family's windows.
     pub fn new(family: &EventFamily, bins: &[(f64, f64)]) -> Result<Self, InferError> {
-        let slice = |((m_kpi, part), whole): (&(f64, f64), &MassSlice), bin: (f64, f64)| {
-            let parts = family.windows.iter().map(|(a, b)| (a.max(bin.0), b.min(bin.1)));
-            let parts: Vec<(f64, f64)> = parts.filter(|(a, b)| a < b).collect();
-            let mut terms = vec![[0.0; 12]; whole.total.len()];
-            for (q2, weight) in q2_nodes(&family.decay, *m_kpi, &parts) {
-                for (sum, j) in terms
-                    .iter_mut()
-                    .zip(expansion(&family.decay, &family.directions, q2, *m_kpi).iter().flatten())
-                {
-                    sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += weight * j);
-                }
+        let decay = family.density.decay();
+        let slice = |(m_kpi, part): (f64, f64), windows: &[(f64, f64)]| {
+            let mut inside = Expansion::default();
+            for (q2, weight) in decay.q2_nodes(m_kpi, windows) {
+                inside += decay.expansion(q2, m_kpi, family.directions()).unwrap_or_default() * weight;
             }
-            Slice { part: *part, total: whole.total.clone(), terms }
+            Slice { part, total: family.density.total(m_kpi), inside }
         };
         let of = |bin: &(f64, f64)| {
-            let slices: Vec<Slice> =
-                family.masses.points.iter().zip(&family.slices).map(|point| slice(point, *bin)).collect();
-            if slices.iter().any(|slice| rate(&slice.terms[0]) > 0.0) {
+            let windows = family.windows_in(bin.0, bin.1);
+            let slices: Vec<Slice> = (family.masses.points().into_iter())
+                .map(|point| slice(point, &windows))
+                .filter(|slice| !slice.inside.terms().is_empty())
+                .collect();
+            if slices.iter().any(|slice| slice.inside.constant().rate() > 0.0) {
                 Ok(slices)
             } else {
                 let got = format!("{}:{}", bin.0, bin.1);
@@ -157,21 +153,15 @@ impl MomentPredictions {
             }
         };
         let bins = bins.par_iter().map(of).collect::<Result<_, _>>()?;
-        Ok(Self { shifts: family.directions.len(), bins })
+        Ok(Self { shifts: family.directions().len(), bins })
     }
 
     /// `S_1s..S_9` of each bin at given shifts.
     pub fn values(&self, shifts: &[f64]) -> Vec<SVector<f64, 12>> {
-        let values = monomials(shifts);
         let bin = |slices: &Vec<Slice>| {
-            let mut sum = [0.0; 12];
-            for slice in slices {
-                let share = slice.part / Jet::of(&slice.total, shifts).value;
-                for (j, value) in slice.terms.iter().zip(&values) {
-                    sum.iter_mut().zip(j).for_each(|(sum, j)| *sum += share * value * j);
-                }
-            }
-            SVector::<f64, 12>::from(sum) / rate(&sum)
+            let weighted = |slice: &Slice| slice.inside.at(shifts) * (slice.part / slice.total.at(shifts));
+            let sum: AngularCoefficients = slices.iter().map(weighted).sum();
+            SVector::<f64, 12>::from(sum.as_array()) / sum.rate()
         };
         self.bins.iter().map(bin).collect()
     }

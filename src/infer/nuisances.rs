@@ -2,12 +2,14 @@
 
 use std::str::FromStr;
 
+use humboldt_physics::amplitudes::TransversityAmplitudes;
+use humboldt_physics::convention::exchange_lhcb_and_theory;
 use humboldt_physics::subleading::KstarSubleading;
 use humboldt_physics::uncertainty::Variation;
 use humboldt_physics::{AngularCoefficients, Decay, Parameters, PhysicsError};
 
 use super::InferError;
-use super::rates::{Angular, angular};
+use super::tabulated::Angular;
 
 /// A group of nuisance parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +107,10 @@ impl Nuisances {
     /// The derivative of `J_1s..J_9` by each, at `q2` (GeV^2) and a K pi mass (GeV); `None` outside phase space.
     pub(super) fn derivatives(&self, decay: &Decay, q2: f64, m_kpi: f64) -> Option<Vec<Angular>> {
         let (point, own) = decay.amplitudes(q2, m_kpi)?;
-        let constant = angular(&point, &own);
+        let angular = |amplitudes: TransversityAmplitudes| {
+            exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes))
+        };
+        let constant = angular(own);
         let of = |parameter: &Parameter| {
             let derivative: AngularCoefficients = match parameter {
                 Parameter::Varied(pair) => {
@@ -114,7 +119,7 @@ impl Nuisances {
                 }
                 Parameter::Correction(correction) => {
                     let unit = decay.corrections(q2, m_kpi, correction)?;
-                    angular(&point, &(own + unit)) - constant - angular(&point, &unit)
+                    angular(own + unit) - constant - angular(unit)
                 }
             };
             Some(derivative.as_array())

@@ -4,10 +4,11 @@
 //! halved, and each half interpolated by cubics in the square root of the distance from its end. Steps are halved until
 //! the error in the middle of all of them is below [`AngularTable::TOLERANCE`] of the rate.
 
-use humboldt_physics::{Decay, WilsonDirection};
+use humboldt_physics::quadratic::{count, place};
+use humboldt_physics::{AngularCoefficients, Decay, WilsonDirection};
 
-use super::form::{count, place};
-use super::rates::{Angular, expansion, q2_breaks, rate};
+/// `J_1s..J_9` (LHCb convention) in [`AngularCoefficients::ORDER`].
+pub(super) type Angular = [f64; 12];
 
 /// Fewest and most steps of a half interval.
 const STEPS: (usize, usize) = (8, 1 << 13);
@@ -51,7 +52,7 @@ impl AngularTable {
             if low >= high {
                 continue;
             }
-            let mut edges = q2_breaks(decay, low, high);
+            let mut edges = decay.q2_breaks(low, high);
             edges.insert(0, low);
             edges.push(high);
             for piece in edges.windows(2) {
@@ -63,8 +64,11 @@ impl AngularTable {
                     table.add(half, |q2, at_end| {
                         // The rate vanishes at the ends of phase space, and may jump at all others.
                         let vanishes = at_end && phase_space.contains(&end);
-                        let terms = if vanishes { None } else { expansion(decay, directions, q2, m_kpi) };
-                        terms.unwrap_or_else(|| vec![[0.0; 12]; monomials])
+                        let terms = if vanishes { None } else { decay.expansion(q2, m_kpi, directions) };
+                        terms.map_or_else(
+                            || vec![[0.0; 12]; monomials],
+                            |terms| terms.terms().iter().map(AngularCoefficients::as_array).collect(),
+                        )
                     });
                 }
             }
@@ -159,6 +163,7 @@ impl Half {
 
 /// The largest difference of coefficients, in units of the rate: of a product of two amplitudes the root of their rates.
 fn relative_error(n: usize, exact: &[Angular], got: &[Angular]) -> f64 {
+    let rate = |j: &Angular| AngularCoefficients::from_array(*j).rate();
     let own = rate(&exact[0]);
     let square = |i: usize| rate(&exact[place(n, i, i)]);
     let mut scales = vec![own];
@@ -176,10 +181,10 @@ fn relative_error(n: usize, exact: &[Angular], got: &[Angular]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use humboldt_physics::angular::angular_functions;
     use humboldt_physics::charmonium::Charmonium;
     use humboldt_physics::{Flavour, Lepton, ModelName, Parameters, WilsonCoefficient, WilsonShifts};
 
-    use super::super::rates::angular_functions;
     use super::*;
 
     #[test]
@@ -204,9 +209,8 @@ mod tests {
                 let q2 = low * (high / low).powf(f64::from(k) / 2000.0);
                 let mut got = [0.0; 6];
                 assert!(table.density(q2, &f, &mut got));
-                let exact = expansion(&decay, &directions, q2, 0.89555).unwrap();
-                let want: Vec<f64> =
-                    exact.iter().map(|j| j.iter().zip(&f).map(|(j, f)| j * f).sum()).collect();
+                let exact = decay.expansion(q2, 0.89555, &directions).unwrap();
+                let want: Vec<f64> = exact.terms().iter().map(|j| j.dot(&f)).collect();
                 let error = got.iter().zip(&want).map(|(a, b)| (a - b).abs() / want[0]).fold(0.0, f64::max);
                 assert!(error < AngularTable::TOLERANCE, "{model} {lepton} q2 = {q2}: {error:e}");
             }

@@ -13,14 +13,14 @@
 //! normal. At 24,613 events in 50^3 cells nine occupied cells in ten hold one event, of which nothing is lost but its
 //! place within the cell. [`super::neyman`] takes out what bias is left.
 
-use humboldt_physics::LineShape;
+use humboldt_physics::angular::{HARMONIC, harmonics, polar_functions};
 use humboldt_physics::quadrature::nodes;
+use humboldt_physics::{AngularCoefficients, LineShape};
 use humboldt_schemas::voxels::Axis;
 use rayon::prelude::*;
 
-use super::density::{EventFamily, MassGrid};
-use super::form::Jet;
-use super::rates::{Angular, HARMONIC, expansion, polar_functions, q2_breaks, rate};
+use super::density::EventFamily;
+use super::tabulated::Angular;
 use super::{InferError, Interval};
 
 /// Steps in ln q2 of the table of rates.
@@ -94,9 +94,10 @@ impl Templates {
             return Err(InferError::out_of_range("image", got, "at least one event and two bins"));
         }
         let rates = Rates::new(family, values);
-        let low = family.windows.first().map_or(0.0, |window| window.0).max(family.decay.q2_min());
-        let high = family.windows.last().map_or(f64::INFINITY, |window| window.1);
-        let high = high.min(family.decay.q2_max(rates.lightest));
+        let (decay, windows) = (family.density.decay(), family.windows());
+        let low = windows.first().map_or(0.0, |window| window.0).max(decay.q2_min());
+        let high = windows.last().map_or(f64::INFINITY, |window| window.1);
+        let high = high.min(decay.q2_max(family.density.m_kpi_range().0));
         let ln_q2 = (low.ln(), (high / low).ln() / Q2_STEPS as f64);
         let volume: f64 =
             Axis::ALL.iter().map(|axis| (axis.range().1 - axis.range().0) / bins as f64).product();
@@ -105,9 +106,9 @@ impl Templates {
         let at = |k: usize| (ln_q2.0 + ln_q2.1 * k as f64).exp().clamp(low, high);
         let nodes_of = |(a, b): &(f64, f64)| {
             let (a, b) = (a.max(low), b.min(high));
-            if a < b { nodes(a, b, q2_breaks(&family.decay, a, b)) } else { Vec::new() }
+            if a < b { nodes(a, b, decay.q2_breaks(a, b)) } else { Vec::new() }
         };
-        let weighted: Vec<(f64, f64)> = family.windows.iter().flat_map(nodes_of).collect();
+        let weighted: Vec<(f64, f64)> = windows.iter().flat_map(nodes_of).collect();
         let steps: Vec<Vec<Angular>> = (0..=Q2_STEPS).into_par_iter().map(|k| rates.at(at(k))).collect();
         let inside: Vec<Vec<Angular>> = weighted.par_iter().map(|(q2, _)| rates.at(*q2)).collect();
         let table = |i: usize| {
@@ -118,13 +119,13 @@ impl Templates {
                     moment.iter_mut().zip(&j[i]).for_each(|(sum, j)| *sum += factor * j);
                 }
             }
-            let norm = scale / rate(&moments[0]);
+            let norm = scale / AngularCoefficients::from_array(moments[0]).rate();
             let density = steps.iter().map(|j| j[i].map(|j| (norm * j) as f32)).collect();
             Table { density, moments: moments.map(|moment| moment.map(|j| norm * j)) }
         };
         let tables = (0..values.len()).map(table).collect();
         let (polar, harmonics) = averages(bins);
-        let (values, windows) = (values.to_vec(), family.windows.clone());
+        let (values, windows) = (values.to_vec(), windows.to_vec());
         Ok(Self { bins, values, windows, ln_q2, tables, polar, harmonics })
     }
 
@@ -317,52 +318,40 @@ impl Spline {
 struct Rates<'a> {
     family: &'a EventFamily,
     values: &'a [f64],
-    /// K pi masses and their parts of the line shape.
-    masses: Vec<(f64, f64)>,
-    /// Whole rate of a mass slice, for each mass and delta C9.
-    totals: Vec<Vec<f64>>,
-    lightest: f64,
+    /// K pi masses, and for each delta C9 their parts of the line shape over the whole rate of the slice.
+    masses: Vec<(f64, Vec<f64>)>,
 }
 
 impl<'a> Rates<'a> {
     fn new(family: &'a EventFamily, values: &'a [f64]) -> Self {
-        let grid: &MassGrid = &family.masses;
-        let masses: Vec<(f64, f64)> = match family.line_shape {
-            LineShape::Narrow => vec![(family.decay.m_kstar(), 1.0)],
+        let (line_shape, (low, high)) = (family.density.line_shape(), family.density.m_kpi_range());
+        let masses: Vec<(f64, f64)> = match line_shape {
+            LineShape::Narrow => vec![(low, 1.0)],
             LineShape::BreitWigner => {
-                let all = nodes(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [0.8, LineShape::pole(), 1.0]);
-                all.into_iter().map(|(m, weight)| (m, weight * family.line_shape.density(m))).collect()
+                let all = nodes(low, high, [0.8, LineShape::pole(), 1.0]);
+                all.into_iter().map(|(m, weight)| (m, weight * line_shape.density(m))).collect()
             }
         };
-        let total = |(m_kpi, _): &(f64, f64)| {
-            let (first, shares) = grid.shares(*m_kpi);
-            let at = |value: &f64| {
-                let slices = shares.iter().zip(&family.slices[first..]);
-                slices.map(|(share, slice)| share * Jet::of(&slice.total, &[*value]).value).sum()
-            };
-            values.iter().map(at).collect()
+        let over_total = |(m_kpi, part): (f64, f64)| {
+            let total = family.density.total(m_kpi);
+            (m_kpi, values.iter().map(|value| part / total.at(&[*value])).collect())
         };
-        let totals = masses.iter().map(total).collect();
-        let lightest = masses.iter().map(|(m, _)| *m).fold(f64::INFINITY, f64::min);
-        Self { family, values, masses, totals, lightest }
+        Self { family, values, masses: masses.into_iter().map(over_total).collect() }
     }
 
     /// `J_1s..J_9` at a q2 (GeV^2), for each delta C9.
     fn at(&self, q2: f64) -> Vec<Angular> {
-        let mut sums = vec![[0.0; 12]; self.values.len()];
-        for ((m_kpi, part), totals) in self.masses.iter().zip(&self.totals) {
-            let Some(terms) = expansion(&self.family.decay, &self.family.directions, q2, *m_kpi) else {
+        let mut sums = vec![AngularCoefficients::ZERO; self.values.len()];
+        let density = &self.family.density;
+        for (m_kpi, parts) in &self.masses {
+            let Some(expansion) = density.decay().expansion(q2, *m_kpi, density.directions()) else {
                 continue;
             };
-            for ((sum, value), total) in sums.iter_mut().zip(self.values).zip(totals) {
-                let share = part / total;
-                let factors = [share, share * value, share * value * value];
-                for (i, sum) in sum.iter_mut().enumerate() {
-                    *sum += factors.iter().zip(&terms).map(|(factor, j)| factor * j[i]).sum::<f64>();
-                }
+            for ((sum, value), part) in sums.iter_mut().zip(self.values).zip(parts) {
+                *sum += expansion.at(&[*value]) * *part;
             }
         }
-        sums
+        sums.iter().map(AngularCoefficients::as_array).collect()
     }
 }
 
@@ -386,9 +375,7 @@ fn averages(bins: usize) -> (Vec<Angular>, Vec<[f64; 5]>) {
     let harmonics = (0..bins).map(|bin| {
         let mut mean = [0.0; 5];
         for chi in points(Axis::Chi, bin) {
-            let (sin, cos) = chi.sin_cos();
-            let values = [1.0, cos, sin, (2.0 * chi).cos(), (2.0 * chi).sin()];
-            mean.iter_mut().zip(values).for_each(|(mean, f)| *mean += f / POINTS as f64);
+            mean.iter_mut().zip(harmonics(chi)).for_each(|(mean, f)| *mean += f / POINTS as f64);
         }
         mean
     });

@@ -10,7 +10,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::InferError;
 pub use super::Interval;
-use super::form::{Jet, count, place};
+use super::form::Jet;
 use super::likelihood::Likelihood;
 
 /// Where the minimisation starts along each coefficient, in units of the shift that makes as much rate as there is.
@@ -112,14 +112,11 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
 /// The lowest of points on the axes of the coefficients.
 fn lowest_start(likelihood: &Likelihood) -> Vec<f64> {
     let n = likelihood.family().directions().len();
-    let mut rate = vec![0.0; count(n)];
-    for (slice, (_, part)) in likelihood.family().slices.iter().zip(&likelihood.family().masses.points) {
-        rate.iter_mut().zip(&slice.inside).for_each(|(sum, term)| *sum += part * term);
-    }
+    let rate = likelihood.family().density.rate();
     let mut best = vec![0.0; n];
     let mut lowest = likelihood.value(&best);
     for i in 0..n {
-        let scale = (rate[0] / rate[place(n, i, i)]).sqrt();
+        let scale = (rate.constant() / rate.quadratic(i, i)).sqrt();
         for start in STARTS {
             let mut point = vec![0.0; n];
             point[i] = start * scale;

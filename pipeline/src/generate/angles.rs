@@ -9,9 +9,10 @@
 //! largest in size. The harmonics `cos chi, sin chi, cos 2chi, sin 2chi` cancel in the sum over `chi + k pi/2`,
 //! k = 0..3: chi modulo pi/2 is uniform, and one of four values is chosen. Nothing is rejected.
 
+use std::f64::consts::PI;
 use std::ops::{Add, Mul, Sub};
 
-use humboldt_physics::angular::AngularCoefficients;
+use humboldt_physics::angular::{AngularCoefficients, angular_functions};
 
 /// Number of coefficients.
 pub(crate) const TERMS: usize = 12;
@@ -29,35 +30,23 @@ impl From<AngularCoefficients> for AngularTerms {
     }
 }
 
-/// A direction in the three angles, as the products that the terms multiply.
+/// The functions of the angles that the terms multiply, at one direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Direction([f64; TERMS]);
 
 impl Direction {
-    /// For `cos_theta_l`, `cos_theta_k` in [-1, 1] and `chi` in radians.
+    /// For `cos_theta_l`, `cos_theta_k` in [-1, 1] and `chi` in radians: transposed to how terms follow from `J_i`.
     pub(crate) fn new(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> Self {
-        let sin2_l = (1.0 - cos_theta_l) * (1.0 + cos_theta_l);
-        let sin2_k = (1.0 - cos_theta_k) * (1.0 + cos_theta_k);
-        let cos2_k = cos_theta_k * cos_theta_k;
-        let (sin_chi, cos_chi) = chi.sin_cos();
-        let bernstein =
-            [0.25 * (1.0 - cos_theta_l).powi(2), 0.5 * sin2_l, 0.25 * (1.0 + cos_theta_l).powi(2)];
-        let single = 2.0 * cos_theta_k * (sin2_k * sin2_l).sqrt();
-        let double = sin2_k * sin2_l;
-        Self([
-            sin2_k * bernstein[0],
-            sin2_k * bernstein[1],
-            sin2_k * bernstein[2],
-            cos2_k * bernstein[0],
-            cos2_k * bernstein[1],
-            cos2_k * bernstein[2],
-            double * (cos_chi - sin_chi) * (cos_chi + sin_chi),
-            single * 2.0 * cos_theta_l * cos_chi,
-            single * cos_chi,
-            single * sin_chi,
-            single * 2.0 * cos_theta_l * sin_chi,
-            double * 2.0 * sin_chi * cos_chi,
-        ])
+        // Terms are in units of `9/(32 pi)`.
+        let functions = angular_functions(cos_theta_l, cos_theta_k, chi).map(|f| f * (32.0 * PI / 9.0));
+        let [s1, c1, s2, c2, f3, f4, f5, s6, c6, f7, f8, f9] = functions;
+        let bernstein = |f1: f64, f2: f64, f6: f64| {
+            let outer = 0.375 * f1 + 0.125 * f2;
+            [outer - 0.5 * f6, 0.25 * (f1 - f2), outer + 0.5 * f6]
+        };
+        let [t0, t1, t2] = bernstein(s1, s2, s6);
+        let [l0, l1, l2] = bernstein(c1, c2, c6);
+        Self([t0, t1, t2, l0, l1, l2, f3, f4, f5, f7, f8, f9])
     }
 }
 
@@ -141,5 +130,24 @@ impl Mul<f64> for AngularTerms {
 
     fn mul(self, factor: f64) -> Self {
         Self(self.0.map(|x| factor * x))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_give_the_density_of_their_coefficients() {
+        let j = AngularCoefficients::from_array([
+            3.0, 4.0, 0.9, -2.8, -0.3, 0.6, -0.7, 1.0, 0.1, 0.1, -0.2, 0.15,
+        ]);
+        for (l, k, chi) in [(0.31, -0.62, 2.1), (-1.0, 0.4, 0.3), (0.9, 1.0, -3.0)] {
+            let got = AngularTerms::from(j).at(&Direction::new(l, k, chi));
+            assert!(
+                (got / (j.density(l, k, chi) * 32.0 * PI / 9.0) - 1.0).abs() < 1e-14,
+                "{l} {k} {chi}: {got}"
+            );
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Tabulated angular terms on one patch, with a bound on how far the exact ones lie from their interpolation.
 
 use super::angles::AngularTerms;
-use super::exact::ExactDensity;
 use super::patch::Patch;
+use super::table::Exact;
 
 /// Nodes along y (q2), and along x (the K pi mass) unless that is fixed.
 pub(crate) const NODES: usize = 9;
@@ -43,7 +43,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    pub(crate) fn new(exact: &ExactDensity, patch: Patch) -> Self {
+    pub(crate) fn new(exact: &Exact, patch: Patch) -> Self {
         let nodes_x = if patch.t_span > 0.0 { NODES } else { 1 };
         Self::from_fine(patch, nodes_x, Fine::new(exact, &patch, nodes_x, |_, _| None))
     }
@@ -62,7 +62,7 @@ impl Grid {
     }
 
     /// Its halves along the axis along which the terms are farther from straight.
-    pub(crate) fn halves(&self, exact: &ExactDensity) -> [Self; 2] {
+    pub(crate) fn halves(&self, exact: &Exact) -> [Self; 2] {
         let fine = &self.fine;
         let along_x = self.nodes_x > 1 && fine.curvature(true) > fine.curvature(false);
         let patches = if along_x { self.patch.halves_along_x() } else { self.patch.halves_along_y() };
@@ -106,7 +106,7 @@ struct Fine {
 impl Fine {
     /// `known` gives the terms of points that need no evaluation.
     fn new(
-        exact: &ExactDensity,
+        exact: &Exact,
         patch: &Patch,
         nodes_x: usize,
         known: impl Fn(usize, usize) -> Option<AngularTerms>,
@@ -115,11 +115,11 @@ impl Fine {
         let mut terms = Vec::with_capacity(size_x * size_y);
         for i in 0..size_x {
             let x = if size_x > 1 { i as f64 / (size_x - 1) as f64 } else { 0.0 };
-            let of_mass = exact.of_mass(patch.map(x, 0.0).m_kpi);
+            let of_mass = exact.masses.at(patch.map(x, 0.0).m_kpi);
             terms.extend((0..size_y).map(|j| {
                 known(i, j).unwrap_or_else(|| {
                     let point = patch.map(x, j as f64 / (size_y - 1) as f64);
-                    exact.terms_of_mass(point.q2, point.m_kpi, of_mass) * point.jacobian
+                    exact.terms(point.q2, point.m_kpi, of_mass) * point.jacobian
                 })
             }));
         }

@@ -86,7 +86,7 @@ impl Chunk {
     fn draw_masses(&mut self, table: &Table) {
         let step_x = if table.nodes_x > 1 { 1.0 / (table.nodes_x - 1) as f32 } else { 0.0 };
         let step_y = 1.0 / (super::grid::NODES - 1) as f32;
-        let m_b = table.exact.decay().m_b_meson() as f32;
+        let m_b = table.exact.decay.m_b_meson() as f32;
         let pole = LineShape::pole() as f32;
         let width = 2.0 * Patch::HALF_WIDTH as f32;
         let [t_low, t_span, q2_low, q2_high, c0, c1, c2, _] = &self.gathered.map;

@@ -10,7 +10,6 @@
 //! columns, to which a point is rounded after it is accepted: for q2 at the J/psi 1/300 of its half width.
 
 mod angles;
-mod exact;
 mod gather;
 mod grid;
 mod kernel;

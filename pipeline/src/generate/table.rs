@@ -8,11 +8,11 @@
 
 use std::fmt;
 
+use humboldt_physics::density::MassWeight;
 use humboldt_physics::{Decay, LineShape};
 use rayon::prelude::*;
 
 use super::angles::{AngularTerms, Direction};
-use super::exact::ExactDensity;
 use super::grid::{Grid, ISOTROPIC_FLOOR, NODES, rise};
 use super::patch::Patch;
 use super::regions::{Region, regions};
@@ -50,10 +50,25 @@ pub(crate) struct AliasColumn {
     pub(crate) other: u32,
 }
 
+/// The exact density of events in (`m_kpi`, `q2`, angles), which the tables only enclose.
+#[derive(Debug, Clone)]
+pub(crate) struct Exact {
+    pub(crate) decay: Decay,
+    pub(crate) masses: MassWeight,
+}
+
+impl Exact {
+    /// Terms whose `weight()/4` is the density in (`q2`, `m_kpi`), GeV^-3 (GeV^-2 for a narrow K*, in q2 alone), with the
+    /// factor of the mass given.
+    pub(crate) fn terms(&self, q2: f64, m_kpi: f64, of_mass: f64) -> AngularTerms {
+        AngularTerms::from(self.decay.angular_coefficients(q2, m_kpi)) * of_mass
+    }
+}
+
 /// Everything that drawing an event needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    pub(crate) exact: ExactDensity,
+    pub(crate) exact: Exact,
     pub(crate) patches: Vec<Patch>,
     pub(crate) maps: Vec<PatchMap>,
     pub(crate) nodes: Vec<Node>,
@@ -73,9 +88,9 @@ impl Table {
         windows: &[(f64, f64)],
         envelope: f64,
     ) -> Result<Self, PipelineError> {
-        let exact = ExactDensity::new(decay, shape);
+        let exact = Exact { decay: *decay, masses: MassWeight::new(decay, shape) };
         let regions: Vec<Region> =
-            windows.iter().flat_map(|window| regions(decay, exact.m_range(), *window)).collect();
+            windows.iter().flat_map(|window| regions(decay, exact.masses.range(), *window)).collect();
         let whole = |region| Grid::new(&exact, Patch::new(region, decay.m_b_meson()));
         let grids = refine(&exact, regions.par_iter().map(whole).collect());
 
@@ -115,7 +130,8 @@ impl Table {
     pub(crate) fn densities(&self, at: &CandidatePoint) -> Densities {
         let direction = Direction::new(at.cos_theta_l, at.cos_theta_k, at.chi);
         let point = self.patches[at.patch].map(at.x, at.y);
-        let exact = self.exact.terms(point.q2, point.m_kpi).at(&direction) * point.jacobian;
+        let of_mass = self.exact.masses.at(point.m_kpi);
+        let exact = self.exact.terms(point.q2, point.m_kpi, of_mass).at(&direction) * point.jacobian;
 
         let (mut raised, mut lowered) = (0.0, 0.0);
         for (i, weight_x) in hats(at.x, self.nodes_x) {
@@ -209,7 +225,7 @@ fn hats(x: f64, nodes: usize) -> [(usize, f64); 2] {
 }
 
 /// Divides the patches with most doubt, on all threads, until the target is met.
-fn refine(exact: &ExactDensity, mut grids: Vec<Grid>) -> Vec<Grid> {
+fn refine(exact: &Exact, mut grids: Vec<Grid>) -> Vec<Grid> {
     loop {
         let weight: f64 = grids.iter().map(|grid| grid.weight).sum();
         let mut excess = grids.iter().map(|grid| grid.doubt).sum::<f64>() - TARGET_DOUBT * weight;

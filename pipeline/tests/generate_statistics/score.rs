@@ -2,11 +2,11 @@
 
 use std::f64::consts::PI;
 
+use humboldt_physics::angular::angular_functions;
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::quadrature::nodes;
-use humboldt_physics::score::EventDensity;
 use humboldt_physics::{
-    Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
+    Decay, Density, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{BLOCK, EventSampler, Q2Windows};
@@ -23,10 +23,10 @@ fn decay(delta_c9: f64) -> Decay {
     Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &shifts).unwrap()
 }
 
-fn densities() -> [EventDensity; 2] {
+fn densities() -> [Density; 2] {
     DIRECTIONS.map(|coefficient| {
         let direction = WilsonDirection::real(coefficient);
-        EventDensity::new(&decay(0.0), LineShape::BreitWigner, &[WINDOW], direction).unwrap()
+        Density::new(&decay(0.0), LineShape::BreitWigner, &[WINDOW], &[direction]).unwrap()
     })
 }
 
@@ -62,7 +62,7 @@ fn sums<const N: usize>(
 }
 
 /// `E[s_i s_j]` of one event for (9, 9), (9, 10), (10, 10), by quadrature over all five variables.
-fn information(densities: &[EventDensity; 2]) -> [f64; 3] {
+fn information(densities: &[Density; 2]) -> [f64; 3] {
     /// Chebyshev points in the K pi mass: without the line shape, all is smooth in it.
     const MASSES: usize = 9;
     let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
@@ -90,7 +90,7 @@ fn information(densities: &[EventDensity; 2]) -> [f64; 3] {
 }
 
 /// At one K pi mass, in units of the rate over all q2: the rate in the window, and its integrals of `s_i s_j`.
-fn slice(densities: &[EventDensity; 2], m_kpi: f64) -> [f64; 4] {
+fn slice(densities: &[Density; 2], m_kpi: f64) -> [f64; 4] {
     const TURN: usize = 16;
     let own = decay(0.0);
     let breaks = own.q2_thresholds().into_iter().chain([0.1, 0.5, 2.0]);
@@ -100,18 +100,20 @@ fn slice(densities: &[EventDensity; 2], m_kpi: f64) -> [f64; 4] {
         .sum();
     // What the score has besides the derivative of the event's own rate.
     let any = DecayVariables { q2: 3.0, cos_theta_l: 0.1, cos_theta_k: 0.2, chi: 0.3, m_kpi };
-    let [o9, o10] = [0, 1].map(|i| densities[i].parabola(&any).log_derivative() - densities[i].score(&any));
+    let [o9, o10] =
+        [0, 1].map(|i| densities[i].rate_at(&any).log_slope(0, &[0.0]) - densities[i].scores(&any)[0]);
     let cosines = nodes(-1.0, 1.0, []);
     let mut sum = [0.0; 4];
     for (q2, w) in nodes(WINDOW.0, WINDOW.1, own.q2_thresholds()) {
-        let expansions = DIRECTIONS.map(|c| own.expansion(q2, m_kpi, WilsonDirection::real(c)));
+        let expansion = own.expansion(q2, m_kpi, &DIRECTIONS.map(WilsonDirection::real)).unwrap();
         for (l, w_l) in &cosines {
             for (k, w_k) in &cosines {
                 for turn in 0..TURN {
                     let chi = 2.0 * PI * (turn as f64 + 0.5) / TURN as f64 - PI;
-                    let [nine, ten] = [0, 1].map(|i| expansions[i].density(*l, *k, chi));
-                    let rate = w * w_l * w_k * 2.0 * PI / TURN as f64 * nine.a / norm;
-                    let (s9, s10) = (nine.log_derivative() - o9, ten.log_derivative() - o10);
+                    let f = angular_functions(*l, *k, chi);
+                    let own = expansion.constant().dot(&f);
+                    let rate = w * w_l * w_k * 2.0 * PI / TURN as f64 * own / norm;
+                    let [s9, s10] = [(0, o9), (1, o10)].map(|(i, o)| expansion.linear(i).dot(&f) / own - o);
                     let terms = [1.0, s9 * s9, s9 * s10, s10 * s10];
                     sum = std::array::from_fn(|i| sum[i] + rate * terms[i]);
                 }
@@ -127,7 +129,7 @@ pub(crate) fn check_score(blocks: u64) {
     let expected = information(&densities);
     let n = (blocks * BLOCK as u64) as f64;
     let sums = sums(&sampler(0.0), StreamKey::new(31), blocks, |event| {
-        let [x, y] = [0, 1].map(|i| densities[i].score(event));
+        let [x, y] = [0, 1].map(|i| densities[i].scores(event)[0]);
         [x, y, x * x, x * y, y * y, x.powi(4), x * x * y * y, y.powi(4)]
     });
     let [x, y, xx, xy, yy, xxxx, xxyy, yyyy] = sums.map(|sum| sum / n);
@@ -185,7 +187,7 @@ pub(crate) fn check_weights(blocks: u64, shift: f64) {
             all
         })
     };
-    let weighted = collect(0.0, &|event| density.weight(event, shift));
+    let weighted = collect(0.0, &|event| density.weight(event, &[shift]));
     let direct = collect(shift, &|_| 1.0);
     let [sum, squares] = weighted.iter().fold([0.0; 2], |[a, b], [x, y]| [a + x, b + y]);
     let pull = (sum / n - 1.0) / ((squares / n - (sum / n).powi(2)) / n).sqrt();
@@ -211,14 +213,14 @@ fn scores_on_lines_are_those_of_their_points() {
     let at = |delta_c9: f64, delta_c10: f64, direction| {
         let shifts = WilsonShifts::delta_c9(delta_c9).with(DIRECTIONS[1], delta_c10.into());
         let decay = Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &shifts).unwrap();
-        EventDensity::new(&decay, LineShape::BreitWigner, &[WINDOW], direction).unwrap()
+        Density::new(&decay, LineShape::BreitWigner, &[WINDOW], &[direction]).unwrap()
     };
     let expected = [at(-1.0, 0.0, c9), at(0.5, 0.0, c9), at(0.5, 0.0, c10), at(0.5, 0.3, c10)];
     for i in 0..batch.len() {
         let mut found = [0.0; 4];
         scores.add(&batch, i, &mut found).unwrap();
         for (found, density) in found.iter().zip(&expected) {
-            let exact = density.score(&event(&batch, i));
+            let exact = density.scores(&event(&batch, i))[0];
             assert!((f64::from(*found) - exact).abs() < 1e-5 * exact.abs().max(1.0), "{found} {exact}");
         }
     }
