@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use humboldt::learn::source::Noise;
 use humboldt::learn::{Compute, Event, Training};
+use humboldt_physics::Axes;
 use humboldt_schemas::card::{NetworkCard, Preset, TrainingCard};
 
 fn main() -> Result<()> {
@@ -42,7 +43,7 @@ fn main() -> Result<()> {
         scores: None,
         seed: 1,
         events: 1,
-        also: Vec::new(),
+        axes: Axes::of_c9([-2.0, 1.1]),
         provenance: serde_json::Value::Null,
         train: &Noise { bins, images: (steps + 2) * batch },
         validation: &Noise { bins, images: 1 },

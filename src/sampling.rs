@@ -1,7 +1,7 @@
 //! From a card's words to a sampler of events.
 
 use anyhow::{Result, ensure};
-use humboldt_physics::{WilsonCoefficient, WilsonDirection, WilsonShifts};
+use humboldt_physics::{Point, WilsonShifts};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
 use humboldt_schemas::card::GeneratorCard;
 
@@ -15,25 +15,12 @@ pub fn sampler(card: &GeneratorCard) -> Result<EventSampler> {
     with_shifts(card, &card.shifts()?)
 }
 
-/// The sampler that a card describes, with `delta_c9` instead of the card's shift of C9.
+/// The sampler that a card describes, at a point of the coefficients that are learned.
 ///
 /// # Errors
 /// As [`sampler`].
-pub fn sampler_at(card: &GeneratorCard, delta_c9: f64) -> Result<EventSampler> {
-    sampler_with(card, delta_c9, [])
-}
-
-/// The sampler that a card describes, with `delta_c9` instead of its shift of C9 and each of `also` moved.
-///
-/// # Errors
-/// As [`sampler`].
-pub fn sampler_with(
-    card: &GeneratorCard,
-    delta_c9: f64,
-    also: impl IntoIterator<Item = (WilsonDirection, f64)>,
-) -> Result<EventSampler> {
-    let shifts = card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
-    with_shifts(card, &also.into_iter().fold(shifts, |shifts, (direction, by)| shifts.moved(direction, by)))
+pub fn sampler_at(card: &GeneratorCard, point: &Point) -> Result<EventSampler> {
+    with_shifts(card, &point.on(card.shifts()?))
 }
 
 fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler> {

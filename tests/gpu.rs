@@ -14,6 +14,7 @@ use std::path::Path;
 use humboldt::learn::{
     Compute, DeviceName, Event, ImageSource, LearnError, Model, Progress, Trained, Training,
 };
+use humboldt_physics::Axes;
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{
     AnyArchitecture, Channel, Elements, Loss, NetworkCard, Optimiser, Preset, Schedule, TrainingCard,
@@ -35,8 +36,8 @@ impl ImageSource for Waves {
         BINS
     }
 
-    fn label(&self, index: usize) -> f64 {
-        (index / 3) as f64 / 2.0 - 1.0
+    fn labels(&self, index: usize) -> Vec<f64> {
+        vec![(index / 3) as f64 / 2.0 - 1.0]
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
@@ -75,7 +76,7 @@ fn train(
         scores: None,
         seed: 4,
         events: EVENTS,
-        also: Vec::new(),
+        axes: Axes::of_c9([-2.0, 1.1]),
         provenance: serde_json::Value::Null,
         train: &Waves,
         validation: &Waves,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use humboldt::learn::training::{Trained, Training};
 use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model, Progress};
+use humboldt_physics::Axes;
 use humboldt_schemas::card::{
     Architecture, Channel, Loss, NetworkCard, Optimiser, Preset, Schedule, TrainingCard,
 };
@@ -30,13 +31,13 @@ impl ImageSource for Toy {
         BINS
     }
 
-    fn label(&self, index: usize) -> f64 {
-        (index % 9) as f64 / 4.0 - 2.0
+    fn labels(&self, index: usize) -> Vec<f64> {
+        vec![(index % 9) as f64 / 4.0 - 2.0]
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
         let mut rng = Pcg64::new(u128::from(self.seed), index as u128);
-        let label = self.label(index) as f32;
+        let label = self.labels(index)[0] as f32;
         for (cell, q2) in image.iter_mut().enumerate() {
             let signal = if cell < BINS.pow(3) / 2 { 2.0 * label } else { 0.0 };
             let occupied = rng.random::<f32>() < 0.5;
@@ -101,7 +102,7 @@ fn train_on(
         scores: None,
         seed: 11,
         events: 100,
-        also: Vec::new(),
+        axes: Axes::of_c9([-2.0, 1.1]),
         provenance: serde_json::Value::Null,
         train: &Toy { images: 72, seed: 1 },
         validation: &Toy { images: 18, seed: 2 },
@@ -123,7 +124,7 @@ fn toy_label_is_learned_and_predicted_on_new_images() {
     let trained = train(&card(12), folder.path(), &(), KEEP_ALL).unwrap().unwrap();
     let test = Toy { images: 45, seed: 3 };
     let predictions = trained.model.predict(&test, &()).unwrap().unwrap();
-    let errors = predictions.iter().enumerate().map(|(i, p)| (p - test.label(i)).abs());
+    let errors = predictions.iter().enumerate().map(|(i, p)| (p - test.labels(i)[0]).abs());
     let mae = errors.sum::<f64>() / 45.0;
     // Labels spread over [-2, 2]: guessing their mean is off by 1.1.
     assert!(mae < 0.25, "mean absolute error {mae}");

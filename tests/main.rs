@@ -13,6 +13,7 @@ mod gpu;
 mod infer;
 mod inference;
 mod learn;
+mod parameters;
 mod python_readers;
 mod report;
 mod reweight;

@@ -85,7 +85,7 @@ fn scores_of_events_reach_the_bound_for_any_number_of_threads() {
     let inferred: Inferred = serde_json::from_str(&succeed(&infer)).unwrap();
     let (minus, plus) = (inferred.minus.unwrap(), inferred.plus.unwrap());
     assert!(inferred.events == 20_000 && inferred.warning.is_none(), "{inferred:?}");
-    assert!((inferred.delta_c9 + 0.8).abs() < 4.0 * minus.max(plus), "{inferred:?}");
+    assert!((inferred.delta_c9.unwrap() + 0.8).abs() < 4.0 * minus.max(plus), "{inferred:?}");
     let expected = bound(-0.8) / 10.0_f64.sqrt();
     assert!(minus > 0.9 * expected && plus < 1.4 * expected, "{inferred:?}, bound {expected}");
 
@@ -117,7 +117,7 @@ fn scores_of_cells_reach_the_bound_within_what_binning_costs() {
     let infer = infer.each_ref().map(String::as_str);
     succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
     let inferred: Inferred = serde_json::from_str(&succeed(&infer)).unwrap();
-    assert!(inferred.delta_c9.abs() < 0.8 && inferred.minus.is_some(), "{inferred:?}");
+    assert!(inferred.delta_c9.unwrap().abs() < 0.8 && inferred.minus.is_some(), "{inferred:?}");
     succeed(&[
         "generate",
         "--events",
@@ -215,7 +215,7 @@ fn residual_networks_learn_scores_of_images() {
         succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
         let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
         let inferred: Inferred = serde_json::from_str(&output).unwrap();
-        assert!(inferred.delta_c9.abs() < 1.0 && inferred.p_value.is_some(), "{inferred:?}");
+        assert!(inferred.delta_c9.unwrap().abs() < 1.0 && inferred.p_value.is_some(), "{inferred:?}");
     }
 }
 
@@ -274,15 +274,15 @@ fn two_coefficients_are_learned_at_once() {
     let model = model.to_str().unwrap();
     let inferred: Inferred =
         serde_json::from_str(&succeed(&["infer", events, "--model", model, "--json"])).unwrap();
-    let c10 = &inferred.also[0];
+    let c10 = &inferred.parameters[1];
     let sigma = c10.plus.unwrap();
-    assert!(c10.coefficient == "c10" && (c10.value - 0.4).abs() < 4.0 * sigma, "{inferred:?}");
-    assert!((inferred.delta_c9 + 1.0).abs() < 4.0 * inferred.plus.unwrap(), "{inferred:?}");
+    assert!(c10.name == "c10" && (c10.value - 0.4).abs() < 4.0 * sigma, "{inferred:?}");
+    assert!((inferred.delta_c9.unwrap() + 1.0).abs() < 4.0 * inferred.plus.unwrap(), "{inferred:?}");
     assert!(inferred.correlation[0][1].abs() <= 1.0 && sigma < 1.0, "{inferred:?}");
     // A campaign would store images without saying their C10.
     let (card, campaign) = (path.to_str().unwrap(), folder.path().join("campaign"));
     let error = refused(&["campaign", "run", card, "--out", campaign.to_str().unwrap()]);
-    assert!(error.contains("dataset.also is not allowed here") && !campaign.exists(), "{error}");
+    assert!(error.contains("parameters c9, c10 are not allowed here") && !campaign.exists(), "{error}");
     let printed = succeed(&["infer", events, "--model", model]);
     assert!(printed.contains("delta c10 = ") && printed.contains("correlation of C9 and c10"), "{printed}");
 }
@@ -319,9 +319,9 @@ fn a_residual_network_learns_two_labels_with_their_widths() {
     succeed(&["generate", "--events", "1200", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
     let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
     let inferred: Inferred = serde_json::from_str(&output).unwrap();
-    let (c9, c10) = (inferred.plus.unwrap(), inferred.also[0].plus.unwrap());
+    let (c9, c10) = (inferred.plus.unwrap(), inferred.parameters[1].plus.unwrap());
     assert!(
-        c9 > 0.05 && c9 < 2.0 && c10 > 0.05 && c10 < 3.0 && inferred.also[0].value.abs() < 3.0,
+        c9 > 0.05 && c9 < 2.0 && c10 > 0.05 && c10 < 3.0 && inferred.parameters[1].value.abs() < 3.0,
         "{inferred:?}"
     );
 
@@ -379,7 +379,7 @@ fn the_builtin_network_knows_standard_model_events() {
     succeed(&["generate", "--events", "24613", "--q2", "0.1:19.2", "--seed", "8", "--out", events]);
     let inferred: Inferred = serde_json::from_str(&succeed(&["infer", events, "--json"])).unwrap();
     let (minus, plus) = (inferred.minus.unwrap(), inferred.plus.unwrap());
-    assert!(inferred.delta_c9.abs() < 4.0 * minus.max(plus), "{inferred:?}");
+    assert!(inferred.delta_c9.unwrap().abs() < 4.0 * minus.max(plus), "{inferred:?}");
     assert!(inferred.p_value.unwrap() > 1e-4 && inferred.warning.is_none(), "{inferred:?}");
     // Other physics is seen as such.
     succeed(&[

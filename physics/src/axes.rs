@@ -1,7 +1,7 @@
 //! Axes of the parameter space: which real numbers of the Wilson coefficients are learned, fitted or labelled, and points
 //! on them.
 
-use crate::{PhysicsError, WilsonDirection, WilsonShifts};
+use crate::{PhysicsError, WilsonCoefficient, WilsonDirection, WilsonShifts};
 
 /// One parameter: a direction and the range of its shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +75,12 @@ impl Axes {
             }
         }
         Ok(Self { axes })
+    }
+
+    /// The real part of C9 alone, as in the voxel study.
+    pub fn of_c9(range: [f64; 2]) -> Self {
+        let direction = WilsonDirection::real(WilsonCoefficient::C9);
+        Self { axes: vec![Axis { direction, range }] }
     }
 
     /// Number of axes.
@@ -194,7 +200,6 @@ mod tests {
     use num_complex::Complex64;
 
     use super::*;
-    use crate::WilsonCoefficient;
 
     fn axis(name: &str, range: [f64; 2]) -> Axis {
         Axis { direction: name.parse().unwrap(), range }

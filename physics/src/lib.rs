@@ -80,4 +80,4 @@ pub use predictions::{Predictions, Theory};
 pub use process::{Flavour, Hadron, Lepton, ModelName};
 pub use quadratic::{Expansion, Quadratic};
 pub use quantities::{Plan, QuadraticForm, Quantity};
-pub use wilson::{WilsonCoefficient, WilsonDirection, WilsonShifts};
+pub use wilson::{Part, WilsonCoefficient, WilsonDirection, WilsonShifts};

@@ -100,38 +100,38 @@ pub struct MomentsBin {
     pub observables: Vec<(String, f64, f64)>,
 }
 
-/// `humboldt infer --json`: delta C9 of a sample of events, by a network.
+/// `humboldt infer --json`: the coefficients of a sample of events, by a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Inferred {
-    /// The value.
-    pub delta_c9: f64,
-    /// How far its interval of 68 % reaches down; absent where the network does not know.
+    /// The coefficients that the network learned.
+    pub parameters: Vec<InferredCoefficient>,
+    /// Correlation of their errors, in this order; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub correlation: Vec<Vec<f64>>,
+    /// Probability that events of these values look no more like them than these do; absent where the network does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+    /// Number of events.
+    pub events: usize,
+    /// The shift of C9 once more, as in files of version 1; absent where the network did not learn it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta_c9: Option<f64>,
+    /// How far the interval of `delta_c9` reaches down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minus: Option<f64>,
     /// How far it reaches up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus: Option<f64>,
-    /// Probability that events of this delta C9 look no more like it than these do; absent where the network does not know.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p_value: Option<f64>,
-    /// Number of events.
-    pub events: usize,
-    /// The further coefficients that the network learned.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<InferredCoefficient>,
-    /// Correlation of the errors of delta C9 and the further coefficients, in this order; absent where it is not known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub correlation: Vec<Vec<f64>>,
     /// What makes the answer doubtful, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
 
-/// A coefficient beside C9 in [`Inferred`].
+/// A coefficient in [`Inferred`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InferredCoefficient {
-    /// Its name, as in `c10`.
-    pub coefficient: String,
+    /// Its name, as in `c9` or `c10_im`.
+    pub name: String,
     /// Its shift.
     pub value: f64,
     /// How far its interval of 68 % reaches down; absent where the network does not know.

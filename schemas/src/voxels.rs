@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
+
 /// HDF5 dataset and Arrow column of the images, shape (n, cos_theta_l, cos_theta_k, chi), f32, mean q2 [GeV^2].
 pub const IMAGES: &str = "images";
 
@@ -10,6 +12,15 @@ pub const LABELS: &str = "labels";
 
 /// Label: the shift of C9 of each image.
 pub const DELTA_C9: &str = "delta_c9";
+
+/// The name of the label of a coefficient in files: [`DELTA_C9`] for the real part of C9, as it always was, else its own name.
+pub fn label(direction: WilsonDirection) -> String {
+    if direction == WilsonDirection::real(WilsonCoefficient::C9) {
+        DELTA_C9.to_owned()
+    } else {
+        direction.to_string()
+    }
+}
 
 /// Arrays (HDF5 datasets, Arrow columns) of compact images: which cells are occupied, a bit each.
 pub const BITMAP: &str = "bitmap";

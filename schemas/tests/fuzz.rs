@@ -69,7 +69,7 @@ fn read_card(path: &Path) -> bool {
     match RunCard::read(path) {
         Ok(card) => {
             card.hash();
-            assert!(card.data().dataset.points().len() >= 2);
+            assert!(card.data().points().unwrap().len() >= 2);
             if let Ok(text) = card.to_toml() {
                 assert_eq!(RunCard::parse(&text, "again").unwrap(), card, "its TOML is another card");
             }

@@ -116,7 +116,7 @@ impl Campaign {
             );
         }
         let reader = ImageReader::open(&path)?;
-        let labels = shard.labels().map(f64::to_bits);
+        let labels = shard.labels().map(|shifts| shifts[0].to_bits());
         ensure!(
             reader.labels().iter().map(|x| x.to_bits()).eq(labels),
             "{}: has other labels than the card",
@@ -194,13 +194,13 @@ impl Campaign {
         for (shard, reader) in &shards {
             let bins = self.data.images.bins;
             let (mut dense, mut compact) = (vec![0.0; bins.pow(3)], CompactImage::new(bins)?);
-            for (i, label) in shard.labels().enumerate() {
+            for (i, shifts) in shard.labels().enumerate() {
                 if reader.layout() == Layout::Compact {
                     reader.read_compact(i, &mut compact)?;
-                    writer.push_compact(std::slice::from_ref(&compact), &[label])?;
+                    writer.push_compact(std::slice::from_ref(&compact), shifts)?;
                 } else {
                     reader.read(i, &mut dense)?;
-                    writer.push(&dense, label)?;
+                    writer.push_many(&dense, shifts)?;
                 }
                 progress.advance(1, "");
             }

@@ -4,10 +4,11 @@ use anyhow::{Context, Result, ensure};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::Split;
 
+use super::live::same;
 use super::{Campaign, Shard};
 use crate::learn::{ImageSource, LearnError};
 
-/// The images of one split, or those of one delta C9 of it, in the order of the campaign.
+/// The images of one split, or those of one point of it, in the order of the campaign.
 pub struct CampaignImages<'a> {
     shards: &'a [(Shard, ImageReader)],
     /// Images of the shards before each.
@@ -60,13 +61,13 @@ impl<'a> CampaignImages<'a> {
         Self { shards, starts, first: 0, len, bins }
     }
 
-    /// Those of one delta C9 only.
+    /// Those of one point only.
     #[must_use]
-    pub fn of(mut self, delta_c9: f64) -> Self {
+    pub fn of(mut self, shifts: &[f64]) -> Self {
         let mut labels = self.shards.iter().flat_map(|(shard, _)| shard.labels());
-        self.first = labels.position(|x| x.to_bits() == delta_c9.to_bits()).unwrap_or(self.len);
+        self.first = labels.position(|x| same(x, shifts)).unwrap_or(self.len);
         let labels = self.shards.iter().flat_map(|(shard, _)| shard.labels());
-        self.len = labels.skip(self.first).take_while(|x| x.to_bits() == delta_c9.to_bits()).count();
+        self.len = labels.skip(self.first).take_while(|x| same(x, shifts)).count();
         self
     }
 
@@ -86,9 +87,9 @@ impl ImageSource for CampaignImages<'_> {
         self.bins
     }
 
-    fn label(&self, index: usize) -> f64 {
+    fn labels(&self, index: usize) -> Vec<f64> {
         let (reader, image) = self.find(index);
-        reader.labels()[image]
+        vec![reader.labels()[image]]
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {

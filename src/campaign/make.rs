@@ -5,6 +5,7 @@ use std::ops::{AddAssign, Range};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use humboldt_physics::Point;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
@@ -74,7 +75,7 @@ impl Campaign {
         let left: usize = missing.iter().map(|shard| shard.len()).sum();
         let progress = Progress::new("images", total as u64, "images");
         progress.skip((total - left) as u64);
-        // Neighbouring shards share a delta C9, and so a sampler.
+        // Neighbouring shards share a point, and so a sampler.
         let mut sampler = None;
         let start = Instant::now();
         for shard in missing {
@@ -110,7 +111,7 @@ impl Campaign {
     fn make_shard(
         &self,
         shard: &Shard,
-        sampler: &mut Option<(f64, EventSampler)>,
+        sampler: &mut Option<(Point, EventSampler)>,
         advance: &(impl Fn(usize, usize) + Sync),
     ) -> Result<Made> {
         let path = self.path(shard);
@@ -139,7 +140,7 @@ impl Campaign {
     fn write_shard(
         &self,
         shard: &Shard,
-        sampler: &mut Option<(f64, EventSampler)>,
+        sampler: &mut Option<(Point, EventSampler)>,
         advance: &(impl Fn(usize, usize) + Sync),
     ) -> Result<GenerationReport> {
         let card = &self.data.images;
@@ -151,21 +152,22 @@ impl Campaign {
         let mut report = GenerationReport::default();
         // While one group is written, the next is made.
         let mut written = 0;
-        let mut write = |(images, delta_c9): (Vec<CompactImage>, f64)| {
-            writer.push_compact(&images, &vec![delta_c9; images.len()])?;
+        let mut write = |(images, shifts): (Vec<CompactImage>, Vec<f64>)| {
+            writer.push_compact(&images, &vec![shifts.first().copied().unwrap_or(f64::NAN); images.len()])?;
             written += images.len();
             advance(images.len(), written);
             Ok(())
         };
-        let mut waiting = (Vec::new(), 0.0);
-        for (delta_c9, images) in &shard.parts {
-            if sampler.as_ref().is_none_or(|(value, _)| value.to_bits() != delta_c9.to_bits()) {
-                *sampler = Some((*delta_c9, sampling::sampler_at(&self.data.generator, *delta_c9)?));
+        let mut waiting = (Vec::new(), Vec::new());
+        for (shifts, images) in &shard.parts {
+            let point = self.axes.point(shifts)?;
+            if sampler.as_ref().is_none_or(|(made, _)| *made != point) {
+                *sampler = Some((point.clone(), sampling::sampler_at(&self.data.generator, &point)?));
             }
             let Some((_, sampler)) = sampler.as_ref() else { continue };
             for start in images.clone().step_by(group) {
                 let range = start..images.end.min(start + group);
-                let stream = |i| image_stream(&self.data, *delta_c9, shard.split, i);
+                let stream = |i| image_stream(&self.data, &point, shard.split, i);
                 let (written, made) = rayon::join(
                     || write(std::mem::take(&mut waiting)),
                     || make_images(sampler, card.events, card.bins, range, stream),
@@ -173,7 +175,7 @@ impl Campaign {
                 written.and_then(|()| {
                     let (images, drawn) = made?;
                     report = report.merge(drawn);
-                    waiting = (images, *delta_c9);
+                    waiting = (images, shifts.clone());
                     anyhow::Ok(())
                 })?;
             }
@@ -261,11 +263,7 @@ impl ImageMaker {
     }
 }
 
-/// The random stream of one image. It depends on the value of delta C9, not on its place in the card or in a shard, so
-/// that a card with one more value keeps the images of the others.
-fn image_stream(data: &DataCard, delta_c9: f64, split: Split, image: usize) -> StreamKey {
-    StreamKey::new(data.seed)
-        .child(split.name(), 0)
-        .child("delta_c9", delta_c9.to_bits())
-        .child("image", image as u64)
+/// The random stream of one image.
+fn image_stream(data: &DataCard, point: &Point, split: Split, image: usize) -> StreamKey {
+    super::of_point(StreamKey::new(data.seed).child(split.name(), 0), point).child("image", image as u64)
 }

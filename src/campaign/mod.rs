@@ -22,22 +22,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use humboldt_physics::{Axes, Point};
+use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::store::atomic::is_part;
 use humboldt_pipeline::store::write_json;
 use humboldt_schemas::campaign::{CampaignFile, ShardRecord};
-use humboldt_schemas::card::{DataCard, Split};
+use humboldt_schemas::card::{DataCard, DatasetPoint, Split};
 use humboldt_schemas::provenance::{FORMAT_VERSION, program};
+use humboldt_schemas::voxels::label;
 use serde::de::DeserializeOwned;
 
 pub use self::images::CampaignImages;
 pub use self::plan::{Shard, Task};
 use crate::lock::{Kind, Lock, lock};
 
+/// The random stream of images at a point: by names and values, not by places in a card, so that a card with one more point
+/// keeps the images of the others.
+pub fn of_point(stream: StreamKey, point: &Point) -> StreamKey {
+    point.iter().fold(stream, |stream, (direction, shift)| stream.child(&label(direction), shift.to_bits()))
+}
+
 /// A campaign's folder.
 pub struct Campaign {
     folder: PathBuf,
     data: DataCard,
     data_hash: String,
+    axes: Axes,
+    points: Vec<DatasetPoint>,
 }
 
 impl Campaign {
@@ -94,7 +105,8 @@ impl Campaign {
         );
         let file: CampaignFile = read_json(&path)?;
         file.data.validate().with_context(|| path.display().to_string())?;
-        Ok(Self { folder: folder.to_owned(), data_hash: file.data.hash(), data: file.data })
+        let (axes, points) = (file.data.axes()?, file.data.points()?);
+        Ok(Self { folder: folder.to_owned(), data_hash: file.data.hash(), data: file.data, axes, points })
     }
 
     /// Its folder.
@@ -109,7 +121,7 @@ impl Campaign {
 
     /// All shards of some splits, in order.
     pub fn shards(&self, splits: &[Split]) -> Vec<Shard> {
-        splits.iter().flat_map(|split| plan::shards(&self.data, *split)).collect()
+        splits.iter().flat_map(|split| plan::shards(&self.data, &self.points, *split)).collect()
     }
 
     /// Where a shard lies.

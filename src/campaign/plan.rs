@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use humboldt_schemas::card::{DataCard, Split};
+use humboldt_schemas::card::{DataCard, DatasetPoint, Split};
 
 /// Some images of one split.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +12,8 @@ pub struct Shard {
     pub split: Split,
     /// Place among the shards of the split.
     pub number: usize,
-    /// Their delta C9, in rising order, and which of its images they are.
-    pub parts: Vec<(f64, Range<usize>)>,
+    /// The points of their images, in the order of [`DataCard::points`], and which of its images they are.
+    pub parts: Vec<(Vec<f64>, Range<usize>)>,
 }
 
 impl Shard {
@@ -32,16 +32,16 @@ impl Shard {
         self.len() == 0
     }
 
-    /// The label of each image.
-    pub fn labels(&self) -> impl Iterator<Item = f64> + '_ {
-        self.parts.iter().flat_map(|(delta_c9, images)| images.clone().map(|_| *delta_c9))
+    /// The shifts of each image.
+    pub fn labels(&self) -> impl Iterator<Item = &[f64]> + '_ {
+        self.parts.iter().flat_map(|(shifts, images)| images.clone().map(|_| shifts.as_slice()))
     }
 }
 
-/// The shards of a split: its images by rising delta C9, `images.per_file` at a time.
-pub fn shards(data: &DataCard, split: Split) -> Vec<Shard> {
+/// The shards of a split: its images point by point, `images.per_file` at a time.
+pub fn shards(data: &DataCard, points: &[DatasetPoint], split: Split) -> Vec<Shard> {
     let mut shards: Vec<Shard> = Vec::new();
-    for point in data.dataset.points() {
+    for point in points {
         let mut next = 0;
         while next < point.count(split) {
             let room = shards.last().map_or(0, |shard| data.images.per_file - shard.len());
@@ -51,7 +51,7 @@ pub fn shards(data: &DataCard, split: Split) -> Vec<Shard> {
             }
             let end = point.count(split).min(next + room);
             if let Some(shard) = shards.last_mut() {
-                shard.parts.push((point.delta_c9, next..end));
+                shard.parts.push((point.shifts.clone(), next..end));
             }
             next = end;
         }
@@ -103,14 +103,14 @@ mod tests {
     fn shards_hold_every_image_once_and_tasks_every_shard_once() {
         let card = "[images]\nper_file = 7\n[[dataset.groups]]\ndelta_c9 = [-1.0, 0.0, 1.0]\ntrain = 5\nvalidation = 1\ntest = 2";
         let data = RunCard::parse(card, "card").unwrap().data();
-        let shards = shards(&data, Split::Train);
+        let shards = shards(&data, &data.points().unwrap(), Split::Train);
         assert_eq!(shards.iter().map(Shard::len).collect::<Vec<_>>(), [7, 7, 1]);
-        assert_eq!(shards[1].parts, [(0.0, 2..5), (1.0, 0..4)]);
+        assert_eq!(shards[1].parts, [(vec![0.0], 2..5), (vec![1.0], 0..4)]);
         assert_eq!(shards[2].name(), "train-00002");
         let mut images: Vec<_> = shards
             .iter()
             .flat_map(|s| &s.parts)
-            .flat_map(|(d, r)| r.clone().map(|i| (d.to_bits(), i)))
+            .flat_map(|(d, r)| r.clone().map(|i| (d[0].to_bits(), i)))
             .collect();
         images.sort_unstable();
         images.dedup();

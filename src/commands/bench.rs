@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::Args;
-use humboldt_physics::{AngularCoefficients, Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
+use humboldt_physics::{
+    AngularCoefficients, Axes, Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts,
+};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
@@ -178,7 +180,13 @@ fn binning(decay: &Decay) -> Result<Row> {
 fn streaming() -> Result<Row> {
     const WORK: Duration = Duration::from_millis(2);
     const BATCH: usize = 128;
-    let group = GroupCard { delta_c9: vec![-1.0, 0.0], train: 5 * BATCH / 2, validation: 1, test: 1 };
+    let group = GroupCard {
+        delta_c9: vec![-1.0, 0.0],
+        train: 5 * BATCH / 2,
+        validation: 1,
+        test: 1,
+        ..GroupCard::default()
+    };
     let data = RunCard {
         dataset: DatasetCard { groups: vec![group], ..DatasetCard::default() },
         ..RunCard::default()
@@ -209,7 +217,7 @@ fn training(compute: &Compute) -> Result<Row> {
         scores: None,
         seed: 1,
         events: EVENTS,
-        also: Vec::new(),
+        axes: Axes::of_c9([-2.0, 1.1]),
         provenance: serde_json::Value::Null,
         train: &train,
         validation: &validation,

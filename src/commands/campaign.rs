@@ -162,8 +162,10 @@ struct Cost {
 impl Plan {
     fn run(self) -> Result<()> {
         let data = data(&self.card)?;
-        let campaign_shards: usize = Split::ALL.iter().map(|split| plan::shards(&data, *split).len()).sum();
-        let images: usize = Split::ALL.iter().map(|split| data.dataset.count(*split)).sum();
+        let points = data.points()?;
+        let campaign_shards: usize =
+            Split::ALL.iter().map(|split| plan::shards(&data, &points, *split).len()).sum();
+        let images: usize = Split::ALL.iter().map(|split| data.count(*split)).sum();
         let (seconds_each, bytes_each) = measure(&data)?;
         let core_seconds = seconds_each * images as f64;
         let cost = Cost {
@@ -192,8 +194,8 @@ impl Plan {
 fn measure(data: &DataCard) -> Result<(f64, u64)> {
     const IMAGES: usize = 16;
     let folder = tempfile::tempdir().context("a folder for a trial")?;
-    let point = data.dataset.points()[0];
-    let sampler = sampling::sampler_at(&data.generator, point.delta_c9)?;
+    let shifts = &data.points()?[0].shifts;
+    let sampler = sampling::sampler_at(&data.generator, &data.axes()?.point(shifts)?)?;
     let path = folder.path().join(format!("trial.{}", data.images.format.extension()));
     let provenance = Provenance::new(data.hash(), data.seed, data.generator.clone());
     let mut maker = ImageMaker::new(data.images.bins)?;
@@ -203,7 +205,7 @@ fn measure(data: &DataCard) -> Result<(f64, u64)> {
     for i in 0..IMAGES as u64 {
         let stream = StreamKey::new(data.seed).child("plan", i);
         maker.compact(&sampler, stream, data.images.events, &mut images[0])?;
-        writer.push_compact(&images, &[point.delta_c9])?;
+        writer.push_compact(&images, shifts)?;
     }
     writer.finish()?;
     let seconds = start.elapsed().as_secs_f64() / IMAGES as f64;
@@ -317,7 +319,8 @@ impl Merge {
 impl Submit {
     fn run(self) -> Result<()> {
         let data = data(&self.card)?;
-        let shards = Split::ALL.iter().map(|split| plan::shards(&data, *split).len()).sum();
+        let points = data.points()?;
+        let shards = Split::ALL.iter().map(|split| plan::shards(&data, &points, *split).len()).sum();
         let tasks = self.tasks.unwrap_or(TASKS.min(shards));
         slurm::check_tasks(tasks, shards)?;
         let campaign = Campaign::for_card(&self.out, &data)?;
@@ -355,9 +358,10 @@ impl Submit {
 fn data(card: &std::path::Path) -> Result<DataCard> {
     let data = super::run::checked(card)?.data();
     ensure!(
-        data.dataset.also.is_empty(),
-        "{}: dataset.also is not allowed here; allowed: cards whose images delta C9 alone tells apart (`train` makes others live)",
-        card.display()
+        data.axes()?.names() == ["c9"],
+        "{}: parameters {} are not allowed here; allowed: c9 alone (`train` makes others live)",
+        card.display(),
+        data.axes()?.names().join(", ")
     );
     Ok(data)
 }

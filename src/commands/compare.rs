@@ -62,7 +62,7 @@ impl CompareArguments {
             );
         }
         let mut values =
-            if self.values.is_empty() { values_between(run.card()) } else { self.values.clone() };
+            if self.values.is_empty() { values_between(run.card())? } else { self.values.clone() };
         values.sort_by(f64::total_cmp);
         values.dedup();
         let test = self.test(&run, values[values.len() / 2])?;

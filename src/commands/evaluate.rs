@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use humboldt_schemas::results::{EnsembleResult, Summary};
+use humboldt_schemas::voxels::DELTA_C9;
 
 use super::arguments::{DeviceArgument, count};
 use super::model::{card_of, open_model};
 use crate::campaign::Task;
-use crate::run::evaluation::{AlsoEvaluated, Evaluation};
+use crate::run::evaluation::{Evaluated, Evaluation};
 use crate::run::{RunFolder, evaluation, training};
 
 use crate::progress::outln;
@@ -37,10 +38,11 @@ impl EvaluateArguments {
     pub(super) fn run(self) -> Result<()> {
         let evaluation = self.evaluate()?;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&evaluation.ensembles)?);
+            outln!("{}", serde_json::to_string_pretty(&evaluation.first().ensembles)?);
             return Ok(());
         }
-        print_ensembles("delta C9", &evaluation.ensembles);
+        let first = evaluation.first();
+        print_ensembles(&words(first), &first.ensembles);
         print_all(&evaluation);
         Ok(())
     }
@@ -65,12 +67,18 @@ fn print_ensembles(name: &str, ensembles: &[EnsembleResult]) {
 
 /// An evaluation in a few lines, those of the further coefficients behind their tables.
 pub(super) fn print_all(evaluation: &Evaluation) {
-    print_summary("delta C9", &evaluation.summary);
-    for AlsoEvaluated { coefficient, ensembles, summary, .. } in &evaluation.also {
+    let first = evaluation.first();
+    print_summary(&words(first), &first.summary);
+    for of in &evaluation.0[1..] {
         outln!();
-        print_ensembles(coefficient, ensembles);
-        print_summary(coefficient, summary);
+        print_ensembles(&words(of), &of.ensembles);
+        print_summary(&words(of), &of.summary);
     }
+}
+
+/// A coefficient as tables name its shift.
+fn words(of: &Evaluated) -> String {
+    if of.label() == DELTA_C9 { "delta C9".to_owned() } else { of.label() }
 }
 
 impl EvaluateArguments {

@@ -57,20 +57,24 @@ impl InferArguments {
             }
             _ => of_image(&model, &compute, &events)?,
         };
-        let warning = warning(&model, &card, &estimate);
-        let also = model.info().also.iter().zip(&estimate.also).map(|(also, found)| InferredCoefficient {
-            coefficient: also.coefficient.clone(),
-            value: found.value,
-            minus: found.minus,
-            plus: found.plus,
-        });
+        let warning = warning(&model, &estimate);
+        let parameters = model.info().parameters.iter().zip(&estimate.values);
+        let parameters: Vec<InferredCoefficient> = parameters
+            .map(|(parameter, found)| InferredCoefficient {
+                name: parameter.coefficient.clone(),
+                value: found.value,
+                minus: found.minus,
+                plus: found.plus,
+            })
+            .collect();
+        let c9 = parameters.iter().find(|p| p.name == "c9");
         let inferred = Inferred {
-            delta_c9: estimate.delta_c9,
-            minus: estimate.minus,
-            plus: estimate.plus,
+            delta_c9: c9.map(|p| p.value),
+            minus: c9.and_then(|p| p.minus),
+            plus: c9.and_then(|p| p.plus),
             p_value: estimate.p_value,
             events: events.len(),
-            also: also.collect(),
+            parameters,
             correlation: estimate.correlation,
             warning,
         };
@@ -142,27 +146,21 @@ fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Est
 }
 
 /// What makes an answer doubtful.
-fn warning(model: &Model, card: &RunCard, estimate: &Estimate) -> Option<String> {
-    let points = card.dataset.points();
-    let trained = points.iter().map(|p| p.delta_c9);
-    let (low, high) = trained.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+fn warning(model: &Model, estimate: &Estimate) -> Option<String> {
     if let Some(p) = estimate.p_value.filter(|p| *p < STRANGE) {
         return Some(format!(
             "the events do not follow the density that the network learned from (p-value {p:.1e}): the value means little"
         ));
     }
-    if !(low..=high).contains(&estimate.delta_c9) {
-        return Some(format!("outside the values that the network learned, {low} to {high}"));
-    }
-    for (also, found) in model.info().also.iter().zip(&estimate.also) {
-        let [low, high] = also.range;
+    for (parameter, found) in model.info().parameters.iter().zip(&estimate.values) {
+        let [low, high] = parameter.range;
         if !(low..=high).contains(&found.value) {
-            let name = &also.coefficient;
+            let name = &parameter.coefficient;
             return Some(format!("{name} outside the values that the network learned, {low} to {high}"));
         }
     }
-    let sides = estimate.also.iter().flat_map(|also| [also.minus, also.plus]);
-    let known = [estimate.minus, estimate.plus].into_iter().chain(sides).all(|side| side.is_some());
+    let mut sides = estimate.values.iter().flat_map(|found| [found.minus, found.plus]);
+    let known = sides.all(|side| side.is_some());
     (!known).then(|| match &model.info().calibration {
         Some(_) => "the interval is open: it leaves the range of the calibration".to_owned(),
         None => {
@@ -174,20 +172,17 @@ fn warning(model: &Model, card: &RunCard, estimate: &Estimate) -> Option<String>
 
 fn print(inferred: &Inferred) {
     let side = |x: Option<f64>| x.map_or_else(|| "?".to_owned(), |x| format!("{x:.4}"));
-    outln!(
-        "delta C9 = {:.4} -{} +{} (68 %) from {} events",
-        inferred.delta_c9,
-        side(inferred.minus),
-        side(inferred.plus),
-        inferred.events
-    );
-    for also in &inferred.also {
-        outln!("delta {} = {:.4} -{} +{}", also.coefficient, also.value, side(also.minus), side(also.plus));
+    for (i, found) in inferred.parameters.iter().enumerate() {
+        let name = if found.name == "c9" { "C9" } else { &found.name };
+        let (minus, plus) = (side(found.minus), side(found.plus));
+        let from = if i == 0 { format!(" (68 %) from {} events", inferred.events) } else { String::new() };
+        outln!("delta {name} = {:.4} -{minus} +{plus}{from}", found.value);
     }
-    for (also, correlation) in
-        inferred.also.iter().zip(inferred.correlation.first().into_iter().flatten().skip(1))
-    {
-        outln!("correlation of C9 and {}: {correlation:.3}", also.coefficient);
+    for (i, row) in inferred.correlation.iter().enumerate() {
+        for (j, correlation) in row.iter().enumerate().take(i) {
+            let (a, b) = (&inferred.parameters[j].name, &inferred.parameters[i].name);
+            outln!("correlation of {a} and {b}: {correlation:.3}");
+        }
     }
     if let Some(p) = inferred.p_value {
         outln!("p-value of the network's statistics {p:.3}");

@@ -9,7 +9,7 @@ use humboldt_pipeline::store::atomic::unique;
 use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
 
 use super::arguments::ForceArgument;
-use crate::learn::model::{Also, ModelInfo, NETWORK_FILE, Target, WEIGHTS_FILE};
+use crate::learn::model::{ModelInfo, NETWORK_FILE, Parameter, WEIGHTS_FILE};
 use crate::learn::{Compute, Model};
 use crate::progress::{note, outln};
 
@@ -74,8 +74,8 @@ fn show(model: &Model) {
     let info = model.info();
     let events = info.event_range.map_or_else(|| info.events.to_string(), |[a, b]| format!("{a} to {b}"));
     outln!("images    {}^3 cells of {events} events", info.bins);
-    for Also { coefficient, range: [low, high], .. } in &info.also {
-        outln!("also      {coefficient}, shifts in [{low}, {high}]");
+    for Parameter { coefficient, range: [low, high], .. } in &info.parameters {
+        outln!("learns    {coefficient}, shifts in [{low}, {high}]");
     }
     match &info.architecture {
         AnyArchitecture::Residual(a) => {
@@ -94,12 +94,14 @@ fn show(model: &Model) {
         }
         AnyArchitecture::Set(a) => {
             outln!("takes     {:?}", a.elements);
-            outln!("learns    {:?}, layers {:?}, {} numbers an element", a.supervision, a.layers, a.pooled);
+            outln!("by        {:?}, layers {:?}, {} numbers an element", a.supervision, a.layers, a.pooled);
         }
     }
     outln!("loss      {}", info.loss.name());
     if let Some(c) = &info.calibration {
-        outln!("calibrated from {} images, delta C9 in [{:.3}, {:.3}]", c.images, c.range[0], c.range[1]);
+        let ranges: Vec<String> =
+            c.ranges.iter().map(|[low, high]| format!("[{low:.3}, {high:.3}]")).collect();
+        outln!("calibrated from {} images, shifts in {}", c.images, ranges.join(", "));
     }
     if info.epoch > 0 {
         outln!("epoch     {}", info.epoch);
@@ -117,9 +119,9 @@ fn import(card_file: &Path, weights: &Path, out: &Path, compute: &Compute) -> Re
         out.display()
     );
     let (architecture, events) = (card.architecture(), card.images.events);
+    let parameters = card.axes()?.iter().map(Parameter::plain).collect();
     let mut info =
-        ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, Target::PLAIN);
-    info.also = card.dataset.also.iter().map(|(name, range)| Also::plain(name, *range)).collect();
+        ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, parameters);
     info.event_range = card.training.events;
     info.provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });
     save_new(&Model::from_pytorch(info, weights, compute)?, out)?;

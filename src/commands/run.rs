@@ -91,9 +91,7 @@ fn campaign_of(card: &RunCard, folder: &Path) -> Result<Campaign> {
 /// A card, after everything in it was checked.
 pub(super) fn checked(path: &Path) -> Result<RunCard> {
     let card = RunCard::read(path)?;
-    if let Some(point) = card.dataset.points().first() {
-        // Whether the windows lie inside phase space is known to the decay only.
-        sampling::sampler_at(&card.generator, point.delta_c9)?;
-    }
+    // Whether the windows lie inside phase space is known to the decay only.
+    sampling::sampler_at(&card.generator, &card.axes()?.centre())?;
     Ok(card)
 }

@@ -1,10 +1,11 @@
-//! From the mean of a learned statistic over a set to delta C9.
+//! From the mean of a learned statistic over a set to the coefficients.
 //!
-//! Images at known delta C9 give the statistic's expectation T(delta C9) and covariance V(delta C9). An image's delta C9 is
-//! the one of largest Gaussian likelihood of its statistic t, `-2 ln L = (t - T)' V^-1 (t - T) + ln det V`; its interval is
+//! Images at known shifts x give the statistic's expectation T(x) and covariance V(x). An image's x is the one of largest
+//! Gaussian likelihood of its statistic t, `-2 ln L = (t - T)' V^-1 (t - T) + ln det V`; its interval is
 //! where that has risen by 1. With scores as the statistic this is as good as a fit of the events: near the point at which
 //! the score was taken, the score is all that the sample says. Nothing is drawn towards the middle of a prior.
 
+use humboldt_schemas::card::parameters::filling;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
@@ -22,20 +23,17 @@ const POINTS: usize = 200;
 /// Step of numerical derivatives, of a coefficient's range.
 const STEP: f64 = 1e-3;
 
-/// Expectation and covariance of a statistic as polynomials of delta C9 and of further coefficients.
+/// Expectation and covariance of a statistic as polynomials of the coefficients that are learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Saved", deny_unknown_fields)]
 pub struct Calibration {
-    /// Smallest and largest delta C9 that it is known for.
-    pub range: [f64; 2],
-    /// The same of the further coefficients.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<[f64; 2]>,
+    /// Smallest and largest shift of each coefficient that it is known for.
+    pub ranges: Vec<[f64; 2]>,
     /// Events of the images.
     pub events: usize,
     /// Images of all points.
     pub images: usize,
-    /// Chebyshev coefficients of each component's expectation; with further coefficients those of products, in the order of
+    /// Chebyshev coefficients of each component's expectation; with several coefficients those of products, in the order of
     /// their degree.
     ///
     /// # Shapes
@@ -48,41 +46,59 @@ pub struct Calibration {
     pub covariance: Vec<Vec<f64>>,
 }
 
+/// A calibration as files have it: those of version 2 keep the range of C9 apart.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    #[serde(default)]
+    ranges: Vec<[f64; 2]>,
+    range: Option<[f64; 2]>,
+    #[serde(default)]
+    also: Vec<[f64; 2]>,
+    events: usize,
+    images: usize,
+    mean: Vec<Vec<f64>>,
+    covariance: Vec<Vec<f64>>,
+}
+
+impl From<Saved> for Calibration {
+    fn from(saved: Saved) -> Self {
+        let Saved { ranges, range, also, events, images, mean, covariance } = saved;
+        let ranges = range.into_iter().chain(also).chain(ranges).collect();
+        Self { ranges, events, images, mean, covariance }
+    }
+}
+
 /// What an image says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The value.
-    pub delta_c9: f64,
-    /// How far its interval of 68 % reaches down; `None` where the estimator does not know, or it leaves the range.
-    pub minus: Option<f64>,
-    /// How far it reaches up.
-    pub plus: Option<f64>,
-    /// Probability that an image of the best delta C9 is at least as far from its expectation; `None` where that is not known.
+    /// The coefficients, in the order of the labels.
+    pub values: Vec<Value>,
+    /// Probability that an image of the best values is at least as far from its expectation; `None` where that is not known.
     pub p_value: Option<f64>,
-    /// The further coefficients that were learned.
-    pub also: Vec<Value>,
-    /// Correlation of the errors of all, delta C9 first; empty where that is not known.
+    /// Correlation of their errors; empty where that is not known.
     ///
     /// # Shapes
     /// [coefficient, coefficient]
     pub correlation: Vec<Vec<f64>>,
 }
 
-/// A coefficient with its interval, as in [`Estimate`].
+/// A coefficient with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "as in the estimate")]
 pub struct Value {
+    /// The shift.
     pub value: f64,
+    /// How far its interval of 68 % reaches down; `None` where the estimator does not know, or it leaves the range.
     pub minus: Option<f64>,
+    /// How far it reaches up.
     pub plus: Option<f64>,
 }
 
-/// Images of known coefficients: those, delta C9 first, and the statistic of each image.
+/// Images of known coefficients: those, and the statistic of each image.
 pub type Sample = (Vec<f64>, Vec<Vec<f64>>);
 
 impl Calibration {
-    /// From the statistics of images at known delta C9, in rising order, or at points in the `also` ranges of further
-    /// coefficients as well.
+    /// From the statistics of images at known points.
     ///
     /// # Errors
     /// When there are too few points or images, or the statistics do not vary.
@@ -116,20 +132,19 @@ impl Calibration {
             .map(|i| polynomial(DEGREE_OF_COVARIANCE, &|k| moments[k].1[(i / components, i % components)]))
             .collect();
         let images = samples.iter().map(|(_, s)| s.len()).sum();
-        let (range, also) = (ranges[0], ranges[1..].to_vec());
-        let calibration = Self { range, also, events, images, mean, covariance };
+        let calibration = Self { ranges, events, images, mean, covariance };
         let terms = calibration.terms(&DVector::zeros(components), &samples[0].0, 1.0);
         let finite = terms.is_some_and(|(distance, ln_det)| (distance + ln_det).is_finite());
         if finite { Ok(calibration) } else { Err(LearnError::Calibration) }
     }
 
-    /// Whether it is of a statistic of so many components, and of so many further coefficients.
-    pub(super) fn is_of(&self, components: usize, further: usize) -> bool {
+    /// Whether it is of a statistic of so many components, and of so many coefficients.
+    pub(super) fn is_of(&self, components: usize, coefficients: usize) -> bool {
         self.mean.len() == components
             && self.covariance.len() == components * components
-            && self.also.len() == further
+            && self.ranges.len() == coefficients
             && self.events > 0
-            && self.ranges().iter().all(|[low, high]| low < high)
+            && self.ranges.iter().all(|[low, high]| low < high)
     }
 
     /// The coefficients from the statistic of an image of `events` events, and their intervals.
@@ -139,8 +154,8 @@ impl Calibration {
         let more = events as f64 / self.events as f64;
         let at =
             |x: &[f64]| self.terms(&t, x, more).map_or(f64::INFINITY, |(distance, ln_det)| distance + ln_det);
-        let (values, intervals, correlation) = if self.also.is_empty() {
-            let (value, interval) = self.along_one(&|x| at(&[x]));
+        let (values, intervals, correlation) = if let [range] = self.ranges[..] {
+            let (value, interval) = along_one(range, &|x| at(&[x]));
             (vec![value], vec![interval], Vec::new())
         } else {
             self.over_several(&at)
@@ -148,41 +163,14 @@ impl Calibration {
         let degrees = self.mean.len() as f64 - values.len() as f64;
         let terms = self.terms(&t, &values, more);
         let p_value = ChiSquared::new(degrees).ok().zip(terms).map(|(d, (distance, _))| d.sf(distance));
-        let also = values[1..].iter().zip(&intervals[1..]);
-        let also = also.map(|(&value, &(minus, plus))| Value { value, minus, plus }).collect();
-        let (minus, plus) = intervals[0];
-        Estimate { delta_c9: values[0], minus, plus, p_value, also, correlation }
-    }
-
-    /// The minimum along delta C9, and how far it is to where the deviance has risen by 1.
-    fn along_one(&self, at: &impl Fn(f64) -> f64) -> (f64, Reach) {
-        let [low, high] = self.range;
-        let place = |i: usize| low + (high - low) * i as f64 / STEPS as f64;
-        let best = (0..=STEPS).map(|i| (i, at(place(i)))).min_by(|a, b| a.1.total_cmp(&b.1));
-        let best = best.map_or(0, |(i, _)| i);
-        let delta_c9 = minimum(place(best.saturating_sub(1)), place((best + 1).min(STEPS)), at);
-        let least = at(delta_c9);
-        let rise = |x: f64| at(x) - least - 1.0;
-        let crossing = |down: bool| {
-            let mut inside = delta_c9;
-            let step = (high - low) / STEPS as f64 * if down { -1.0 } else { 1.0 };
-            loop {
-                let next = (inside + step).clamp(low, high);
-                if rise(next) >= 0.0 {
-                    return Some((root(inside, next, &rise) - delta_c9).abs());
-                }
-                if next <= low || next >= high {
-                    return None;
-                }
-                inside = next;
-            }
-        };
-        (delta_c9, (crossing(true), crossing(false)))
+        let values = values.into_iter().zip(intervals);
+        let values = values.map(|(value, (minus, plus))| Value { value, minus, plus }).collect();
+        Estimate { values, p_value, correlation }
     }
 
     /// The minimum over all coefficients, with the errors that its second derivatives give.
     fn over_several(&self, at: &impl Fn(&[f64]) -> f64) -> (Vec<f64>, Vec<Reach>, Vec<Vec<f64>>) {
-        let ranges = self.ranges();
+        let ranges = &self.ranges;
         let axes = ranges.len();
         // In units of the ranges, 0 to 1.
         let place = |u: &[f64]| -> Vec<f64> {
@@ -240,22 +228,42 @@ impl Calibration {
         (place(&best), (0..axes).map(reach).collect(), correlation)
     }
 
-    /// The ranges of all coefficients.
-    fn ranges(&self) -> Vec<[f64; 2]> {
-        [self.range].into_iter().chain(self.also.iter().copied()).collect()
-    }
-
     /// `(t - T)' V^-1 (t - T)` for a set that has `more` times as many events, and `ln det V`; `None` where V is none.
     fn terms(&self, t: &DVector<f64>, x: &[f64], more: f64) -> Option<(f64, f64)> {
         let (n, axes) = (self.mean.len(), x.len());
         let largest = self.mean.iter().chain(&self.covariance).map(Vec::len).max().unwrap_or(0);
-        let basis = products(&unit(&self.ranges(), x), degree_of(axes, largest));
+        let basis = products(&unit(&self.ranges, x), degree_of(axes, largest));
         let sum = |c: &[f64]| c.iter().zip(&basis).map(|(c, b)| c * b).sum::<f64>();
         let difference = t - DVector::from_iterator(n, self.mean.iter().map(|c| sum(c)));
         let covariance = DMatrix::from_fn(n, n, |i, j| sum(&self.covariance[i * n + j]));
         let cholesky = covariance.cholesky()?;
         Some((more * difference.dot(&cholesky.solve(&difference)), cholesky.ln_determinant()))
     }
+}
+
+/// The minimum along one coefficient, and how far it is to where the deviance has risen by 1.
+fn along_one([low, high]: [f64; 2], at: &impl Fn(f64) -> f64) -> (f64, Reach) {
+    let place = |i: usize| low + (high - low) * i as f64 / STEPS as f64;
+    let best = (0..=STEPS).map(|i| (i, at(place(i)))).min_by(|a, b| a.1.total_cmp(&b.1));
+    let best = best.map_or(0, |(i, _)| i);
+    let value = minimum(place(best.saturating_sub(1)), place((best + 1).min(STEPS)), at);
+    let least = at(value);
+    let rise = |x: f64| at(x) - least - 1.0;
+    let crossing = |down: bool| {
+        let mut inside = value;
+        let step = (high - low) / STEPS as f64 * if down { -1.0 } else { 1.0 };
+        loop {
+            let next = (inside + step).clamp(low, high);
+            if rise(next) >= 0.0 {
+                return Some((root(inside, next, &rise) - value).abs());
+            }
+            if next <= low || next >= high {
+                return None;
+            }
+            inside = next;
+        }
+    };
+    (value, (crossing(true), crossing(false)))
 }
 
 /// How far an interval reaches down and up.
@@ -332,13 +340,6 @@ fn derivatives(f: &impl Fn(&[f64]) -> f64, at: &[f64], value: f64) -> (DVector<f
         }
     }
     (gradient, hessian)
-}
-
-/// Coordinate `axis` of point `i` of a sequence that fills a cube of so many axes evenly (Roberts' generalised golden ratio).
-pub fn filling(i: usize, axis: usize, axes: usize) -> f64 {
-    // The root of x^(axes + 1) = x + 1, by iteration.
-    let root = (0..64).fold(1.5_f64, |x, _| (1.0 + x).powf(1.0 / (axes + 1) as f64));
-    (0.5 + (i + 1) as f64 * root.powf(-((axis + 1) as f64))).fract()
 }
 
 /// Mean and covariance of some statistics.
@@ -426,12 +427,12 @@ mod tests {
             let n = 2000;
             let estimates: Vec<Estimate> =
                 (0..n).map(|_| calibration.estimate(&image(truth, &mut rng), 100)).collect();
-            let mean = estimates.iter().map(|e| e.delta_c9).sum::<f64>() / f64::from(n);
+            let mean = estimates.iter().map(|e| e.values[0].value).sum::<f64>() / f64::from(n);
             let covered = estimates
                 .iter()
                 .filter(|e| {
-                    let (minus, plus) = (e.minus.unwrap(), e.plus.unwrap());
-                    (e.delta_c9 - minus..=e.delta_c9 + plus).contains(&truth)
+                    let (minus, plus) = (e.values[0].minus.unwrap(), e.values[0].plus.unwrap());
+                    (e.values[0].value - minus..=e.values[0].value + plus).contains(&truth)
                 })
                 .count() as f64
                 / f64::from(n);
@@ -482,13 +483,14 @@ mod tests {
         let estimates: Vec<Estimate> =
             (0..n).map(|_| calibration.estimate(&image(&truth, &mut rng), 100)).collect();
         let mean = |of: &dyn Fn(&Estimate) -> f64| estimates.iter().map(of).sum::<f64>() / f64::from(n);
-        let bias = [mean(&|e| e.delta_c9) - 0.3, mean(&|e| e.also[0].value) + 0.4];
+        let bias = [mean(&|e| e.values[0].value) - 0.3, mean(&|e| e.values[1].value) + 0.4];
         assert!(bias.iter().all(|b| b.abs() < 0.006), "{bias:?}");
-        let covered = mean(&|e| f64::from((e.delta_c9 - 0.3).abs() < e.plus.unwrap()));
-        let also = mean(&|e| f64::from((e.also[0].value + 0.4).abs() < e.also[0].minus.unwrap()));
+        let covered = mean(&|e| f64::from((e.values[0].value - 0.3).abs() < e.values[0].plus.unwrap()));
+        let also = mean(&|e| f64::from((e.values[1].value + 0.4).abs() < e.values[1].minus.unwrap()));
         assert!((covered - 0.683).abs() < 0.04 && (also - 0.683).abs() < 0.04, "{covered} {also}");
-        let product = mean(&|e| (e.delta_c9 - 0.3) * (e.also[0].value + 0.4));
-        let widths = mean(&|e| (e.delta_c9 - 0.3).powi(2)) * mean(&|e| (e.also[0].value + 0.4).powi(2));
+        let product = mean(&|e| (e.values[0].value - 0.3) * (e.values[1].value + 0.4));
+        let widths =
+            mean(&|e| (e.values[0].value - 0.3).powi(2)) * mean(&|e| (e.values[1].value + 0.4).powi(2));
         let (found, said) = (product / widths.sqrt(), mean(&|e| e.correlation[0][1]));
         assert!((found - said).abs() < 0.06, "correlation {found}, said {said}");
         let p = mean(&|e| f64::from(e.p_value.unwrap() < 0.1));
@@ -498,10 +500,10 @@ mod tests {
         let edge = calibration.estimate(&[1.3, 1.1, 0.2 - 0.65], 100);
         let there = |c10: f64| {
             let t = DVector::from_column_slice(&[1.3, 1.1, 0.2 - 0.65]);
-            calibration.terms(&t, &[edge.delta_c9, c10], 1.0).map_or(f64::INFINITY, |(d, l)| d + l)
+            calibration.terms(&t, &[edge.values[0].value, c10], 1.0).map_or(f64::INFINITY, |(d, l)| d + l)
         };
-        let also = edge.also[0].value;
-        assert!(edge.plus.is_none() && edge.delta_c9 > 0.95, "{edge:?}");
+        let also = edge.values[1].value;
+        assert!(edge.values[0].plus.is_none() && edge.values[0].value > 0.95, "{edge:?}");
         assert!(there(also) <= there(also - 0.01) && there(also) <= there(also + 0.01), "{edge:?}");
     }
 
@@ -511,7 +513,7 @@ mod tests {
         let statistic = [0.1 + 0.001, 0.5 * 0.1_f64.sin()];
         let width = |events| {
             let e = calibration.estimate(&statistic, events);
-            e.minus.unwrap() + e.plus.unwrap()
+            e.values[0].minus.unwrap() + e.values[0].plus.unwrap()
         };
         assert!((width(400) / width(100) - 0.5).abs() < 0.05);
     }
@@ -519,7 +521,7 @@ mod tests {
     #[test]
     fn what_lies_outside_the_range_has_no_interval_there() {
         let estimate = calibration().estimate(&[1.6, 0.5], 100);
-        assert!(estimate.delta_c9 > 0.9 && estimate.plus.is_none());
+        assert!(estimate.values[0].value > 0.9 && estimate.values[0].plus.is_none());
         let strange = calibration().estimate(&[0.5, -1.0], 100);
         assert!(strange.p_value.unwrap() < 1e-6);
     }

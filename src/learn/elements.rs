@@ -156,7 +156,7 @@ impl ElementInput {
                 }
             }
             Supervision::Set => scaled_labels(source, index, labels, targets),
-            Supervision::Event => targets.fill(labels[0].scaled(source.label(index)) as f32),
+            Supervision::Event => targets.fill(labels[0].scaled(source.labels(index)[0]) as f32),
         }
         Ok(())
     }

@@ -88,11 +88,15 @@ mod tests {
     use humboldt_schemas::card::{Loss, NetworkCard};
 
     use super::*;
-    use crate::model::Target;
+    use crate::model::{Parameter, Target};
     use crate::optimiser::gradient_of;
 
     fn reference(name: &str) -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference").join(name)
+    }
+
+    fn c9() -> Parameter {
+        Parameter { coefficient: "c9".to_owned(), range: [-2.0, 1.1], target: Target::PLAIN }
     }
 
     /// The network of `tests/reference/make_pytorch.py`.
@@ -106,7 +110,7 @@ mod tests {
             dropout: Some(0.0),
             ..NetworkCard::default()
         };
-        ModelInfo::untrained(card.any_architecture(), Loss::Mae, 16, 1000, Target::PLAIN)
+        ModelInfo::untrained(card.any_architecture(), Loss::Mae, 16, 1000, vec![c9()])
     }
 
     fn input(device: &Device) -> Tensor<5> {
@@ -197,13 +201,8 @@ mod tests {
             panic!("residual networks")
         };
         assert_eq!(parameters(a), parameters(b));
-        let other = ModelInfo::untrained(
-            NetworkCard::default().any_architecture(),
-            Loss::Mae,
-            16,
-            1000,
-            Target::PLAIN,
-        );
+        let other =
+            ModelInfo::untrained(NetworkCard::default().any_architecture(), Loss::Mae, 16, 1000, vec![c9()]);
         let error = Model::from_pytorch(other, &path, &Compute::cpu()).unwrap_err().to_string();
         assert!(error.contains("not the weights of this network"), "{error}");
     }

@@ -7,8 +7,9 @@ use std::path::Path;
 use burn::module::Module;
 use burn::store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
+use humboldt_physics::Axis;
 use humboldt_pipeline::store::{write_atomically, write_json};
-use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, Supervision};
+use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, RunCard, Supervision};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -23,13 +24,13 @@ use super::scores::Spread;
 pub const NETWORK_FILE: &str = "network.json";
 /// Name of the file that holds its weights.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// What `network.json` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Saved")]
 pub struct ModelInfo {
-    /// Version of this format, 2.
+    /// Version of this format, 3.
     pub version: u32,
     /// The layers and what they take.
     pub architecture: AnyArchitecture,
@@ -43,20 +44,69 @@ pub struct ModelInfo {
     pub input: Vec<Spread>,
     /// What is taken out of each score that is learned; empty where none are.
     pub scores: Vec<Spread>,
-    /// How the network's output becomes delta C9.
-    pub target: Target,
-    /// The coefficients that are learned beside C9.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<Also>,
+    /// What is learned, in the order of the labels.
+    pub parameters: Vec<Parameter>,
     /// Least and largest number of events of the training images, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_range: Option<[usize; 2]>,
-    /// How what is learned becomes delta C9 where that is not delta C9 itself, once it is known.
+    /// How what is learned becomes the coefficients where it is not these themselves, once it is known.
     pub calibration: Option<Calibration>,
     /// Epoch that the weights are of.
     pub epoch: usize,
     /// The whole card and whatever else the caller wants to be kept.
     pub provenance: serde_json::Value,
+}
+
+/// A description as files have it: those of version 2 keep C9 apart from the coefficients beside it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    version: u32,
+    architecture: AnyArchitecture,
+    loss: Loss,
+    bins: usize,
+    events: usize,
+    input: Vec<Spread>,
+    scores: Vec<Spread>,
+    target: Option<Target>,
+    #[serde(default)]
+    also: Vec<Parameter>,
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    event_range: Option<[usize; 2]>,
+    calibration: Option<Calibration>,
+    epoch: usize,
+    provenance: serde_json::Value,
+}
+
+impl From<Saved> for ModelInfo {
+    fn from(saved: Saved) -> Self {
+        let c9 = saved.target.map(|target| Parameter {
+            coefficient: "c9".to_owned(),
+            range: range_of_c9(&saved.provenance).unwrap_or([-Axis::LARGEST, Axis::LARGEST]),
+            target,
+        });
+        Self {
+            version: if saved.version == 2 { VERSION } else { saved.version },
+            architecture: saved.architecture,
+            loss: saved.loss,
+            bins: saved.bins,
+            events: saved.events,
+            input: saved.input,
+            scores: saved.scores,
+            parameters: c9.into_iter().chain(saved.also).chain(saved.parameters).collect(),
+            event_range: saved.event_range,
+            calibration: saved.calibration,
+            epoch: saved.epoch,
+            provenance: saved.provenance,
+        }
+    }
+}
+
+/// The range that the card of a network's description trains C9 in.
+fn range_of_c9(provenance: &serde_json::Value) -> Option<[f64; 2]> {
+    let card: RunCard = serde_json::from_value(provenance.get("card")?.clone()).ok()?;
+    Some(card.axes().ok()?.iter().next()?.range)
 }
 
 impl ModelInfo {
@@ -66,7 +116,7 @@ impl ModelInfo {
         loss: Loss,
         bins: usize,
         events: usize,
-        target: Target,
+        parameters: Vec<Parameter>,
     ) -> Self {
         Self {
             version: VERSION,
@@ -76,8 +126,7 @@ impl ModelInfo {
             events,
             input: Vec::new(),
             scores: Vec::new(),
-            target,
-            also: Vec::new(),
+            parameters,
             event_range: None,
             calibration: None,
             epoch: 0,
@@ -90,14 +139,14 @@ impl ModelInfo {
         self.architecture.outputs(self.loss, self.labels())
     }
 
-    /// Labels of an image: delta C9 and the further coefficients.
+    /// Labels of an image: the coefficients that are learned.
     pub(super) fn labels(&self) -> usize {
-        1 + self.also.len()
+        self.parameters.len()
     }
 
     /// How labels become what the network puts out, in their order.
     pub(super) fn targets(&self) -> Vec<Target> {
-        [self.target].into_iter().chain(self.also.iter().map(|also| also.target)).collect()
+        self.parameters.iter().map(|parameter| parameter.target).collect()
     }
 
     /// Whether all parts of the description fit together, so that nothing that is computed from it fails.
@@ -133,10 +182,11 @@ impl ModelInfo {
         };
         let calibrated = self.calibration.as_ref().is_none_or(|calibration| {
             self.architecture.is_calibrated()
-                && calibration.is_of(self.architecture.components(), self.also.len())
+                && calibration.is_of(self.architecture.components(), self.labels())
         });
         let fitting = |all: &[Spread], n: usize| (all.is_empty() || all.len() == n) && spread(all);
         built
+            && !self.parameters.is_empty()
             && self.bins > 0
             && self.events > 0
             && self.targets().iter().all(finite)
@@ -166,11 +216,11 @@ impl ModelInfo {
     }
 }
 
-/// A coefficient that a network learns beside C9.
+/// A coefficient that a network learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Also {
-    /// Its name, as in `c10`.
+pub struct Parameter {
+    /// Its name, as in `c9` or `c10_im`.
     pub coefficient: String,
     /// The range of its shift in the training.
     pub range: [f64; 2],
@@ -178,14 +228,14 @@ pub struct Also {
     pub target: Target,
 }
 
-impl Also {
+impl Parameter {
     /// A coefficient whose shift the network puts out as it is.
-    pub fn plain(coefficient: &str, range: [f64; 2]) -> Self {
-        Self { coefficient: coefficient.to_owned(), range, target: Target::PLAIN }
+    pub fn plain(axis: &Axis) -> Self {
+        Self { coefficient: axis.direction.to_string(), range: axis.range, target: Target::PLAIN }
     }
 }
 
-/// delta C9 = `mean` + `scale` * output.
+/// A shift = `mean` + `scale` * output.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// Mean of the training labels, or 0.

@@ -1,10 +1,11 @@
-//! delta C9 of images, by a trained network.
+//! Coefficients of images, by a trained network.
 
 use std::ops::ControlFlow;
 
 use burn::tensor::{Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{Elements, SetArchitecture};
+use rayon::prelude::*;
 
 use super::calibration::{Calibration, Estimate, Sample, Value};
 use super::device::guarded;
@@ -27,7 +28,7 @@ const PART: usize = 16;
 const ELEMENTS: usize = 2048;
 
 impl Model {
-    /// Predicted delta C9 of every image of `source`, in its order; the same whatever the number of threads.
+    /// The first coefficient of every image of `source`, in its order; the same whatever the number of threads.
     /// `None` where `progress` broke it off.
     ///
     /// # Errors
@@ -38,10 +39,10 @@ impl Model {
         progress: &dyn Progress,
     ) -> Result<Option<Vec<f64>>, LearnError> {
         let estimates = self.estimates(source, progress)?;
-        Ok(estimates.map(|all| all.iter().map(|e| e.delta_c9).collect()))
+        Ok(estimates.map(|all| all.iter().map(|e| e.values[0].value).collect()))
     }
 
-    /// The same with the interval of each image, where the network knows one.
+    /// All coefficients of every image, with intervals where the network knows them.
     ///
     /// # Errors
     /// As [`Model::predict`].
@@ -85,7 +86,7 @@ impl Model {
         Ok((!stopped).then_some(estimates))
     }
 
-    /// delta C9 of a sample of events, of any number, by a network over events.
+    /// The coefficients of a sample of events, of any number, by a network over events.
     ///
     /// # Errors
     /// When the network takes images, or the device fails.
@@ -98,7 +99,7 @@ impl Model {
         estimates.into_iter().next().ok_or(LearnError::NotOverEvents)
     }
 
-    /// How what is learned becomes delta C9; `None` where it is delta C9.
+    /// How what is learned becomes the coefficients; `None` where it is these.
     fn calibration(&self) -> Result<Option<&Calibration>, LearnError> {
         if !self.info().architecture.is_calibrated() {
             return Ok(None);
@@ -114,11 +115,8 @@ impl Model {
             let scaled = |x: f64| x * target.scale;
             Value { value: target.restored(value), minus: minus.map(scaled), plus: plus.map(scaled) }
         };
-        let mut values = output.chunks_exact(loss.outputs()).zip(self.info().targets()).map(value);
-        // There is at least the output of delta C9.
-        let Value { value: delta_c9, minus, plus } =
-            values.next().unwrap_or(Value { value: f64::NAN, minus: None, plus: None });
-        Estimate { delta_c9, minus, plus, p_value: None, also: values.collect(), correlation: Vec::new() }
+        let values = output.chunks_exact(loss.outputs()).zip(self.info().targets()).map(value).collect();
+        Estimate { values, p_value: None, correlation: Vec::new() }
     }
 
     /// What the network puts out for each batch of inputs; ends early when `consume` breaks.
@@ -173,7 +171,7 @@ impl Model {
                 Elements::Events => size,
                 Elements::Cells => input.events(),
             };
-            return Ok(means.iter().map(|(t, size)| calibration.estimate(t, events(*size))).collect());
+            return Ok(means.par_iter().map(|(t, size)| calibration.estimate(t, events(*size))).collect());
         }
         let pooled = input.architecture().pooled;
         let columns = self.info().outputs();
@@ -223,7 +221,7 @@ impl Model {
         })
     }
 
-    /// The model with the calibration that images of known delta C9 give it.
+    /// The model with the calibration that images of known coefficients give it.
     ///
     /// # Errors
     /// As [`Model::predict`]; when the images do not tell values apart.

@@ -26,13 +26,8 @@ pub trait ImageSource: Sync {
     /// Cells of an axis.
     fn bins(&self) -> usize;
 
-    /// delta C9 of image `index`.
-    fn label(&self, index: usize) -> f64;
-
-    /// delta C9 of image `index` and, behind it, the shifts of the further coefficients that are learned.
-    fn labels(&self, index: usize) -> Vec<f64> {
-        vec![self.label(index)]
-    }
+    /// Shifts of image `index`: those of the coefficients that are learned, in their order.
+    fn labels(&self, index: usize) -> Vec<f64>;
 
     /// Number of events of image `index`; `None` where all have as many as the network was trained for.
     fn size(&self, _index: usize) -> Option<usize> {
@@ -89,8 +84,8 @@ impl ImageSource for Noise {
         self.bins
     }
 
-    fn label(&self, index: usize) -> f64 {
-        index as f64 / self.images as f64
+    fn labels(&self, index: usize) -> Vec<f64> {
+        vec![index as f64 / self.images as f64]
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {

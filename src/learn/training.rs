@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use humboldt_physics::Axes;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_schemas::card::{AnyArchitecture, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
@@ -18,7 +19,7 @@ use super::error::LearnError;
 use super::inputs::{Input, Inputs, sets};
 use super::loss::{loss_of, meaning};
 use super::metrics;
-use super::model::{Also, Model, ModelInfo, Target};
+use super::model::{Model, ModelInfo, Parameter, Target};
 use super::network::Network;
 use super::optimiser::{Moments, Optimiser};
 use super::progress::{Event, Progress};
@@ -37,8 +38,8 @@ pub struct Training<'a> {
     pub seed: u64,
     /// Events in one image; kept with the network.
     pub events: usize,
-    /// Names and ranges of the coefficients that are learned beside C9; the images' labels follow their order.
-    pub also: Vec<(String, [f64; 2])>,
+    /// What is learned; the images' labels follow its order.
+    pub axes: Axes,
     /// Kept with the network: the whole card, the code's version.
     pub provenance: serde_json::Value,
     /// Images to learn from.
@@ -196,7 +197,8 @@ impl Training<'_> {
         let validation: Vec<Vec<f64>> =
             (0..self.validation.len()).map(|i| self.validation.labels(i)).collect();
         let bins = self.train.bins();
-        let images = (bins, labels, validation, &self.also);
+        let axes: Vec<_> = self.axes.iter().map(|a| (a.direction.to_string(), a.range)).collect();
+        let images = (bins, labels, validation, axes);
         hash_json(&((self.card, self.architecture, self.seed, self.events), images))
     }
 
@@ -206,15 +208,10 @@ impl Training<'_> {
             let values: Vec<f64> = labels.iter().map(|row| row[column]).collect();
             if self.card.standardise_target { Target::of(&values) } else { Target::PLAIN }
         };
-        let target = of(0);
+        let parameter = |(i, axis)| Parameter { target: of(i), ..Parameter::plain(axis) };
+        let parameters = self.axes.iter().enumerate().map(parameter).collect();
         let mut info =
-            ModelInfo::untrained(self.architecture.clone(), self.card.loss, bins, self.events, target);
-        let also = |(i, (coefficient, range)): (usize, &(String, [f64; 2]))| Also {
-            coefficient: coefficient.clone(),
-            range: *range,
-            target: of(i + 1),
-        };
-        info.also = self.also.iter().enumerate().map(also).collect();
+            ModelInfo::untrained(self.architecture.clone(), self.card.loss, bins, self.events, parameters);
         info.event_range = self.card.events;
         info.provenance = self.provenance.clone();
         let input = self.input(&info)?;
@@ -236,7 +233,7 @@ impl Training<'_> {
         state.epoch() >= self.card.epochs || since_best >= self.card.early_stopping
     }
 
-    /// Mean loss, and mean absolute error of delta C9 (or of what is learned in its place), on the validation images.
+    /// Mean loss, and mean absolute error of the first coefficient (or of what is learned in its place), on the validation images.
     fn validate(&self, model: &Model, inputs: &Inputs) -> Result<Validation, LearnError> {
         let (loss, delta, targets) = (self.card.loss, self.card.huber_delta, model.info().targets());
         let columns = loss.outputs();

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use humboldt_physics::{LineShape, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{Axis, LineShape, Point};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use super::RunFolder;
 use super::estimators::{self, training_values};
+use crate::campaign::of_point;
 use crate::infer::ensembles::{ensemble, line};
 use crate::infer::estimator::{Estimate, Estimator, Sample};
 use crate::infer::information::{MassKnowledge, by_quadrature};
@@ -69,14 +70,17 @@ pub struct Judged {
 }
 
 /// Ten values (or as many as there are) in the middle between neighbouring training values, spread over their range.
-pub fn values_between(card: &RunCard) -> Vec<f64> {
+///
+/// # Errors
+/// When the card is refused.
+pub fn values_between(card: &RunCard) -> Result<Vec<f64>> {
     const MOST: usize = 10;
-    let training = training_values(card);
+    let training = training_values(card)?;
     // Nine decimals: values are named in tables.
     let middle = |pair: &[f64]| (0.5e9 * (pair[0] + pair[1])).round() / 1e9;
     let all: Vec<f64> = training.windows(2).map(middle).collect();
     let n = all.len().min(MOST);
-    (0..n).map(|k| all[if n > 1 { k * (all.len() - 1) / (n - 1) } else { 0 }]).collect()
+    Ok((0..n).map(|k| all[if n > 1 { k * (all.len() - 1) / (n - 1) } else { 0 }]).collect())
 }
 
 /// What the samples of a set are for.
@@ -89,12 +93,12 @@ pub enum Purpose {
 }
 
 /// The random stream of one sample. Its path differs from that of every training, validation, test and live image.
-pub fn stream(seed: u64, purpose: Purpose, delta_c9: f64, sample: usize) -> StreamKey {
+pub fn stream(seed: u64, purpose: Purpose, point: &Point, sample: usize) -> StreamKey {
     let name = match purpose {
         Purpose::Calibration => "compare calibration",
         Purpose::Judgement => "compare judgement",
     };
-    StreamKey::new(seed).child(name, 0).child("delta_c9", delta_c9.to_bits()).child("image", sample as u64)
+    of_point(StreamKey::new(seed).child(name, 0), point).child("image", sample as u64)
 }
 
 /// Runs the comparison.
@@ -105,10 +109,11 @@ pub fn stream(seed: u64, purpose: Purpose, delta_c9: f64, sample: usize) -> Stre
 pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compared> {
     let card = run.card();
     ensure!(
-        card.dataset.also.is_empty(),
-        "dataset.also is not allowed here; allowed: cards of delta C9 alone, which is all that the other estimators fit"
+        card.axes()?.names() == ["c9"],
+        "parameters {} are not allowed here; allowed: cards of C9 alone, which is all that the other estimators fit",
+        card.axes()?.names().join(", ")
     );
-    let training = training_values(card);
+    let training = training_values(card)?;
     let (low, high) = (training[0], training[training.len() - 1]);
     for value in &plan.values {
         ensure!(
@@ -130,7 +135,7 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compar
     let other = plan.test.as_ref().map_or(own, |test| &test.generator);
     let judged = estimate(card, other, Purpose::Judgement, &plan.values, plan.images, &all, &progress)?;
     progress.finish();
-    let bounds = bounds(card, &plan.values)?;
+    let bounds = bounds(card, 0, &plan.values)?;
     let times = times(card, plan.values[0], &all)?;
 
     let mut comparison = Comparison {
@@ -175,16 +180,18 @@ fn estimate(
     progress: &Progress,
 ) -> Result<Estimates> {
     let mut all: Estimates = vec![Vec::new(); estimators.len()];
+    let axes = card.axes()?;
     for value in values {
-        let sampler = sampling::sampler_at(generator, *value)?;
+        let point = axes.point(&[*value])?;
+        let sampler = sampling::sampler_at(generator, &point)?;
         let mut found = vec![Vec::with_capacity(images); estimators.len()];
         for start in (0..images).step_by(CHUNK) {
             let range = start..images.min(start + CHUNK);
-            let samples = samples(card, &sampler, |i| stream(card.seed, purpose, *value, i), range.clone())?;
+            let samples = samples(card, &sampler, |i| stream(card.seed, purpose, &point, i), range.clone())?;
             for (found, estimator) in found.iter_mut().zip(estimators) {
                 found.extend(estimator.estimates(&samples).into_iter().map(Result::ok));
             }
-            progress.advance(range.len() as u64, &format!("delta C9 = {value}"));
+            progress.advance(range.len() as u64, &point.to_string());
         }
         for (all, found) in all.iter_mut().zip(found) {
             all.push((*value, found));
@@ -216,36 +223,33 @@ pub fn samples(
     Ok(made.into_iter().map(|(sample, _)| sample).collect())
 }
 
-/// The information bound of a card's samples at some delta C9, K pi masses known; further coefficients that are learned are
-/// not known, and in the middle of their ranges.
+/// The information bound of a card's samples at some values of one of its coefficients, K pi masses known; the others that
+/// are learned are not known, and in the middle of their ranges.
 ///
 /// # Errors
 /// When the physics refuses a value.
-pub fn bounds(card: &RunCard, values: &[f64]) -> Result<Vec<f64>> {
+pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> {
     let masses = match card.generator.line_shape()? {
         LineShape::Narrow => MassKnowledge::Pole,
         LineShape::BreitWigner => MassKnowledge::Known,
     };
-    let windows = sampling::windows(&card.generator)?;
+    let (windows, axes) = (sampling::windows(&card.generator)?, card.axes()?);
     let bound = |value: &f64| -> Result<f64> {
-        let mut shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, (*value).into());
-        let mut directions = vec![WilsonDirection::real(WilsonCoefficient::C9)];
-        for (direction, [low, high]) in card.dataset.also()? {
-            shifts = shifts.moved(direction, 0.5 * (low + high));
-            directions.push(direction);
-        }
-        let decay = card.generator.decay(&shifts)?;
+        let mut shifts: Vec<f64> = axes.iter().map(Axis::centre).collect();
+        shifts[place] = *value;
+        let decay = card.generator.decay(&axes.point(&shifts)?.on(card.generator.shifts()?))?;
         let windows = windows.of(&decay, card.generator.line_shape()?)?;
-        let information = by_quadrature(&decay, masses, &windows, &directions, &Nuisances::default())?;
-        Ok(information.bound(card.images.events as f64, false)?[(0, 0)].sqrt())
+        let information = by_quadrature(&decay, masses, &windows, &axes.directions(), &Nuisances::default())?;
+        Ok(information.bound(card.images.events as f64, false)?[(place, place)].sqrt())
     };
     values.par_iter().map(bound).collect()
 }
 
 /// Milliseconds of one estimate on one core: the shortest of some, for other work on the machine only adds to it.
 fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> Result<Vec<f64>> {
-    let sampler = sampling::sampler_at(&card.generator, value)?;
-    let samples = samples(card, &sampler, |i| stream(card.seed, Purpose::Calibration, value, i), 0..TIMED)?;
+    let point = card.axes()?.point(&[value])?;
+    let sampler = sampling::sampler_at(&card.generator, &point)?;
+    let samples = samples(card, &sampler, |i| stream(card.seed, Purpose::Calibration, &point, i), 0..TIMED)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let one = |estimator: &dyn Estimator| {
         let time = |sample: &Sample| {
@@ -376,9 +380,10 @@ mod tests {
         let mut seen = HashSet::new();
         let mut events = 0;
         for value in [-1.0, -0.5] {
-            let sampler = sampling::sampler_at(&card.generator, value).unwrap();
+            let point = card.axes().unwrap().point(&[value]).unwrap();
+            let sampler = sampling::sampler_at(&card.generator, &point).unwrap();
             for purpose in [Purpose::Calibration, Purpose::Judgement] {
-                let key = |i| stream(card.seed, purpose, value, i);
+                let key = |i| stream(card.seed, purpose, &point, i);
                 for sample in samples(&card, &sampler, key, 0..20).unwrap() {
                     let e = &sample.events;
                     for row in 0..e.len() {
@@ -395,11 +400,11 @@ mod tests {
 
     #[test]
     fn streams_of_all_sets_differ() {
-        let mut keys = HashSet::new();
+        let (axes, mut keys) = (RunCard::parse(CARD, "card").unwrap().axes().unwrap(), HashSet::new());
         for purpose in [Purpose::Calibration, Purpose::Judgement] {
             for value in [-1.0, -0.5] {
                 for i in 0..100 {
-                    assert!(keys.insert(stream(3, purpose, value, i)));
+                    assert!(keys.insert(stream(3, purpose, &axes.point(&[value]).unwrap(), i)));
                 }
             }
         }
@@ -414,10 +419,10 @@ mod tests {
     #[test]
     fn values_lie_between_those_of_the_training() {
         let card = RunCard::parse(CARD, "card").unwrap();
-        assert_eq!(values_between(&card), [-1.5, -0.5, 0.5]);
+        assert_eq!(values_between(&card).unwrap(), [-1.5, -0.5, 0.5]);
         let many = CARD.replace("[-2.0, -1.0, 0.0, 1.0]", &format!("{:?}", (0..22).collect::<Vec<_>>()));
         let card = RunCard::parse(&many.replace("[0, 1,", "[0.0, 1,"), "card").unwrap();
-        let values = values_between(&card);
+        let values = values_between(&card).unwrap();
         assert_eq!((values.len(), values[0], values[9]), (10, 0.5, 20.5));
     }
 

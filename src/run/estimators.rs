@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
-use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{RunCard, Split};
 
@@ -12,6 +11,7 @@ use crate::infer::density::EventFamily;
 use crate::infer::estimator::{Estimate, Estimator, MomentsFit, Sample, TemplateEstimator, UnbinnedFit};
 use crate::infer::template::Templates;
 use crate::infer::{InferError, Interval};
+use crate::learn::calibration::Value;
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::sampling;
 
@@ -21,22 +21,24 @@ const TEMPLATES: (f64, f64) = (0.1, 1.0);
 /// Names of all estimators, in the order of tables.
 pub const NAMES: [&str; 4] = ["network", "unbinned", "template", "moments"];
 
-/// The density of a card's events with delta C9 as its shift.
+/// The density of a card's events with the coefficients that are learned as its shifts.
 ///
 /// # Errors
 /// When the physics refuses the card.
 pub fn family(card: &RunCard) -> Result<EventFamily> {
-    let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, 0.0.into());
-    let decay = card.generator.decay(&shifts)?;
+    let decay = card.generator.decay(&card.generator.shifts()?)?;
     let line_shape = card.generator.line_shape()?;
     let windows = sampling::windows(&card.generator)?.of(&decay, line_shape)?;
-    Ok(EventFamily::new(&decay, line_shape, &windows, &[WilsonDirection::real(WilsonCoefficient::C9)])?)
+    Ok(EventFamily::new(&decay, line_shape, &windows, &card.axes()?.directions())?)
 }
 
-/// The delta C9 that a card trains on, in rising order.
-pub fn training_values(card: &RunCard) -> Vec<f64> {
-    let points = card.dataset.points();
-    points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9).collect()
+/// The shifts of the only coefficient that a card trains on, in rising order.
+///
+/// # Errors
+/// When the card is refused.
+pub fn training_values(card: &RunCard) -> Result<Vec<f64>> {
+    let points = card.data().points()?.into_iter().filter(|p| p.count(Split::Train) > 0);
+    Ok(points.map(|p| p.shifts[0]).collect())
 }
 
 /// The estimator of a name in [`NAMES`].
@@ -54,7 +56,7 @@ pub fn estimator<'a>(
         "network" => Box::new(Network::load(run, compute)?),
         "unbinned" => Box::new(UnbinnedFit { family }),
         "template" => {
-            let values = training_values(card);
+            let values = training_values(card)?;
             let (step, margin) = TEMPLATES;
             let (low, high) = (values[0] - margin, values[values.len() - 1] + margin);
             let steps = ((high - low) / step).ceil() as usize;
@@ -109,8 +111,9 @@ impl Estimator for Network {
             Ok(Some(estimates)) => estimates
                 .into_iter()
                 .map(|e| {
-                    let (value, known) = (e.delta_c9, e.minus.is_some() || e.plus.is_some());
-                    let interval = known.then_some(Interval { minus: e.minus, plus: e.plus });
+                    let Value { value, minus, plus } = e.values[0];
+                    let known = minus.is_some() || plus.is_some();
+                    let interval = known.then_some(Interval { minus, plus });
                     let finite = value.is_finite();
                     finite
                         .then_some(Estimate { value, interval })
@@ -123,7 +126,7 @@ impl Estimator for Network {
     }
 }
 
-/// The images and events of samples in memory, whose delta C9 nobody knows.
+/// The images and events of samples in memory, whose coefficients nobody knows.
 pub struct Images<'a> {
     /// The samples.
     pub samples: &'a [Sample],
@@ -140,8 +143,8 @@ impl ImageSource for Images<'_> {
         self.bins
     }
 
-    fn label(&self, _: usize) -> f64 {
-        f64::NAN
+    fn labels(&self, _: usize) -> Vec<f64> {
+        vec![f64::NAN]
     }
 
     fn size(&self, index: usize) -> Option<usize> {

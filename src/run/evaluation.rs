@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::store::ImageReader;
-use humboldt_schemas::card::{RunCard, Split};
+use humboldt_schemas::card::{DatasetPoint, RunCard, Split};
 use humboldt_schemas::results::{EnsembleResult, Summary};
+use humboldt_schemas::voxels::label;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,28 +24,38 @@ use crate::report::{self, Predictions};
 /// Range of delta C9 that slope and bias are quoted for: where the paper quotes them.
 const QUOTED_RANGE: [f64; 2] = [-2.0, 0.0];
 
-/// The predictions of all test ensembles and what they say.
-pub struct Evaluation {
-    /// In rising delta C9.
-    pub ensembles: Vec<EnsembleResult>,
-    /// The predictions of each ensemble.
-    pub predictions: Vec<Predictions>,
-    /// The run in a few numbers.
-    pub summary: Summary,
-    /// The same test images by each further coefficient that was learned.
-    pub also: Vec<AlsoEvaluated>,
+/// The predictions of all test images and what they say, by each coefficient that was learned.
+pub struct Evaluation(pub Vec<Evaluated>);
+
+impl Evaluation {
+    /// The first coefficient: C9 where it is among them.
+    pub fn first(&self) -> &Evaluated {
+        &self.0[0]
+    }
 }
 
-/// The predictions of a coefficient beside C9, over all delta C9; what is called delta C9 in them is its shift.
-pub struct AlsoEvaluated {
-    /// Its name, as in `c10`.
-    pub coefficient: String,
+/// The predictions of one coefficient, over all values of the others.
+pub struct Evaluated {
+    /// Which one.
+    pub direction: WilsonDirection,
     /// In rising order of its shift.
     pub ensembles: Vec<EnsembleResult>,
     /// The predictions of each ensemble.
     pub predictions: Vec<Predictions>,
     /// All of them in a few numbers.
     pub summary: Summary,
+}
+
+impl Evaluated {
+    /// The name of its column in tables.
+    pub fn label(&self) -> String {
+        label(self.direction)
+    }
+}
+
+/// The file of a coefficient's results: the first has `ensembles.csv`, another `ensembles_c10.csv`.
+pub fn file(place: usize, direction: WilsonDirection, stem: &str, ending: &str) -> String {
+    if place == 0 { format!("{stem}{ending}") } else { format!("{stem}_{direction}{ending}") }
 }
 
 /// Which network the results are of; written last, so that results without it are made again.
@@ -76,19 +88,16 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
         return read(run);
     }
-    let (predictions, also) = predict(&model, card, stored.then_some(shards.as_slice()))?;
-    let evaluation = Evaluation::new(card, predictions, also)?;
+    let evaluation = Evaluation::new(card, predict(&model, card, stored.then_some(shards.as_slice()))?)?;
     let results = run.results();
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
-    report::write_predictions_parquet(&results.join(PREDICTIONS), report::DELTA_C9, &evaluation.predictions)?;
-    report::write_ensembles_csv(&results.join("ensembles.csv"), report::DELTA_C9, &evaluation.ensembles)?;
-    for AlsoEvaluated { coefficient, ensembles, predictions, .. } in &evaluation.also {
-        report::write_predictions_parquet(&predictions_of(run, coefficient), coefficient, predictions)?;
-        let table = results.join(format!("ensembles_{coefficient}.csv"));
-        report::write_ensembles_csv(&table, coefficient, ensembles)?;
+    for (place, of) in evaluation.0.iter().enumerate() {
+        let path = |stem: &str, ending: &str| results.join(file(place, of.direction, stem, ending));
+        report::write_predictions_parquet(&path("predictions", ".parquet"), &of.label(), &of.predictions)?;
+        report::write_ensembles_csv(&path("ensembles", ".csv"), &of.label(), &of.ensembles)?;
+        report::write_json(&path("ensembles", ".json"), &of.ensembles)?;
+        report::write_json(&path("summary", ".json"), &of.summary)?;
     }
-    report::write_json(&results.join("ensembles.json"), &evaluation.ensembles)?;
-    report::write_json(&results.join("summary.json"), &evaluation.summary)?;
     report::write_json(&origin_file, &origin)?;
     Ok(evaluation)
 }
@@ -98,30 +107,26 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
 /// # Errors
 /// When the images cannot be made, or the device fails.
 pub fn of_model(model: &Model, card: &RunCard) -> Result<Evaluation> {
-    let (predictions, also) = predict(model, card, None)?;
-    Evaluation::new(card, predictions, also)
+    Evaluation::new(card, predict(model, card, None)?)
 }
 
-/// Predictions of each coefficient beside C9, by its name.
-type Also = Vec<(String, Vec<Predictions>)>;
-
-/// Predictions of a card's test ensembles, from their shards or made anew; of delta C9, and of each further coefficient.
+/// Predictions of a card's test images, from their shards or made anew, by each coefficient.
 fn predict(
     model: &Model,
     card: &RunCard,
     shards: Option<&[(Shard, ImageReader)]>,
-) -> Result<(Vec<Predictions>, Also)> {
+) -> Result<Vec<Vec<Predictions>>> {
     let data = card.data();
-    let points: Vec<_> = card.dataset.points().into_iter().filter(|p| p.count(Split::Test) > 0).collect();
+    let points: Vec<_> = data.points()?.into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
     let progress = Progress::new("evaluate", total as u64, "images");
-    let (mut predictions, mut before) = (Vec::with_capacity(points.len()), 0);
-    // (truth, prediction) of each further coefficient.
-    let mut pairs: Vec<Vec<(f64, f64)>> = vec![Vec::new(); card.dataset.also.len()];
-    for point in &points {
+    // (truth, prediction) of each coefficient.
+    let mut pairs: Vec<Vec<(f64, f64)>> = vec![Vec::new(); data.axes()?.len()];
+    let mut before = 0;
+    for DatasetPoint { shifts, .. } in &points {
         let source: Box<dyn ImageSource> = match shards {
-            Some(shards) => Box::new(CampaignImages::new(shards).of(point.delta_c9)),
-            None => Box::new(LiveImages::of_split(&data, Split::Test, Some(point.delta_c9))?),
+            Some(shards) => Box::new(CampaignImages::new(shards).of(shifts)),
+            None => Box::new(LiveImages::of_split(&data, Split::Test, Some(shifts))?),
         };
         let estimates = model.estimates(source.as_ref(), &|event: Event| {
             if let Event::Predicted { done, .. } = event {
@@ -130,18 +135,14 @@ fn predict(
             ControlFlow::Continue(())
         })?;
         before += source.len();
-        let estimates = estimates.unwrap_or_default();
-        for (index, estimate) in estimates.iter().enumerate() {
-            let truths = &source.labels(index)[1..];
-            for (pairs, (truth, also)) in pairs.iter_mut().zip(truths.iter().zip(&estimate.also)) {
-                pairs.push((*truth, also.value));
+        for estimate in estimates.unwrap_or_default() {
+            for (pairs, (truth, found)) in pairs.iter_mut().zip(shifts.iter().zip(&estimate.values)) {
+                pairs.push((*truth, found.value));
             }
         }
-        let values = estimates.iter().map(|e| e.delta_c9).collect();
-        predictions.push(Predictions { delta_c9: point.delta_c9, values });
     }
     progress.finish();
-    Ok((predictions, card.dataset.also.keys().cloned().zip(pairs.into_iter().map(by_truth)).collect()))
+    Ok(pairs.into_iter().map(by_truth).collect())
 }
 
 /// Ensembles of predictions of the same truth, in rising order of it.
@@ -151,11 +152,6 @@ fn by_truth(mut pairs: Vec<(f64, f64)>) -> Vec<Predictions> {
     let same = pairs.chunk_by(|a, b| a.0.to_bits() == b.0.to_bits());
     same.map(|all| Predictions { delta_c9: all[0].0, values: all.iter().map(|(_, x)| *x).collect() })
         .collect()
-}
-
-/// Where the predictions of a further coefficient lie.
-fn predictions_of(run: &RunFolder, coefficient: &str) -> PathBuf {
-    run.results().join(format!("predictions_{coefficient}.parquet"))
 }
 
 /// Reads the results of an evaluated run.
@@ -169,42 +165,38 @@ pub fn read(run: &RunFolder) -> Result<Evaluation> {
         "{}: no results yet; make them with `humboldt evaluate`",
         results.display()
     );
-    let predictions = report::read_predictions_parquet(&results.join(PREDICTIONS), report::DELTA_C9)?;
-    let also = run.card().dataset.also.keys().map(|coefficient| {
-        let path = predictions_of(run, coefficient);
-        Ok((coefficient.clone(), report::read_predictions_parquet(&path, coefficient)?))
-    });
-    Evaluation::new(run.card(), predictions, also.collect::<Result<_>>()?)
+    let read = |(place, direction): (usize, WilsonDirection)| {
+        let path = results.join(file(place, direction, "predictions", ".parquet"));
+        Ok(report::read_predictions_parquet(&path, &label(direction))?)
+    };
+    let directions = run.card().axes()?.directions();
+    Evaluation::new(run.card(), directions.into_iter().enumerate().map(read).collect::<Result<_>>()?)
 }
 
 impl Evaluation {
-    fn new(card: &RunCard, predictions: Vec<Predictions>, also: Also) -> Result<Self> {
-        let points = card.dataset.points();
-        let trained =
-            |x: f64| points.iter().any(|p| p.delta_c9.to_bits() == x.to_bits() && p.count(Split::Train) > 0);
-        let ensembles = predictions
-            .iter()
-            .map(|p| ensemble(p.delta_c9, trained(p.delta_c9), &p.values))
-            .collect::<Result<Vec<_>, _>>()?;
-        let also = also.into_iter().map(|(coefficient, predictions)| {
-            let one = |p: &Predictions| ensemble(p.delta_c9, false, &p.values);
+    fn new(card: &RunCard, predictions: Vec<Vec<Predictions>>) -> Result<Self> {
+        let (points, directions) = (card.data().points()?, card.axes()?.directions());
+        let of = |(place, (direction, predictions)): (usize, (WilsonDirection, Vec<Predictions>))| {
+            let trained = |x: f64| {
+                let mut own =
+                    points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.shifts[place].to_bits());
+                own.any(|shift| shift == x.to_bits())
+            };
+            let one = |p: &Predictions| ensemble(p.delta_c9, trained(p.delta_c9), &p.values);
             let ensembles = predictions.iter().map(one).collect::<Result<Vec<_>, _>>()?;
-            let ends = [ensembles.first(), ensembles.last()].map(|e| e.map_or(0.0, |e| e.delta_c9));
-            let summary = summary(&card.name, ends, &ensembles).with_context(|| {
-                format!("coefficient {coefficient}: more test images of each delta C9 are needed")
-            })?;
-            Ok(AlsoEvaluated { coefficient, ensembles, predictions, summary })
-        });
-        let also = also.collect::<Result<_>>()?;
-        let summary = summary(&card.name, quoted_range(&ensembles), &ensembles)?;
-        Ok(Self { ensembles, predictions, summary, also })
+            let summary = summary(&card.name, quoted_range(direction, &ensembles), &ensembles)
+                .with_context(|| format!("coefficient {direction}"))?;
+            Ok(Evaluated { direction, ensembles, predictions, summary })
+        };
+        Ok(Self(directions.into_iter().zip(predictions).enumerate().map(of).collect::<Result<_>>()?))
     }
 }
 
-/// The paper's range, or all of a run that has fewer than two ensembles in it.
-fn quoted_range(ensembles: &[EnsembleResult]) -> [f64; 2] {
+/// The paper's range of C9, or all of a run that has fewer than two ensembles in it.
+fn quoted_range(direction: WilsonDirection, ensembles: &[EnsembleResult]) -> [f64; 2] {
     let [low, high] = QUOTED_RANGE;
-    if ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9)).count() >= 2 {
+    let c9 = direction == WilsonDirection::real(WilsonCoefficient::C9);
+    if c9 && ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9)).count() >= 2 {
         return QUOTED_RANGE;
     }
     let truths = || ensembles.iter().map(|e| e.delta_c9);
@@ -212,7 +204,6 @@ fn quoted_range(ensembles: &[EnsembleResult]) -> [f64; 2] {
 }
 
 const ORIGIN: &str = "origin.json";
-const PREDICTIONS: &str = "predictions.parquet";
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;

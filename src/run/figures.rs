@@ -3,21 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use humboldt_physics::{WilsonCoefficient, WilsonDirection};
+use anyhow::{Context, Result, bail};
+use humboldt_physics::{Axes, Point, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
 use humboldt_schemas::card::RunCard;
+use humboldt_schemas::card::layers::any_layers;
 use humboldt_schemas::results::EpochMetrics;
 
-use super::evaluation::{AlsoEvaluated, Evaluation};
+use super::evaluation::{Evaluated, Evaluation, file};
 use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
+use crate::campaign::of_point;
 use crate::progress::note;
 use crate::report::{self, ErrorBars, EventSample, ScoredSample, VoxelImage, WidthReferences};
 use crate::sampling;
-use humboldt_schemas::card::layers::any_layers;
 
 /// Draws the figures of a run.
 ///
@@ -25,15 +26,15 @@ use humboldt_schemas::card::layers::any_layers;
 /// When a result is missing or damaged, or a figure cannot be written.
 pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     let results = run.results();
-    let Evaluation { ensembles, predictions, summary, also } = evaluation;
     let stem = |name: &str| results.join(name);
-    for (name, errors) in [("linearity", ErrorBars::Unscaled), ("linearity_scaled", ErrorBars::OfTheMean)] {
-        report::linearity(&stem(name), report::DELTA_C9, ensembles, Some(summary), errors, None)?;
+    for (place, of) in evaluation.0.iter().enumerate() {
+        for (name, errors) in [("linearity", ErrorBars::Unscaled), ("linearity_scaled", ErrorBars::OfTheMean)]
+        {
+            let stem = stem(&file(place, of.direction, name, ""));
+            report::linearity(&stem, &of.label(), &of.ensembles, Some(&of.summary), errors, None)?;
+        }
     }
-    for AlsoEvaluated { coefficient, ensembles, summary, .. } in also {
-        let stem = stem(&format!("linearity_{coefficient}"));
-        report::linearity(&stem, coefficient, ensembles, Some(summary), ErrorBars::Unscaled, None)?;
-    }
+    let Evaluated { ensembles, predictions, summary, .. } = evaluation.first();
     report::histograms(&stem("predictions"), ensembles, predictions)?;
     if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma > 0.0) {
         let bound = bound(run, evaluation)?;
@@ -62,7 +63,7 @@ const CURVE_POINTS: usize = 61;
 /// # Errors
 /// When the physics refuses the card, or the file cannot be written.
 pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64, f64)>> {
-    let truths = || evaluation.ensembles.iter().map(|e| e.delta_c9);
+    let truths = || evaluation.first().ensembles.iter().map(|e| e.delta_c9);
     let (low, high) = (truths().fold(f64::INFINITY, f64::min), truths().fold(f64::NEG_INFINITY, f64::max));
     let path = run.results().join("bound.json");
     if let Ok(kept) = fs::read_to_string(&path)
@@ -74,7 +75,7 @@ pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64
     // Denser at the ends, as Chebyshev's: the polynomial does not swing there.
     let at = |k: usize| -(std::f64::consts::PI * (k as f64 + 0.5) / BOUND_POINTS as f64).cos();
     let nodes: Vec<f64> = (0..BOUND_POINTS).map(|k| 0.5 * (low + high + (high - low) * at(k))).collect();
-    let logs: Vec<f64> = compare::bounds(run.card(), &nodes)?.into_iter().map(f64::ln).collect();
+    let logs: Vec<f64> = compare::bounds(run.card(), 0, &nodes)?.into_iter().map(f64::ln).collect();
     let lagrange = |x: f64| -> f64 {
         let factor = |k: usize| {
             let others = (0..BOUND_POINTS).filter(|j| *j != k);
@@ -106,43 +107,54 @@ pub(super) fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
 /// Events whose scores say where the information sits.
 const SCORED: usize = 100_000;
 
-/// The random stream of what is drawn for one delta C9.
-fn stream(card: &RunCard, delta_c9: f64) -> StreamKey {
-    StreamKey::new(card.seed).child("figures", 0).child("delta_c9", delta_c9.to_bits())
+/// The random stream of what is drawn at one point.
+fn stream(card: &RunCard, point: &Point) -> StreamKey {
+    of_point(StreamKey::new(card.seed).child("figures", 0), point)
 }
 
-/// One image at each of the card's two delta C9.
+/// The two points that are compared, by the shift of the first coefficient: those of the card for C9, the ends of the range
+/// for another.
+fn compared_points(card: &RunCard) -> Result<[(f64, Point); 2]> {
+    let axes = card.axes()?;
+    let Some(first) = axes.iter().next() else { bail!("no coefficient is learned") };
+    let c9 = WilsonDirection::real(WilsonCoefficient::C9);
+    let values = if first.direction == c9 { card.figures.compare_delta_c9 } else { first.range };
+    let first = Axes::new(vec![*first])?;
+    Ok([(values[0], first.point(&values[..1])?), (values[1], first.point(&values[1..])?)])
+}
+
+/// One image at each of the two points.
 ///
 /// # Errors
 /// When the physics refuses the card.
 pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>> {
     let card = run.card();
     let mut maker = ImageMaker::new(card.images.bins)?;
-    let mut image = |delta_c9: f64| {
-        let sampler = sampling::sampler_at(&card.generator, delta_c9)?;
+    let mut image = |(shift, point): (f64, Point)| {
+        let sampler = sampling::sampler_at(&card.generator, &point)?;
         let mut image = vec![0.0; card.images.bins.pow(3)];
-        maker.dense(&sampler, stream(card, delta_c9).child("image", 0), card.images.events, &mut image)?;
-        Ok((delta_c9, image))
+        maker.dense(&sampler, stream(card, &point).child("image", 0), card.images.events, &mut image)?;
+        Ok((shift, image))
     };
-    card.figures.compare_delta_c9.into_iter().map(&mut image).collect()
+    compared_points(card)?.into_iter().map(&mut image).collect()
 }
 
-/// Distributions, images and information at the card's two delta C9 (the first two are the paper's Figs. 2 and 3).
+/// Distributions, images and information at the two points (the first two are the paper's Figs. 2 and 3).
 fn phase_space(run: &RunFolder) -> Result<()> {
     let card = run.card();
     let bins = card.images.bins;
     let line_shape = card.generator.line_shape()?;
     let mut batches = Vec::new();
-    for delta_c9 in card.figures.compare_delta_c9 {
-        let sampler = sampling::sampler_at(&card.generator, delta_c9)?;
-        let (events, report) = sampler.generate(stream(card, delta_c9), card.figures.events);
+    let direction = card.axes()?.directions()[0];
+    for (shift, point) in compared_points(card)? {
+        let sampler = sampling::sampler_at(&card.generator, &point)?;
+        let (events, report) = sampler.generate(stream(card, &point), card.figures.events);
         sampling::check(&report)?;
         let scored = events.rows(0..events.len().min(SCORED));
-        let shifts = card.generator.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
-        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
-        let columns = ScoreColumns::new(&card.generator.decay(&shifts)?, line_shape, sampler.windows(), &c9)?;
+        let decay = card.generator.decay(&point.on(card.generator.shifts()?))?;
+        let columns = ScoreColumns::new(&decay, line_shape, sampler.windows(), &[direction])?;
         let scores = columns.of(&scored, 0)?.swap_remove(0);
-        batches.push((delta_c9, events, scored, scores));
+        batches.push((shift, events, scored, scores));
     }
     let samples: Vec<EventSample> = batches.iter().map(|(x, events, ..)| event_sample(*x, events)).collect();
     report::distributions(&run.results().join("distributions"), &samples)?;

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use humboldt_physics::{Part, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard, Split, TrainingImages, layers};
 use humboldt_schemas::provenance::program;
 
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, file};
 use super::{RunFolder, compared, figures, timing};
 use crate::learn::model::NETWORK_FILE;
 use crate::progress::{number, seconds};
@@ -41,9 +42,10 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
         .map(|(delta_c9, values)| Image { delta_c9, bins: card.images.bins, values })
         .collect();
     let mut shown = Vec::new();
-    let also = card.dataset.also.keys().map(|coefficient| {
-        let words = format!("Predicted against true shift of {coefficient}, learned beside C9; over all δC₉");
-        (format!("linearity_{coefficient}.svg"), words)
+    let also = evaluation.0.iter().enumerate().skip(1).map(|(place, of)| {
+        let words =
+            format!("Predicted against true shift of {}, over all values of the others", of.direction);
+        (file(place, of.direction, "linearity", ".svg"), words)
     });
     let figures: Vec<(String, String)> =
         also.chain(FIGURES.map(|(name, words)| (name.to_owned(), words.to_owned()))).collect();
@@ -56,10 +58,10 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
     }
     let html = page(&Page {
         title: &card.name,
-        question: question(card),
-        ensembles: &evaluation.ensembles,
-        predictions: &evaluation.predictions,
-        summary: &evaluation.summary,
+        question: question(card)?,
+        ensembles: &evaluation.first().ensembles,
+        predictions: &evaluation.first().predictions,
+        summary: &evaluation.first().summary,
         bound: &bound,
         metrics: &metrics,
         comparison: comparison.as_ref(),
@@ -75,7 +77,7 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
 }
 
 /// What was asked, in one sentence.
-fn question(card: &RunCard) -> String {
+fn question(card: &RunCard) -> Result<String> {
     let g = &card.generator;
     let windows: Vec<String> = g.q2.iter().map(|w| String::from(*w)).collect();
     let windows = if windows.is_empty() {
@@ -83,13 +85,12 @@ fn question(card: &RunCard) -> String {
     } else {
         format!("q² in {} GeV²", windows.join(", "))
     };
-    let points = card.dataset.points();
-    let trained: Vec<f64> = points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.delta_c9).collect();
-    let also: Vec<String> = card
-        .dataset
-        .also
+    let axes = card.axes()?;
+    let names: Vec<String> = axes.directions().iter().map(|d| coefficient_words(*d)).collect();
+    let ranges: Vec<String> = names
         .iter()
-        .map(|(name, [low, high])| format!(", and of {name} between {low} and {high}"))
+        .zip(&axes)
+        .map(|(name, axis)| format!("{name} from {} to {}", axis.range[0], axis.range[1]))
         .collect();
     let number_of_events = card
         .training
@@ -103,19 +104,33 @@ fn question(card: &RunCard) -> String {
         TrainingImages::Stored => "stored",
         TrainingImages::Live => "fresh",
     };
-    format!(
-        "What is the shift of C₉{} behind {number_of_events} events of {} → K* {}{} ({windows}, model {})? Asked of {seen}, \
-         by a network trained on {} {source} images an epoch at {} values of δC₉ from {} to {}.",
-        also.concat(),
+    Ok(format!(
+        "What {} behind {number_of_events} events of {} → K* {}{} ({windows}, model {})? Asked of {seen}, by a network trained \
+         on {} {source} images an epoch with {}.",
+        if names.len() == 1 { format!("is {}", names[0]) } else { format!("are {}", names.join(" and ")) },
         g.flavour,
         if g.lepton == "mu" { "μ" } else { "e" },
         if g.lepton == "mu" { "μ" } else { "e" },
         g.model,
-        number(card.dataset.count(Split::Train) as f64),
-        trained.len(),
-        trained[0],
-        trained[trained.len() - 1]
-    )
+        number(card.data().count(Split::Train) as f64),
+        ranges.join(", ")
+    ))
+}
+
+/// A shift as prose writes it: δC₉, Im δC₁₀′.
+fn coefficient_words(direction: WilsonDirection) -> String {
+    use WilsonCoefficient as W;
+    let name = match direction.coefficient {
+        W::C7 => "δC₇",
+        W::C9 => "δC₉",
+        W::C10 => "δC₁₀",
+        W::C7Prime => "δC₇′",
+        W::C9Prime => "δC₉′",
+        W::C10Prime => "δC₁₀′",
+        W::CS => "δC_S",
+        W::CP => "δC_P",
+    };
+    if direction.part == Part::Imaginary { format!("Im {name}") } else { name.to_owned() }
 }
 
 /// Names and values of where the results come from.
@@ -134,7 +149,7 @@ fn provenance(run: &RunFolder) -> Result<Vec<(String, String)>> {
         ("weights of the network", layers::parameters(&architecture, card.outputs()).to_string()),
         ("epoch of the weights", network.get("epoch").map_or_else(String::new, ToString::to_string)),
         ("events of an image", card.images.events.to_string()),
-        ("test images", card.dataset.count(Split::Test).to_string()),
+        ("test images", card.data().count(Split::Test).to_string()),
     ];
     Ok(rows.map(|(name, value)| (name.to_owned(), value)).into())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::RunCard;
 use humboldt_schemas::comparison::{ONE_SIGMA, PredictedImage};
+use humboldt_schemas::voxels::label;
 
 use super::estimators::{check, training_values};
 use super::{RunFolder, compared, evaluation};
@@ -59,12 +60,12 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
 
 /// The ensembles of known delta C9: those of a comparison where there was one, else the run's test images.
 fn calibration(run: &RunFolder) -> Result<Calibration> {
-    let trained = training_values(run.card());
+    let trained = training_values(run.card())?;
     let file = compared::calibration_file(&run.results().join("compare"), "network");
     let predictions = if file.exists() {
-        report::read_predictions_parquet(&file, report::DELTA_C9)?
+        report::read_predictions_parquet(&file, &label(run.card().axes()?.directions()[0]))?
     } else {
-        evaluation::read(run)?.predictions
+        evaluation::read(run)?.0.swap_remove(0).predictions
     };
     let known: Vec<(f64, Vec<f64>)> = predictions
         .into_iter()
@@ -136,8 +137,8 @@ impl ImageSource for File<'_> {
         self.reader.bins()
     }
 
-    fn label(&self, index: usize) -> f64 {
-        self.reader.labels()[index]
+    fn labels(&self, index: usize) -> Vec<f64> {
+        vec![self.reader.labels()[index]]
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {

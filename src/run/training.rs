@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use humboldt_physics::{WilsonCoefficient, WilsonDirection, WilsonShifts};
 use humboldt_pipeline::scores::{EventScores, ScoreLine};
-use humboldt_schemas::card::{AnyArchitecture, DataCard, RunCard, Split, TrainingImages, also_references};
+use humboldt_schemas::card::parameters::{ScorePoints, score_points};
+use humboldt_schemas::card::{AnyArchitecture, DataCard, RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::Provenance;
 
 use super::RunFolder;
@@ -53,7 +53,7 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         scores: scores(card, &architecture)?,
         seed: card.seed,
         events: card.images.events,
-        also: further(card)?,
+        axes: card.axes()?,
         provenance: serde_json::json!({ "provenance": provenance, "card": card }),
         train: train.as_ref(),
         validation: validation.as_ref(),
@@ -140,33 +140,18 @@ fn digits(x: f64) -> String {
     if x.abs() < 1e-3 && x != 0.0 { format!("{x:.2e}") } else { format!("{x:.4}") }
 }
 
-/// The coefficients that are learned beside C9.
-fn further(card: &RunCard) -> Result<Vec<(String, [f64; 2])>> {
-    Ok(card.dataset.also()?.into_iter().map(|(direction, range)| (direction.to_string(), range)).collect())
-}
-
-/// The scores that a network learns, if it learns any: by each coefficient, at every combination of the references.
+/// The scores that a network learns, if it learns any, coefficient by coefficient.
 fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>> {
     let references = architecture.references();
     if references.is_empty() {
         return Ok(None);
     }
-    let (generator, line_shape) = (&card.generator, card.generator.line_shape()?);
-    let mut axes = vec![(WilsonDirection::real(WilsonCoefficient::C9), references.to_vec())];
-    for (direction, range) in card.dataset.also()? {
-        axes.push((direction, also_references(range).to_vec()));
-    }
+    let (generator, line_shape, axes) = (&card.generator, card.generator.line_shape()?, card.axes()?);
     let mut lines = Vec::new();
-    for (own, (direction, shifts)) in axes.iter().enumerate() {
-        let mut points = vec![generator.shifts()?];
-        for (_, (other, places)) in axes.iter().enumerate().filter(|(axis, _)| *axis != own) {
-            let moved =
-                |point: &WilsonShifts| places.iter().map(|by| point.moved(*other, *by)).collect::<Vec<_>>();
-            points = points.iter().flat_map(moved).collect();
-        }
-        for point in points {
-            let decay = generator.decay(&point)?;
-            lines.push(ScoreLine { decay, direction: *direction, shifts: shifts.clone() });
+    for (direction, points) in axes.directions().into_iter().zip(score_points(&axes, Some(references))) {
+        for ScorePoints { origin, own } in points {
+            let decay = generator.decay(&axes.point(&origin)?.on(generator.shifts()?))?;
+            lines.push(ScoreLine { decay, direction, shifts: own });
         }
     }
     let windows = sampling::windows(generator)?.of(&lines[0].decay, line_shape)?;
@@ -186,10 +171,15 @@ fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
     Ok(model)
 }
 
+/// Whether images of a card may lie on disk: those that delta C9 alone tells apart.
+fn is_stored(card: &RunCard) -> bool {
+    card.axes().is_ok_and(|axes| axes.names() == ["c9"])
+}
+
 /// The splits whose images a training needs on disk. Networks over events or cells, and those that learn scores, take what
 /// the generator makes; so do all where further coefficients are learned.
 pub fn stored_splits(card: &RunCard) -> &'static [Split] {
-    if !card.dataset.also.is_empty() {
+    if !is_stored(card) {
         return &[];
     }
     match (card.network.any_architecture(), card.training.images) {
@@ -202,7 +192,7 @@ pub fn stored_splits(card: &RunCard) -> &'static [Split] {
 
 /// The splits whose images an evaluation needs on disk.
 pub fn tested_splits(card: &RunCard) -> &'static [Split] {
-    if !card.dataset.also.is_empty() {
+    if !is_stored(card) {
         return &[];
     }
     match card.network.any_architecture() {

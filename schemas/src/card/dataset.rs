@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::generator::parse;
 use crate::error::Invalid;
 
 /// How the events of one image are binned and stored.
@@ -118,24 +116,41 @@ impl ImagesCard {
     }
 }
 
-/// Which delta C9 the images have, and how many there are of each.
+/// Which shifts the images have, and how many there are of each.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatasetCard {
-    /// Groups of delta C9 values with the same numbers of images.
+    /// Groups of shifts of the first coefficient that is learned (C9 where it is among them), with the same numbers of images.
     pub groups: Vec<GroupCard>,
-    /// Further coefficients that are learned beside C9 (`c10`, `c7_prime`, `c10_im`, ..): the range of the shift of each, which
-    /// images have independently of delta C9. Live images with the uniform prior only.
+    /// With `[parameters]` and without groups: points that fill the ranges evenly, at which images lie (default 22 for one
+    /// coefficient, 55 for several).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<usize>,
+    /// The same: training images of all points (default 5280).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<usize>,
+    /// The same: validation images of all points (default 220).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<usize>,
+    /// The same: test images of all points (default 2200).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<usize>,
+    /// Shorthand for `[parameters]` beside groups of delta C9: further coefficients that are learned (`c10`, `c7_prime`,
+    /// `c10_im`, ..), and the range of the shift of each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub also: BTreeMap<String, [f64; 2]>,
 }
 
-/// Delta C9 values that share their numbers of images. A group without training images tests interpolation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Shifts that share their numbers of images. A group without training images tests interpolation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupCard {
     /// The shifts of C9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delta_c9: Vec<f64>,
+    /// The shifts of the first coefficient that is learned, by any name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<f64>,
     /// Training images of each value.
     #[serde(default)]
     pub train: usize,
@@ -173,36 +188,38 @@ impl Split {
     }
 }
 
-/// One value of delta C9 with its numbers of images.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DatasetPoint {
-    /// The shift of C9.
-    pub delta_c9: f64,
-    /// Images of each [`Split`], in the order of [`Split::ALL`].
-    pub images: [usize; 3],
-}
-
-impl DatasetPoint {
-    /// Number of images in a split.
-    pub const fn count(&self, split: Split) -> usize {
-        self.images[split as usize]
-    }
-}
-
 impl DatasetCard {
-    /// Every delta C9 in rising order.
-    pub fn points(&self) -> Vec<DatasetPoint> {
-        let mut points: Vec<DatasetPoint> = self
-            .groups
-            .iter()
-            .flat_map(|g| {
-                g.delta_c9
-                    .iter()
-                    .map(|&delta_c9| DatasetPoint { delta_c9, images: [g.train, g.validation, g.test] })
-            })
-            .collect();
-        points.sort_by(|a, b| a.delta_c9.total_cmp(&b.delta_c9));
-        points
+    /// The shifts of the first coefficient that groups name, in rising order.
+    fn values(&self) -> Vec<f64> {
+        let mut values: Vec<f64> = self.groups.iter().flat_map(GroupCard::shifts).copied().collect();
+        values.sort_by(f64::total_cmp);
+        values
+    }
+
+    /// The smallest and the largest of those that are trained.
+    pub(super) fn trained_range(&self) -> [f64; 2] {
+        let trained = || self.groups.iter().filter(|g| g.train > 0).flat_map(GroupCard::shifts).copied();
+        [trained().fold(f64::INFINITY, f64::min), trained().fold(f64::NEG_INFINITY, f64::max)]
+    }
+
+    /// Number of images in a split; without groups of the points that `[parameters]` have, if they are `given`.
+    pub(super) fn count(&self, split: Split, given: bool) -> usize {
+        if self.groups.is_empty() && given {
+            return self.in_all(split);
+        }
+        // A card may say any number; it is refused only after it was counted.
+        let of = |g: &GroupCard| g.shifts().len().saturating_mul(g.images()[split as usize]);
+        self.groups.iter().fold(0, |sum, g| sum.saturating_add(of(g)))
+    }
+
+    /// Images of a split at all points that fill the ranges.
+    pub(super) fn in_all(&self, split: Split) -> usize {
+        let (given, default) = match split {
+            Split::Train => (self.train, 5280),
+            Split::Validation => (self.validation, 220),
+            Split::Test => (self.test, 2200),
+        };
+        given.unwrap_or(default)
     }
 
     /// Sets the number of test images of every value.
@@ -210,83 +227,70 @@ impl DatasetCard {
         for group in &mut self.groups {
             group.test = images;
         }
+        if self.groups.is_empty() {
+            self.test = Some(images.saturating_mul(self.points.unwrap_or(1)));
+        }
     }
 
-    /// Number of images in a split.
-    pub fn count(&self, split: Split) -> usize {
-        // A card may say any number; it is refused only after it was counted.
-        self.points().iter().fold(0, |sum, p| sum.saturating_add(p.count(split)))
-    }
-
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
-        let points = self.points();
-        for point in &points {
-            let value = point.delta_c9;
+    /// Checks what groups say; their coefficient is called `first`, and its range is `given` if the card gives one.
+    pub(super) fn validate(&self, first: &str, given: Option<[f64; 2]>) -> Result<(), Invalid> {
+        let named = |group: &&GroupCard| group.delta_c9.is_empty() != group.values.is_empty();
+        Invalid::unless(
+            self.groups.iter().filter(named).count() == self.groups.len(),
+            "dataset.groups",
+            "a group with both or neither of delta_c9 and values",
+            "one of the two: the shifts of the first coefficient that is learned",
+        )?;
+        let field = |group: &GroupCard| {
+            if group.values.is_empty() { "dataset.groups.delta_c9" } else { "dataset.groups.values" }
+        };
+        for group in &self.groups {
             Invalid::unless(
-                value.is_finite() && value.abs() <= 100.0,
-                "dataset.groups.delta_c9",
-                value,
-                "-100 to 100",
+                group.delta_c9.is_empty() || first == "c9",
+                field(group),
+                "shifts of C9",
+                format!("values, the shifts of {first}, where C9 is not among the parameters"),
             )?;
+            for value in group.shifts() {
+                let sound = value.is_finite() && value.abs() <= 100.0;
+                Invalid::unless(sound, field(group), value, "-100 to 100")?;
+                if let Some([low, high]) = given.filter(|_| group.train > 0) {
+                    let inside = (low - 1e-9..=high + 1e-9).contains(value);
+                    let allowed = format!("{low} to {high}, the range of parameters.{first}, in training");
+                    Invalid::unless(inside, field(group), value, allowed)?;
+                }
+            }
         }
-        for pair in points.windows(2) {
-            let (first, second) = (pair[0].delta_c9, pair[1].delta_c9);
-            Invalid::unless(
-                second - first > 1e-9,
-                "dataset.groups.delta_c9",
-                format!("{first} twice"),
-                "each value once",
-            )?;
+        for pair in self.values().windows(2) {
+            let (first, second) = (pair[0], pair[1]);
+            let field = self.groups.first().map_or("dataset.groups", field);
+            Invalid::unless(second - first > 1e-9, field, format!("{first} twice"), "each value once")?;
         }
+        let ranges_only = [self.points, self.train, self.validation, self.test];
+        Invalid::unless(
+            (given.is_some() && self.groups.is_empty()) || ranges_only.iter().all(Option::is_none),
+            "dataset",
+            "numbers of points or images beside groups",
+            "them only where [parameters] stand in place of groups",
+        )?;
+        let points = self.points.unwrap_or(2);
+        Invalid::unless((2..=100_000).contains(&points), "dataset.points", points, "2 to 100000")?;
+        let trained = self.groups.iter().filter(|g| g.train > 0).map(|g| g.shifts().len()).sum::<usize>();
         for split in Split::ALL {
-            let count = self.count(split);
-            let field = format!("dataset.groups.{}", split.name());
+            let count = self.count(split, given.is_some());
+            let field = if self.groups.is_empty() && given.is_some() { "dataset" } else { "dataset.groups" };
             Invalid::unless(
                 (1..=100_000_000).contains(&count),
-                &field,
+                &format!("{field}.{}", split.name()),
                 format!("{count} images in all"),
                 "1 to 100000000 images in all",
             )?;
         }
-        let trained = points.iter().filter(|p| p.count(Split::Train) > 0).count();
         Invalid::unless(
-            trained >= 2,
+            trained >= 2 || self.groups.is_empty(),
             "dataset.groups.train",
             format!("{trained} values with training images"),
             "at least 2",
-        )?;
-        self.also().map(drop)
-    }
-
-    /// The further coefficients that are learned, with the range of the shift of each.
-    ///
-    /// # Errors
-    /// For an unknown name, C9 itself, a range that is none, or more than three coefficients.
-    pub fn also(&self) -> Result<Vec<(WilsonDirection, [f64; 2])>, Invalid> {
-        const FIELD: &str = "dataset.also";
-        let n = self.also.len();
-        Invalid::unless(n <= 3, FIELD, format!("{n} coefficients"), "at most 3")?;
-        let one = |(name, range): (&String, &[f64; 2])| {
-            let names = WilsonCoefficient::ALL.map(WilsonCoefficient::name);
-            let direction: WilsonDirection = parse(FIELD, name, &names)?;
-            Invalid::unless(
-                direction != WilsonDirection::real(WilsonCoefficient::C9),
-                FIELD,
-                "`c9`",
-                "other coefficients: the real part of C9 is what dataset.groups.delta_c9 sets",
-            )?;
-            let [low, high] = *range;
-            Invalid::unless(
-                low.is_finite()
-                    && high.is_finite()
-                    && low.abs().max(high.abs()) <= 100.0
-                    && high - low > 1e-6,
-                &format!("{FIELD}.{name}"),
-                format!("{range:?}"),
-                "two ascending numbers between -100 and 100",
-            )?;
-            Ok((direction, *range))
-        };
-        self.also.iter().map(one).collect()
+        )
     }
 }

@@ -4,19 +4,21 @@ mod dataset;
 mod generator;
 pub mod layers;
 mod network;
+pub mod parameters;
 mod set;
 pub(crate) mod strict;
 mod training;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
+use humboldt_physics::Axes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use dataset::{DatasetCard, DatasetPoint, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
+pub use dataset::{DatasetCard, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
+pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
 pub use set::{Elements, SetArchitecture, Supervision};
 pub use training::{FiguresCard, Loss, Optimiser, Precision, Prior, Schedule, TrainingCard, TrainingImages};
 
@@ -34,7 +36,11 @@ pub struct RunCard {
     pub generator: GeneratorCard,
     /// How events become an image.
     pub images: ImagesCard,
-    /// Which delta C9, and how many images of each.
+    /// Which coefficients are learned, and the range of the shift of each: `c9 = [-2.0, 1.1]`, `c10 = [-1.0, 1.0]`,
+    /// `c7_prime_im`, .., up to six. Without it C9 is, over the values of `dataset.groups`, and `dataset.also` beside it.
+    #[serde(skip_serializing_if = "Ranges::is_empty")]
+    pub parameters: Ranges,
+    /// Which shifts the images have, and how many images of each.
     pub dataset: DatasetCard,
     /// The network.
     pub network: NetworkCard,
@@ -54,7 +60,10 @@ pub struct DataCard {
     pub generator: GeneratorCard,
     /// How events become an image.
     pub images: ImagesCard,
-    /// Which delta C9, and how many images of each.
+    /// Which coefficients are learned, over which ranges.
+    #[serde(default, skip_serializing_if = "Ranges::is_empty")]
+    pub parameters: Ranges,
+    /// Which shifts the images have, and how many images of each.
     pub dataset: DatasetCard,
 }
 
@@ -70,19 +79,48 @@ impl DataCard {
     /// The first field outside its range.
     pub fn validate(&self) -> Result<(), Invalid> {
         self.generator.validate()?;
-        Invalid::unless(
-            !self.generator.wilson.contains_key("c9"),
-            "generator.wilson.c9",
-            "a shift",
-            "none: C9 is what dataset.groups.delta_c9 sets",
-        )?;
         self.images.validate()?;
-        self.dataset.validate()?;
-        let files: usize =
-            Split::ALL.iter().map(|split| self.dataset.count(*split) / self.images.per_file).sum();
-        let images: usize = Split::ALL.iter().map(|split| self.dataset.count(*split)).sum();
+        let first = if self.parameters.is_empty() || self.parameters.contains_key("c9") {
+            Some(("c9", self.parameters.get("c9")))
+        } else {
+            self.parameters.first_key_value().map(|(name, range)| (name.as_str(), Some(range)))
+        };
+        let (first, range) = first.unwrap_or(("c9", None));
+        self.dataset.validate(first, range.copied())?;
+        for direction in self.axes()?.directions() {
+            let name = direction.coefficient.name();
+            let allowed = match (self.parameters.is_empty(), name) {
+                (true, "c9") => "none: C9 is what dataset.groups.delta_c9 sets".to_owned(),
+                _ => format!("none: {direction} is learned"),
+            };
+            let field = format!("generator.wilson.{name}");
+            Invalid::unless(!self.generator.wilson.contains_key(name), &field, "a shift", allowed)?;
+        }
+        let files: usize = Split::ALL.iter().map(|split| self.count(*split) / self.images.per_file).sum();
+        let images: usize = Split::ALL.iter().map(|split| self.count(*split)).sum();
         let allowed = format!("{} and more, for at most {MOST_FILES} files", images.div_ceil(MOST_FILES));
         Invalid::unless(files <= MOST_FILES, "images.per_file", self.images.per_file, allowed)
+    }
+
+    /// Number of images in a split.
+    pub fn count(&self, split: Split) -> usize {
+        self.dataset.count(split, !self.parameters.is_empty())
+    }
+
+    /// What is learned, in the order that all labels follow: C9 first where it is among them, the others by name.
+    ///
+    /// # Errors
+    /// For an unknown name, a range that is none, no coefficient or too many.
+    pub fn axes(&self) -> Result<Axes, Invalid> {
+        parameters::axes(&self.parameters, &self.dataset)
+    }
+
+    /// Every point at which images lie, in rising order of the first coefficient.
+    ///
+    /// # Errors
+    /// As [`DataCard::axes`].
+    pub fn points(&self) -> Result<Vec<DatasetPoint>, Invalid> {
+        Ok(parameters::points(&self.axes()?, &self.dataset))
     }
 }
 
@@ -122,17 +160,34 @@ impl RunCard {
     /// The network with every number filled in.
     pub fn architecture(&self) -> AnyArchitecture {
         let mut architecture = self.network.any_architecture();
-        if let AnyArchitecture::Set(set) = &mut architecture
-            && set.supervision == Supervision::Score
-        {
-            set.pooled = score_points(&set.references, &self.dataset.also) * (1 + self.dataset.also.len());
+        let Ok(axes) = self.axes() else { return architecture };
+        let given = self.network.references.is_some() || self.parameters.is_empty();
+        let references = match &mut architecture {
+            AnyArchitecture::Set(a) => &mut a.references,
+            AnyArchitecture::Residual(a) => &mut a.references,
+        };
+        if references.is_empty() {
+            return architecture;
+        }
+        let points = parameters::score_points(&axes, given.then_some(references.as_slice()));
+        references.clone_from(&points[0][0].own);
+        if let AnyArchitecture::Set(set) = &mut architecture {
+            set.pooled = points.iter().flatten().map(|points| points.own.len()).sum();
         }
         architecture
     }
 
+    /// What is learned, in the order that all labels follow.
+    ///
+    /// # Errors
+    /// As [`DataCard::axes`].
+    pub fn axes(&self) -> Result<Axes, Invalid> {
+        parameters::axes(&self.parameters, &self.dataset)
+    }
+
     /// Numbers that the network puts out.
     pub fn outputs(&self) -> usize {
-        self.architecture().outputs(self.training.loss, 1 + self.dataset.also.len())
+        self.architecture().outputs(self.training.loss, self.axes().map_or(1, |axes| axes.len()))
     }
 
     /// A statistic has a covariance only where there are more images than it has components.
@@ -191,46 +246,29 @@ impl RunCard {
         if architecture.is_calibrated() {
             self.check_calibration()?;
         }
-        if self.dataset.also.is_empty() {
+        if self.axes()?.len() == 1 {
             return Ok(());
         }
-        for (direction, _) in self.dataset.also()? {
-            let name = direction.coefficient.name();
-            Invalid::unless(
-                !self.generator.wilson.contains_key(name),
-                "dataset.also",
-                format!("`{direction}`"),
-                format!("coefficients that generator.wilson does not shift, as it does {name}"),
-            )?;
-        }
+        let field = if self.parameters.is_empty() { "dataset.also" } else { "parameters" };
         for split in [Split::Validation, Split::Test] {
-            let few = self
-                .dataset
-                .points()
-                .into_iter()
-                .map(|p| p.count(split))
-                .find(|n| (1..ALSO_VALUES).contains(n));
+            let few = self.dataset.groups.iter().map(|g| g.images()[split as usize]);
+            let few = few.into_iter().find(|n| (1..FURTHER_VALUES).contains(n));
             Invalid::unless(
                 few.is_none(),
                 &format!("dataset.groups.{}", split.name()),
                 few.unwrap_or_default(),
-                format!("0, or at least {ALSO_VALUES} with dataset.also: one at each of its shifts"),
+                format!(
+                    "0, or at least {FURTHER_VALUES} with {field}: one at each shift of the further coefficients"
+                ),
             )?;
         }
-        let (live, uniform) = (TrainingImages::Live, Prior::Uniform);
-        Invalid::unless(
-            self.training.images == live && self.training.prior == uniform,
-            "dataset.also",
-            "further coefficients with stored images or the grid prior",
-            "training.images = \"live\" with training.prior = \"uniform\"",
-        )?;
         let known = match &architecture {
             AnyArchitecture::Residual(a) => a.references.is_empty(),
             AnyArchitecture::Set(a) => a.supervision != Supervision::Event,
         };
         Invalid::unless(
             known,
-            "dataset.also",
+            field,
             "further coefficients with this network",
             "with the presets score, set, or resnet34, resnet18, resnet10 that learn labels",
         )
@@ -255,25 +293,10 @@ impl RunCard {
             seed: self.seed,
             generator: self.generator.clone(),
             images: self.images.clone(),
+            parameters: self.parameters.clone(),
             dataset: self.dataset.clone(),
         }
     }
-}
-
-/// Shifts of each further coefficient that validation and test images have.
-pub const ALSO_VALUES: usize = 5;
-
-/// Places at which a coefficient beside C9 has scores taken, as parts of its range.
-const REFERENCES: [f64; 3] = [0.1, 0.5, 0.9];
-
-/// The shifts of a further coefficient at which scores are taken, of its range.
-pub fn also_references([low, high]: [f64; 2]) -> [f64; 3] {
-    REFERENCES.map(|part| low + part * (high - low))
-}
-
-/// Points at which scores of all coefficients are taken: every combination of the references of each.
-fn score_points(references: &[f64], also: &BTreeMap<String, [f64; 2]>) -> usize {
-    references.len() * REFERENCES.len().pow(also.len() as u32)
 }
 
 /// BLAKE3 of a value's JSON form; field order is the declaration's, maps are sorted.
@@ -389,7 +412,7 @@ mod tests {
     fn paper_card_counts() {
         let card =
             RunCard::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../cards/paper.toml"))).unwrap();
-        let points = card.dataset.points();
+        let points = card.data().points().unwrap();
         let trained: Vec<_> = points.iter().filter(|p| p.count(Split::Train) > 0).collect();
         assert_eq!(trained.len(), 22);
         assert_eq!(trained.iter().map(|p| p.images.iter().sum::<usize>()).sum::<usize>(), 97_560);

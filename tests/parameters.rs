@@ -1,0 +1,135 @@
+//! Cards that name what is learned: any coefficient alone, several in either order, six at once.
+
+#![allow(missing_docs, clippy::pedantic, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{assert_same, files, humboldt, succeed};
+use humboldt_schemas::inference::{BoundResult, Inferred};
+use humboldt_schemas::results::{EnsembleResult, Summary};
+
+const EVENTS: usize = 2000;
+
+fn card(folder: &Path, name: &str, parameters: &str, images: &str, calibration: usize) -> String {
+    let text = format!(
+        "name = \"parameters\"\nseed = 3\n[generator]\nline_shape = \"narrow\"\nq2 = [\"1:8\"]\n\
+         [images]\nevents = {EVENTS}\nbins = 20\n[parameters]\n{parameters}\n[dataset]\n{images}\n\
+         [network]\npreset = \"score\"\nlayers = [32, 32]\nsample = 500\n\
+         [training]\nimages = \"live\"\nprior = \"uniform\"\nbatch_size = 8\nmicro_batch = 4\nepochs = 4\n\
+         loss = \"mse\"\noptimiser = \"adamw\"\nlearning_rate = 0.01\nschedule = \"one_cycle\"\n\
+         calibration_images = {calibration}\n[figures]\nevents = 5000\n"
+    );
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn bound(arguments: &[&str]) -> BoundResult {
+    let (first, n) = (["bound", "--json", "--q2", "1:8", "--events"], EVENTS.to_string());
+    let output = succeed(&[&first[..], &[&n], arguments].concat());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn c10_alone_is_learned_and_inferred() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = "points = 3\ntrain = 300\nvalidation = 12\ntest = 180";
+    let card = card(folder.path(), "card.toml", "c10 = [-1.0, 1.0]", images, 40);
+    let out = folder.path().join("run");
+    succeed(&["run", &card, "--out", out.to_str().unwrap()]);
+    let ensembles: Vec<EnsembleResult> = json(&out.join("results/ensembles.json"));
+    let truths: Vec<f64> = ensembles.iter().map(|e| e.delta_c9).collect();
+    assert_eq!(truths, [-1.0, 0.0, 1.0]);
+    let table = fs::read_to_string(out.join("results/ensembles.csv")).unwrap();
+    assert!(table.starts_with("c10,n_images,mean"), "{table}");
+    // C9 is known: the width is that of C10 alone.
+    for e in &ensembles {
+        let shift = format!("c10={}", e.delta_c9);
+        let known = bound(&["--wc", &shift, "--also", "c10"]);
+        let (a, b, d) = (known.covariance[0][0], known.covariance[0][1], known.covariance[1][1]);
+        let sigma = ((a * d - b * b) / a).sqrt();
+        assert!((0.75..1.4).contains(&(e.sigma / sigma)), "{} of {sigma} at {}", e.sigma, e.delta_c9);
+        assert!(e.bias.abs() < 0.6 * e.sigma, "{e:?}");
+    }
+    let summary: Summary = json(&out.join("results/summary.json"));
+    assert!((summary.slope - 1.0).abs() < 0.1, "{summary:?}");
+
+    let (events, model) = (folder.path().join("events.parquet"), out.join("model"));
+    let generate =
+        ["generate", "--events", "20000", "--wc", "c10=0.4", "--q2", "1:8", "--line-shape", "narrow"];
+    succeed(&[&generate[..], &["--out", events.to_str().unwrap()]].concat());
+    let output = succeed(&["infer", events.to_str().unwrap(), "--model", model.to_str().unwrap(), "--json"]);
+    let inferred: Inferred = serde_json::from_slice(&output.stdout).unwrap();
+    let c10 = &inferred.parameters[0];
+    assert_eq!((inferred.parameters.len(), c10.name.as_str(), inferred.delta_c9), (1, "c10", None));
+    assert!((c10.value - 0.4).abs() < 4.0 * c10.plus.unwrap(), "{inferred:?}");
+}
+
+#[test]
+fn the_order_of_parameters_in_a_card_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = "points = 4\ntrain = 64\nvalidation = 8\ntest = 40";
+    let outputs =
+        ["c9 = [-2.0, 1.0]\nc10 = [-1.0, 1.0]", "c10 = [-1.0, 1.0]\nc9 = [-2.0, 1.0]"].map(|order| {
+            let card = card(folder.path(), "card.toml", order, images, 50);
+            let out = folder.path().join(&order[..3]);
+            succeed(&["run", &card, "--out", out.to_str().unwrap()]);
+            (files(&out.join("model")), out)
+        });
+    assert_same(&outputs[0].0, &outputs[1].0);
+    for name in ["ensembles.json", "ensembles_c10.json", "summary_c10.json"] {
+        let [a, b] = [0, 1].map(|i| fs::read(outputs[i].1.join("results").join(name)).unwrap());
+        assert!(a == b, "{name}");
+    }
+}
+
+#[test]
+fn six_coefficients_are_learned_calibrated_and_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let ranges = "c7 = [-0.3, 0.3]\nc9 = [-2.0, 1.0]\nc10 = [-2.0, 2.0]\nc7_prime = [-0.3, 0.3]\n\
+                  c9_prime = [-2.0, 2.0]\nc10_prime = [-2.0, 2.0]";
+    let card =
+        card(folder.path(), "six.toml", ranges, "points = 12\ntrain = 200\nvalidation = 12\ntest = 48", 36);
+    let out = folder.path().join("run");
+    succeed(&["run", &card, "--out", out.to_str().unwrap()]);
+    let names = ["", "_c10", "_c10_prime", "_c7", "_c7_prime", "_c9_prime"];
+    for name in names {
+        let summary: Summary = json(&out.join(format!("results/summary{name}.json")));
+        assert!(summary.rmse_over_baseline < 1.0, "{name}: {summary:?}");
+        assert!(out.join(format!("results/linearity{name}.png")).exists(), "{name}");
+    }
+}
+
+#[test]
+fn parameters_that_cannot_be_learned_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    for (parameters, images, expected) in [
+        ("c11 = [0.0, 1.0]", "", "parameters = `c11` is not allowed; allowed: c7, c9"),
+        ("c10 = [1.0, 0.0]", "", "parameters.c10 = [1.0, 0.0] is not allowed"),
+        ("c10 = [0.0, 1.0]", "also = { c7 = [0.0, 1.0] }", "dataset.also = coefficients beside [parameters]"),
+        ("c10 = [0.0, 1.0]", "points = 1", "dataset.points = 1 is not allowed; allowed: 2 to"),
+        (
+            "c10 = [0.0, 1.0]",
+            "[[dataset.groups]]\ndelta_c9 = [0.0, 1.0]\ntrain = 1",
+            "dataset.groups.delta_c9 = shifts of C9 is not allowed; allowed: values, the shifts of c10",
+        ),
+        (
+            "c7 = [0.0, 1.0]\nc9 = [0.0, 1.0]\nc10 = [0.0, 1.0]\nc_s = [0.0, 1.0]\nc_p = [0.0, 1.0]\n\
+             c9_im = [0.0, 1.0]\nc10_im = [0.0, 1.0]",
+            "",
+            "parameters = 7 coefficients in all is not allowed; allowed: at most 6",
+        ),
+    ] {
+        let card = card(folder.path(), "card.toml", parameters, images, 200);
+        let output = humboldt(&["run", &card, "--out", out.to_str().unwrap()]).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(expected) && !out.exists(), "{error}");
+    }
+}
