@@ -4,6 +4,7 @@
 //! to the user. One line a module:
 //!
 //! - [`campaign`]: images of a card in shards, on one machine or many
+//! - `assumptions`: what commands take for granted of a sample, and what makes their answers doubtful
 //! - [`sampling`]: from a card's words to a sampler of events
 //! - [`learn`]: the 3D residual network, its training and its predictions
 //! - [`infer`]: what ensembles of predictions say, and predictions with varied inputs
@@ -14,6 +15,7 @@
 //! - [`dashboard`]: a training on a terminal of its own
 //! - [`commands`]: the command line
 
+mod assumptions;
 pub mod campaign;
 pub mod commands;
 pub mod dashboard;

@@ -1,7 +1,7 @@
 //! From a card's words to a sampler of events.
 
 use anyhow::{Result, ensure};
-use humboldt_physics::{Point, WilsonShifts};
+use humboldt_physics::{Decay, Parameters, Point, WilsonShifts};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
 use humboldt_schemas::card::GeneratorCard;
 
@@ -37,6 +37,71 @@ pub fn windows(card: &GeneratorCard) -> Result<Q2Windows> {
         &card.q2.iter().map(range).collect::<Vec<_>>(),
         &card.veto.iter().map(range).collect::<Vec<_>>(),
     )?)
+}
+
+/// A sentence for each physical input of a card that changes nothing in its events.
+///
+/// # Errors
+/// When the physics refuses the card.
+pub fn idle_inputs(card: &GeneratorCard) -> Result<Vec<String>> {
+    let shifts = card.shifts()?;
+    let own = card.decay(&shifts)?;
+    let mut sentences = Vec::new();
+    for (name, value) in &card.inputs {
+        if Parameters::standard().value(name)?.to_bits() == value.to_bits() {
+            continue;
+        }
+        let mut without = card.clone();
+        without.inputs.remove(name);
+        // What is refused without it depends on it.
+        let Ok(other) = without.decay(&shifts) else { continue };
+        match Change::between(&own, &other) {
+            Change::Nothing => {
+                let model = &card.model;
+                sentences.push(format!(
+                    "input {name} = {value} changes nothing: model {model} does not use it here"
+                ));
+            }
+            Change::Rate => {
+                sentences.push(format!(
+                    "input {name} = {value} changes the rate alone, not how events are distributed"
+                ));
+            }
+            Change::Shape => {}
+        }
+    }
+    Ok(sentences)
+}
+
+/// What differs between two decays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    Rate,
+    Shape,
+}
+
+impl Change {
+    fn between(a: &Decay, b: &Decay) -> Self {
+        const Q2_STEPS: u32 = 200;
+        if a.masses() != b.masses() || a.m_kstar().to_bits() != b.m_kstar().to_bits() {
+            return Self::Shape;
+        }
+        let mut ratio = None;
+        for m_kpi in [a.m_kstar(), 0.75, 1.1] {
+            let (low, high) = (a.q2_min(), a.q2_max(m_kpi));
+            for step in 1..Q2_STEPS {
+                let q2 = low + (high - low) * f64::from(step) / f64::from(Q2_STEPS);
+                let [own, other] = [a, b].map(|decay| decay.angular_coefficients(q2, m_kpi));
+                let (rate, ratio) = (own.rate(), *ratio.get_or_insert(other.rate() / own.rate()));
+                let same = |(x, y): (&f64, &f64)| (x * ratio - y).abs() <= 1e-12 * ratio.abs() * rate;
+                if !own.as_array().iter().zip(&other.as_array()).all(same) {
+                    return Self::Shape;
+                }
+            }
+        }
+        if ratio.is_some_and(|ratio: f64| (ratio - 1.0).abs() > 1e-13) { Self::Rate } else { Self::Nothing }
+    }
 }
 
 /// Refuses a sample that does not follow its density.

@@ -150,13 +150,13 @@ fn bad_input_is_refused_by_field_and_value() {
 
     let mut events = EventReader::open(Path::new(&path)).unwrap().read_all().unwrap();
     foreign(&at("empty.parquet"), &EventBatch::default());
-    refused(&["fit", &text("empty.parquet")], &["empty.parquet", "events = 0"]);
+    refused(&["fit", &text("empty.parquet"), "--q2", ":"], &["empty.parquet", "events = 0"]);
     events.cos_theta_k[3] = 1.5;
     foreign(&at("cosine.parquet"), &events);
-    refused(&["fit", &text("cosine.parquet")], &["cos_theta_k in row 3 = 1.5", "-1 to 1"]);
+    refused(&["fit", &text("cosine.parquet"), "--q2", ":"], &["cos_theta_k in row 3 = 1.5", "-1 to 1"]);
     events.cos_theta_k[3] = f32::NAN;
     foreign(&at("nan.parquet"), &events);
-    refused(&["fit", &text("nan.parquet")], &["cos_theta_k", "NaN", "row 3"]);
+    refused(&["fit", &text("nan.parquet"), "--q2", ":"], &["cos_theta_k", "NaN", "row 3"]);
 
     refused(&["bound", "--events", "0"], &["--events", "0"]);
     refused(&["bound", "--events", "nan"], &["--events", "nan"]);

@@ -12,6 +12,7 @@ mod global_networks;
 mod gpu;
 mod infer;
 mod inference;
+mod issue_13_fits;
 mod learn;
 mod parameters;
 mod python_readers;

@@ -83,10 +83,26 @@ impl Parameters {
     /// # Errors
     /// When no input has this name.
     pub fn get(&self, name: &str) -> Result<&Parameter, PhysicsError> {
-        self.0.get(name).ok_or_else(|| {
-            let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
-            PhysicsError::unknown("parameter", name, &names)
+        self.0.get(name).ok_or_else(|| PhysicsError::Unknown {
+            what: "parameter",
+            got: name.to_owned(),
+            allowed: format!(
+                "{} (nearest), of those that `humboldt inputs` lists",
+                self.nearest(name).join(", ")
+            ),
         })
+    }
+
+    /// The names that a misspelt one is nearest to, those that it is a part of first.
+    fn nearest(&self, name: &str) -> Vec<&str> {
+        const MOST: usize = 4;
+        let lower = name.to_lowercase();
+        let distance = |known: &str| {
+            let part = lower.len() > 2 && known.to_lowercase().contains(&lower);
+            if part { 0 } else { strsim::damerau_levenshtein(&known.to_lowercase(), &lower) }
+        };
+        let least = self.0.keys().map(|known| distance(known)).min().unwrap_or_default();
+        self.0.keys().map(String::as_str).filter(|known| distance(known) == least).take(MOST).collect()
     }
 
     /// The same inputs with one central value replaced.
@@ -141,5 +157,14 @@ mod tests {
             Err(PhysicsError::Unknown { what: "parameter", .. })
         ));
         assert!(matches!(changed.with_value("m_muon", f64::NAN), Err(PhysicsError::OutOfRange { .. })));
+    }
+
+    #[test]
+    fn issue_13_an_unknown_input_suggests_the_nearest() {
+        let message = |name: &str| Parameters::standard().value(name).unwrap_err().to_string();
+        assert!(message("m_moun").contains("allowed: m_muon (nearest)"), "{}", message("m_moun"));
+        assert!(message("vcb").contains("v_cb"), "{}", message("vcb"));
+        assert!(message("V_cb").contains("v_cb"), "{}", message("V_cb"));
+        assert!(message("m_c_pole").contains("sm_m_c_pole"), "{}", message("m_c_pole"));
     }
 }

@@ -146,11 +146,20 @@ named!(ModelName, "model");
 
 /// The process as files name it, averaged over a meson and its antiparticle, such as `B0->K*0mumu`.
 pub fn process_name(flavour: Flavour, hadron: Hadron, lepton: Lepton) -> String {
-    let mesons = match (flavour.is_charged(), hadron) {
-        (false, Hadron::Kstar) => "B0->K*0",
-        (true, Hadron::Kstar) => "B+->K*+",
-        (false, Hadron::Kaon) => "B0->K0",
-        (true, Hadron::Kaon) => "B+->K+",
+    own_process_name(flavour.with_b_quark().conjugate(), hadron, lepton)
+}
+
+/// The process of a meson itself, such as `B0bar->K*0barmumu`.
+pub fn own_process_name(flavour: Flavour, hadron: Hadron, lepton: Lepton) -> String {
+    let mesons = match (flavour, hadron) {
+        (Flavour::B0, Hadron::Kstar) => "B0->K*0",
+        (Flavour::B0bar, Hadron::Kstar) => "B0bar->K*0bar",
+        (Flavour::BPlus, Hadron::Kstar) => "B+->K*+",
+        (Flavour::BMinus, Hadron::Kstar) => "B-->K*-",
+        (Flavour::B0, Hadron::Kaon) => "B0->K0",
+        (Flavour::B0bar, Hadron::Kaon) => "B0bar->K0bar",
+        (Flavour::BPlus, Hadron::Kaon) => "B+->K+",
+        (Flavour::BMinus, Hadron::Kaon) => "B-->K-",
     };
     let pair = match lepton {
         Lepton::Electron => "ee",

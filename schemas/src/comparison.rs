@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::card::GeneratorCard;
+use crate::inference::Assumed;
 
 /// What one standard deviation of a normal distribution covers.
 pub const ONE_SIGMA: f64 = 0.682_689_492_137_085_9;
@@ -19,6 +20,9 @@ pub struct Comparison {
     pub images: usize,
     /// Samples at each training value that the intervals were calibrated with.
     pub calibration_images: usize,
+    /// What estimators and calibration take the samples to follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed: Option<Assumed>,
     /// What the samples were drawn from, where it is not what estimators and calibration assume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<SystematicShift>,

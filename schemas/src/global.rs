@@ -43,6 +43,9 @@ pub struct ChiSquareResult {
     pub p_value: f64,
     /// Every measurement.
     pub contributions: Vec<Contribution>,
+    /// What makes the numbers doubtful.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A fitted parameter.
@@ -86,6 +89,9 @@ pub struct FitResult {
     pub correlation: Option<Vec<Vec<f64>>>,
     /// Every measurement at the minimum.
     pub contributions: Vec<Contribution>,
+    /// What makes the numbers doubtful.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A parameter's posterior density.

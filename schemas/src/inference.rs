@@ -1,7 +1,41 @@
 //! What `bound`, `fit`, `moments` and `infer` print with `--json`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::complex::ComplexValue;
+
+/// The density that a command takes a sample to follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Assumed {
+    /// Amplitude model.
+    pub model: String,
+    /// Decaying meson.
+    pub flavour: String,
+    /// Lepton.
+    pub lepton: String,
+    /// K pi mass: `breit-wigner`, or `narrow` for the pole.
+    pub line_shape: String,
+    /// Windows in q2 [GeV^2], vetoes taken out.
+    ///
+    /// # Shapes
+    /// [window, (low, high)]
+    pub q2: Vec<[f64; 2]>,
+    /// Shifts that are held fixed, by coefficient; all others that are not fitted are 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed: BTreeMap<String, ComplexValue>,
+    /// Physical inputs other than the built-in ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, f64>,
+    /// Charmonium resonances in place of the charm loop: scale and phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charmonium: Option<BTreeMap<String, [f64; 2]>>,
+    /// Which of these neither the file nor an option says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_default: Vec<String>,
+}
 
 /// The information bound at one point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,10 +79,20 @@ pub struct FitResult {
     pub events: usize,
     /// The fitted shifts.
     pub coefficients: Vec<FittedCoefficient>,
-    /// Correlation of each pair.
+    /// Correlation of each pair; absent where a coefficient has no standard deviation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub correlation: Vec<Vec<f64>>,
-    /// How well the fit describes the events.
-    pub goodness: GoodnessOfFit,
+    /// How well the fit describes the events; absent without a fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodness: Option<GoodnessOfFit>,
+    /// Why there is no fit; absent where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// What the sample is taken to follow.
+    pub assumed: Assumed,
+    /// What makes the numbers doubtful.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One fitted shift.
@@ -58,8 +102,9 @@ pub struct FittedCoefficient {
     pub name: String,
     /// Its shift.
     pub value: f64,
-    /// Standard deviation from second derivatives.
-    pub sigma: f64,
+    /// Standard deviation from second derivatives; absent where the function is not curved upwards along it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<f64>,
     /// Profile interval, downwards; absent where it has no end, or none was asked for.
     pub minus: Option<f64>,
     /// Profile interval, upwards.
@@ -122,7 +167,9 @@ pub struct Inferred {
     /// How far it reaches up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus: Option<f64>,
-    /// What makes the answer doubtful, if anything does.
+    /// What the network takes the sample to follow: the density that it learned from.
+    pub assumed: Assumed,
+    /// What makes the answer doubtful, if anything does; of several things, separated by semicolons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }

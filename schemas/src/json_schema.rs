@@ -9,9 +9,10 @@ use crate::comparison::{Comparison, PredictedImage};
 use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
 use crate::experiment::{ExperimentCard, ExperimentResult};
 use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
+use crate::inference::{self, BoundResult, Inferred, MomentsResult};
 use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
-use crate::results::{EnsembleResult, EpochMetrics, ObservableValue, Summary};
+use crate::results::{EnsembleResult, EpochMetrics, InputValue, ObservableValue, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
@@ -58,6 +59,11 @@ pub fn schema(name: &str) -> Option<Value> {
             "predict --json": { "type": "array", "items": of::<PredictedImage>() },
             "training/metrics.jsonl": of::<EpochMetrics>(),
             "model/network.json": of::<AnyArchitecture>(),
+            "bound --json": of::<BoundResult>(),
+            "fit --json": { "type": "array", "items": of::<inference::FitResult>() },
+            "moments --json": of::<MomentsResult>(),
+            "infer --json": of::<Inferred>(),
+            "inputs --json": { "type": "array", "items": of::<InputValue>() },
             "observe --json": { "type": "array", "items": of::<ObservableValue>() },
             "global predict --json": { "type": "array", "items": of::<ObservableValue>() },
             "global chi2 --json": of::<ChiSquareResult>(),

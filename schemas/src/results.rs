@@ -72,6 +72,24 @@ pub struct ObservableValue {
     /// The correlation of its uncertainty with that of each value of the array, in order, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<Vec<f64>>,
+    /// What makes the value doubtful, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caution: Option<String>,
+}
+
+/// `inputs --json`: one physical input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InputValue {
+    /// Its name, as `--inputs NAME=VALUE` takes it.
+    pub name: String,
+    /// Central value in `unit`.
+    pub value: f64,
+    /// Symmetric standard deviation in `unit`; 0 where the value is exact or fixed by definition.
+    pub uncertainty: f64,
+    /// Unit; "1" for a pure number.
+    pub unit: String,
+    /// Where the numbers come from.
+    pub source: String,
 }
 
 /// One line of `training/metrics.jsonl`.

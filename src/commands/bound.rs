@@ -12,6 +12,7 @@ use humboldt_schemas::inference::BoundResult;
 use nalgebra::DMatrix;
 
 use super::arguments::{ProcessArguments, count, without_separators};
+use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::progress::outln;
@@ -68,6 +69,9 @@ impl BoundArguments {
         let card = self.process.card(line_shape)?;
         let shifts = card.shifts()?;
         let decay = card.decay(&shifts)?;
+        if !self.with_rate {
+            note_idle_inputs(&card)?;
+        }
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
         let mut directions = vec![WilsonDirection::real(WilsonCoefficient::C9)];
         for direction in &self.also {

@@ -9,6 +9,7 @@ use humboldt_physics::ModelName;
 use humboldt_schemas::comparison::{Comparison, SystematicShift};
 
 use super::arguments::{DeviceArgument, InputArguments, count, finite};
+use crate::assumptions::sentence;
 use crate::progress::{note, outln};
 use crate::run::compare::{Plan, compare, note_failures, values_between};
 use crate::run::{RunFolder, compared, estimators, systematics};
@@ -134,6 +135,9 @@ fn print(comparison: &Comparison) {
     outln!(
         "{images} samples of {events} events at each delta C9, calibrated with {calibration_images} at each training value"
     );
+    if let Some(assumed) = &comparison.assumed {
+        outln!("assumed: {}", sentence(assumed));
+    }
     if let Some(test) = &comparison.test {
         outln!("samples of another world than the estimators assume: {}", test.description);
         if let (Some(bias), Some(at)) = (test.expected_bias, test.expected_at) {

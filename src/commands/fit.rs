@@ -5,12 +5,13 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_physics::WilsonDirection;
-use humboldt_pipeline::EventBatch;
-use humboldt_schemas::inference::{FitResult, FittedCoefficient, GoodnessOfFit};
+use humboldt_schemas::inference::{Assumed, FitResult, FittedCoefficient, GoodnessOfFit};
 use rayon::prelude::*;
 
 use super::arguments::count;
-use super::sample::SampleArguments;
+use super::sample::{Sample, SampleArguments};
+use crate::assumptions::{emptiness, print_warnings, sentence, small_p_value};
+use crate::infer::InferError;
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::{Goodness, goodness};
 use crate::infer::likelihood::Likelihood;
@@ -38,7 +39,7 @@ pub(super) struct FitArguments {
 
 impl FitArguments {
     pub(super) fn run(self) -> Result<()> {
-        let sample = self.sample.read(&self.free)?;
+        let sample = self.sample.read(&self.free, true)?;
         let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
         let total = sample.events.len();
         let size = self.events_per_fit.map_or(total, |n| usize::try_from(n).unwrap_or(usize::MAX));
@@ -47,79 +48,167 @@ impl FitArguments {
             "--events = {size} is not allowed; allowed: at most {total}, of which there are events"
         );
         let starts: Vec<usize> = (0..total / size).map(|k| k * size).collect();
-        let of = |start: &usize| {
-            let rows = sample.events.rows(*start..start + size);
-            self.fit_one(&family, &rows, *start as u64)
-                .with_context(|| format!("events {start} to {}", start + size - 1))
-        };
-        let results: Vec<FitResult> = starts.par_iter().map(of).collect::<Result<_>>()?;
-        if total % size > 0 {
-            note(format!("left out the last {} events, less than a sample", total % size));
+        let of = |start: &usize| self.fit_one(&family, &sample, *start, size, starts.len());
+        let mut results: Vec<FitResult> = starts.par_iter().map(of).collect::<Result<_>>()?;
+        let mut common = sample.warnings.clone();
+        if let Some(fit) = results.iter().find(|fit| fit.failure.is_none()) {
+            let shifts: Vec<f64> = fit.coefficients.iter().map(|coefficient| coefficient.value).collect();
+            common.extend(emptiness(&family, &sample.events, &shifts));
+        }
+        for result in &mut results {
+            result.warnings.splice(0..0, common.iter().cloned());
         }
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&results)?);
         } else {
-            print(&results);
+            outln!("assumed: {}", sentence(&sample.assumed));
+            results.iter().for_each(|result| print(result, &common));
+            print_warnings(&common);
+        }
+        if total % size > 0 {
+            note(format!("left out the last {} events, less than a sample", total % size));
+        }
+        let failed: Vec<&FitResult> = results.iter().filter(|result| result.failure.is_some()).collect();
+        match failed.first() {
+            Some(first) if failed.len() == results.len() => {
+                return Err(InferError::NoMinimum {
+                    coefficients: names(&self.free),
+                    reason: first.failure.clone().unwrap_or_default(),
+                }
+                .into());
+            }
+            Some(_) => note(format!("{} of {} samples have no fit", failed.len(), results.len())),
+            None => {}
         }
         Ok(())
     }
 
-    fn fit_one(&self, family: &EventFamily, events: &EventBatch, first_row: u64) -> Result<FitResult> {
-        let likelihood = Likelihood::new(family, events, first_row)?;
-        let mut fitted = fit(&likelihood)?;
-        let profile = if self.no_intervals { Vec::new() } else { intervals(&likelihood, &mut fitted)? };
-        let goodness = goodness(family, events, &fitted.values)?;
-        Ok(result(family.directions(), &fitted, &profile, goodness, first_row, events.len()))
+    fn fit_one(
+        &self,
+        family: &EventFamily,
+        sample: &Sample,
+        start: usize,
+        size: usize,
+        fits: usize,
+    ) -> Result<FitResult> {
+        let rows = format!("events {start} to {}", start + size - 1);
+        let events = sample.events.rows(start..start + size);
+        let likelihood = Likelihood::new(family, &events, start as u64).with_context(|| rows.clone())?;
+        let found = fit(&likelihood).and_then(|mut fitted| {
+            let profile = if self.no_intervals { None } else { Some(intervals(&likelihood, &mut fitted)?) };
+            Ok((fitted, profile))
+        });
+        let at = Rows { first: start as u64, count: size, fits };
+        match found {
+            Ok((fitted, profile)) => {
+                let goodness = goodness(family, &events, &fitted.values)?;
+                let profile = profile.as_deref();
+                Ok(result(family.directions(), &fitted, profile, goodness, &at, sample.assumed.clone()))
+            }
+            // One sample without a minimum takes nothing from the others.
+            Err(InferError::NoMinimum { reason, .. }) => Ok(FitResult {
+                first_row: at.first,
+                events: at.count,
+                coefficients: Vec::new(),
+                correlation: Vec::new(),
+                goodness: None,
+                failure: Some(reason),
+                assumed: sample.assumed.clone(),
+                warnings: Vec::new(),
+            }),
+            Err(error) => Err(error).with_context(|| rows),
+        }
     }
 }
 
-/// A fit as it is printed.
+fn names(directions: &[WilsonDirection]) -> String {
+    directions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The events of a fit: row of the first, how many, and the number of fits of which it is one.
+pub(super) struct Rows {
+    pub(super) first: u64,
+    pub(super) count: usize,
+    pub(super) fits: usize,
+}
+
+/// A fit as it is printed; `profile` where one was asked for.
 pub(super) fn result(
     directions: &[WilsonDirection],
     fitted: &Fitted,
-    profile: &[Interval],
+    profile: Option<&[Interval]>,
     goodness: Goodness,
-    first_row: u64,
-    events: usize,
+    rows: &Rows,
+    assumed: Assumed,
 ) -> FitResult {
     let sigma = fitted.sigma();
+    let interval = |i: usize| profile.map(|profile| profile[i]);
     let coefficient = |(i, direction): (usize, &WilsonDirection)| FittedCoefficient {
         name: direction.to_string(),
         value: fitted.values[i],
-        sigma: sigma[i],
-        minus: profile.get(i).and_then(|interval| interval.minus),
-        plus: profile.get(i).and_then(|interval| interval.plus),
+        sigma: Some(sigma[i]).filter(|sigma| sigma.is_finite()),
+        minus: interval(i).and_then(|interval| interval.minus),
+        plus: interval(i).and_then(|interval| interval.plus),
     };
     let n = sigma.len();
     let correlation = |i: usize, j: usize| fitted.covariance[(i, j)] / (sigma[i] * sigma[j]);
+    let known = sigma.iter().all(|sigma| sigma.is_finite());
+    let doubt = |(i, direction): (usize, &WilsonDirection)| match (sigma[i].is_finite(), interval(i)) {
+        (_, Some(Interval { minus: None, plus: None })) => Some(format!(
+            "{direction} is not determined: -2 ln L rises by less than 1 on both sides, as far as it is followed"
+        )),
+        (false, Some(Interval { minus: None, .. } | Interval { plus: None, .. })) => Some(format!(
+            "{direction} is not held on one side: the shape hardly changes where coefficients grow together, and only the profile's end means something"
+        )),
+        (false, _) => Some(format!(
+            "{direction} has no standard deviation: the fit is not curved upwards along it there"
+        )),
+        (true, _) => None,
+    };
+    let mut warnings: Vec<String> = directions.iter().enumerate().filter_map(doubt).collect();
+    warnings.extend(small_p_value(goodness.p_value, rows.fits));
     FitResult {
-        first_row,
-        events,
+        first_row: rows.first,
+        events: rows.count,
         coefficients: directions.iter().enumerate().map(coefficient).collect(),
-        correlation: (0..n).map(|i| (0..n).map(|j| correlation(i, j)).collect()).collect(),
-        goodness: GoodnessOfFit {
+        correlation: if known {
+            (0..n).map(|i| (0..n).map(|j| correlation(i, j)).collect()).collect()
+        } else {
+            Vec::new()
+        },
+        goodness: Some(GoodnessOfFit {
             chi2: goodness.chi2,
             degrees_of_freedom: goodness.degrees_of_freedom,
             p_value: goodness.p_value,
-        },
+        }),
+        failure: None,
+        assumed,
+        warnings,
     }
 }
 
-pub(super) fn print(results: &[FitResult]) {
-    for result in results {
-        outln!("{} events from row {}", result.events, result.first_row);
-        for (i, c) in result.coefficients.iter().enumerate() {
-            let end = |x: Option<f64>| x.map_or_else(|| "no end".to_owned(), |x| format!("{x:.5}"));
-            let interval = match (c.minus, c.plus) {
-                (None, None) => String::new(),
-                (minus, plus) => format!("   profile -{} +{}", end(minus), end(plus)),
-            };
-            let row: Vec<String> = result.correlation[i][..i].iter().map(|x| format!("{x:7.3}")).collect();
-            let correlation =
-                if row.is_empty() { String::new() } else { format!("   correlation {}", row.join("")) };
-            outln!("  {:<12}{:>9.5} +- {:.5}{interval}{correlation}", c.name, c.value, c.sigma);
-        }
-        let goodness = &result.goodness;
+/// A fit with its own warnings, those in `elsewhere` left out.
+pub(super) fn print(result: &FitResult, elsewhere: &[String]) {
+    outln!("{} events from row {}", result.events, result.first_row);
+    if let Some(failure) = &result.failure {
+        outln!("  no fit: {failure}");
+    }
+    for (i, c) in result.coefficients.iter().enumerate() {
+        let end = |x: Option<f64>| x.map_or_else(|| "no end".to_owned(), |x| format!("{x:.5}"));
+        let interval = match (c.minus, c.plus) {
+            (None, None) => String::new(),
+            (minus, plus) => format!("   profile -{} +{}", end(minus), end(plus)),
+        };
+        let row: Vec<String> = match result.correlation.get(i) {
+            Some(row) => row[..i].iter().map(|x| format!("{x:7.3}")).collect(),
+            None => Vec::new(),
+        };
+        let correlation =
+            if row.is_empty() { String::new() } else { format!("   correlation {}", row.join("")) };
+        let sigma = c.sigma.map_or_else(|| "?".to_owned(), |sigma| format!("{sigma:.5}"));
+        outln!("  {:<12}{:>9.5} +- {sigma}{interval}{correlation}", c.name, c.value);
+    }
+    if let Some(goodness) = &result.goodness {
         outln!(
             "  chi2 {:.1} for {} degrees of freedom, p = {:.4}",
             goodness.chi2,
@@ -127,4 +216,6 @@ pub(super) fn print(results: &[FitResult]) {
             goodness.p_value
         );
     }
+    let own: Vec<String> = result.warnings.iter().filter(|own| !elsewhere.contains(own)).cloned().collect();
+    print_warnings(&own);
 }

@@ -16,6 +16,7 @@ use humboldt_schemas::card::hash_json;
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{DecayArguments, ForceArgument, count};
+use crate::assumptions::note_idle_inputs;
 use crate::progress::{Progress, note};
 use crate::sampling;
 
@@ -79,6 +80,7 @@ impl GenerateArguments {
         self.force.allow(&self.out, &[])?;
         let card = self.decay.card()?;
         let sampler = sampling::sampler(&card)?;
+        note_idle_inputs(&card)?;
         let decay = card.decay(&card.shifts()?)?;
         let hash = hash_json(&(&card, self.seed, self.events));
         let provenance = Provenance::new(hash, self.seed, card.clone());

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use humboldt_physics::Axis;
+use humboldt_physics::wilson::Part;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
@@ -12,14 +14,13 @@ use humboldt_schemas::inference::{Inferred, InferredCoefficient};
 use super::arguments::DeviceArgument;
 use super::model::{ModelArgument, card_of};
 use super::sample::open_unweighted;
+use crate::assumptions::{STRANGE, assumed, differences, emptiness, sentence};
+use crate::infer::density::EventFamily;
 use crate::infer::estimator::Sample;
 use crate::learn::{Compute, Estimate, Model};
 use crate::progress::{note, outln};
 use crate::run::estimators::Images;
 use crate::sampling;
-
-/// Below this probability the events do not look like those that the network learned from.
-const STRANGE: f64 = 1e-3;
 
 /// delta C9 of events, by a trained network: value and interval in seconds
 #[derive(Debug, Args)]
@@ -43,7 +44,7 @@ impl InferArguments {
         let compute = self.device.open()?;
         let model = self.model.open(&compute)?;
         let card = card_of(&model)?;
-        let events = self.read(&card)?;
+        let (events, differences) = self.read(&card)?;
         let info = model.info();
         ensure!(
             info.takes(events.len()),
@@ -57,7 +58,10 @@ impl InferArguments {
             }
             _ => of_image(&model, &compute, &events)?,
         };
-        let warning = warning(&model, &estimate);
+        let mut warnings = differences;
+        warnings.extend(empty_stretches(&card, &events, &estimate)?);
+        warnings.extend(warning(&model, &estimate));
+        let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         let parameters = model.info().parameters.iter().zip(&estimate.values);
         let parameters: Vec<InferredCoefficient> = parameters
             .map(|(parameter, found)| InferredCoefficient {
@@ -76,25 +80,25 @@ impl InferArguments {
             events: events.len(),
             parameters,
             correlation: estimate.correlation,
+            assumed: assumed(&card.generator, &card.axes()?.directions())?,
             warning,
         };
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&inferred)?);
         } else {
-            print(&inferred);
+            print(&inferred, &learned_ranges(&card)?);
         }
         Ok(())
     }
 
-    fn read(&self, card: &RunCard) -> Result<EventBatch> {
+    /// The events, and where the network does not assume what their file says.
+    fn read(&self, card: &RunCard) -> Result<(EventBatch, Vec<String>)> {
         let file = self.events.display();
         let reader = open_unweighted(&self.events)?;
-        if let Some(made) = reader.provenance().map(|p| &p.generator) {
-            let (own, trained) = (&made.flavour, &card.generator.flavour);
-            if own != trained {
-                note(format!("{file} holds decays of {own}, the network learned those of {trained}"));
-            }
-        }
+        let different = match reader.provenance().map(|p| &p.generator) {
+            Some(made) => differences(made, &card.generator, &card.axes()?.directions())?,
+            None => Vec::new(),
+        };
         let events = reader.read_all()?;
         let generator = &card.generator;
         let decay = generator.decay(&generator.shifts()?)?;
@@ -125,8 +129,31 @@ impl InferArguments {
             "{file}: {} events are not allowed; allowed: at least {FEWEST}",
             events.len()
         );
-        Ok(events)
+        Ok((events, different))
     }
+}
+
+/// Stretches without events at what the network found.
+fn empty_stretches(card: &RunCard, events: &EventBatch, estimate: &Estimate) -> Result<Vec<String>> {
+    let directions = card.axes()?.directions();
+    let generator = &card.generator;
+    let shifts = directions.iter().fold(generator.shifts()?, |shifts, direction| {
+        let own = shifts.get(direction.coefficient);
+        shifts.moved(*direction, if direction.part == Part::Real { -own.re } else { -own.im })
+    });
+    let decay = generator.decay(&shifts)?;
+    let line_shape = generator.line_shape()?;
+    let windows = sampling::windows(generator)?.of(&decay, line_shape)?;
+    let family = EventFamily::new(&decay, line_shape, &windows, &directions)?;
+    let found: Vec<f64> = estimate.values.iter().map(|found| found.value).collect();
+    Ok(emptiness(&family, events, &found))
+}
+
+/// As `c9 in [-2, 1.1]`.
+fn learned_ranges(card: &RunCard) -> Result<String> {
+    let axes = card.axes()?;
+    let one = |axis: &Axis| format!("{} in [{}, {}]", axis.direction, axis.range[0], axis.range[1]);
+    Ok(axes.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// Relative error of single precision.
@@ -170,7 +197,9 @@ fn warning(model: &Model, estimate: &Estimate) -> Option<String> {
     })
 }
 
-fn print(inferred: &Inferred) {
+fn print(inferred: &Inferred, ranges: &str) {
+    outln!("network of {ranges}: {}", sentence(&inferred.assumed));
+    outln!("of another model or window it would be off by many times its error");
     let side = |x: Option<f64>| x.map_or_else(|| "?".to_owned(), |x| format!("{x:.4}"));
     for (i, found) in inferred.parameters.iter().enumerate() {
         let name = if found.name == "c9" { "C9" } else { &found.name };

@@ -11,6 +11,7 @@ mod fit;
 mod generate;
 mod global;
 mod infer;
+mod inputs;
 mod model;
 mod moments;
 mod observe;
@@ -37,6 +38,7 @@ use humboldt_pipeline::store::atomic::is_stdout;
 
 use self::arguments::count;
 use crate::global::GlobalError;
+use crate::infer::InferError;
 use crate::learn::LearnError;
 use crate::learn::device::hide_caught_panics;
 use crate::progress::{self, Style, note, say};
@@ -90,6 +92,7 @@ enum Command {
     Global(global::GlobalArguments),
     Fit(fit::FitArguments),
     Infer(infer::InferArguments),
+    Inputs(inputs::InputsArguments),
     Model(model::ModelArguments),
     Moments(moments::MomentsArguments),
     Bound(bound::BoundArguments),
@@ -148,6 +151,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Global(arguments) => arguments.run(),
         Command::Fit(arguments) => arguments.run(),
         Command::Infer(arguments) => arguments.run(),
+        Command::Inputs(arguments) => arguments.run(),
         Command::Model(arguments) => arguments.run(),
         Command::Moments(arguments) => arguments.run(),
         Command::Bound(arguments) => arguments.run(),
@@ -202,6 +206,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 cause.downcast_ref::<GlobalError>(),
                 Some(GlobalError::NoMinimum { .. } | GlobalError::Diverged { .. })
             )
+            || matches!(cause.downcast_ref::<InferError>(), Some(InferError::NoMinimum { .. }))
     });
     if failed_work || error.is::<Stopped>() { 1 } else { 2 }
 }

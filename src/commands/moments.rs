@@ -8,8 +8,9 @@ use humboldt_physics::{AngularCoefficients, WilsonDirection};
 use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::inference::{MomentsBin, MomentsResult};
 
-use super::fit::{print as print_fits, result};
+use super::fit::{Rows, print as print_fit, result};
 use super::sample::{Sample, SampleArguments};
+use crate::assumptions::{emptiness, sentence};
 use crate::infer::density::EventFamily;
 use crate::infer::moments::{BinMoments, MomentPredictions, fit, moments};
 use crate::progress::{out, outln};
@@ -32,7 +33,8 @@ pub(super) struct MomentsArguments {
 
 impl MomentsArguments {
     pub(super) fn run(self) -> Result<()> {
-        let sample = self.sample.read(&self.free)?;
+        let open = self.bins.iter().any(|bin| bin.min.is_none() || bin.max.is_none());
+        let sample = self.sample.read(&self.free, open || !self.free.is_empty())?;
         let bins = self.bins(&sample)?;
         let measured = moments(&sample.events, &bins)?;
         let fit = if self.free.is_empty() {
@@ -40,8 +42,13 @@ impl MomentsArguments {
         } else {
             let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
             let (fitted, goodness) = fit(&MomentPredictions::new(&family, &bins)?, &measured)?;
-            let events = measured.iter().map(|bin| bin.events).sum();
-            Some(result(&self.free, &fitted, &[], goodness, 0, events))
+            let count = measured.iter().map(|bin| bin.events).sum();
+            let rows = Rows { first: 0, count, fits: 1 };
+            let mut fit = result(&self.free, &fitted, None, goodness, &rows, sample.assumed.clone());
+            let empty = emptiness(&family, &sample.events, &fitted.values);
+            let strange = sample.warnings.iter().cloned().chain(sample.outside()).chain(empty);
+            fit.warnings.splice(0..0, strange);
+            Some(fit)
         };
         let result = MomentsResult { bins: measured.iter().map(printed).collect(), fit };
         if self.json {
@@ -106,6 +113,7 @@ fn print(result: &MomentsResult) {
         outln!();
     }
     if let Some(fit) = &result.fit {
-        print_fits(std::slice::from_ref(fit));
+        outln!("assumed: {}", sentence(&fit.assumed));
+        print_fit(fit, &[]);
     }
 }

@@ -1,11 +1,12 @@
 //! `humboldt observe`: predictions of angular observables and rates in bins of q2, with theory uncertainties.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
 use humboldt_physics::convention::dhmv_factor;
-use humboldt_physics::process::process_name;
+use humboldt_physics::process::own_process_name;
 use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
     Convention, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError, Plan, Quantity,
@@ -15,8 +16,9 @@ use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::results::ObservableValue;
 
 use super::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
+use crate::assumptions::{charmonium_caution, note_cautions, note_idle};
 use crate::infer::variation::varied;
-use crate::progress::{out, outln};
+use crate::progress::{note, out, outln};
 
 #[allow(clippy::doc_markdown, reason = "help texts")]
 /// Print F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2, from the amplitudes
@@ -34,7 +36,7 @@ pub(super) struct ObserveArguments {
     model: ModelName,
     #[command(flatten)]
     inputs: InputArguments,
-    /// Decaying meson, averaged with its antiparticle: B0 or B+
+    /// Decaying meson, averaged with its antiparticle: B0bar, B0, B-, B+
     #[arg(long, default_value = Flavour::B0.name(), value_parser = Flavour::from_str)]
     flavour: Flavour,
     /// Strange meson of the final state: K*, K
@@ -66,6 +68,7 @@ pub(super) struct ObserveArguments {
 impl ObserveArguments {
     pub(super) fn run(self) -> Result<()> {
         let values = self.values()?;
+        note_cautions(values.iter().filter_map(|value| value.caution.as_ref()));
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&values)?);
         } else {
@@ -95,7 +98,12 @@ impl ObserveArguments {
             None => None,
             Some(draws) => Spread::of(&varied(&theory, draws, self.seed, of)?),
         };
-        let name = |quantity: &Quantity| process_name(self.flavour, self.hadron, quantity.lepton);
+        note_idle(&plan, &theory, &self.inputs.values)?;
+        let name = |quantity: &Quantity| own_process_name(self.flavour, self.hadron, quantity.lepton);
+        let caution = |quantity: &Quantity| match theory.charmonium {
+            None => charmonium_caution(quantity.q2_min, quantity.q2_max),
+            Some(_) => None,
+        };
         let value = |(index, (quantity, value)): (usize, (&Quantity, f64))| ObservableValue {
             process: name(quantity),
             observable: quantity.observable.name().to_owned(),
@@ -104,6 +112,7 @@ impl ObserveArguments {
             value,
             uncertainty: spread.as_ref().map(|spread| spread.sigma[index]),
             correlation: spread.as_ref().map(|spread| spread.correlation[index].clone()),
+            caution: caution(quantity),
         };
         Ok(plan.quantities().iter().zip(values).enumerate().map(value).collect())
     }
@@ -128,21 +137,31 @@ impl ObserveArguments {
         } else {
             self.observables.clone()
         };
-        let (low, high) = theory.predictions(self.flavour, self.hadron)?.q2_range(self.lepton);
-        let quantities: Vec<Quantity> = self
-            .bins
-            .iter()
-            .flat_map(|bin| {
-                observables.iter().map(move |observable| Quantity {
-                    flavour: self.flavour,
-                    hadron: self.hadron,
-                    lepton: self.lepton,
-                    observable: *observable,
-                    q2_min: bin.min.unwrap_or(low),
-                    q2_max: bin.max.unwrap_or(high),
-                })
-            })
-            .collect();
+        let predictions = theory.predictions(self.flavour, self.hadron)?;
+        let (low, high) = predictions.q2_range(self.lepton);
+        let threshold = predictions.q2_range(Lepton::Muon).0;
+        let mut quantities = Vec::new();
+        let mut left_out = BTreeSet::new();
+        for bin in &self.bins {
+            let (q2_min, q2_max) = (bin.min.unwrap_or(low), bin.max.unwrap_or(high));
+            for observable in &observables {
+                let needs_muons = self.lepton == Lepton::Electron && observable.compares_leptons();
+                if self.observables.is_empty() && needs_muons && q2_max <= threshold {
+                    left_out.insert(observable.name());
+                    continue;
+                }
+                let (flavour, hadron, lepton) = (self.flavour, self.hadron, self.lepton);
+                let observable = *observable;
+                quantities.push(Quantity { flavour, hadron, lepton, observable, q2_min, q2_max });
+            }
+        }
+        if !left_out.is_empty() {
+            let names: Vec<&str> = left_out.into_iter().collect();
+            note(format!(
+                "below 4 m_mu^2 = {threshold:.4} GeV^2 without {}, which need muons",
+                names.join(", ")
+            ));
+        }
         Ok(Plan::new(&quantities))
     }
 }
@@ -159,11 +178,20 @@ fn print_table(values: &[ObservableValue]) {
         out!("{:>width$}", format!("[{low:.4}, {high:.4}]"));
     }
     outln!();
-    let count = values.len() / bins.len().max(1);
-    for (i, first) in values.iter().take(count).enumerate() {
-        out!("{:<12}", first.observable);
-        for bin in 0..bins.len() {
-            out!("{:>width$}", text(&values[bin * count + i]));
+    let mut names: Vec<&str> = Vec::new();
+    for value in values {
+        if !names.contains(&value.observable.as_str()) {
+            names.push(&value.observable);
+        }
+    }
+    for name in names {
+        out!("{name:<12}");
+        for (low, high) in &bins {
+            let own = |v: &&ObservableValue| {
+                v.observable == name
+                    && (v.q2_min.to_bits(), v.q2_max.to_bits()) == (low.to_bits(), high.to_bits())
+            };
+            out!("{:>width$}", values.iter().find(own).map_or_else(|| "-".to_owned(), text));
         }
         outln!();
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::wilson::Part;
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection};
@@ -11,8 +11,10 @@ use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::EventReader;
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::events::WEIGHT_COLUMN;
+use humboldt_schemas::inference::Assumed;
 
 use super::arguments::{InputArguments, ShiftArguments};
+use crate::assumptions::{assumed, differences, note_idle_inputs, ranges};
 use crate::progress::note;
 use crate::sampling;
 
@@ -35,10 +37,11 @@ pub(super) struct SampleArguments {
     #[arg(long, value_parser = Lepton::from_str)]
     lepton: Option<Lepton>,
     /// K pi mass: breit-wigner, or narrow for the pole; by default as the file says, else breit-wigner where there is a
-    /// column m_kpi
+    /// column m_kpi whose values differ
     #[arg(long, value_parser = LineShape::from_str)]
     line_shape: Option<LineShape>,
-    /// Window in q2 [GeV^2] that the events were selected in, as in 0.1:8; by default as the file says, else all of it
+    /// Window in q2 [GeV^2] that the events were selected in, as in 0.1:8; by default as the file says, required where it
+    /// does not
     #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
     q2: Vec<Q2Range>,
     /// Window in q2 [GeV^2] that was left out, as in 8:11
@@ -57,6 +60,24 @@ pub(super) struct Sample {
     pub(super) line_shape: LineShape,
     /// GeV^2.
     pub(super) windows: Vec<(f64, f64)>,
+    /// The same in words.
+    pub(super) assumed: Assumed,
+    /// Where that is not what the file says of itself.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Sample {
+    /// That some events lie outside the windows, where they do.
+    pub(super) fn outside(&self) -> Option<String> {
+        // Columns are f32.
+        let inside =
+            |q2: f64| self.windows.iter().any(|(a, b)| q2 >= a * (1.0 - 2e-6) && q2 <= b * (1.0 + 2e-6));
+        let outside = self.events.q2.iter().filter(|q2| !inside(f64::from(**q2))).count();
+        (outside > 0).then(|| {
+            let (all, ranges) = (self.events.len(), ranges(&self.assumed.q2));
+            format!("{outside} of {all} events lie outside q2 = {ranges}, where none is expected")
+        })
+    }
 }
 
 /// Opens a file of events, each of which counts as one.
@@ -71,22 +92,26 @@ pub(super) fn open_unweighted(path: &Path) -> Result<EventReader> {
 }
 
 impl SampleArguments {
-    /// Reads the events; of the shifts that the file or the arguments name, the free ones count from zero.
-    pub(super) fn read(&self, free: &[WilsonDirection]) -> Result<Sample> {
+    /// Reads the events; of the shifts that the file or the arguments name, the free ones count from zero. Where it matters,
+    /// the window must be known.
+    pub(super) fn read(&self, free: &[WilsonDirection], window_matters: bool) -> Result<Sample> {
+        let file = self.events.display();
         let reader = open_unweighted(&self.events)?;
         let made = reader.provenance().map(|provenance| provenance.generator.clone());
         let events = reader.read_all()?;
-        ensure!(
-            !events.is_empty(),
-            "{}: events = 0 is not allowed; allowed: at least one",
-            self.events.display()
-        );
-        let card = self.card(made, events.m_kpi.is_empty())?;
+        ensure!(!events.is_empty(), "{file}: events = 0 is not allowed; allowed: at least one");
+        let silent = made.is_none() && self.q2.is_empty();
+        if silent && window_matters {
+            let (low, high) = range(&events.q2);
+            bail!(
+                "--q2 is missing; allowed: the window in which the events were selected, which {file} does not say; they lie in {low} to {high} GeV^2"
+            );
+        }
+        let card = self.card(made.clone(), at_one_mass(&events))?;
         let line_shape = card.line_shape()?;
         ensure!(
             line_shape == LineShape::Narrow || !events.m_kpi.is_empty(),
-            "--line-shape = {line_shape} is not allowed; allowed: narrow, for {} has no column `m_kpi`",
-            self.events.display()
+            "--line-shape = {line_shape} is not allowed; allowed: narrow, for {file} has no column `m_kpi`"
         );
         let mut shifts = card.shifts()?;
         for direction in free {
@@ -94,20 +119,43 @@ impl SampleArguments {
             let step = if direction.part == Part::Real { own.re } else { own.im };
             shifts = shifts.moved(*direction, -step);
         }
-        for (coefficient, value) in shifts.iter().filter(|(_, value)| value.norm() > 0.0) {
-            note(format!("fixed: {coefficient} = {value}"));
-        }
         let decay = card.decay(&shifts)?;
+        note_idle_inputs(&card)?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
+        let mut assumed = assumed(&card, free)?;
+        let warnings = match &made {
+            Some(made) => differences(made, &card, free)?,
+            None => {
+                assumed.by_default = self.by_default();
+                Vec::new()
+            }
+        };
+        let all = events.len();
         let events = if self.select { selected(&events, &windows) } else { events };
         ensure!(!events.is_empty(), "--select leaves events = 0; allowed: at least one in the windows in q2");
-        Ok(Sample { events, decay, line_shape, windows })
+        if events.len() < all {
+            let left_out = all - events.len();
+            note(format!("{left_out} of {all} events left out, outside q2 = {}", ranges(&assumed.q2)));
+        }
+        Ok(Sample { events, decay, line_shape, windows, assumed, warnings })
+    }
+
+    /// What no option says.
+    fn by_default(&self) -> Vec<String> {
+        let said = [
+            ("model", self.model.is_some()),
+            ("flavour", self.flavour.is_some()),
+            ("lepton", self.lepton.is_some()),
+            ("line_shape", self.line_shape.is_some()),
+            ("q2", !self.q2.is_empty()),
+        ];
+        said.iter().filter(|(_, said)| !said).map(|(name, _)| (*name).to_owned()).collect()
     }
 
     /// What the file says it was made of, with what the arguments change.
-    fn card(&self, made: Option<GeneratorCard>, massless: bool) -> Result<GeneratorCard> {
+    fn card(&self, made: Option<GeneratorCard>, at_pole: bool) -> Result<GeneratorCard> {
         let mut card = made.unwrap_or_else(|| GeneratorCard {
-            line_shape: if massless { LineShape::Narrow } else { LineShape::BreitWigner }.name().to_owned(),
+            line_shape: if at_pole { LineShape::Narrow } else { LineShape::BreitWigner }.name().to_owned(),
             ..GeneratorCard::default()
         });
         let change = |text: &mut String, name: Option<&str>| {
@@ -127,6 +175,17 @@ impl SampleArguments {
         self.inputs.change(&mut card);
         Ok(card)
     }
+}
+
+/// Whether no K pi mass is known, or all are the same.
+fn at_one_mass(events: &EventBatch) -> bool {
+    let (low, high) = range(&events.m_kpi);
+    events.m_kpi.is_empty() || high - low < 1e-5
+}
+
+/// Smallest and largest.
+fn range(values: &[f32]) -> (f32, f32) {
+    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
 }
 
 fn selected(events: &EventBatch, windows: &[(f64, f64)]) -> EventBatch {

@@ -12,6 +12,7 @@ use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{ForceArgument, count};
+use crate::assumptions::{assumed, sentence};
 use crate::progress::{Progress, note};
 
 /// Bin the events of a file into images of mean q2, in file order
@@ -61,6 +62,13 @@ impl VoxelizeArguments {
         );
         let (label, mut provenance) = self.label_and_provenance(reader.provenance());
         provenance.events_per_image = Some(per_image);
+        let known = reader.provenance().is_some();
+        let mut assumed = assumed(&provenance.generator, &[])?;
+        if !known {
+            assumed.by_default =
+                ["model", "flavour", "lepton", "line_shape", "q2"].map(str::to_owned).to_vec();
+        }
+        note(format!("the images say: {}", sentence(&assumed)));
 
         let card = ImagesCard {
             events: per_image,

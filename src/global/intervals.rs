@@ -7,16 +7,15 @@ use super::GlobalError;
 use super::fit::{Point, minimum, minimum_from};
 use super::statistic::ChiSquare;
 pub use crate::infer::Interval;
-
-/// How far a profile is followed, in units of [`super::statistic::Parameter::scale`].
-const REACH: f64 = 100.0;
+use crate::infer::minimise::{Objective, inverse};
+use crate::infer::profile::{Profile, Walked};
 
 /// Standard deviations and correlations from the matrix of second derivatives ("HESSE").
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curvature {
-    /// Standard deviation of each parameter.
+    /// Standard deviation of each parameter; NaN where chi-square is not curved upwards along it.
     pub sigma: Vec<f64>,
-    /// Correlation of each pair.
+    /// Correlation of each pair; NaN where one has no standard deviation.
     ///
     /// # Shapes
     /// [parameter, parameter]
@@ -28,8 +27,8 @@ pub struct Curvature {
 pub struct Fitted {
     /// The minimum.
     pub best: Point,
-    /// From second derivatives; `None` where chi-square is not curved upwards in all directions.
-    pub curvature: Option<Curvature>,
+    /// From second derivatives.
+    pub curvature: Curvature,
     /// From profiles, for each parameter.
     pub intervals: Vec<Interval>,
 }
@@ -41,38 +40,60 @@ pub struct Fitted {
 pub fn fitted(statistic: &ChiSquare) -> Result<Fitted, GlobalError> {
     let all: Vec<usize> = (0..statistic.parameters().len()).collect();
     let mut best = minimum(statistic)?;
+    let scales = statistic.scales();
     loop {
-        let curvature = curvature(statistic, &best)?;
-        let first_step = |index: usize| {
-            let scale = statistic.parameters()[index].scale();
-            curvature.as_ref().map_or(0.01 * scale, |curvature| curvature.sigma[index].min(scale))
+        let covariance = covariance(statistic, &best)?;
+        let profile = Profile {
+            objective: statistic,
+            best: &best.values,
+            minimum: best.chi2,
+            covariance: &covariance,
+            scales: &scales,
+            rise: 1.0,
         };
-        let profiles: Vec<(Interval, Point)> = all
-            .par_iter()
-            .map(|index| interval(statistic, &best, *index, first_step(*index)))
-            .collect::<Result<_, _>>()?;
-        let lowest = profiles.iter().map(|(_, lowest)| lowest).min_by(|a, b| a.chi2.total_cmp(&b.chi2));
+        let walked: Vec<Walked> =
+            all.par_iter().map(|index| profile.interval(*index)).collect::<Result<_, _>>()?;
+        let lowest = walked.iter().map(|walked| &walked.lowest).min_by(|a, b| a.value.total_cmp(&b.value));
         match lowest {
             // By 0.001 at least each time: this ends.
-            Some(lowest) if lowest.chi2 < best.chi2 - 1e-3 => {
-                best = minimum_from(statistic, &lowest.values, &all)?;
+            Some(lowest) if lowest.value < best.chi2 - 1e-3 => {
+                best = minimum_from(statistic, &lowest.point, &all)?;
             }
             _ => {
-                let intervals = profiles.into_iter().map(|(interval, _)| interval).collect();
+                let curvature = curvature(statistic, &best)?;
+                let intervals = walked.into_iter().map(|walked| walked.interval).collect();
                 return Ok(Fitted { best, curvature, intervals });
             }
         }
     }
 }
 
-/// Second derivatives of chi-square by central differences, inverted; `None` where they are not positive definite.
+/// Second derivatives of chi-square by central differences, inverted; where they are not positive definite, those of
+/// chi-square without the steps of asymmetric errors.
 ///
 /// The differences are taken along the axes of the ellipsoid that the residuals' first derivatives make of chi-square:
 /// correlations as strong as those of a polynomial's coefficients then do no harm.
 ///
 /// # Errors
 /// When the point has the wrong length.
-pub fn curvature(statistic: &ChiSquare, best: &Point) -> Result<Option<Curvature>, GlobalError> {
+pub fn curvature(statistic: &ChiSquare, best: &Point) -> Result<Curvature, GlobalError> {
+    let covariance = match covariance_by_differences(statistic, best)? {
+        Some(covariance) => covariance,
+        None => covariance(statistic, best)?,
+    };
+    Ok(Curvature::of(&covariance))
+}
+
+/// By derivatives: NaN for parameters along which chi-square is flat.
+fn covariance(statistic: &ChiSquare, best: &Point) -> Result<DMatrix<f64>, GlobalError> {
+    let all: Vec<usize> = (0..best.values.len()).collect();
+    Ok(2.0 * inverse(&statistic.jet(&best.values, &all)?.hessian, &statistic.scales()))
+}
+
+fn covariance_by_differences(
+    statistic: &ChiSquare,
+    best: &Point,
+) -> Result<Option<DMatrix<f64>>, GlobalError> {
     let n = best.values.len();
     let all: Vec<usize> = (0..n).collect();
     let jacobian = statistic.jacobian(&best.values, &all)?;
@@ -111,67 +132,17 @@ pub fn curvature(statistic: &ChiSquare, best: &Point) -> Result<Option<Curvature
     // Chi-square = minimum + u^T H u / 2: the covariance of u is 2 H^-1.
     let Some(root) = hessian.cholesky() else { return Ok(None) };
     let covariance = 2.0 * &directions * root.inverse() * directions.transpose();
-    let sigma: Vec<f64> = (0..n).map(|i| covariance[(i, i)].sqrt()).collect();
-    let correlation =
-        (0..n).map(|i| (0..n).map(|j| covariance[(i, j)] / (sigma[i] * sigma[j])).collect()).collect();
-    Ok(Some(Curvature { sigma, correlation }))
+    Ok(Some(covariance))
 }
 
-/// The interval of one parameter, all others minimised at each of its values; and the lowest point met on the way.
-fn interval(
-    statistic: &ChiSquare,
-    best: &Point,
-    index: usize,
-    first_step: f64,
-) -> Result<(Interval, Point), GlobalError> {
-    let others: Vec<usize> = (0..best.values.len()).filter(|other| *other != index).collect();
-    let mut lowest = best.clone();
-    let mut side = |direction: f64| -> Result<Option<f64>, GlobalError> {
-        // A minimisation starts where the nearest one below ended.
-        let mut profile = |distance: f64, from: &Point| -> Result<Point, GlobalError> {
-            let mut start = from.values.clone();
-            start[index] = best.values[index] + direction * distance;
-            let point = minimum_from(statistic, &start, &others)?;
-            if point.chi2 < lowest.chi2 {
-                lowest = point.clone();
-            }
-            Ok(point)
-        };
-        let rise = |point: &Point| point.chi2 - best.chi2 - 1.0;
-        let limit = REACH * statistic.parameters()[index].scale();
-        let (mut inside, mut low) = (best.clone(), 0.0);
-        let mut high = first_step;
-        let mut outside = loop {
-            let point = profile(high, &inside)?;
-            if rise(&point) > 0.0 {
-                break point;
-            }
-            if high >= limit {
-                return Ok(None);
-            }
-            (low, inside) = (high, point);
-            high = (2.0 * high).min(limit);
-        };
-        // Straight lines through the square root, which is straight for a parabola, kept off the ends.
-        while high - low > 1e-4 * high {
-            let height = |point: &Point| (point.chi2 - best.chi2).max(0.0).sqrt();
-            let fraction = (1.0 - height(&inside)) / (height(&outside) - height(&inside));
-            let middle = low + (high - low) * fraction.clamp(0.02, 0.98);
-            let point = profile(middle, &inside)?;
-            let close = rise(&point).abs() < 1e-6;
-            if rise(&point) > 0.0 {
-                (high, outside) = (middle, point);
-            } else {
-                (low, inside) = (middle, point);
-            }
-            if close {
-                return Ok(Some(middle));
-            }
-        }
-        Ok(Some(0.5 * (low + high)))
-    };
-    let interval = Interval { minus: side(-1.0)?, plus: side(1.0)? };
-    Ok((interval, lowest))
+impl Curvature {
+    fn of(covariance: &DMatrix<f64>) -> Self {
+        let n = covariance.nrows();
+        let sigma: Vec<f64> = (0..n).map(|i| covariance[(i, i)].sqrt()).collect();
+        let correlation =
+            (0..n).map(|i| (0..n).map(|j| covariance[(i, j)] / (sigma[i] * sigma[j])).collect()).collect();
+        Self { sigma, correlation }
+    }
 }
 
 #[cfg(test)]
@@ -223,7 +194,7 @@ mod tests {
     fn profiles_rise_by_one_and_agree_with_the_curvature() {
         let statistic = statistic(&PAIR, None, false);
         let fit = fitted(&statistic).unwrap();
-        let curvature = fit.curvature.unwrap();
+        let curvature = fit.curvature;
         for index in 0..2 {
             let Interval { minus: Some(minus), plus: Some(plus) } = fit.intervals[index] else {
                 panic!("no interval")
@@ -246,7 +217,7 @@ mod tests {
         assert_eq!(fit.best.values.len(), 22);
         let without = minimum(&self::statistic(&PAIR, None, false)).unwrap();
         assert!(fit.best.chi2 < without.chi2 - 15.0);
-        let curvature = fit.curvature.expect("curved upwards");
+        let curvature = fit.curvature;
         assert!(curvature.sigma.iter().all(|sigma| sigma.is_finite() && *sigma > 0.0));
         assert!(fit.intervals.iter().all(|i| i.minus.is_some() && i.plus.is_some()));
     }

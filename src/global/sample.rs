@@ -115,8 +115,8 @@ pub fn posterior(statistic: &ChiSquare, fit: &Fitted, length: Length) -> Result<
 /// A parameter's standard deviation as the fit has it, or its scale.
 fn width(statistic: &ChiSquare, fit: &Fitted, index: usize) -> f64 {
     let scale = statistic.parameters()[index].scale();
-    let sigma = fit.curvature.as_ref().map_or(0.1 * scale, |curvature| curvature.sigma[index]);
-    sigma.min(scale)
+    let sigma = fit.curvature.sigma[index];
+    if sigma.is_finite() { sigma.min(scale) } else { 0.1 * scale }
 }
 
 impl Sample {
@@ -156,7 +156,7 @@ mod tests {
     fn the_posterior_has_the_mean_and_width_of_the_fit() {
         let statistic = statistic();
         let fit = fitted(&statistic).unwrap();
-        let curvature = fit.curvature.clone().unwrap();
+        let curvature = fit.curvature.clone();
         let length = Length { steps: 4000, burn_in: 200, seed: 3 };
         let sample = posterior(&statistic, &fit, length).unwrap();
         assert_eq!(sample.points.len(), 4000 * sample.walkers);

@@ -17,6 +17,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use super::GlobalError;
 use super::data::Data;
 use super::polynomials::{Coefficient, Polynomials};
+use crate::infer::minimise::{Jet, Objective};
 use crate::infer::variation::varied;
 
 /// What a chi-square is made with.
@@ -196,11 +197,15 @@ impl ChiSquare {
     /// What each measurement adds to chi-square: `p_i (R^-1 p)_i`, the square of the pull without correlations. Their
     /// sum is chi-square; with correlations one can be negative.
     pub fn contributions(&self, pulls: &[f64]) -> Vec<f64> {
-        let solved = match &self.correlation {
+        pulls.iter().zip(self.solved(pulls)).map(|(pull, solved)| pull * solved).collect()
+    }
+
+    /// `R^-1 p`; p without correlations.
+    fn solved(&self, pulls: &[f64]) -> Vec<f64> {
+        match &self.correlation {
             Some(root) => root.solve(&DVector::from_column_slice(pulls)).as_slice().to_vec(),
             None => pulls.to_vec(),
-        };
-        pulls.iter().zip(solved).map(|(pull, solved)| pull * solved).collect()
+        }
     }
 
     /// Chi-square.
@@ -236,6 +241,11 @@ impl ChiSquare {
                 source: datum.source.clone(),
             })
             .collect())
+    }
+
+    /// The order of magnitude on which predictions change along each parameter.
+    pub(super) fn scales(&self) -> Vec<f64> {
+        self.parameters.iter().map(Parameter::scale).collect()
     }
 
     /// Root of the correlation R of all errors, a lower-triangular L with `L L^T = R`; `None` where correlations do not
@@ -286,6 +296,60 @@ impl ChiSquare {
             }
         }
         Ok(self.decorrelated(derivatives))
+    }
+
+    /// What the second derivatives of the predictions add to those of half of chi-square, in the parameters named by
+    /// `free`: `-sum_k (R^-1 p)_k/sigma_k d2 prediction_k`, by differences. Polynomials are linear: they add nothing.
+    fn bend(&self, values: &[f64], free: &[usize]) -> Result<DMatrix<f64>, GlobalError> {
+        const STEP: f64 = 1e-2;
+        let own = self.predictions(values)?;
+        let solved = self.solved(&self.pulls(&own));
+        let weights: Vec<f64> = solved.iter().zip(self.errors(&own)).map(|(s, error)| -s / error).collect();
+        let sum = |moves: &[(usize, f64)]| -> Result<f64, GlobalError> {
+            let mut moved = values.to_vec();
+            for (index, step) in moves {
+                moved[*index] += step;
+            }
+            let predictions = self.predictions(&moved)?;
+            Ok(weights
+                .iter()
+                .zip(predictions.iter().zip(&own))
+                .map(|(w, (moved, own))| w * (moved - own))
+                .sum())
+        };
+        let mut bend = DMatrix::zeros(free.len(), free.len());
+        let shifts = free.iter().enumerate().filter_map(|(place, index)| match &self.parameters[*index] {
+            Parameter::Shift(_) => Some((place, *index, STEP * self.parameters[*index].scale())),
+            Parameter::Polynomial(_) => None,
+        });
+        let mut before: Vec<(usize, usize, f64, f64)> = Vec::new();
+        for (i, index, step) in shifts {
+            let both = sum(&[(index, step)])? + sum(&[(index, -step)])?;
+            bend[(i, i)] = both / (step * step);
+            for (j, other, other_step, other_both) in &before {
+                let up = sum(&[(index, step), (*other, *other_step)])?;
+                let down = sum(&[(index, -step), (*other, -other_step)])?;
+                bend[(i, *j)] = (up + down - both - other_both) / (2.0 * step * other_step);
+                bend[(*j, i)] = bend[(i, *j)];
+            }
+            before.push((i, index, step, both));
+        }
+        Ok(bend)
+    }
+}
+
+impl Objective for ChiSquare {
+    type Error = GlobalError;
+
+    fn value(&self, point: &[f64]) -> Result<f64, GlobalError> {
+        Self::value(self, point)
+    }
+
+    fn jet(&self, point: &[f64], free: &[usize]) -> Result<Jet, GlobalError> {
+        let residuals = self.residuals(&self.predictions(point)?);
+        let jacobian = self.jacobian(point, free)?;
+        let hessian = (jacobian.tr_mul(&jacobian) + self.bend(point, free)?) * 2.0;
+        Ok(Jet { value: residuals.norm_squared(), gradient: 2.0 * jacobian.tr_mul(&residuals), hessian })
     }
 }
 
@@ -391,6 +455,24 @@ mod tests {
             let direct = (at(step) - at(-step)) / (2.0 * step);
             let difference = (direct - jacobian.column(index)).norm() / jacobian.column(index).norm();
             assert!(difference < 1e-6, "{index}: {difference}");
+        }
+    }
+
+    #[test]
+    fn second_derivatives_are_those_of_the_gradient() {
+        let statistic = statistic(&Errors { theory: Some(equal_theory_errors()), correlations: true });
+        let free = [0, 1, 2, 3, 4];
+        let jet = Objective::jet(&statistic, &POINT, &free).unwrap();
+        for index in free {
+            let step = 1e-5 * statistic.parameters()[index].scale();
+            let at = |x: f64| {
+                let mut moved = POINT;
+                moved[index] += x;
+                Objective::jet(&statistic, &moved, &free).unwrap().gradient
+            };
+            let direct = (at(step) - at(-step)) / (2.0 * step);
+            let difference = (&direct - jet.hessian.column(index)).norm() / direct.norm();
+            assert!(difference < 1e-3, "{index}: {difference}");
         }
     }
 

@@ -132,8 +132,8 @@ impl Estimator for MomentsFit {
             let measured = moments::moments(&sample.events, &self.bins)?;
             let (fitted, _) = moments::fit(&self.predictions, &measured)?;
             let sigma = fitted.sigma()[0];
-            let interval = Interval { minus: Some(sigma), plus: Some(sigma) };
-            Ok(Estimate { value: fitted.values[0], interval: Some(interval) })
+            let interval = sigma.is_finite().then_some(Interval { minus: Some(sigma), plus: Some(sigma) });
+            Ok(Estimate { value: fitted.values[0], interval })
         };
         samples.par_iter().map(one).collect()
     }

@@ -64,6 +64,15 @@ impl Jet {
         Self { value, gradient: &self.gradient * value, hessian }
     }
 
+    /// Of its quotient by another.
+    pub(super) fn over(&self, other: &Self) -> Self {
+        let value = self.value / other.value;
+        let gradient = (&self.gradient - &other.gradient * value) / other.value;
+        let cross = &gradient * other.gradient.transpose();
+        let hessian = (&self.hessian - &other.hessian * value - &cross - cross.transpose()) / other.value;
+        Self { value, gradient, hessian }
+    }
+
     /// Adds a multiple of another.
     pub(super) fn add(&mut self, factor: f64, other: &Self) {
         self.value += factor * other.value;
@@ -94,6 +103,14 @@ mod tests {
         let mixed =
             (ln(x + h, y + h) - ln(x + h, y - h) - ln(x - h, y + h) + ln(x - h, y - h)) / (4.0 * h * h);
         assert!((jet.ln().hessian[(0, 1)] - mixed).abs() < 1e-5);
+        let quotient = |x: f64, y: f64| Jet::of(&c, &[x, y]).value / (2.0 + x * y);
+        let over = jet.over(&Jet::of(&Quadratic::new(2, vec![2.0, 0.0, 0.0, 0.0, 1.0, 0.0]), &[x, y]));
+        let mixed = (quotient(x + h, y + h) - quotient(x + h, y - h) - quotient(x - h, y + h)
+            + quotient(x - h, y - h))
+            / (4.0 * h * h);
+        assert!((over.value - quotient(x, y)).abs() < 1e-14 && (over.hessian[(0, 1)] - mixed).abs() < 1e-4);
+        let slope = (quotient(x + h, y) - quotient(x - h, y)) / (2.0 * h);
+        assert!((over.gradient[0] - slope).abs() < 1e-8);
         let back = jet.ln().exp();
         assert!((back.value - jet.value).abs() < 1e-13 && (&back.hessian - &jet.hessian).amax() < 1e-12);
     }

@@ -137,6 +137,66 @@ fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, e
     expected
 }
 
+/// A stretch of q2 in which events are expected and none is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmptyStretch {
+    /// Lower end in GeV^2.
+    pub low: f64,
+    /// Upper end in GeV^2.
+    pub high: f64,
+    /// Number of events expected in it.
+    pub expected: f64,
+}
+
+/// Stretches of the windows, between neighbouring values of `q2` (GeV^2) and to the ends, in which so many events are
+/// expected at given shifts that in one sample of 10,000 at most one would have such a stretch without events.
+pub fn empty_stretches(family: &EventFamily, q2: &[f32], shifts: &[f64]) -> Vec<EmptyStretch> {
+    const CHANCE: f64 = 1e-4;
+    let rising = cumulative(family, shifts);
+    let (Some(first), Some(last)) = (rising.first(), rising.last()) else { return Vec::new() };
+    let at = |q2: f64| {
+        let above = rising.partition_point(|(at, _)| *at < q2).clamp(1, rising.len() - 1);
+        let [(a, low), (b, high)] = [rising[above - 1], rising[above]];
+        low + (high - low) * if b > a { ((q2 - a) / (b - a)).clamp(0.0, 1.0) } else { 0.0 }
+    };
+    let mut values: Vec<f64> = q2.iter().map(|q2| f64::from(*q2)).filter(|q2| q2.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let events = values.len() as f64;
+    values.insert(0, first.0);
+    values.push(last.0);
+    let many = ((events + 1.0) / CHANCE).ln();
+    let stretch = |pair: &[f64]| {
+        let (low, high) = (pair[0], pair[1]);
+        EmptyStretch { low, high, expected: events * (at(high) - at(low)) / last.1 }
+    };
+    values.windows(2).map(stretch).filter(|stretch| stretch.expected > many).collect()
+}
+
+/// The rate below each q2 (GeV^2), at nodes of the windows and their ends, up to a factor.
+fn cumulative(family: &EventFamily, shifts: &[f64]) -> Vec<(f64, f64)> {
+    let parts = family.parts(shifts);
+    let lightest = parts.iter().map(|(m_kpi, _)| *m_kpi).fold(f64::INFINITY, f64::min);
+    let mut sum = 0.0;
+    let mut rising = Vec::new();
+    for window in family.windows() {
+        let nodes = family.density.decay().q2_nodes(lightest, &[*window]);
+        let rates: Vec<f64> = nodes
+            .par_iter()
+            .map(|(q2, weight)| {
+                let at = |(m_kpi, part): &(f64, f64)| part * combined(family, *q2, *m_kpi, shifts).rate();
+                weight * parts.iter().map(at).sum::<f64>()
+            })
+            .collect();
+        rising.push((window.0, sum));
+        for ((q2, _), rate) in nodes.iter().zip(rates) {
+            rising.push((*q2, sum + 0.5 * rate));
+            sum += rate;
+        }
+        rising.push((window.1, sum));
+    }
+    rising
+}
+
 fn between(primitive: impl Fn(f64) -> Angular, low: f64, high: f64) -> Angular {
     let (low, high) = (primitive(low), primitive(high));
     std::array::from_fn(|i| high[i] - low[i])

@@ -5,6 +5,8 @@
 //! - [`information`]: the bound on the error of any method, with and without nuisance parameters
 //! - [`nuisances`]: form factors and hadronic corrections as further parameters
 //! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
+//! - [`minimise`]: the minimum of a smooth function, for all fits
+//! - [`profile`]: intervals of one number, all others minimised
 //! - [`unbinned`]: maximum-likelihood fits, errors and profile intervals
 //! - [`goodness`]: chi-square of a fit in cells of all four variables
 //! - [`moments`]: `S_i` and `A_FB` by the method of moments, and a chi-square fit to them
@@ -21,9 +23,11 @@ mod form;
 pub mod goodness;
 pub mod information;
 pub mod likelihood;
+pub mod minimise;
 pub mod moments;
 pub mod neyman;
 pub mod nuisances;
+pub mod profile;
 mod tabulated;
 pub mod template;
 pub mod unbinned;

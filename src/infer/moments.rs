@@ -11,18 +11,18 @@ use std::sync::LazyLock;
 
 use humboldt_physics::angular::angular_functions;
 use humboldt_physics::quadrature::nodes;
-use humboldt_physics::{AngularCoefficients, Expansion, Quadratic};
+use humboldt_physics::{AngularCoefficients, Expansion, Quadratic, WilsonDirection};
 use humboldt_pipeline::EventBatch;
-use levenberg_marquardt::{LeastSquaresProblem, LevenbergMarquardt};
-use nalgebra::storage::Owned;
-use nalgebra::{DMatrix, DVector, Dyn, SMatrix, SVector};
+use nalgebra::{DMatrix, DVector, SMatrix, SVector};
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
 use super::density::EventFamily;
+use super::form::Jet;
 use super::goodness::Goodness;
-use super::unbinned::Fitted;
+use super::minimise::{Objective, minimise};
+use super::unbinned::{FARTHEST, Fitted, covariance, scales_of};
 
 /// Fewest events of a bin: twice the number of moments.
 pub const FEWEST_EVENTS: usize = 24;
@@ -113,7 +113,7 @@ const USED: usize = 11;
 /// Predictions of the moments as functions of shifts.
 #[derive(Debug, Clone)]
 pub struct MomentPredictions {
-    shifts: usize,
+    directions: Vec<WilsonDirection>,
     /// For each bin and each mass: its part of the line shape, its whole rate, and the integrals of `J_1s..J_9`.
     bins: Vec<Vec<Slice>>,
 }
@@ -153,7 +153,16 @@ impl MomentPredictions {
             }
         };
         let bins = bins.par_iter().map(of).collect::<Result<_, _>>()?;
-        Ok(Self { shifts: family.directions().len(), bins })
+        Ok(Self { directions: family.directions().to_vec(), bins })
+    }
+
+    /// The shift of each coefficient that makes as much rate in the bins as there is.
+    fn scales(&self) -> Result<Vec<f64>, InferError> {
+        let mut rate = Quadratic::zero(self.directions.len());
+        for slice in self.bins.iter().flatten() {
+            rate.add(slice.part, &slice.inside.rate());
+        }
+        scales_of(&rate, &self.directions)
     }
 
     /// `S_1s..S_9` of each bin at given shifts.
@@ -170,7 +179,8 @@ impl MomentPredictions {
 /// The chi-square fit of shifts to measured moments, with the covariance that was measured.
 ///
 /// # Errors
-/// When moments and predictions are of different bins, a covariance is singular, or no minimum is found.
+/// When moments and predictions are of different bins, a covariance is singular, a coefficient does not matter, or no
+/// minimum is found.
 pub fn fit(
     predictions: &MomentPredictions,
     measured: &[BinMoments],
@@ -183,84 +193,95 @@ pub fn fit(
         let field = format!("covariance of the moments in {}:{}", bin.q2.0, bin.q2.1);
         InferError::out_of_range(&field, "singular", "enough events that it can be inverted")
     };
-    let roots: Vec<SMatrix<f64, USED, USED>> = measured
+    let roots: Vec<Root> = measured
         .iter()
         .map(|bin| {
             let covariance = bin.covariance.fixed_view::<USED, USED>(1, 1).into_owned();
             covariance.cholesky().and_then(|root| root.l().try_inverse()).ok_or_else(|| singular(bin))
         })
         .collect::<Result<_, _>>()?;
-    let problem = Problem { predictions, measured, roots, values: DVector::zeros(predictions.shifts) };
-    let (problem, report) = LevenbergMarquardt::new().with_tol(1e-10).minimize(problem);
-    let failed = |reason: String| InferError::NoMinimum { coefficients: "the moments".to_owned(), reason };
-    if !(report.termination.was_successful() && report.objective_function.is_finite()) {
-        return Err(failed(format!("{:?}", report.termination)));
+    let scales = predictions.scales()?;
+    let (free, start): (Vec<usize>, Vec<f64>) = (0..scales.len()).map(|index| (index, 0.0)).unzip();
+    let objective = HalfChiSquare { predictions, measured, roots };
+    let best = minimise(&objective, &start, &free, &scales)?;
+    if !(best.settled && best.value.is_finite()) {
+        let names: Vec<String> = predictions.directions.iter().map(ToString::to_string).collect();
+        let reason = format!("chi-square {} still falls at {:.3?}", 2.0 * best.value, best.point);
+        return Err(InferError::NoMinimum { coefficients: names.join(", "), reason });
     }
-    let jacobian = problem.slopes();
-    let covariance = jacobian.tr_mul(&jacobian).cholesky().map(|root| root.inverse());
-    let covariance = covariance.ok_or_else(|| failed("chi-square is not curved upwards".to_owned()))?;
-    let chi2 = 2.0 * report.objective_function;
-    let degrees_of_freedom = (USED * measured.len()).saturating_sub(predictions.shifts);
+    let covariance = covariance(&objective.jet(&best.point, &free)?.hessian, &best.point, &scales);
+    let chi2 = 2.0 * best.value;
+    let degrees_of_freedom = (USED * measured.len()).saturating_sub(free.len());
     let p_value =
         ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
-    let values = problem.values.as_slice().to_vec();
-    Ok((Fitted { values, covariance, minimum: 0.5 * chi2 }, Goodness { chi2, degrees_of_freedom, p_value }))
+    let fitted = Fitted { values: best.point, covariance, minimum: best.value };
+    Ok((fitted, Goodness { chi2, degrees_of_freedom, p_value }))
 }
 
-struct Problem<'a> {
+/// The inverse of the lower-triangular root of a covariance.
+type Root = SMatrix<f64, USED, USED>;
+
+/// Half of the chi-square of predictions and measured moments.
+struct HalfChiSquare<'a> {
     predictions: &'a MomentPredictions,
     measured: &'a [BinMoments],
-    /// Inverse lower-triangular roots of the covariances.
-    roots: Vec<SMatrix<f64, USED, USED>>,
-    values: DVector<f64>,
+    roots: Vec<Root>,
 }
 
-impl Problem<'_> {
-    fn pulls(&self, shifts: &[f64]) -> DVector<f64> {
+impl Objective for HalfChiSquare<'_> {
+    type Error = InferError;
+
+    fn value(&self, shifts: &[f64]) -> Result<f64, InferError> {
         let predicted = self.predictions.values(shifts);
         let bins = self.measured.iter().zip(&predicted).zip(&self.roots);
-        let pulls = bins.flat_map(|((measured, predicted), root)| {
-            let difference = (predicted - measured.s).fixed_rows::<USED>(1).into_owned();
-            (root * difference).iter().copied().collect::<Vec<f64>>()
-        });
-        DVector::from_iterator(USED * self.measured.len(), pulls)
+        let half = |((measured, predicted), root): ((&BinMoments, &SVector<f64, 12>), &Root)| {
+            0.5 * (root * (predicted - measured.s).fixed_rows::<USED>(1)).norm_squared()
+        };
+        Ok(bins.map(half).sum())
     }
 
-    /// By central differences of exact functions.
-    fn slopes(&self) -> DMatrix<f64> {
-        const STEP: f64 = 1e-4;
-        let column = |i: usize| {
-            let at = |step: f64| {
-                let mut moved = self.values.clone();
-                moved[i] += step;
-                self.pulls(moved.as_slice())
-            };
-            (at(STEP) - at(-STEP)) / (2.0 * STEP)
-        };
-        DMatrix::from_columns(&(0..self.values.len()).map(column).collect::<Vec<_>>())
+    /// Of all shifts, which are always free together.
+    fn jet(&self, shifts: &[f64], _: &[usize]) -> Result<Jet, InferError> {
+        let mut sum = Jet::zero(shifts.len());
+        for ((slices, measured), root) in self.predictions.bins.iter().zip(self.measured).zip(&self.roots) {
+            let predicted = jets(slices, shifts);
+            let differences =
+                SVector::<f64, USED>::from_fn(|i, _| predicted[i + 1].value - measured.s[i + 1]);
+            let pulls = root * differences;
+            let slopes = DMatrix::from_fn(USED, shifts.len(), |i, k| predicted[i + 1].gradient[k]);
+            let slopes = DMatrix::from_column_slice(USED, USED, root.as_slice()) * slopes;
+            sum.value += 0.5 * pulls.norm_squared();
+            sum.gradient += slopes.tr_mul(&DVector::from_column_slice(pulls.as_slice()));
+            sum.hessian += slopes.tr_mul(&slopes);
+            for (weight, of) in root.tr_mul(&pulls).iter().zip(&predicted[1..]) {
+                sum.hessian += &of.hessian * *weight;
+            }
+        }
+        Ok(sum)
+    }
+
+    fn limit(&self) -> f64 {
+        FARTHEST
     }
 }
 
-impl LeastSquaresProblem<f64, Dyn, Dyn> for Problem<'_> {
-    type ResidualStorage = Owned<f64, Dyn>;
-    type JacobianStorage = Owned<f64, Dyn, Dyn>;
-    type ParameterStorage = Owned<f64, Dyn>;
-
-    fn set_params(&mut self, x: &DVector<f64>) {
-        self.values.copy_from(x);
+/// `S_1s..S_9` of a bin with their derivatives.
+fn jets(slices: &[Slice], shifts: &[f64]) -> Vec<Jet> {
+    let mut sums = vec![Jet::zero(shifts.len()); 12];
+    for slice in slices {
+        let total = Jet::of(&slice.total, shifts);
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let one = slice.inside.map(|j| j.as_array()[i]);
+            sum.add(slice.part, &Jet::of(&one, shifts).over(&total));
+        }
     }
-
-    fn params(&self) -> DVector<f64> {
-        self.values.clone()
+    let mut whole = Jet::zero(shifts.len());
+    for (i, sum) in sums.iter().enumerate() {
+        let mut one = [0.0; 12];
+        one[i] = 1.0;
+        whole.add(AngularCoefficients::from_array(one).rate(), sum);
     }
-
-    fn residuals(&self) -> Option<DVector<f64>> {
-        Some(self.pulls(self.values.as_slice()))
-    }
-
-    fn jacobian(&self) -> Option<DMatrix<f64>> {
-        Some(self.slopes())
-    }
+    sums.iter().map(|sum| sum.over(&whole)).collect()
 }
 
 #[cfg(test)]

@@ -324,6 +324,7 @@ mod tests {
         };
         let ratios = [("network", 1.3), ("unbinned", 1.0), ("template", 1.05), ("moments", 1.45)];
         Comparison {
+            assumed: None,
             name: "test".to_owned(),
             events: 24_613,
             images: 500,

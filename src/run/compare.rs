@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use super::RunFolder;
 use super::estimators::{self, training_values};
+use crate::assumptions::assumed;
 use crate::campaign::of_point;
 use crate::infer::ensembles::{ensemble, line};
 use crate::infer::estimator::{Estimate, Estimator, Sample};
@@ -143,6 +144,7 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compar
         events: card.images.events,
         images: plan.images,
         calibration_images: plan.calibration_images,
+        assumed: Some(assumed(&card.generator, &card.axes()?.directions())?),
         test: plan.test.clone(),
         estimators: Vec::new(),
     };

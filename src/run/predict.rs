@@ -11,6 +11,7 @@ use humboldt_schemas::voxels::label;
 
 use super::estimators::{check, training_values};
 use super::{RunFolder, compared, evaluation};
+use crate::assumptions::differences;
 use crate::infer::neyman::Calibration;
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::progress::note;
@@ -118,6 +119,9 @@ fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<
             text(&own.q2),
             if own.veto.is_empty() { "none".to_owned() } else { text(&own.veto) }
         );
+        for difference in differences(made, own, &card.axes()?.directions())? {
+            note(format!("WARNING: {difference} by the network"));
+        }
     }
     Ok(())
 }

@@ -152,7 +152,7 @@ impl GeneratorCard {
     pub fn decay_with(&self, shifts: &WilsonShifts, parameters: &Parameters) -> Result<Decay, Invalid> {
         let decay =
             Decay::with_parameters(self.model()?, self.flavour()?, self.lepton()?, shifts, parameters)
-                .map_err(|e| refused("generator.wilson", e))?;
+                .map_err(|e| refused(blamed(&e), e))?;
         match self.charmonium(parameters)? {
             None => Ok(decay),
             Some(charmonium) => decay.with_charmonium(&charmonium).map_err(|e| refused("generator", e)),
@@ -163,6 +163,16 @@ impl GeneratorCard {
         self.line_shape()?;
         self.decay(&self.shifts()?)?;
         Ok(())
+    }
+}
+
+/// The table whose entry the physics refuses: shifts and inputs have no name in common.
+fn blamed(error: &PhysicsError) -> &'static str {
+    let input = |name: &str| Parameters::standard().get(name).is_ok();
+    match error {
+        PhysicsError::OutOfRange { field, .. } if input(field) => "generator.inputs",
+        PhysicsError::OutOfRange { .. } => "generator.wilson",
+        PhysicsError::Unknown { .. } => "generator.inputs",
     }
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use humboldt_schemas::global::{FitResult, FittedParameter};
 
 use super::setup::{Comparison, FreeParameters, print_contributions};
+use crate::assumptions::small_p_value;
 use crate::global::intervals::{Fitted, fitted};
 use crate::global::scan::sigmas;
 use crate::global::statistic::{ChiSquare, p_value};
@@ -43,21 +44,43 @@ fn result(statistic: &ChiSquare, fit: &Fitted) -> Result<FitResult> {
     let parameters = statistic.parameters().iter().enumerate().map(|(i, parameter)| FittedParameter {
         name: parameter.to_string(),
         value: fit.best.values[i],
-        sigma: fit.curvature.as_ref().map(|curvature| curvature.sigma[i]),
+        sigma: Some(fit.curvature.sigma[i]).filter(|sigma| sigma.is_finite()),
         minus: fit.intervals[i].minus,
         plus: fit.intervals[i].plus,
     });
+    let p_value = p_value(fit.best.chi2, n - free).context("as many parameters as measurements")?;
+    let known = fit.curvature.sigma.iter().all(|sigma| sigma.is_finite());
     Ok(FitResult {
         chi2: fit.best.chi2,
         n,
         degrees_of_freedom: n - free,
-        p_value: p_value(fit.best.chi2, n - free).context("as many parameters as measurements")?,
+        p_value,
         chi2_at_zero,
         sigmas_from_zero: away.is_finite().then_some(away),
         parameters: parameters.collect(),
-        correlation: fit.curvature.as_ref().map(|curvature| curvature.correlation.clone()),
+        correlation: known.then(|| fit.curvature.correlation.clone()),
+        warnings: warnings(statistic, fit, p_value),
         contributions: statistic.compared(&fit.best.values)?,
     })
+}
+
+/// What makes the numbers doubtful.
+fn warnings(statistic: &ChiSquare, fit: &Fitted, p_value: f64) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (i, parameter) in statistic.parameters().iter().enumerate() {
+        let interval = fit.intervals[i];
+        match (fit.curvature.sigma[i].is_finite(), interval.minus.or(interval.plus)) {
+            (false, None) => warnings.push(format!(
+                "{parameter} is not determined: chi-square is flat along it, its value means nothing"
+            )),
+            (false, Some(_)) => warnings.push(format!(
+                "{parameter} has no standard deviation: chi-square is not curved along it there; its profile is right"
+            )),
+            (true, _) => {}
+        }
+    }
+    warnings.extend(small_p_value(p_value, 1));
+    warnings
 }
 
 fn print(fit: &FitResult) {
@@ -79,5 +102,8 @@ fn print(fit: &FitResult) {
     }
     if let (Some(correlation), 2) = (&fit.correlation, fit.parameters.len()) {
         outln!("correlation {:.3}", correlation[0][1]);
+    }
+    for warning in &fit.warnings {
+        outln!("WARNING: {warning}");
     }
 }

@@ -9,6 +9,7 @@ use humboldt_schemas::global::ChiSquareResult;
 use humboldt_schemas::results::ObservableValue;
 
 use super::setup::{Comparison, FixedShifts, print_contributions};
+use crate::assumptions::small_p_value;
 use crate::commands::arguments::finite;
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing, labels};
@@ -106,6 +107,7 @@ impl Predict {
                 value,
                 uncertainty: spread.as_ref().map(|spread| spread.sigma[i]),
                 correlation: spread.as_ref().map(|spread| spread.correlation[i].clone()),
+                caution: comparison.caution(&datum.quantity),
             })
             .collect();
         if json {
@@ -138,12 +140,16 @@ impl Chi2 {
             n,
             p_value: p_value(chi2, n).context("no measurements")?,
             contributions: statistic.compared(&values)?,
+            warnings: p_value(chi2, n).and_then(|p| small_p_value(p, 1)).into_iter().collect(),
         };
         if json {
             outln!("{}", serde_json::to_string_pretty(&result)?);
         } else {
             print_contributions(&result.contributions);
             outln!("chi2 {chi2:.2} of {n} measurements, p-value {:.2e}", result.p_value);
+            for warning in &result.warnings {
+                outln!("WARNING: {warning}");
+            }
         }
         Ok(())
     }

@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use clap::Args;
 use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
-    Lepton, MeasurementSet, ModelName, Parameters, Theory, WilsonCoefficient, WilsonDirection,
+    Lepton, MeasurementSet, ModelName, Parameters, Plan, Quantity, Theory, WilsonCoefficient, WilsonDirection,
 };
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::global::Contribution;
 
+use crate::assumptions::{charmonium_caution, note_cautions, note_idle};
 use crate::commands::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing};
@@ -89,7 +90,20 @@ pub(super) struct Setup {
 
 impl Comparison {
     pub(super) fn setup(&self) -> Result<Setup> {
-        Ok(Setup { parameters: self.inputs.parameters()?, data: Data::named(&self.data, "--data")? })
+        let setup = Setup { parameters: self.inputs.parameters()?, data: Data::named(&self.data, "--data")? };
+        let quantities = setup.data.quantities();
+        let cautions: Vec<String> = quantities.iter().filter_map(|quantity| self.caution(quantity)).collect();
+        note_cautions(&cautions);
+        note_idle(&Plan::new(&quantities), &self.standard_model(&setup)?, &self.inputs.values)?;
+        Ok(setup)
+    }
+
+    /// What is wrong with the prediction of a quantity, where something is.
+    pub(super) fn caution(&self, quantity: &Quantity) -> Option<String> {
+        match self.inputs.charmonium {
+            None => charmonium_caution(quantity.q2_min, quantity.q2_max),
+            Some(_) => None,
+        }
     }
 
     /// The theory at a point.

@@ -1,0 +1,214 @@
+//! What commands take for granted of a sample, in words; and what makes their answers doubtful.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use humboldt_physics::{LineShape, Parameters, Plan, Theory, WilsonDirection};
+use humboldt_pipeline::EventBatch;
+use humboldt_schemas::card::GeneratorCard;
+use humboldt_schemas::complex::ComplexValue;
+use humboldt_schemas::inference::Assumed;
+
+use crate::infer::density::EventFamily;
+use crate::infer::goodness::empty_stretches;
+use crate::progress::{note, outln};
+use crate::sampling;
+
+/// Below this probability a sample does not look like what it is taken for.
+pub(crate) const STRANGE: f64 = 1e-3;
+
+/// The density that a card describes, shifts along `free` not being part of it.
+pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<Assumed> {
+    let shifts = without(card, free)?;
+    let windows = windows(card)?;
+    Ok(Assumed {
+        model: card.model.clone(),
+        flavour: card.flavour.clone(),
+        lepton: card.lepton.clone(),
+        line_shape: card.line_shape.clone(),
+        q2: windows.into_iter().map(|(low, high)| [low, high]).collect(),
+        fixed: shifts,
+        inputs: card.inputs.clone(),
+        charmonium: card.charmonium.clone(),
+        by_default: Vec::new(),
+    })
+}
+
+/// A card's shifts without those along `free`, and without those that vanish.
+fn without(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<BTreeMap<String, ComplexValue>> {
+    let shifts = free.iter().fold(card.shifts()?, |shifts, direction| {
+        let own = shifts.get(direction.coefficient);
+        let real = direction.part == humboldt_physics::wilson::Part::Real;
+        shifts.moved(*direction, if real { -own.re } else { -own.im })
+    });
+    let named =
+        shifts.iter().map(|(coefficient, value)| (coefficient.name().to_owned(), ComplexValue(value)));
+    Ok(named.filter(|(_, value)| value.0.norm() > 0.0).collect())
+}
+
+fn windows(card: &GeneratorCard) -> Result<Vec<(f64, f64)>> {
+    Ok(sampling::windows(card)?.of(&card.decay(&card.shifts()?)?, card.line_shape()?)?)
+}
+
+/// In one line.
+pub(crate) fn sentence(assumed: &Assumed) -> String {
+    let mass = if assumed.line_shape == LineShape::Narrow.name() {
+        "K* at its pole".to_owned()
+    } else {
+        format!("K pi mass {}", assumed.line_shape)
+    };
+    let mut parts = vec![
+        format!("model {}", assumed.model),
+        assumed.flavour.clone(),
+        assumed.lepton.clone(),
+        mass,
+        format!("q2 in {} GeV^2", ranges(&assumed.q2)),
+    ];
+    parts.extend(assumed.inputs.iter().map(|(name, value)| format!("{name} = {value}")));
+    if let Some(resonances) = &assumed.charmonium {
+        let names: Vec<&str> = resonances.keys().map(String::as_str).collect();
+        parts.push(format!("charmonium {}", names.join(" ")).trim_end().to_owned());
+    }
+    let fixed: Vec<String> = assumed.fixed.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let fixed = if fixed.is_empty() { "nothing".to_owned() } else { fixed.join(", ") };
+    let defaults = if assumed.by_default.is_empty() {
+        String::new()
+    } else {
+        format!("; not said by the file: {}", assumed.by_default.join(", "))
+    };
+    format!("{}; fixed: {fixed}{defaults}", parts.join(", "))
+}
+
+/// As `0.1:8, 11:19.2`.
+pub(crate) fn ranges(windows: &[[f64; 2]]) -> String {
+    let text: Vec<String> =
+        windows.iter().map(|[low, high]| format!("{}:{}", short(*low), short(*high))).collect();
+    text.join(", ")
+}
+
+fn short(x: f64) -> String {
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What a file says of itself that is not what is assumed of it, shifts along `free` and windows wider than the assumed
+/// ones excepted.
+pub(crate) fn differences(
+    file: &GeneratorCard,
+    assumed: &GeneratorCard,
+    free: &[WilsonDirection],
+) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut say = |what: &str, own: String, other: String| {
+        if own != other {
+            found.push(format!("the file says {what} {own}, {other} is assumed"));
+        }
+    };
+    say("model", file.model.clone(), assumed.model.clone());
+    say("flavour", file.flavour.clone(), assumed.flavour.clone());
+    say("lepton", file.lepton.clone(), assumed.lepton.clone());
+    say("line_shape", file.line_shape.clone(), assumed.line_shape.clone());
+    let (own, other) = (windows(file)?, windows(assumed)?);
+    let inside = other
+        .iter()
+        .all(|(low, high)| own.iter().any(|(a, b)| *a <= low * (1.0 + 1e-6) && *b >= high * (1.0 - 1e-6)));
+    if !inside {
+        let text = |windows: &[(f64, f64)]| {
+            ranges(&windows.iter().map(|(low, high)| [*low, *high]).collect::<Vec<_>>())
+        };
+        say("q2", text(&own), text(&other));
+    }
+    let (own, other) = (without(file, free)?, without(assumed, free)?);
+    let zero = ComplexValue::default();
+    for name in own.keys().chain(other.keys().filter(|name| !own.contains_key(*name))) {
+        let of = |all: &BTreeMap<String, ComplexValue>| all.get(name).unwrap_or(&zero).to_string();
+        say(name, of(&own), of(&other));
+    }
+    let parameters = (file.parameters()?, assumed.parameters()?);
+    for name in
+        file.inputs.keys().chain(assumed.inputs.keys().filter(|name| !file.inputs.contains_key(*name)))
+    {
+        say(name, parameters.0.value(name)?.to_string(), parameters.1.value(name)?.to_string());
+    }
+    let resonances = |card: &GeneratorCard| {
+        card.charmonium.as_ref().map_or_else(|| "off".to_owned(), |all| format!("{all:?}"))
+    };
+    say("charmonium", resonances(file), resonances(assumed));
+    Ok(found)
+}
+
+/// Says which inputs of a card change nothing.
+pub(crate) fn note_idle_inputs(card: &GeneratorCard) -> Result<()> {
+    sampling::idle_inputs(card)?.iter().for_each(note);
+    Ok(())
+}
+
+/// Says which inputs of the command line change none of a list of predictions.
+pub(crate) fn note_idle(plan: &Plan, theory: &Theory, inputs: &[(String, f64)]) -> Result<()> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let own = plan.values(theory)?;
+    for (name, value) in inputs {
+        let standard = Parameters::standard().value(name)?;
+        let parameters = theory.parameters.clone().with_value(name, standard)?;
+        let other = plan.values(&Theory { parameters: &parameters, ..theory.clone() });
+        // What is refused without it depends on it.
+        let same = other.is_ok_and(|other| other.iter().zip(&own).all(|(a, b)| a.to_bits() == b.to_bits()));
+        if same && standard.to_bits() != value.to_bits() {
+            note(format!(
+                "input {name} = {value} changes nothing: model {} does not use it here",
+                theory.model
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Stretches of q2 (GeV^2) around the J/psi and the psi(2S) that measurements leave out.
+const CHARMONIUM: [(f64, f64); 2] = [(8.0, 11.0), (12.5, 15.0)];
+
+/// What is wrong with a prediction in a bin (GeV^2) that reaches into the charmonium region, without the resonances.
+pub(crate) fn charmonium_caution(q2_min: f64, q2_max: f64) -> Option<String> {
+    let (low, high) = CHARMONIUM.into_iter().find(|(low, high)| q2_min < *high && q2_max > *low)?;
+    Some(format!(
+        "[{q2_min:.4}, {q2_max:.4}] GeV^2 reaches into the charmonium region [{low}, {high}], which the amplitudes do not describe and measurements leave out"
+    ))
+}
+
+/// Notes each caution once.
+pub(crate) fn note_cautions<'a>(cautions: impl IntoIterator<Item = &'a String>) {
+    let distinct: BTreeSet<&String> = cautions.into_iter().collect();
+    distinct.into_iter().for_each(note);
+}
+
+/// That a probability is small, of the smallest of so many.
+pub(crate) fn small_p_value(p_value: f64, of: usize) -> Option<String> {
+    (p_value < STRANGE / of.max(1) as f64).then(|| {
+        let number = if p_value < 1e-300 { "below 1e-300".to_owned() } else { format!("{p_value:.1e}") };
+        format!(
+            "p-value {number}: the data do not follow what is assumed of them, and the numbers mean little"
+        )
+    })
+}
+
+/// Stretches of the windows that should hold events and hold none.
+pub(crate) fn emptiness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Vec<String> {
+    let sentence = |stretch: &crate::infer::goodness::EmptyStretch| {
+        format!(
+            "no event in q2 from {:.4} to {:.4} GeV^2, where {:.0} are expected: were they selected in another window than {}?",
+            stretch.low,
+            stretch.high,
+            stretch.expected,
+            ranges(&family.windows().iter().map(|(low, high)| [*low, *high]).collect::<Vec<_>>())
+        )
+    };
+    empty_stretches(family, &events.q2, shifts).iter().map(sentence).collect()
+}
+
+/// Prints them behind a result.
+pub(crate) fn print_warnings(warnings: &[String]) {
+    for warning in warnings {
+        outln!("WARNING: {warning}");
+    }
+}
