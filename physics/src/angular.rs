@@ -1,4 +1,4 @@
-//! The angular coefficients `J_1s..J_9` and the four-fold rate.
+//! The angular coefficients `J_1s..J_9` and the four-fold rate; those of B -> K l l.
 //!
 //! `d^4 Gamma / (dq2 dcos_theta_l dcos_theta_k dchi) = 9/(32 pi) sum_i J_i f_i(cos_theta_l, cos_theta_k, chi)` for a
 //! K* that always decays to K pi (both charge states of the kaon together). The functions `f_i` are the same in all
@@ -126,6 +126,60 @@ impl AngularCoefficients {
     /// The same of [`angular_functions`], or of their integrals.
     pub fn dot(&self, functions: &[f64; ANGULAR_FUNCTIONS]) -> f64 {
         self.as_array().iter().zip(functions).map(|(j, f)| j * f).sum()
+    }
+}
+
+/// `a, b, c` of the lepton angle's distribution in B -> K l l, in GeV^-1 where they are a differential rate.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[allow(missing_docs, reason = "the names are the literature's")]
+pub struct KaonCoefficients {
+    pub a: f64,
+    pub b: f64,
+    pub c: f64,
+}
+
+impl KaonCoefficients {
+    /// All zero: outside phase space.
+    pub const ZERO: Self = Self { a: 0.0, b: 0.0, c: 0.0 };
+
+    /// `dGamma/dq2 = 2 (a + c/3)`.
+    pub fn rate(&self) -> f64 {
+        2.0 * (self.a + self.c / 3.0)
+    }
+
+    /// The rate at `cos_theta_l` in [-1, 1], per unit of it; what rounding leaves below 0 is returned as 0.
+    pub fn density(&self, cos_theta_l: f64) -> f64 {
+        (self.a + cos_theta_l * (self.b + cos_theta_l * self.c)).max(0.0)
+    }
+}
+
+impl std::ops::Add for KaonCoefficients {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { a: self.a + other.a, b: self.b + other.b, c: self.c + other.c }
+    }
+}
+
+impl std::ops::AddAssign for KaonCoefficients {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl std::ops::Sub for KaonCoefficients {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        self + other * -1.0
+    }
+}
+
+impl std::ops::Mul<f64> for KaonCoefficients {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        Self { a: self.a * factor, b: self.b * factor, c: self.c * factor }
     }
 }
 

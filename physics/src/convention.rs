@@ -1,4 +1,4 @@
-//! The only file that changes signs or angles.
+//! The only file that changes signs or angles of coefficients.
 //!
 //! **LHCb** (arXiv:1304.6325, appendix A; the default for data): `theta_l` is measured from l- for B0bar and B-, from
 //! l+ for B0 and B+, in the dilepton frame against the direction opposite to the B; `theta_k` from the kaon in the
@@ -10,15 +10,13 @@
 //! **Theory** (Altmannshofer et al., arXiv:0811.1214): `theta_l` from l- for both. Against LHCb `J_4`, `J_6s`, `J_6c`,
 //! `J_7` and `J_9` have the opposite sign.
 //!
-//! Observables of the DHMV convention follow from LHCb's by [`dhmv_factor`].
+//! Observables of the DHMV convention follow from LHCb's by the factor in their table, [`crate::observables`].
 
-use crate::angular::AngularCoefficients;
-use crate::kaon::KaonCoefficients;
+use crate::angular::{AngularCoefficients, KaonCoefficients};
 use crate::kinematics::{
     DecayMasses, DecayMomenta, FourMomentum, cross, daughters_along_z, dot, two_body_momentum,
 };
 use crate::names::named;
-use crate::observables::Observable;
 use crate::{Flavour, PhysicsError};
 
 /// A definition of the angles.
@@ -56,33 +54,6 @@ pub fn exchange_lhcb_and_theory(j: AngularCoefficients) -> AngularCoefficients {
 #[must_use]
 pub fn exchange_lepton_angle(coefficients: KaonCoefficients) -> KaonCoefficients {
     KaonCoefficients { b: -coefficients.b, ..coefficients }
-}
-
-/// What an observable in the LHCb convention is multiplied with to give it in the convention of DHMV (optimised
-/// observables) and Altmannshofer et al. (`S_i`, `A_i`, `A_FB`).
-///
-/// # Source
-/// Descotes-Genon, Hurth, Matias, Virto, arXiv:1303.5794: `P_4' = J_4 / sqrt(-J_2s J_2c)`, `P_5' = J_5 / (2 sqrt)`,
-/// `P_6' = -J_7 / (2 sqrt)`, `P_8' = -J_8 / sqrt`, `P_2 = J_6s/(8 J_2s)`, `P_3 = -J_9/(4 J_2s)` of theory coefficients.
-pub const fn dhmv_factor(observable: Observable) -> f64 {
-    match observable {
-        Observable::AFb
-        | Observable::S4
-        | Observable::S6s
-        | Observable::S6c
-        | Observable::S7
-        | Observable::S9
-        | Observable::A4
-        | Observable::A6s
-        | Observable::A7
-        | Observable::A9
-        | Observable::P2
-        | Observable::P3
-        | Observable::Q2
-        | Observable::Q3 => -1.0,
-        Observable::P4p | Observable::P8p | Observable::Q4 | Observable::Q8 => -2.0,
-        _ => 1.0,
-    }
 }
 
 /// The sign by which `S_7`, `S_8`, `S_9` of EvtGen's new-physics model must be multiplied: it generates absorptive

@@ -2,8 +2,7 @@
 
 use std::ops::{Add, AddAssign, Mul, Sub};
 
-use crate::AngularCoefficients;
-use crate::kaon::KaonCoefficients;
+use crate::angular::{AngularCoefficients, KaonCoefficients};
 
 /// Coefficients of an angular distribution: they add up over q2, and hold the rate.
 pub trait Coefficients:

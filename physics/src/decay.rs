@@ -2,22 +2,28 @@
 
 use crate::amplitudes::{self, EffectiveCoefficients, TransversityAmplitudes};
 use crate::angular::AngularCoefficients;
+use crate::channel::{Channel, Particle, ParticleNumbers};
 use crate::charmonium::Charmonium;
-use crate::ckm::Ckm;
 use crate::convention;
-use crate::form_factors::FormFactors;
+use crate::form_factors::{Bsz2015, FormFactors};
+use crate::inputs::{lifetime, m_lepton, weak_coupling};
 use crate::kinematics::{DecayMasses, PhaseSpacePoint};
+use crate::line_shape::Resonance;
 use crate::models::Model;
 use crate::quadratic::Expansion;
 use crate::subleading::KstarSubleading;
-use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
+use crate::{Flavour, Hadron, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
 /// B -> (K pi) l l with everything fixed but the point of phase space.
 ///
 /// The K pi pair is `K- pi+` or `K+ pi-` for neutral mesons, `K0 pi±` for charged ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Decay {
+    channel: &'static Channel,
+    daughters: [Particle; 2],
     model: Model,
+    form_factors: Bsz2015,
+    resonance: Resonance,
     flavour: Flavour,
     lepton: Lepton,
     shifts: WilsonShifts,
@@ -58,24 +64,31 @@ impl Decay {
         parameters: &Parameters,
     ) -> Result<Self, PhysicsError> {
         shifts.check()?;
-        let value = |name| parameters.value(name);
-        let by_charge = |neutral, charged| value(if flavour.is_charged() { charged } else { neutral });
+        let channel = Channel::of(flavour, Hadron::Kstar)?;
+        let strong = channel.strong_decay()?;
+        let [kaon, pion] = strong.daughters;
+        let mass = |particle: Particle| parameters.value(particle.mass(model));
         Ok(Self {
+            channel,
+            daughters: strong.daughters,
             model: Model::new(model, flavour, parameters)?,
+            form_factors: match model {
+                ModelName::Npr => Bsz2015::new(channel.form_factors, parameters)?,
+                ModelName::Bare | ModelName::Nnlo | ModelName::Full => {
+                    Bsz2015::with_exact_relations(channel.form_factors, parameters)?
+                }
+            },
+            resonance: Resonance::new(&strong.resonance, parameters)?,
             flavour,
             lepton,
             shifts: *shifts,
             seen: flavour.seen(shifts),
-            m_b_meson: m_b_meson(model, flavour, parameters)?,
+            m_b_meson: mass(channel.b_meson)?,
             m_lepton: m_lepton(lepton, parameters)?,
-            m_kaon: by_charge("m_kaon_charged", "m_kaon_neutral")?,
-            m_pion: value("m_pion_charged")?,
-            // The model npr has one K* mass for both charges.
-            m_kstar: match model {
-                ModelName::Npr => value("m_kstar")?,
-                _ => by_charge("m_kstar", "sm_m_kstar_charged")?,
-            },
-            lifetime: lifetime(flavour, parameters)?,
+            m_kaon: mass(kaon)?,
+            m_pion: mass(pion)?,
+            m_kstar: mass(channel.meson)?,
+            lifetime: lifetime(channel, parameters)?,
             weak_coupling: weak_coupling(parameters)?,
         })
     }
@@ -152,7 +165,22 @@ impl Decay {
         DecayMasses { b_meson: self.m_b_meson, kaon: self.m_kaon, pion: self.m_pion, lepton: self.m_lepton }
     }
 
-    /// Pole mass of the K* in GeV.
+    /// The channel.
+    pub const fn channel(&self) -> &'static Channel {
+        self.channel
+    }
+
+    /// Monte Carlo numbers of the particles.
+    pub const fn particle_numbers(&self) -> ParticleNumbers {
+        ParticleNumbers::new(self.channel, self.daughters, self.flavour, self.lepton)
+    }
+
+    /// The mass distribution of the K pi pair, of which generated events are.
+    pub const fn resonance(&self) -> &Resonance {
+        &self.resonance
+    }
+
+    /// Mass of the K* in GeV, at which predictions are made.
     pub const fn m_kstar(&self) -> f64 {
         self.m_kstar
     }
@@ -197,7 +225,7 @@ impl Decay {
     /// The point of phase space and its form factors; `None` outside.
     fn at(&self, q2: f64, m_kpi: f64) -> Option<(PhaseSpacePoint, FormFactors)> {
         let point = PhaseSpacePoint::new(self.m_b_meson, m_kpi, self.m_lepton, q2)?;
-        Some((point, self.model.form_factors(q2, self.m_b_meson, m_kpi)))
+        Some((point, self.form_factors.at(q2, self.m_b_meson, m_kpi)))
     }
 
     fn own(&self, point: &PhaseSpacePoint, form_factors: &FormFactors) -> TransversityAmplitudes {
@@ -262,40 +290,4 @@ impl Decay {
             convention::exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes))
         })
     }
-}
-
-/// Mass of the B meson in GeV; the model `npr` has that of EvtGen's particle table.
-pub(crate) fn m_b_meson(
-    model: ModelName,
-    flavour: Flavour,
-    parameters: &Parameters,
-) -> Result<f64, PhysicsError> {
-    parameters.value(match (flavour.is_charged(), model) {
-        (true, _) => "m_b_meson_charged",
-        (false, ModelName::Npr) => "m_b_meson_neutral",
-        (false, _) => "sm_m_b_meson_neutral",
-    })
-}
-
-/// Mass of the lepton in GeV.
-pub(crate) fn m_lepton(lepton: Lepton, parameters: &Parameters) -> Result<f64, PhysicsError> {
-    parameters.value(match lepton {
-        Lepton::Electron => "m_electron",
-        Lepton::Muon => "m_muon",
-    })
-}
-
-/// Lifetime of the B meson in GeV^-1.
-pub(crate) fn lifetime(flavour: Flavour, parameters: &Parameters) -> Result<f64, PhysicsError> {
-    let name = if flavour.is_charged() { "lifetime_charged_ps" } else { "lifetime_neutral_ps" };
-    Ok(parameters.value(name)? / parameters.value("hbar_gev_ps")?)
-}
-
-/// The factor of all amplitudes, see [`amplitudes::weak_coupling`].
-pub(crate) fn weak_coupling(parameters: &Parameters) -> Result<f64, PhysicsError> {
-    Ok(amplitudes::weak_coupling(
-        parameters.value("fermi_constant")?,
-        1.0 / parameters.value("alpha_em_inverse")?,
-        Ckm::new(parameters)?.xi_t.norm(),
-    ))
 }

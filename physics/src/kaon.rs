@@ -9,67 +9,15 @@
 //! sum of squares.
 
 use crate::amplitudes::EffectiveCoefficients;
+use crate::angular::KaonCoefficients;
+use crate::channel::Channel;
 use crate::charmonium::Charmonium;
 use crate::convention;
-use crate::decay::{lifetime, m_b_meson, m_lepton, weak_coupling};
 use crate::form_factors::Grvdv2023;
+use crate::inputs::{lifetime, m_lepton, weak_coupling};
 use crate::kinematics::PhaseSpacePoint;
 use crate::models::Model;
-use crate::{Flavour, Lepton, ModelName, Parameters, PhysicsError, WilsonShifts};
-
-/// `a, b, c` of the lepton angle's distribution, in GeV^-1 where they are a differential rate.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[allow(missing_docs, reason = "the names are the literature's")]
-pub struct KaonCoefficients {
-    pub a: f64,
-    pub b: f64,
-    pub c: f64,
-}
-
-impl KaonCoefficients {
-    /// All zero: outside phase space.
-    pub const ZERO: Self = Self { a: 0.0, b: 0.0, c: 0.0 };
-
-    /// `dGamma/dq2 = 2 (a + c/3)`.
-    pub fn rate(&self) -> f64 {
-        2.0 * (self.a + self.c / 3.0)
-    }
-
-    /// The rate at `cos_theta_l` in [-1, 1], per unit of it; what rounding leaves below 0 is returned as 0.
-    pub fn density(&self, cos_theta_l: f64) -> f64 {
-        (self.a + cos_theta_l * (self.b + cos_theta_l * self.c)).max(0.0)
-    }
-}
-
-impl std::ops::Add for KaonCoefficients {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { a: self.a + other.a, b: self.b + other.b, c: self.c + other.c }
-    }
-}
-
-impl std::ops::AddAssign for KaonCoefficients {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl std::ops::Sub for KaonCoefficients {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        self + other * -1.0
-    }
-}
-
-impl std::ops::Mul<f64> for KaonCoefficients {
-    type Output = Self;
-
-    fn mul(self, factor: f64) -> Self {
-        Self { a: self.a * factor, b: self.b * factor, c: self.c * factor }
-    }
-}
+use crate::{Flavour, Hadron, Lepton, ModelName, Parameters, PhysicsError, WilsonShifts};
 
 /// B -> K l l with everything fixed but the point of phase space; K0 for neutral mesons, K± for charged ones.
 #[derive(Debug, Clone, Copy)]
@@ -98,19 +46,16 @@ impl KaonDecay {
         parameters: &Parameters,
     ) -> Result<Self, PhysicsError> {
         shifts.check()?;
+        let channel = Channel::of(flavour, Hadron::Kaon)?;
         Ok(Self {
             model: Model::new(model, flavour, parameters)?,
-            form_factors: Grvdv2023::new(parameters)?,
+            form_factors: Grvdv2023::new(channel.form_factors, parameters)?,
             flavour,
             seen: flavour.seen(shifts),
-            m_b_meson: m_b_meson(model, flavour, parameters)?,
+            m_b_meson: parameters.value(channel.b_meson.mass(model))?,
             m_lepton: m_lepton(lepton, parameters)?,
-            m_kaon: parameters.value(if flavour.is_charged() {
-                "m_kaon_charged"
-            } else {
-                "m_kaon_neutral"
-            })?,
-            lifetime: lifetime(flavour, parameters)?,
+            m_kaon: parameters.value(channel.meson.mass(model))?,
+            lifetime: lifetime(channel, parameters)?,
             weak_coupling: weak_coupling(parameters)?,
         })
     }

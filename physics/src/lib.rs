@@ -4,7 +4,7 @@
 //!
 //! - [`parameters`]: masses, widths and couplings, each with value, uncertainty, unit and source
 //! - [`process`]: which meson, hadron, lepton, model, and their names
-//! - [`particles`]: Monte Carlo numbers
+//! - [`channel`]: one entry a decay: masses, Monte Carlo numbers, names, resonance, form factors
 //! - [`wilson`]: the eight complex shifts of the Wilson coefficients and their names
 //! - [`axes`]: which of their parts are learned, fitted or labelled, and points on these axes
 //! - [`decay`]: B -> K* l l with everything fixed but phase space: the entry point, [`decay::Decay`]
@@ -18,13 +18,13 @@
 //! - [`models`]: form factors and effective coefficients of each amplitude model
 //! - [`amplitudes`]: transversity amplitudes, exact in the lepton mass
 //! - [`angular`]: `J_1s..J_9` and the four-fold rate
-//! - [`line_shape`]: the K pi mass distribution
+//! - [`line_shape`]: the mass distribution of a resonance
 //! - [`kinematics`]: phase space, four-momenta
-//! - [`convention`]: the only file that changes signs or angles
+//! - [`convention`]: the only file that changes signs or angles of coefficients
 //! - [`quadrature`]: Gauss-Legendre integration over q2 and masses
 //! - [`kaon`]: B -> K l l
 //! - [`cp`]: a decay and its CP conjugate side by side
-//! - [`observables`]: names and definitions of `F_L`, `A_FB`, `S_i`, `A_i`, `P_i`, `P_i'`, `Q_i`, `R_K`, rates
+//! - [`observables`]: the table of `F_L`, `A_FB`, `S_i`, `A_i`, `P_i`, `P_i'`, `Q_i`, `R_K`, rates
 //! - [`predictions`]: their values at one q2 and in bins
 //! - [`quantities`]: lists of observables in bins, and their exact dependence on a few shifts
 //! - [`measurements`]: what LHCb measured, as text
@@ -35,6 +35,7 @@
 pub mod amplitudes;
 pub mod angular;
 pub mod axes;
+pub mod channel;
 pub mod charm_loop;
 pub mod charm_loop_nnlo;
 pub mod charmonium;
@@ -45,6 +46,7 @@ pub mod decay;
 pub mod density;
 mod error;
 pub mod form_factors;
+mod inputs;
 pub mod kaon;
 pub mod kinematics;
 pub mod line_shape;
@@ -53,7 +55,6 @@ pub mod models;
 mod names;
 pub mod observables;
 pub mod parameters;
-pub mod particles;
 pub mod predictions;
 pub mod process;
 pub mod quadratic;
@@ -67,12 +68,13 @@ pub mod wilson;
 
 pub use angular::AngularCoefficients;
 pub use axes::{Axes, Axis, Point};
+pub use channel::Channel;
 pub use convention::Convention;
 pub use decay::Decay;
 pub use density::{Density, Efficiency};
 pub use error::PhysicsError;
 pub use kaon::KaonDecay;
-pub use line_shape::LineShape;
+pub use line_shape::{LineShape, Resonance};
 pub use measurements::MeasurementSet;
 pub use observables::Observable;
 pub use parameters::{Parameter, Parameters};

@@ -1,9 +1,8 @@
-//! Observables of B -> K(*) l l: their names and what they are of the coefficients of a meson and its antiparticle.
+//! Observables of B -> K(*) l l: a table of what they are of the coefficients of a meson and its antiparticle.
 //!
 //! LHCb convention. `S_i` are CP averages: coefficients of meson and antimeson are added, then divided by the added
 //! rates; `A_i` are the same with the difference (b -> s decay minus its conjugate). In a bin every observable is a
-//! ratio of integrals over q2, never an average of ratios. [`crate::convention::dhmv_factor`] leads to the other
-//! convention.
+//! ratio of integrals over q2, never an average of ratios.
 //!
 //! # Source
 //! LHCb, arXiv:1512.04442, and Altmannshofer et al., arXiv:0811.1214; the optimised observables exact in the lepton
@@ -11,232 +10,192 @@
 //! `P_{4,5,6,8}' = S_{4,5,7,8}/(2 sqrt(-S_2s S_2c))`, `F_L = -S_2c`, `A_FB = 3/8 (2 S_6s + S_6c)`;
 //! `Q_i = P_i(mu) - P_i(e)` of Capdevila et al., arXiv:1605.03156; B -> K: Bobeth et al., arXiv:0709.4174.
 
-use crate::kaon::KaonCoefficients;
+use crate::Hadron;
+use crate::angular::{AngularCoefficients, KaonCoefficients};
 use crate::names::named;
-use crate::{AngularCoefficients, Hadron};
 
 pub use crate::cp::CpPair;
-pub use crate::predictions::Predictions;
 
-/// A quantity that experiments quote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the literature's; the module and `name` say what they are")]
-pub enum Observable {
+/// How an observable follows from the coefficients of a meson and its antiparticle.
+#[derive(Clone, Copy)]
+pub(crate) enum Definition {
+    /// A ratio of those of B -> K*.
+    Kstar(fn(&CpPair) -> f64),
+    /// A ratio of those of B -> K.
+    Kaon(fn(&CpPair<KaonCoefficients>) -> f64),
+    /// A ratio of those of either.
+    Both(fn(&CpPair) -> f64, fn(&CpPair<KaonCoefficients>) -> f64),
+    /// Another observable of B -> K* with muons minus that with electrons.
+    MuonsMinusElectrons(Observable),
+    /// The rate to muons over that to electrons.
+    MuonsOverElectrons(Hadron),
+    /// The rate.
+    Rate,
+    /// The rate times the lifetime.
+    Branching,
+}
+
+/// One row of the table.
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    dhmv_factor: f64,
+    definition: Definition,
+}
+
+/// The enum, all its variants and their rows, from one table: name, unit, factor to the DHMV convention, definition.
+macro_rules! observables {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $unit:literal, $factor:literal, $definition:expr;)+) => {
+        /// A quantity that experiments quote.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "the names are the literature's; the module and `name` say what they are")]
+        pub enum Observable {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Observable {
+            /// All observables.
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$variant => {
+                        Row { name: $name, unit: $unit, dhmv_factor: $factor, definition: $definition }
+                    })+
+                }
+            }
+        }
+    };
+}
+
+use Definition::{Both, Branching, Kaon, Kstar, MuonsMinusElectrons, MuonsOverElectrons, Rate};
+
+observables! {
     /// Longitudinal polarisation fraction of the K*.
-    FL,
+    FL = "F_L", "1", 1.0, Kstar(|p| s(p, |j| -j.j2c));
     /// Forward-backward asymmetry of the lepton.
-    AFb,
-    S3,
-    S4,
-    S5,
-    S6s,
-    S6c,
-    S7,
-    S8,
-    S9,
+    AFb = "A_FB", "1", -1.0, Both(|p| s(p, |j| 0.375 * (2.0 * j.j6s + j.j6c)), |p| p.average().b / p.rate());
+    S3 = "S3", "1", 1.0, Kstar(|p| s(p, |j| j.j3));
+    S4 = "S4", "1", -1.0, Kstar(|p| s(p, |j| j.j4));
+    S5 = "S5", "1", 1.0, Kstar(|p| s(p, |j| j.j5));
+    S6s = "S6s", "1", -1.0, Kstar(|p| s(p, |j| j.j6s));
+    S6c = "S6c", "1", -1.0, Kstar(|p| s(p, |j| j.j6c));
+    S7 = "S7", "1", -1.0, Kstar(|p| s(p, |j| j.j7));
+    S8 = "S8", "1", 1.0, Kstar(|p| s(p, |j| j.j8));
+    S9 = "S9", "1", -1.0, Kstar(|p| s(p, |j| j.j9));
     /// CP asymmetry of the rate, `(Gamma - Gammabar)/(Gamma + Gammabar)`.
-    ACp,
-    A3,
-    A4,
-    A5,
-    A6s,
-    A7,
-    A8,
-    A9,
-    P1,
-    P2,
-    P3,
-    P4p,
-    P5p,
-    P6p,
-    P8p,
-    Q1,
-    Q2,
-    Q3,
-    Q4,
-    Q5,
-    Q6,
-    Q8,
+    ACp = "A_CP", "1", 1.0, Both(CpPair::rate_asymmetry, CpPair::rate_asymmetry);
+    A3 = "A3", "1", 1.0, Kstar(|p| a(p, |j| j.j3));
+    A4 = "A4", "1", -1.0, Kstar(|p| a(p, |j| j.j4));
+    A5 = "A5", "1", 1.0, Kstar(|p| a(p, |j| j.j5));
+    A6s = "A6s", "1", -1.0, Kstar(|p| a(p, |j| j.j6s));
+    A7 = "A7", "1", -1.0, Kstar(|p| a(p, |j| j.j7));
+    A8 = "A8", "1", 1.0, Kstar(|p| a(p, |j| j.j8));
+    A9 = "A9", "1", -1.0, Kstar(|p| a(p, |j| j.j9));
+    P1 = "P1", "1", 1.0, Kstar(|p| over_j2s(p, |j| j.j3 / 2.0));
+    P2 = "P2", "1", -1.0, Kstar(|p| over_j2s(p, |j| j.j6s / 8.0));
+    P3 = "P3", "1", -1.0, Kstar(|p| over_j2s(p, |j| -j.j9 / 4.0));
+    P4p = "P4p", "1", -2.0, Kstar(|p| over_root(p, |j| j.j4));
+    P5p = "P5p", "1", 1.0, Kstar(|p| over_root(p, |j| j.j5));
+    P6p = "P6p", "1", 1.0, Kstar(|p| over_root(p, |j| j.j7));
+    P8p = "P8p", "1", -2.0, Kstar(|p| over_root(p, |j| j.j8));
+    Q1 = "Q1", "1", 1.0, MuonsMinusElectrons(Self::P1);
+    Q2 = "Q2", "1", -1.0, MuonsMinusElectrons(Self::P2);
+    Q3 = "Q3", "1", -1.0, MuonsMinusElectrons(Self::P3);
+    Q4 = "Q4", "1", -2.0, MuonsMinusElectrons(Self::P4p);
+    Q5 = "Q5", "1", 1.0, MuonsMinusElectrons(Self::P5p);
+    Q6 = "Q6", "1", 1.0, MuonsMinusElectrons(Self::P6p);
+    Q8 = "Q8", "1", -2.0, MuonsMinusElectrons(Self::P8p);
     /// Flat term of B -> K: the fraction of the rate that has no `1 - cos_theta_l^2`.
-    FH,
+    FH = "F_H", "1", 1.0, Kaon(|p| 2.0 * (p.average().a + p.average().c) / p.rate());
     /// Differential branching fraction, in a bin its average, in GeV^-2; all K pi charges, CP-averaged.
-    DBrDq2,
+    DBrDq2 = "dBR_dq2", "GeV^-2", 1.0, Branching;
     /// Differential decay rate, in a bin its average, in GeV^-1; all K pi charges, CP-averaged.
-    DGammaDq2,
+    DGammaDq2 = "dGamma_dq2", "GeV^-1", 1.0, Rate;
     /// Ratio of the rates of B -> K* to muons and to electrons.
-    RKstar,
+    RKstar = "R_Kstar", "1", 1.0, MuonsOverElectrons(Hadron::Kstar);
     /// Ratio of the rates of B -> K to muons and to electrons.
-    RK,
+    RK = "R_K", "1", 1.0, MuonsOverElectrons(Hadron::Kaon);
+}
+
+/// A coefficient of the CP average over the rate.
+fn s(pair: &CpPair, coefficient: fn(&AngularCoefficients) -> f64) -> f64 {
+    coefficient(&pair.average()) / pair.rate()
+}
+
+/// A coefficient of the CP difference over the rate.
+fn a(pair: &CpPair, coefficient: fn(&AngularCoefficients) -> f64) -> f64 {
+    coefficient(&pair.difference()) / pair.rate()
+}
+
+/// A coefficient of the CP average over `J_2s`.
+fn over_j2s(pair: &CpPair, coefficient: fn(&AngularCoefficients) -> f64) -> f64 {
+    let j = pair.average();
+    coefficient(&j) / j.j2s
+}
+
+/// A coefficient of the CP average over `2 sqrt(-J_2s J_2c)`.
+fn over_root(pair: &CpPair, coefficient: fn(&AngularCoefficients) -> f64) -> f64 {
+    let j = pair.average();
+    coefficient(&j) / (2.0 * (-j.j2s * j.j2c).sqrt())
 }
 
 impl Observable {
-    /// All observables.
-    pub const ALL: [Self; 37] = [
-        Self::FL,
-        Self::AFb,
-        Self::S3,
-        Self::S4,
-        Self::S5,
-        Self::S6s,
-        Self::S6c,
-        Self::S7,
-        Self::S8,
-        Self::S9,
-        Self::ACp,
-        Self::A3,
-        Self::A4,
-        Self::A5,
-        Self::A6s,
-        Self::A7,
-        Self::A8,
-        Self::A9,
-        Self::P1,
-        Self::P2,
-        Self::P3,
-        Self::P4p,
-        Self::P5p,
-        Self::P6p,
-        Self::P8p,
-        Self::Q1,
-        Self::Q2,
-        Self::Q3,
-        Self::Q4,
-        Self::Q5,
-        Self::Q6,
-        Self::Q8,
-        Self::FH,
-        Self::DBrDq2,
-        Self::DGammaDq2,
-        Self::RKstar,
-        Self::RK,
-    ];
-
     /// The name used on the command line, in cards and in files.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::FL => "F_L",
-            Self::AFb => "A_FB",
-            Self::S3 => "S3",
-            Self::S4 => "S4",
-            Self::S5 => "S5",
-            Self::S6s => "S6s",
-            Self::S6c => "S6c",
-            Self::S7 => "S7",
-            Self::S8 => "S8",
-            Self::S9 => "S9",
-            Self::ACp => "A_CP",
-            Self::A3 => "A3",
-            Self::A4 => "A4",
-            Self::A5 => "A5",
-            Self::A6s => "A6s",
-            Self::A7 => "A7",
-            Self::A8 => "A8",
-            Self::A9 => "A9",
-            Self::P1 => "P1",
-            Self::P2 => "P2",
-            Self::P3 => "P3",
-            Self::P4p => "P4p",
-            Self::P5p => "P5p",
-            Self::P6p => "P6p",
-            Self::P8p => "P8p",
-            Self::Q1 => "Q1",
-            Self::Q2 => "Q2",
-            Self::Q3 => "Q3",
-            Self::Q4 => "Q4",
-            Self::Q5 => "Q5",
-            Self::Q6 => "Q6",
-            Self::Q8 => "Q8",
-            Self::FH => "F_H",
-            Self::DBrDq2 => "dBR_dq2",
-            Self::DGammaDq2 => "dGamma_dq2",
-            Self::RKstar => "R_Kstar",
-            Self::RK => "R_K",
-        }
+        self.row().name
     }
 
-    /// Whether the decay to this hadron has it.
-    pub const fn describes(self, hadron: Hadron) -> bool {
-        match self {
-            Self::AFb | Self::ACp | Self::DBrDq2 | Self::DGammaDq2 => true,
-            Self::FH | Self::RK => matches!(hadron, Hadron::Kaon),
-            _ => matches!(hadron, Hadron::Kstar),
-        }
+    /// The unit of its value.
+    pub const fn unit(self) -> &'static str {
+        self.row().unit
     }
 
-    /// Whether it compares muons with electrons.
-    pub const fn compares_leptons(self) -> bool {
-        matches!(self, Self::RKstar | Self::RK) || self.compared().is_some()
+    /// What its value in the LHCb convention is multiplied with to give it in the convention of DHMV (optimised observables)
+    /// and Altmannshofer et al. (`S_i`, `A_i`, `A_FB`).
+    ///
+    /// # Source
+    /// Descotes-Genon, Hurth, Matias, Virto, arXiv:1303.5794: `P_4' = J_4 / sqrt(-J_2s J_2c)`, `P_5' = J_5 / (2 sqrt)`,
+    /// `P_6' = -J_7 / (2 sqrt)`, `P_8' = -J_8 / sqrt`, `P_2 = J_6s/(8 J_2s)`, `P_3 = -J_9/(4 J_2s)` of theory coefficients.
+    pub const fn dhmv_factor(self) -> f64 {
+        self.row().dhmv_factor
     }
 
-    /// Of `Q_i`, the observable whose difference between muons and electrons it is.
-    pub const fn compared(self) -> Option<Self> {
-        match self {
-            Self::Q1 => Some(Self::P1),
-            Self::Q2 => Some(Self::P2),
-            Self::Q3 => Some(Self::P3),
-            Self::Q4 => Some(Self::P4p),
-            Self::Q5 => Some(Self::P5p),
-            Self::Q6 => Some(Self::P6p),
-            Self::Q8 => Some(Self::P8p),
-            _ => None,
-        }
+    /// What it is made of.
+    pub(crate) const fn definition(self) -> Definition {
+        self.row().definition
     }
 
     /// Its value in B -> K* where it is a ratio of coefficients of one lepton; else `None`.
     pub fn ratio(self, pair: &CpPair) -> Option<f64> {
-        let j = pair.average();
-        let rate = j.rate();
-        let s = |coefficient: f64| Some(coefficient / rate);
-        let a = |coefficient: fn(&AngularCoefficients) -> f64| Some(coefficient(&pair.difference()) / rate);
-        let p = |coefficient: f64| Some(coefficient / (2.0 * (-j.j2s * j.j2c).sqrt()));
-        match self {
-            Self::FL => s(-j.j2c),
-            Self::AFb => s(0.375 * (2.0 * j.j6s + j.j6c)),
-            Self::S3 => s(j.j3),
-            Self::S4 => s(j.j4),
-            Self::S5 => s(j.j5),
-            Self::S6s => s(j.j6s),
-            Self::S6c => s(j.j6c),
-            Self::S7 => s(j.j7),
-            Self::S8 => s(j.j8),
-            Self::S9 => s(j.j9),
-            Self::ACp => Some(pair.rate_asymmetry()),
-            Self::A3 => a(|j| j.j3),
-            Self::A4 => a(|j| j.j4),
-            Self::A5 => a(|j| j.j5),
-            Self::A6s => a(|j| j.j6s),
-            Self::A7 => a(|j| j.j7),
-            Self::A8 => a(|j| j.j8),
-            Self::A9 => a(|j| j.j9),
-            Self::P1 => Some(j.j3 / (2.0 * j.j2s)),
-            Self::P2 => Some(j.j6s / (8.0 * j.j2s)),
-            Self::P3 => Some(-j.j9 / (4.0 * j.j2s)),
-            Self::P4p => p(j.j4),
-            Self::P5p => p(j.j5),
-            Self::P6p => p(j.j7),
-            Self::P8p => p(j.j8),
+        match self.definition() {
+            Kstar(of) | Both(of, _) => Some(of(pair)),
             _ => None,
         }
     }
 
     /// Its value in B -> K where it is a ratio of coefficients of one lepton; else `None`.
     pub fn kaon_ratio(self, pair: &CpPair<KaonCoefficients>) -> Option<f64> {
-        let average = pair.average();
-        match self {
-            Self::AFb => Some(average.b / average.rate()),
-            Self::FH => Some(2.0 * (average.a + average.c) / average.rate()),
-            Self::ACp => Some(pair.rate_asymmetry()),
+        match self.definition() {
+            Kaon(of) | Both(_, of) => Some(of(pair)),
             _ => None,
         }
     }
 
-    /// The unit of its value.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::DBrDq2 => "GeV^-2",
-            Self::DGammaDq2 => "GeV^-1",
-            _ => "1",
+    /// Whether the decay to this hadron has it.
+    pub const fn describes(self, hadron: Hadron) -> bool {
+        match self.definition() {
+            Kstar(_) | MuonsMinusElectrons(_) | MuonsOverElectrons(Hadron::Kstar) => {
+                matches!(hadron, Hadron::Kstar)
+            }
+            Kaon(_) | MuonsOverElectrons(Hadron::Kaon) => matches!(hadron, Hadron::Kaon),
+            Both(..) | Rate | Branching => true,
         }
+    }
+
+    /// Whether it compares muons with electrons.
+    pub const fn compares_leptons(self) -> bool {
+        matches!(self.definition(), MuonsMinusElectrons(_) | MuonsOverElectrons(_))
     }
 }
 

@@ -2,15 +2,14 @@
 
 use std::ops::{Add, Mul, Sub};
 
+use crate::angular::{AngularCoefficients, KaonCoefficients};
+use crate::channel::process_name;
 use crate::charmonium::Charmonium;
 use crate::cp::{Coefficients, CpPair};
-use crate::kaon::{KaonCoefficients, KaonDecay};
-use crate::process::process_name;
+use crate::kaon::KaonDecay;
+use crate::observables::Definition;
 use crate::quadrature::{fourfold_steps, integrate};
-use crate::{
-    AngularCoefficients, Decay, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError,
-    WilsonShifts,
-};
+use crate::{Decay, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError, WilsonShifts};
 
 /// A decay as a function of q2 alone.
 trait Differential {
@@ -98,11 +97,13 @@ impl PairOf {
         }
     }
 
-    fn ratio(&self, observable: Observable) -> Option<f64> {
-        match self {
+    /// A ratio of coefficients; NaN where the hadron does not have it.
+    fn ratio(&self, observable: Observable) -> f64 {
+        let ratio = match self {
             Self::Kstar(pair) => observable.ratio(pair),
             Self::Kaon(pair) => observable.kaon_ratio(pair),
-        }
+        };
+        ratio.unwrap_or(f64::NAN)
     }
 }
 
@@ -155,17 +156,12 @@ pub(crate) struct Ingredients<'a> {
 impl Ingredients<'_> {
     /// The observable's value; NaN where the hadron does not have it.
     pub(crate) fn value(&self, observable: Observable) -> f64 {
-        if let Some(compared) = observable.compared() {
-            return match (self.muon.ratio(compared), self.electron.ratio(compared)) {
-                (Some(muon), Some(electron)) => muon - electron,
-                _ => f64::NAN,
-            };
-        }
-        match observable {
-            Observable::RKstar | Observable::RK => self.muon.rate() / self.electron.rate(),
-            Observable::DGammaDq2 => self.own.rate() / self.width,
-            Observable::DBrDq2 => self.own.rate() / self.width * self.lifetime,
-            _ => self.own.ratio(observable).unwrap_or(f64::NAN),
+        match observable.definition() {
+            Definition::MuonsMinusElectrons(of) => self.muon.ratio(of) - self.electron.ratio(of),
+            Definition::MuonsOverElectrons(_) => self.muon.rate() / self.electron.rate(),
+            Definition::Rate => self.own.rate() / self.width,
+            Definition::Branching => self.own.rate() / self.width * self.lifetime,
+            Definition::Kstar(_) | Definition::Kaon(_) | Definition::Both(..) => self.own.ratio(observable),
         }
     }
 }

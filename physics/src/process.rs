@@ -1,7 +1,7 @@
 //! Which decay: meson, hadron, lepton, amplitude model; closed choices and their names.
 
+use crate::WilsonShifts;
 use crate::names::named;
-use crate::{PhysicsError, WilsonShifts};
 
 /// The decaying meson; its flavour fixes kaon and pion charges and the sign of the weak phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -143,67 +143,3 @@ named!(Flavour, "flavour");
 named!(Hadron, "hadron");
 named!(Lepton, "lepton");
 named!(ModelName, "model");
-
-/// The process as files name it, averaged over a meson and its antiparticle, such as `B0->K*0mumu`.
-pub fn process_name(flavour: Flavour, hadron: Hadron, lepton: Lepton) -> String {
-    own_process_name(flavour.with_b_quark().conjugate(), hadron, lepton)
-}
-
-/// The process of a meson itself, such as `B0bar->K*0barmumu`.
-pub fn own_process_name(flavour: Flavour, hadron: Hadron, lepton: Lepton) -> String {
-    let mesons = match (flavour, hadron) {
-        (Flavour::B0, Hadron::Kstar) => "B0->K*0",
-        (Flavour::B0bar, Hadron::Kstar) => "B0bar->K*0bar",
-        (Flavour::BPlus, Hadron::Kstar) => "B+->K*+",
-        (Flavour::BMinus, Hadron::Kstar) => "B-->K*-",
-        (Flavour::B0, Hadron::Kaon) => "B0->K0",
-        (Flavour::B0bar, Hadron::Kaon) => "B0bar->K0bar",
-        (Flavour::BPlus, Hadron::Kaon) => "B+->K+",
-        (Flavour::BMinus, Hadron::Kaon) => "B-->K-",
-    };
-    let pair = match lepton {
-        Lepton::Electron => "ee",
-        Lepton::Muon => "mumu",
-    };
-    format!("{mesons}{pair}")
-}
-
-/// Meson, hadron and lepton of a process as [`process_name`] names it; the meson is `B0` or `B+`.
-///
-/// # Errors
-/// When no process has this name.
-pub fn process(name: &str) -> Result<(Flavour, Hadron, Lepton), PhysicsError> {
-    let mut known = Vec::new();
-    for flavour in [Flavour::B0, Flavour::BPlus] {
-        for hadron in Hadron::ALL {
-            for lepton in Lepton::ALL {
-                let own = process_name(flavour, hadron, lepton);
-                if own == name {
-                    return Ok((flavour, hadron, lepton));
-                }
-                known.push(own);
-            }
-        }
-    }
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    Err(PhysicsError::unknown("process", name, &known))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_are_found_by_the_names_they_print() {
-        for flavour in [Flavour::B0, Flavour::BPlus] {
-            for hadron in Hadron::ALL {
-                for lepton in Lepton::ALL {
-                    let name = process_name(flavour, hadron, lepton);
-                    assert_eq!(process(&name), Ok((flavour, hadron, lepton)));
-                }
-            }
-        }
-        let error = process("B0->K*mumu").unwrap_err().to_string();
-        assert!(error.contains("`B0->K*mumu`") && error.contains("B0->K*0mumu"), "{error}");
-    }
-}

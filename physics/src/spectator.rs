@@ -36,7 +36,7 @@ static SHIFTS: LazyLock<Table<6>> = LazyLock::new(|| {
 });
 
 static CENTRAL: LazyLock<Bsz2015> = LazyLock::new(|| {
-    Bsz2015::with_exact_relations(Parameters::standard())
+    Bsz2015::with_exact_relations("bsz2015", Parameters::standard())
         .unwrap_or_else(|error| panic!("built-in form factors: {error}"))
 });
 

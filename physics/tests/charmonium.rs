@@ -1,10 +1,10 @@
 //! The resonances of the dispersive charm loop.
 
+use crate::support::kstar;
+use humboldt_physics::channel::KSTAR_892;
 use humboldt_physics::charmonium::Charmonium;
 use humboldt_physics::quadrature::integrate;
-use humboldt_physics::{
-    AngularCoefficients, Decay, Flavour, Lepton, LineShape, ModelName, Parameters, WilsonShifts,
-};
+use humboldt_physics::{AngularCoefficients, Decay, Flavour, Lepton, ModelName, Parameters, WilsonShifts};
 
 fn decay(model: ModelName) -> Decay {
     Decay::new(model, Flavour::B0bar, Lepton::Muon, &WilsonShifts::STANDARD_MODEL).expect("no shifts")
@@ -34,13 +34,11 @@ fn evtgen_fractions_at_the_resonances() {
     let decay = decay(ModelName::Npr).with_charmonium(&charmonium()).expect("npr has a charm loop");
     let fraction = |low: f64, high: f64| {
         let slice = |m_kpi: f64| {
-            LineShape::BreitWigner.density(m_kpi) * rate(&decay, m_kpi, low, high)
-                / rate(&decay, m_kpi, 0.0, 30.0)
+            kstar().density(m_kpi) * rate(&decay, m_kpi, low, high) / rate(&decay, m_kpi, 0.0, 30.0)
         };
-        let over_masses = |f: &dyn Fn(f64) -> f64| {
-            integrate(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [LineShape::pole()], f)
-        };
-        over_masses(&slice) / over_masses(&|m_kpi| LineShape::BreitWigner.density(m_kpi))
+        let over_masses =
+            |f: &dyn Fn(f64) -> f64| integrate(KSTAR_892.range.0, KSTAR_892.range.1, [kstar().pole()], f);
+        over_masses(&slice) / over_masses(&|m_kpi| kstar().density(m_kpi))
     };
     let around = |mass: f64| fraction(mass * mass - 0.3, mass * mass + 0.3);
     let (j_psi, psi_2s) = (around(3.0969), around(3.6861));

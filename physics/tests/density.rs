@@ -1,12 +1,14 @@
 //! Scores and weights against finite differences of the normalised density.
 
+use crate::support::kstar;
 use humboldt_physics::angular::angular_functions;
+use humboldt_physics::channel::KSTAR_892;
 use humboldt_physics::convention::DecayVariables;
-use humboldt_physics::density::MassRule;
+use humboldt_physics::density::{MassRule, MassWeight};
 use humboldt_physics::quadrature::{integrate, nodes};
 use humboldt_physics::{
-    Decay, Density, Efficiency, Flavour, Lepton, LineShape, ModelName, Quadratic, WilsonCoefficient,
-    WilsonDirection, WilsonShifts,
+    Decay, Density, Efficiency, Flavour, Lepton, LineShape, ModelName, Parameters, Quadratic,
+    WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use num_complex::Complex64;
 
@@ -83,8 +85,8 @@ fn log_density(decay: &Decay, line_shape: LineShape, window: (f64, f64), event: 
     let kept = match line_shape {
         LineShape::Narrow => rate(0.89555, window.0, window.1) / rate(0.89555, 0.0, 30.0),
         LineShape::BreitWigner => {
-            integrate(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [0.75, 0.85, 0.94, 1.1], |m_kpi| {
-                line_shape.density(m_kpi) * rate(m_kpi, window.0, window.1) / rate(m_kpi, 0.0, 30.0)
+            integrate(KSTAR_892.range.0, KSTAR_892.range.1, [0.75, 0.85, 0.94, 1.1], |m_kpi| {
+                kstar().density(m_kpi) * rate(m_kpi, window.0, window.1) / rate(m_kpi, 0.0, 30.0)
             })
         }
     };
@@ -209,9 +211,7 @@ fn an_efficiency_is_normalised_as_brute_force_has_it() {
         let norm = match line_shape {
             LineShape::Narrow => 1.0,
             LineShape::BreitWigner => {
-                integrate(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [LineShape::pole()], |m| {
-                    line_shape.density(m)
-                })
+                integrate(KSTAR_892.range.0, KSTAR_892.range.1, [kstar().pole()], |m| kstar().density(m))
             }
         };
         let masses = MassRule::new(&own, line_shape, &windows, 8).points();
@@ -266,4 +266,22 @@ fn efficiencies_are_checked() {
     assert!(message(Efficiency::new(|_, _, k, _| k)).starts_with("efficiency = -"));
     assert!(message(Efficiency::new(|_, _, _, _| f64::NAN)).starts_with("efficiency = NaN at q2"));
     assert!(message(Efficiency::new(|_, _, _, _| 0.0)).contains("overlaps phase space"));
+}
+
+/// The sampler, the scores and the fits of narrow events have one mass, whatever the charge, the model and the inputs.
+#[test]
+fn issue_14_narrow_events_are_scored_at_the_mass_they_have() {
+    let moved = Parameters::standard().clone().with_value("m_kstar", 0.9).expect("a known input");
+    for parameters in [Parameters::standard(), &moved] {
+        for model in ModelName::ALL {
+            for flavour in [Flavour::B0, Flavour::BPlus] {
+                let own =
+                    Decay::with_parameters(model, flavour, Lepton::Muon, &base(), parameters).expect("valid");
+                let density = Density::new(&own, LineShape::Narrow, &[], &[]).expect("all of phase space");
+                let pole = parameters.value("m_kstar").expect("a known input");
+                let ranges = [density.m_kpi_range(), MassWeight::new(&own, LineShape::Narrow).range()];
+                assert_eq!(ranges, [(pole, pole); 2], "{model} {flavour}");
+            }
+        }
+    }
 }

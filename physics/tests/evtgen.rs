@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::kstar;
+use humboldt_physics::channel::KSTAR_892;
 use humboldt_physics::convention::{self, EVTGEN_ABSORPTIVE_SIGN};
 use humboldt_physics::kinematics::FourMomentum;
 use humboldt_physics::quadrature::integrate;
-use humboldt_physics::{AngularCoefficients, Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
+use humboldt_physics::{AngularCoefficients, Decay, Flavour, Lepton, ModelName, WilsonShifts};
 use serde_json::Value;
 
 const EVENTS: &str = include_str!("../../tests/reference/evtgen_events.json");
@@ -59,9 +61,9 @@ fn sample_coefficients(decay: &Decay, q2_min: f64, q2_max: f64) -> AngularCoeffi
             AngularCoefficients::ZERO
         }
     };
-    integrate(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [0.8, LineShape::pole(), 1.0], |m_kpi| {
+    integrate(KSTAR_892.range.0, KSTAR_892.range.1, [0.8, kstar().pole(), 1.0], |m_kpi| {
         let full = over_q2(m_kpi, 0.0, f64::INFINITY).rate();
-        over_q2(m_kpi, q2_min, q2_max) * (LineShape::BreitWigner.density(m_kpi) / full)
+        over_q2(m_kpi, q2_min, q2_max) * (kstar().density(m_kpi) / full)
     })
 }
 

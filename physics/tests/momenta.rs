@@ -2,9 +2,11 @@
 
 use std::f64::consts::{PI, TAU};
 
+use crate::support::kstar;
+use humboldt_physics::channel::KSTAR_892;
 use humboldt_physics::convention::{DecayVariables, lhcb_momenta, lhcb_variables};
 use humboldt_physics::kinematics::{DecayMasses, DecayMomenta, FourMomentum, Rotation, two_body_momentum};
-use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, PhysicsError, WilsonShifts};
+use humboldt_physics::{Decay, Flavour, Lepton, ModelName, PhysicsError, WilsonShifts};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -95,9 +97,7 @@ fn corners_of_phase_space_close() {
     for (flavour, lepton) in Flavour::ALL.into_iter().flat_map(|f| Lepton::ALL.map(|l| (f, l))) {
         let masses = masses(flavour, lepton);
         let q2_min = 4.0 * masses.lepton * masses.lepton;
-        for m_kpi in
-            [masses.kaon + masses.pion, LineShape::M_KPI_MIN, LineShape::pole(), LineShape::M_KPI_MAX]
-        {
+        for m_kpi in [masses.kaon + masses.pion, KSTAR_892.range.0, kstar().pole(), KSTAR_892.range.1] {
             let q2_max = (masses.b_meson - m_kpi).powi(2);
             // As f64, and as the nearest f32, which may lie outside.
             let ends_of_q2 = [q2_min, 1.0, q2_max].into_iter().flat_map(|q2| [q2, f64::from(q2 as f32)]);
@@ -177,7 +177,7 @@ proptest! {
         b_momentum in momentum(),
     ) {
         let masses = masses(flavour, lepton);
-        let m_kpi = LineShape::M_KPI_MIN + in_mass * (LineShape::M_KPI_MAX - LineShape::M_KPI_MIN);
+        let m_kpi = KSTAR_892.range.0 + in_mass * (KSTAR_892.range.1 - KSTAR_892.range.0);
         let (q2_min, q2_max) = (4.0 * masses.lepton * masses.lepton, (masses.b_meson - m_kpi).powi(2));
         let given = DecayVariables {
             q2: (q2_min + in_q2 * (q2_max - q2_min)).min(q2_max),

@@ -1,6 +1,5 @@
 //! Binned observables: integrals to 1e-8, limits, and what a shift moves.
 
-use humboldt_physics::convention::dhmv_factor;
 use humboldt_physics::observables::CpPair;
 use humboldt_physics::{
     Flavour, Hadron, Lepton, ModelName, Observable, PhysicsError, Predictions, WilsonCoefficient,
@@ -165,6 +164,6 @@ fn paper_dhmv_convention() {
         (Observable::P6p, 1.0),
         (Observable::P8p, -2.0),
     ] {
-        assert!((dhmv_factor(observable) - factor).abs() < f64::EPSILON, "{observable}");
+        assert!((observable.dhmv_factor() - factor).abs() < f64::EPSILON, "{observable}");
     }
 }

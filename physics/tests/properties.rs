@@ -2,12 +2,13 @@
 
 use std::f64::consts::PI;
 
+use humboldt_physics::angular::KaonCoefficients;
+use humboldt_physics::channel::KSTAR_892;
 use humboldt_physics::convention::{exchange_lepton_angle, exchange_lhcb_and_theory};
-use humboldt_physics::kaon::KaonCoefficients;
 use humboldt_physics::quadrature::integrate;
 use humboldt_physics::{
-    AngularCoefficients, Convention, Decay, Flavour, KaonDecay, Lepton, LineShape, ModelName, Observable,
-    Parameters, PhysicsError, WilsonCoefficient, WilsonShifts,
+    AngularCoefficients, Convention, Decay, Flavour, KaonDecay, Lepton, ModelName, Observable, Parameters,
+    PhysicsError, WilsonCoefficient, WilsonShifts,
 };
 use num_complex::Complex64;
 use proptest::prelude::*;
@@ -74,7 +75,7 @@ proptest! {
         (cos_theta_l, cos_theta_k, chi) in (-1.0..=1.0_f64, -1.0..=1.0_f64, -PI..=PI),
     ) {
         let decay = decay_of(model, flavour, lepton, &shifts);
-        let m_kpi = LineShape::M_KPI_MIN + in_mass * (LineShape::M_KPI_MAX - LineShape::M_KPI_MIN);
+        let m_kpi = KSTAR_892.range.0 + in_mass * (KSTAR_892.range.1 - KSTAR_892.range.0);
         let (low, high) = (decay.q2_min(), decay.q2_max(m_kpi));
         let j = decay.angular_coefficients(low + in_q2 * (high - low), m_kpi);
         let largest = j.as_array().into_iter().map(f64::abs).fold(0.0, f64::max);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use humboldt_physics::channel::process;
 use humboldt_physics::measurements::MeasurementText;
-use humboldt_physics::process::process;
 use humboldt_physics::{Convention, MeasurementSet, Observable, PhysicsError, Quantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

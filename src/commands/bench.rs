@@ -125,7 +125,7 @@ fn generation(decay: &Decay) -> Result<Row> {
 
 /// What one writes first: flat candidates, accepted by the exact rate under a constant envelope.
 fn rejection_rate(decay: &Decay) -> f64 {
-    let m_kpi = LineShape::pole();
+    let m_kpi = decay.resonance().pole();
     let (low, high) = (1.0, decay.q2_max(m_kpi));
     let mut random = Pcg64::seed_from_u64(1);
     let candidate = |random: &mut Pcg64| {

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use humboldt_physics::convention::dhmv_factor;
-use humboldt_physics::process::own_process_name;
+use humboldt_physics::channel::own_process_name;
 use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
     Convention, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError, Plan, Quantity,
@@ -86,7 +85,7 @@ impl ObserveArguments {
             .iter()
             .map(|quantity| match self.convention {
                 Convention::Lhcb => 1.0,
-                Convention::Theory => dhmv_factor(quantity.observable),
+                Convention::Theory => quantity.observable.dhmv_factor(),
             })
             .collect();
         let of = |theory: &Theory| -> Result<Vec<f64>, PhysicsError> {

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use humboldt_physics::convention::dhmv_factor;
-use humboldt_physics::process::process_name;
+use humboldt_physics::channel::process_name;
 use humboldt_physics::{Convention, MeasurementSet, Quantity};
 use humboldt_schemas::Invalid;
 use humboldt_schemas::measurements::{Measurement, MeasurementFile, MeasurementGroup};
@@ -186,7 +185,7 @@ impl Data {
 fn factor(convention: Convention, quantity: &Quantity) -> f64 {
     match convention {
         Convention::Lhcb => 1.0,
-        Convention::Theory => dhmv_factor(quantity.observable),
+        Convention::Theory => quantity.observable.dhmv_factor(),
     }
 }
 

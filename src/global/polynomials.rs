@@ -5,7 +5,6 @@
 
 use std::str::FromStr;
 
-use humboldt_physics::convention::dhmv_factor;
 use humboldt_schemas::Invalid;
 
 use super::data::{Data, Datum};
@@ -137,7 +136,7 @@ pub fn labels(data: &Data) -> Vec<String> {
 pub(super) fn unit(datum: &Datum) -> f64 {
     let observable = datum.quantity.observable;
     let unit = if observable.unit() == "1" { 1.0 } else { RATE_UNIT };
-    unit / dhmv_factor(observable)
+    unit / observable.dhmv_factor()
 }
 
 /// Average of a power of q2 over the bin.

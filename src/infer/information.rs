@@ -179,13 +179,14 @@ fn ignoring_masses(
     tangents: &(impl Fn(f64, f64) -> Option<Tangents> + Sync),
 ) -> Sums {
     let parameters = totals[0].slopes.len();
-    let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
-    let norm: f64 = mass_nodes(low, high).iter().map(|(m, w)| w * LineShape::BreitWigner.density(*m)).sum();
+    let resonance = decay.resonance();
+    let (low, high) = resonance.range(LineShape::BreitWigner);
+    let norm: f64 = resonance.nodes(high).iter().map(|(_, weight)| weight).sum();
     let of = |(q2, weight): &(f64, f64)| {
         let mut mean = [0.0; 12];
         let mut slopes = vec![[0.0; 12]; parameters];
         let end = (decay.m_b_meson() - q2.sqrt()).min(high);
-        for (m_kpi, weight) in if low < end { mass_nodes(low, end) } else { Vec::new() } {
+        for (m_kpi, weight) in if low < end { resonance.nodes(end) } else { Vec::new() } {
             let Some((a, b)) = tangents(*q2, m_kpi) else { continue };
             let (first, shares) = rule.shares(m_kpi);
             let total = shares.iter().zip(&totals[first..]).fold(
@@ -196,7 +197,7 @@ fn ignoring_masses(
                     sum
                 },
             );
-            let part = weight * LineShape::BreitWigner.density(m_kpi) / norm / total.rate;
+            let part = weight / norm / total.rate;
             mean.iter_mut().zip(&a).for_each(|(mean, a)| *mean += part * a);
             for ((slope, b), of_total) in slopes.iter_mut().zip(&b).zip(&total.slopes) {
                 let shrunk = of_total / total.rate;
@@ -221,10 +222,6 @@ fn ignoring_masses(
 
 fn rate(j: &Angular) -> f64 {
     AngularCoefficients::from_array(*j).rate()
-}
-
-fn mass_nodes(low: f64, high: f64) -> Vec<(f64, f64)> {
-    nodes(low, high, [0.8, LineShape::pole(), 1.0])
 }
 
 /// Integrals over q2 and the angles: of the rate, its derivatives, and products of two derivatives over the rate.

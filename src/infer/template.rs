@@ -327,10 +327,7 @@ impl<'a> Rates<'a> {
         let (line_shape, (low, high)) = (family.density.line_shape(), family.density.m_kpi_range());
         let masses: Vec<(f64, f64)> = match line_shape {
             LineShape::Narrow => vec![(low, 1.0)],
-            LineShape::BreitWigner => {
-                let all = nodes(low, high, [0.8, LineShape::pole(), 1.0]);
-                all.into_iter().map(|(m, weight)| (m, weight * line_shape.density(m))).collect()
-            }
+            LineShape::BreitWigner => family.density.decay().resonance().nodes(high),
         };
         let over_total = |(m_kpi, part): (f64, f64)| {
             let total = family.density.total(m_kpi);

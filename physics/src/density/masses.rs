@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use crate::line_shape::Resonance;
 use crate::quadratic::{Expansion, Quadratic};
 use crate::quadrature::{fourfold_steps, integrate, nodes};
 use crate::{AngularCoefficients, Decay, LineShape, WilsonDirection};
@@ -74,11 +75,7 @@ impl Chebyshev {
 
     /// In the K pi masses of a line shape, which is the pole alone if it is narrow.
     pub(super) fn of_masses(decay: &Decay, line_shape: LineShape) -> Self {
-        let range = match line_shape {
-            LineShape::Narrow => (decay.m_kstar(), decay.m_kstar()),
-            LineShape::BreitWigner => (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX),
-        };
-        Self::new(range, POINTS)
+        Self::new(decay.resonance().range(line_shape), POINTS)
     }
 
     pub(super) const fn range(&self) -> (f64, f64) {
@@ -132,6 +129,7 @@ const DEGREE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct MassWeight {
     line_shape: LineShape,
+    resonance: Resonance,
     range: (f64, f64),
     line_norm: f64,
     /// Chebyshev coefficients of `ln N` over the range.
@@ -141,17 +139,17 @@ pub struct MassWeight {
 impl MassWeight {
     /// Of a decay at its own shifts.
     pub fn new(decay: &Decay, line_shape: LineShape) -> Self {
-        let pole = LineShape::pole();
-        let (range, line_norm, degree) = match line_shape {
+        let (resonance, range) = (*decay.resonance(), decay.resonance().range(line_shape));
+        let (line_norm, degree) = match line_shape {
             LineShape::BreitWigner => {
-                let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
-                let breaks = [-6.0, -2.0, -0.5, 0.5, 2.0, 6.0].map(|k| pole + k * LineShape::half_width());
-                ((low, high), integrate(low, high, breaks, |m| line_shape.density(m)), DEGREE)
+                let breaks = [-6.0, -2.0, -0.5, 0.5, 2.0, 6.0];
+                let breaks = breaks.map(|k| resonance.pole() + k * resonance.half_width());
+                (integrate(range.0, range.1, breaks, |m| resonance.density(m)), DEGREE)
             }
-            LineShape::Narrow => ((pole, pole), 1.0, 0),
+            LineShape::Narrow => (1.0, 0),
         };
         let log_norm = chebyshev(degree, range, |m| slice_rate(decay, m).ln());
-        Self { line_shape, range, line_norm, log_norm }
+        Self { line_shape, resonance, range, line_norm, log_norm }
     }
 
     /// K pi masses (GeV) that events may have.
@@ -164,7 +162,7 @@ impl MassWeight {
         let line = match self.line_shape {
             // Rounding may take a mass at either limit out of the range.
             LineShape::BreitWigner => {
-                self.line_shape.density(m_kpi.clamp(self.range.0, self.range.1)) / self.line_norm
+                self.resonance.density(m_kpi.clamp(self.range.0, self.range.1)) / self.line_norm
             }
             LineShape::Narrow => 1.0,
         };
@@ -230,9 +228,9 @@ impl MassRule {
         let pieces: Vec<Chebyshev> =
             edges.windows(2).map(|edge| Chebyshev::new((edge[0], edge[1]), per_piece)).collect();
         let mut rule = Self { parts: vec![0.0; pieces.len() * per_piece], pieces };
-        let breaks = [0.8, LineShape::pole(), 1.0].into_iter().chain(edges);
+        let breaks = decay.resonance().breaks().into_iter().chain(edges);
         for (m_kpi, weight) in nodes(low, high, breaks) {
-            let part = weight * line_shape.density(m_kpi);
+            let part = weight * decay.resonance().density(m_kpi);
             let (first, shares) = rule.shares(m_kpi);
             rule.parts[first..].iter_mut().zip(shares).for_each(|(sum, share)| *sum += part * share);
         }
@@ -257,7 +255,7 @@ impl MassRule {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{EVERYTHING, line_nodes};
+    use super::super::EVERYTHING;
     use super::*;
     use crate::{Flavour, Lepton, ModelName, WilsonShifts};
 
@@ -285,10 +283,11 @@ mod tests {
         let decay =
             Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::default()).unwrap();
         let rule = MassRule::new(&decay, LineShape::BreitWigner, &[(1.1, 17.0)], 14);
-        let norm: f64 = line_nodes(LineShape::BreitWigner).map(|(_, weight)| weight).sum();
+        let nodes = decay.resonance().nodes(1.60505);
+        let norm: f64 = nodes.iter().map(|(_, weight)| weight).sum();
         for function in [|m: f64| m, |m: f64| (3.0 * m).exp(), |m: f64| decay_end(m).max(0.0).powi(3)] {
             let few: f64 = rule.points().iter().map(|(m, part)| part * function(*m)).sum();
-            let many: f64 = line_nodes(LineShape::BreitWigner).map(|(m, weight)| weight * function(m)).sum();
+            let many: f64 = nodes.iter().map(|(m, weight)| weight * function(*m)).sum();
             assert!((few / (many / norm) - 1.0).abs() < 1e-6, "{few} {}", many / norm);
         }
     }

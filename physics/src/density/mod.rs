@@ -18,7 +18,6 @@ pub use scores::ScoresAt;
 
 use crate::convention::DecayVariables;
 use crate::quadratic::Quadratic;
-use crate::quadrature::nodes;
 use crate::{AngularCoefficients, Decay, LineShape, PhysicsError, WilsonDirection};
 use masses::Chebyshev;
 
@@ -106,7 +105,8 @@ impl Density {
         let slices = match line_shape {
             LineShape::Narrow => vec![slice(masses.range().0, 1.0)],
             LineShape::BreitWigner => {
-                line_nodes(line_shape).map(|(m_kpi, weight)| slice(m_kpi, weight)).collect()
+                let nodes = decay.resonance().nodes(masses.range().1);
+                nodes.into_iter().map(|(m_kpi, weight)| slice(m_kpi, weight)).collect()
             }
         };
         let mut density = Self {
@@ -265,10 +265,4 @@ impl Acceptance {
             rate.log_slope(i, &self.shifts) - total.log_slope(i, &self.shifts) - accepted
         })
     }
-}
-
-/// Masses of a quadrature over a line shape, and their weights times its density.
-fn line_nodes(line_shape: LineShape) -> impl Iterator<Item = (f64, f64)> {
-    let nodes = nodes(LineShape::M_KPI_MIN, LineShape::M_KPI_MAX, [0.8, LineShape::pole(), 1.0]);
-    nodes.into_iter().map(move |(m_kpi, weight)| (m_kpi, weight * line_shape.density(m_kpi)))
 }

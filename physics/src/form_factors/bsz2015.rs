@@ -19,13 +19,13 @@ pub struct Bsz2015 {
 }
 
 impl Bsz2015 {
-    /// The published coefficients, each as it stands.
+    /// The published coefficients, each as it stands, of inputs whose names begin with `set`.
     ///
     /// # Errors
     /// When a coefficient is missing from the parameters.
-    pub fn new(parameters: &Parameters) -> Result<Self, PhysicsError> {
+    pub fn new(set: &str, parameters: &Parameters) -> Result<Self, PhysicsError> {
         let series = |name: &str| {
-            let value = |suffix: &str| parameters.value(&format!("bsz2015_{name}_{suffix}"));
+            let value = |suffix: &str| parameters.value(&format!("{set}_{name}_{suffix}"));
             Ok::<Series, PhysicsError>(Series::new(
                 value("m_r")?,
                 [value("alpha0")?, value("alpha1")?, value("alpha2")?],
@@ -50,9 +50,9 @@ impl Bsz2015 {
     ///
     /// # Source
     /// arXiv:1503.05534, eqs. 17 and 22; flavio 2.7.1 (arXiv:1810.08132).
-    pub fn with_exact_relations(parameters: &Parameters) -> Result<Self, PhysicsError> {
+    pub fn with_exact_relations(set: &str, parameters: &Parameters) -> Result<Self, PhysicsError> {
         let value = |name: &str| parameters.value(name);
-        let alpha = |name: &str, k: usize| value(&format!("bsz2015_{name}_alpha{k}"));
+        let alpha = |name: &str, k: usize| value(&format!("{set}_{name}_alpha{k}"));
         let series = |pole: f64, name: &str, alpha0: f64| {
             Ok::<Series, PhysicsError>(Series::new(pole, [alpha0, alpha(name, 1)?, alpha(name, 2)?]))
         };
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn paper_form_factors_at_6_gev2() {
         let (q2, m_b_meson, m_kpi) = (6.0, 5.27964, 0.89555);
-        let ff = Bsz2015::new(Parameters::standard()).unwrap().at(q2, m_b_meson, m_kpi);
+        let ff = Bsz2015::new("bsz2015", Parameters::standard()).unwrap().at(q2, m_b_meson, m_kpi);
         let expected = [
             (ff.v, 0.5411),
             (ff.a0, 0.5402),
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn exact_relations_at_zero_recoil_momentum_transfer() {
-        let ff = Bsz2015::new(Parameters::standard()).unwrap().at(0.0, 5.27964, 0.89555);
+        let ff = Bsz2015::new("bsz2015", Parameters::standard()).unwrap().at(0.0, 5.27964, 0.89555);
         assert!((ff.t1 - ff.t2).abs() < 1e-15);
         // A12(0) = (mB^2 - mV^2)/(8 mB mV) A0(0); the published a12 coefficient satisfies it to half a percent.
         let related = (5.27964_f64.powi(2) - 0.89555_f64.powi(2)) / (8.0 * 5.27964 * 0.89555) * ff.a0;

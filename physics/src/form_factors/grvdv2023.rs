@@ -16,19 +16,19 @@ pub struct Grvdv2023 {
 }
 
 impl Grvdv2023 {
-    /// With `f0(0) = f+(0)`.
+    /// With `f0(0) = f+(0)`, of inputs whose names begin with `set`.
     ///
     /// # Errors
     /// When an input is missing from the parameters.
-    pub fn new(parameters: &Parameters) -> Result<Self, PhysicsError> {
+    pub fn new(set: &str, parameters: &Parameters) -> Result<Self, PhysicsError> {
         let value = |name: &str| parameters.value(name);
-        let alpha = |name: &str, k: usize| value(&format!("grvdv2023_{name}_alpha{k}"));
+        let alpha = |name: &str, k: usize| value(&format!("{set}_{name}_alpha{k}"));
         let vector = value("sm_m_r_1_minus")?;
         let at_zero = alpha("f_plus", 0)?;
         Ok(Self {
             f_plus: Series::new(vector, [at_zero, alpha("f_plus", 1)?, alpha("f_plus", 2)?]),
             f_zero: Series::new(
-                value("grvdv2023_f0_m_r")?,
+                value(&format!("{set}_f0_m_r"))?,
                 [at_zero, alpha("f_zero", 1)?, alpha("f_zero", 2)?],
             ),
             f_t: Series::new(vector, [alpha("f_t", 0)?, alpha("f_t", 1)?, alpha("f_t", 2)?]),

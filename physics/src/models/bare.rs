@@ -4,13 +4,11 @@
 //! all of its hadronic corrections switched off.
 
 use crate::amplitudes::EffectiveCoefficients;
-use crate::form_factors::{Bsz2015, FormFactors};
 use crate::{Parameters, PhysicsError};
 
 /// The model's inputs.
 #[derive(Debug, Clone, Copy)]
 pub struct Bare {
-    form_factors: Bsz2015,
     m_b_quark: f64,
     coefficients: EffectiveCoefficients,
 }
@@ -21,7 +19,6 @@ impl Bare {
     pub fn new(parameters: &Parameters) -> Result<Self, PhysicsError> {
         let value = |name| parameters.value(name);
         Ok(Self {
-            form_factors: Bsz2015::with_exact_relations(parameters)?,
             m_b_quark: value("sm_m_b_quark")?,
             coefficients: EffectiveCoefficients {
                 c7: value("sm_c7_eff")?.into(),
@@ -39,9 +36,5 @@ impl Bare {
 
     pub(super) const fn effective_coefficients(&self) -> EffectiveCoefficients {
         self.coefficients
-    }
-
-    pub(super) fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
-        self.form_factors.at(q2, m_b_meson, m_kpi)
     }
 }

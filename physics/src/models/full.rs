@@ -41,10 +41,6 @@ impl Full {
         self.nnlo.effective_coefficients(q2)
     }
 
-    pub(super) fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
-        self.nnlo.form_factors(q2, m_b_meson, m_kpi)
-    }
-
     pub(super) fn nonlocal(&self, point: &PhaseSpacePoint, form_factors: &FormFactors) -> Nonlocal {
         let spectator = self.spectator.nonlocal(point);
         if self.kstar.is_zero() {

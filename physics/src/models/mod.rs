@@ -1,4 +1,4 @@
-//! Amplitude models: how form factors and effective Wilson coefficients are obtained; one file a model.
+//! Amplitude models: how effective Wilson coefficients and what does not factorise are obtained; one file a model.
 
 mod bare;
 mod full;
@@ -91,16 +91,6 @@ impl Model {
             Self::Bare(bare) => bare.effective_coefficients(),
             Self::Nnlo(nnlo) => nnlo.effective_coefficients(q2),
             Self::Full(full) => full.effective_coefficients(q2),
-        }
-    }
-
-    /// The form factors of B -> K* at `q2` (GeV^2) for meson masses in GeV.
-    pub fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
-        match self {
-            Self::Npr(npr) => npr.form_factors(q2, m_b_meson, m_kpi),
-            Self::Bare(bare) => bare.form_factors(q2, m_b_meson, m_kpi),
-            Self::Nnlo(nnlo) => nnlo.form_factors(q2, m_b_meson, m_kpi),
-            Self::Full(full) => full.form_factors(q2, m_b_meson, m_kpi),
         }
     }
 

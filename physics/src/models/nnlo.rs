@@ -6,7 +6,6 @@
 use crate::amplitudes::EffectiveCoefficients;
 use crate::charm_loop_nnlo::CharmLoopNnlo;
 use crate::charmonium::Charmonium;
-use crate::form_factors::FormFactors;
 use crate::{Flavour, Parameters, PhysicsError};
 
 use super::Bare;
@@ -33,10 +32,6 @@ impl Nnlo {
         let bare = self.bare.effective_coefficients();
         let (delta_c7, delta_c9) = self.charm_loop.delta_c7_c9(q2);
         EffectiveCoefficients { c7: bare.c7 + delta_c7, c9: bare.c9 + delta_c9, ..bare }
-    }
-
-    pub(super) fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
-        self.bare.form_factors(q2, m_b_meson, m_kpi)
     }
 
     pub(super) fn thresholds(&self) -> Vec<f64> {

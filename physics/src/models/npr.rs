@@ -1,7 +1,7 @@
 //! The model `npr`: naive factorisation with the one-loop `Y(q2)`.
 //!
 //! The physics of the B -> K* l l new-physics model of EvtGen (Sibidanov et al., arXiv:2203.06827) without charmonium
-//! resonances: form factors of arXiv:1503.05534, constant C7eff, `C9eff = C9 + Y(q2)`. No C7' in the Standard Model, no
+//! resonances: form factors of arXiv:1503.05534 as they stand, constant C7eff, `C9eff = C9 + Y(q2)`. No C7' in the Standard Model, no
 //! two-loop matrix elements, no spectator scattering.
 
 use num_complex::Complex64;
@@ -9,13 +9,11 @@ use num_complex::Complex64;
 use crate::amplitudes::EffectiveCoefficients;
 use crate::charm_loop::OneLoop;
 use crate::charmonium::Charmonium;
-use crate::form_factors::{Bsz2015, FormFactors};
 use crate::{Parameters, PhysicsError};
 
 /// The model's inputs.
 #[derive(Debug, Clone, Copy)]
 pub struct Npr {
-    form_factors: Bsz2015,
     one_loop: OneLoop,
     m_b_quark: f64,
     c7_eff: f64,
@@ -30,7 +28,6 @@ impl Npr {
         let value = |name| parameters.value(name);
         let m_b_quark = value("npr_m_b_quark")?;
         Ok(Self {
-            form_factors: Bsz2015::new(parameters)?,
             one_loop: OneLoop {
                 mu: value("npr_scale")?,
                 m_b_quark,
@@ -68,10 +65,6 @@ impl Npr {
             c10: self.c10.into(),
             ..EffectiveCoefficients::default()
         }
-    }
-
-    pub(super) fn form_factors(&self, q2: f64, m_b_meson: f64, m_kpi: f64) -> FormFactors {
-        self.form_factors.at(q2, m_b_meson, m_kpi)
     }
 
     pub(super) fn thresholds(&self) -> Vec<f64> {

@@ -1,8 +1,14 @@
 //! What several tests share: lists of quantities as flavio names them.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use humboldt_physics::{Flavour, Hadron, Lepton, Observable, Quantity};
+use humboldt_physics::channel::KSTAR_892;
+use humboldt_physics::{Flavour, Hadron, Lepton, Observable, Parameters, Quantity, Resonance};
 use serde_json::Value;
+
+/// The K*(892).
+pub(crate) fn kstar() -> Resonance {
+    Resonance::new(&KSTAR_892, Parameters::standard()).expect("built-in inputs")
+}
 
 pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().expect("a number in the reference file")

@@ -87,8 +87,9 @@ impl Chunk {
         let step_x = if table.nodes_x > 1 { 1.0 / (table.nodes_x - 1) as f32 } else { 0.0 };
         let step_y = 1.0 / (super::grid::NODES - 1) as f32;
         let m_b = table.exact.decay.m_b_meson() as f32;
-        let pole = LineShape::pole() as f32;
-        let width = 2.0 * Patch::HALF_WIDTH as f32;
+        let resonance = table.exact.decay.resonance();
+        let pole = resonance.pole() as f32;
+        let width = 2.0 * resonance.half_width() as f32;
         let [t_low, t_span, q2_low, q2_high, c0, c1, c2, _] = &self.gathered.map;
         let (node_x, node_y) = (&self.gathered.even[7], &self.gathered.harmonics[6]);
         for i in 0..CHUNK {

@@ -1,12 +1,12 @@
 //! Pieces of the (`m_kpi`, `q2`) plane, each mapped from the unit square so that the density is smooth there.
 //!
-//! `m = pole + 2 w t/(1 - t^2)` with `t` linear in `x`: a Lorentzian of half width `w` becomes `2 dt/(1 + t^2)`.
+//! `m = pole + 2 w t/(1 - t^2)` with `t` linear in `x`: a Lorentzian of the resonance's half width `w` becomes `2 dt/(1 + t^2)`.
 //! `q2 = low + (high(m) - low) z(y)` with `high(m) = min(high, (mB - m)^2)` and `z` quadratic: over a whole region
 //! `z = y^2` turns a square root at the lower edge (`4 m_l^2`, the c-cbar threshold) into a linear function,
 //! `z = 2 y - y^2` one at the upper edge (the end point). A patch is a rectangle in (t, y) of its region, and a region
 //! never contains the mass at which `high(m)` changes from one form to the other.
 
-use humboldt_physics::LineShape;
+use humboldt_physics::Decay;
 
 use super::regions::Region;
 
@@ -20,6 +20,8 @@ pub(crate) struct Patch {
     /// `z = curve[0] + curve[1] y + curve[2] y^2`.
     pub(crate) curve: [f64; 3],
     pub(crate) m_b_meson: f64,
+    pole: f64,
+    half_width: f64,
 }
 
 /// A point of a patch with the density of its map.
@@ -32,19 +34,21 @@ pub(crate) struct MappedPoint {
 }
 
 impl Patch {
-    /// Half width at half maximum of the map's Lorentzian in GeV; only speed depends on it.
-    pub(crate) const HALF_WIDTH: f64 = 0.02365;
-
     /// The whole of a region.
-    pub(crate) fn new(region: &Region, m_b_meson: f64) -> Self {
-        let (t_low, t_high) = (t_of(region.m_low), t_of(region.m_high));
+    pub(crate) fn new(region: &Region, decay: &Decay) -> Self {
+        let (pole, half_width) = (decay.resonance().pole(), decay.resonance().half_width());
+        let [t_low, t_high] = [region.m_low, region.m_high].map(|m_kpi| {
+            let s = (m_kpi - pole) / half_width;
+            s / (1.0 + (1.0 + s * s).sqrt())
+        });
         let curve = match (region.root_low, region.root_high) {
             (true, false) => [0.0, 0.0, 1.0],
             (false, true) => [0.0, 2.0, -1.0],
             _ => [0.0, 1.0, 0.0],
         };
         let (q2_low, q2_high) = (region.q2_low, region.q2_high);
-        Self { t_low, t_span: t_high - t_low, q2_low, q2_high, curve, m_b_meson }
+        let (t_span, m_b_meson) = (t_high - t_low, decay.m_b_meson());
+        Self { t_low, t_span, q2_low, q2_high, curve, m_b_meson, pole, half_width }
     }
 
     /// Its halves along x.
@@ -65,9 +69,9 @@ impl Patch {
     pub(crate) fn map(&self, x: f64, y: f64) -> MappedPoint {
         let t = self.t_low + self.t_span * x;
         let one_minus = (1.0 - t) * (1.0 + t);
-        let m_kpi = LineShape::pole() + Self::HALF_WIDTH * 2.0 * t / one_minus;
+        let m_kpi = self.pole + self.half_width * 2.0 * t / one_minus;
         let dm_dx = if self.t_span > 0.0 {
-            Self::HALF_WIDTH * 2.0 * (1.0 + t * t) / (one_minus * one_minus) * self.t_span
+            self.half_width * 2.0 * (1.0 + t * t) / (one_minus * one_minus) * self.t_span
         } else {
             1.0
         };
@@ -80,10 +84,4 @@ impl Patch {
             jacobian: dm_dx * height * (c1 + 2.0 * y * c2),
         }
     }
-}
-
-/// `t` at a K pi mass.
-fn t_of(m_kpi: f64) -> f64 {
-    let s = (m_kpi - LineShape::pole()) / Patch::HALF_WIDTH;
-    s / (1.0 + (1.0 + s * s).sqrt())
 }

@@ -91,7 +91,7 @@ impl Table {
         let exact = Exact { decay: *decay, masses: MassWeight::new(decay, shape) };
         let regions: Vec<Region> =
             windows.iter().flat_map(|window| regions(decay, exact.masses.range(), *window)).collect();
-        let whole = |region| Grid::new(&exact, Patch::new(region, decay.m_b_meson()));
+        let whole = |region| Grid::new(&exact, Patch::new(region, decay));
         let grids = refine(&exact, regions.par_iter().map(whole).collect());
 
         let total: f64 = grids.iter().map(|grid| grid.weight).sum();

@@ -46,11 +46,7 @@ impl Q2Windows {
     /// # Errors
     /// As [`Q2Windows::resolve`].
     pub fn of(&self, decay: &Decay, shape: LineShape) -> Result<Vec<(f64, f64)>, PipelineError> {
-        let lightest = match shape {
-            LineShape::BreitWigner => LineShape::M_KPI_MIN,
-            LineShape::Narrow => LineShape::pole(),
-        };
-        self.resolve(decay.q2_min(), decay.q2_max(lightest))
+        self.resolve(decay.q2_min(), decay.q2_max(decay.resonance().range(shape).0))
     }
 
     /// The intervals inside the phase space `[q2_min, q2_max]` (GeV^2): sorted, disjoint, none empty.

@@ -16,7 +16,6 @@ use std::str::FromStr;
 
 use humboldt_physics::convention::{DecayVariables, lhcb_momenta};
 use humboldt_physics::kinematics::{DecayMasses, FourMomentum, Rotation};
-use humboldt_physics::particles::ParticleNumbers;
 use humboldt_physics::{Decay, Flavour, PhysicsError};
 use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::provenance::Provenance;
@@ -222,7 +221,7 @@ struct Template {
 impl Template {
     fn new(seed: u64, decay: &Decay, b_momentum: BMomentum, weights: usize) -> Self {
         let (flavour, masses) = (decay.flavour(), decay.masses());
-        let numbers = ParticleNumbers::new(flavour, decay.lepton());
+        let numbers = decay.particle_numbers();
         let b_momentum = b_momentum.components();
         let mut b_meson = format!("P 1 0 {}", numbers.b_meson);
         push_momentum(&mut b_meson, &FourMomentum::on_shell(masses.b_meson, b_momentum));

@@ -39,11 +39,13 @@ where
             * (1.0 / norm)
     };
     match shape {
-        LineShape::Narrow => slice(LineShape::pole()),
+        LineShape::Narrow => slice(decay.resonance().pole()),
         LineShape::BreitWigner => {
             let end_points = [q2.0, q2.1].map(|q2| decay.m_b_meson() - q2.sqrt());
             let peak = [0.85, 0.88, 0.91, 0.94];
-            integrate(m.0, m.1, end_points.into_iter().chain(peak), |m| slice(m) * shape.density(m))
+            integrate(m.0, m.1, end_points.into_iter().chain(peak), |m| {
+                slice(m) * decay.resonance().density(m)
+            })
         }
     }
 }
@@ -56,7 +58,7 @@ fn between_floats(x: f64) -> f64 {
 
 impl Expected {
     pub(crate) fn new(decay: &Decay, shape: LineShape, windows: &[(f64, f64)]) -> Self {
-        let m_range = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
+        let m_range = decay.resonance().range(LineShape::BreitWigner);
         // Edges that cut each window into parts of equal ratio or, at high q2, equal width.
         let edges_q2 = windows.iter().flat_map(|&(low, high)| {
             let parts = BINS / windows.len();

@@ -65,7 +65,7 @@ fn sums<const N: usize>(
 fn information(densities: &[Density; 2]) -> [f64; 3] {
     /// Chebyshev points in the K pi mass: without the line shape, all is smooth in it.
     const MASSES: usize = 9;
-    let (low, high) = (LineShape::M_KPI_MIN, LineShape::M_KPI_MAX);
+    let (low, high) = decay(0.0).resonance().range(LineShape::BreitWigner);
     let angle = |n: usize| PI * (n as f64 + 0.5) / MASSES as f64;
     let masses: [f64; MASSES] =
         std::array::from_fn(|n| 0.5 * (low + high) + 0.5 * (high - low) * angle(n).cos());
@@ -82,7 +82,7 @@ fn information(densities: &[Density; 2]) -> [f64; 3] {
     };
     let mut sum = [0.0; 4];
     for (m_kpi, weight) in nodes(low, high, [0.82, 0.88, 0.9, 0.95, 1.1]) {
-        let line = weight * LineShape::BreitWigner.density(m_kpi);
+        let line = weight * decay(0.0).resonance().density(m_kpi);
         let slice = interpolated(m_kpi);
         sum = std::array::from_fn(|i| sum[i] + line * slice[i]);
     }
