@@ -84,7 +84,7 @@ fn issue_14_generate_keeps_its_bytes() {
     let mut changed = Vec::new();
     for (request, expected) in REQUESTS {
         let mut arguments =
-            vec!["generate", "--events", "9001", "--seed", "14", "--out", table.to_str().unwrap()];
+            vec!["generate", "--force", "--events", "9001", "--seed", "14", "--out", table.to_str().unwrap()];
         arguments.extend(request.split_whitespace());
         succeed(&arguments);
         let got = hash(&table);
