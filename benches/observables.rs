@@ -11,7 +11,15 @@ fn quantities() -> Vec<Quantity> {
     let low = [(1.1, 2.5), (2.5, 4.0), (4.0, 6.0), (6.0, 8.0)];
     let mut list = Vec::new();
     let mut add = |flavour, hadron, observable, (q2_min, q2_max): (f64, f64)| {
-        list.push(Quantity { flavour, hadron, lepton: Lepton::Muon, observable, q2_min, q2_max });
+        list.push(Quantity {
+            flavour,
+            hadron,
+            lepton: Lepton::Muon,
+            observable,
+            q2_min,
+            q2_max,
+            massless: false,
+        });
     };
     for observable in [Observable::P1, Observable::P2, Observable::P4p, Observable::P5p] {
         for bin in low.into_iter().chain([(15.0, 17.0), (17.0, 19.0)]) {

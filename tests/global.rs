@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::support::succeed;
+use crate::support::{humboldt, succeed};
+use humboldt_physics::Observable;
+use humboldt_physics::convention::cms_factor;
 use serde_json::Value;
 
 const GRID: &str = include_str!("reference/flavio_37_grid.json");
@@ -15,6 +17,15 @@ const CHI2: &str = include_str!("reference/global_chi2.json");
 fn json(arguments: &[&str]) -> Value {
     let output = succeed(&[&["global"], arguments, &["--json"]].concat());
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The one line that a refused command says.
+fn fail(arguments: &[&str]) -> String {
+    let output = humboldt(arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{arguments:?}: {said}");
+    said
 }
 
 fn number(value: &Value) -> f64 {
@@ -47,7 +58,7 @@ fn flavio_predictions_of_the_37_measurements() {
     let list = &grid["A_primary"];
     for point in list["points"].as_array().unwrap().iter().step_by(9) {
         let [a, b, c, d] = at(point);
-        let predictions = by_name(&json(&["predict", &a, &b, &c, &d]));
+        let predictions = by_name(&json(&["predict", "--data", "lhcb-2021", &a, &b, &c, &d]));
         assert_eq!(predictions.len(), 37);
         let observables = list["observables"].as_array().unwrap().iter();
         for (name, expected) in observables.zip(point["values"].as_array().unwrap()) {
@@ -148,7 +159,7 @@ fn what_a_fit_is_given_it_finds_again() {
     let path = folder.path().join("made.toml");
     let truth = [("c9", -0.8), ("c10", 0.4), ("c7_prime", 0.03), ("c9_prime", 0.5), ("c10_prime", -0.2)];
     let shifts = truth.map(|(name, value)| format!("{name}={value}")).join(",");
-    fs::write(&path, measured_at(&json(&["predict", "--wc", &shifts]))).unwrap();
+    fs::write(&path, measured_at(&json(&["predict", "--data", "lhcb-2021", "--wc", &shifts]))).unwrap();
     let path = path.to_str().unwrap();
     let fit = json(&["fit", "--data", path, "--free", "c9,c10,c7_prime,c9_prime,c10_prime"]);
     assert!(number(&fit["chi2"]) < 1e-6, "{}", fit["chi2"]);
@@ -164,7 +175,7 @@ fn what_a_fit_is_given_it_finds_again() {
 
     // Coefficients of polynomials, in the convention of the study.
     let polynomial = "P2=0.05:-0.004:0.0002";
-    let predicted = json(&["predict", "--c9", "-0.5", "--polynomial", polynomial]);
+    let predicted = json(&["predict", "--data", "lhcb-2021", "--c9", "-0.5", "--polynomial", polynomial]);
     fs::write(path, measured_at(&predicted)).unwrap();
     let fit = json(&["fit", "--data", path, "--free", "c9", "--polynomials", "independent"]);
     assert!(number(&fit["chi2"]) < 1e-6);
@@ -181,7 +192,7 @@ fn what_a_fit_is_given_it_finds_again() {
 
 #[test]
 fn polynomials_and_more_coefficients_lower_chi_square() {
-    let chi2 = |extra: &[&str]| number(&json(&[&["fit"], extra].concat())["chi2"]);
+    let chi2 = |extra: &[&str]| number(&json(&[&["fit", "--data", "lhcb-2021"], extra].concat())["chi2"]);
     let plain = chi2(&[]);
     let shared = chi2(&["--polynomials", "shared"]);
     let independent = chi2(&["--polynomials", "independent"]);
@@ -202,7 +213,7 @@ fn a_scan_leaves_a_grid_contours_and_figures() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("scan");
     let path = out.to_str().unwrap();
-    succeed(&["global", "scan", "--points", "61", "--out", path]);
+    succeed(&["global", "scan", "--data", "lhcb-2021", "--points", "61", "--out", path]);
     for name in [
         "scan.csv",
         "contours.csv",
@@ -220,11 +231,12 @@ fn a_scan_leaves_a_grid_contours_and_figures() {
     let grid = rows(&out.join("scan.csv"));
     assert_eq!(grid.len(), 61 * 61);
     let row = &grid[61 * 20 + 31];
-    let direct = json(&["chi2", "--c9", &row[0].to_string(), "--c10", &row[1].to_string()]);
+    let [c9, c10] = [row[0].to_string(), row[1].to_string()];
+    let direct = json(&["chi2", "--data", "lhcb-2021", "--c9", &c9, "--c10", &c10]);
     assert!((number(&direct["chi2"]) / row[2] - 1.0).abs() < 1e-9);
 
     // The projection of a region of two parameters is wider than an interval by the root of its rise.
-    let fit = json(&["fit"]);
+    let fit = json(&["fit", "--data", "lhcb-2021"]);
     let lines = rows(&out.join("contours.csv"));
     for (sigmas, rise) in [(1.0, 2.2957_f64), (2.0, 6.1801), (3.0, 11.8292)] {
         for axis in 0..2 {
@@ -247,7 +259,7 @@ fn results_depend_on_the_seed_alone() {
     let sample = |threads: &str, seed: &str, out: &str| {
         let arguments =
             ["global", "sample", "--theory-errors", "--draws", "50", "--steps", "300", "--burn-in", "50"];
-        let rest = ["--threads", threads, "--seed", seed, "--out", out, "--json"];
+        let rest = ["--data", "lhcb-2021", "--threads", threads, "--seed", seed, "--out", out, "--json"];
         succeed(&[&arguments[..], &rest[..]].concat()).stdout
     };
     let [a, b, c] = ["a.parquet", "b.parquet", "c.parquet"].map(file);
@@ -255,7 +267,7 @@ fn results_depend_on_the_seed_alone() {
     assert!(one == two && one != other);
     assert!(fs::read(a).unwrap() == fs::read(b).unwrap());
     let posterior: Value = serde_json::from_slice(&one).unwrap();
-    let fit = json(&["fit", "--theory-errors", "--draws", "50", "--seed", "5"]);
+    let fit = json(&["fit", "--data", "lhcb-2021", "--theory-errors", "--draws", "50", "--seed", "5"]);
     for (sampled, fitted) in
         posterior["parameters"].as_array().unwrap().iter().zip(fit["parameters"].as_array().unwrap())
     {
@@ -266,4 +278,289 @@ fn results_depend_on_the_seed_alone() {
         );
         assert!((number(&sampled["sigma"]) / sigma - 1.0).abs() < 0.2, "{sampled} {fitted}");
     }
+}
+
+const FLAVIO_2025: &str = include_str!("reference/flavio_lhcb_2025_p.json");
+const SIX_BINS: &str = "1.1:2.5,2.5:4,4:6,6:8,15:17,17:19";
+const EIGHT: &str = "S2c,P1,P2,P3,P4p,P5p,P6p,P8p";
+
+/// LHCb 2025 in the basis of optimised observables against flavio's predictions and the archive's errors and correlations.
+#[test]
+fn issue_19_flavio_chi_square_of_lhcb_2025() {
+    let reference: Value = serde_json::from_str(FLAVIO_2025).unwrap();
+    for point in reference["points"].as_array().unwrap() {
+        let [a, b, c, d] = at(point);
+        let filters = ["--data", "lhcb-2025-p", "--only", EIGHT, "--bins", SIX_BINS, "--symmetric-errors"];
+        for (options, name) in [(&["--correlations"][..], "chi2"), (&[], "chi2_uncorrelated")] {
+            let got = json(&[&["chi2", &a, &b, &c, &d], &filters[..], options].concat());
+            let (chi2, expected) = (number(&got["chi2"]), number(&point[name]));
+            println!("{} {}: {chi2} against {expected}", point["C9"], point["C10"]);
+            assert_eq!(got["n"], 48);
+            assert!(
+                (chi2 / expected - 1.0).abs() < 0.002,
+                "{name} at {}, {}: {chi2}",
+                point["C9"],
+                point["C10"]
+            );
+        }
+    }
+}
+
+/// The Standard Model columns of CMS's own record, in CMS's convention, are what `full` predicts turned by the convention.
+#[test]
+fn issue_19_cms_convention_is_that_of_its_record() {
+    let flavio = [
+        ("F_L", [0.737, 0.793, 0.703]),
+        ("P1", [0.042, -0.106, -0.18]),
+        ("P2", [-0.462, -0.092, 0.308]),
+        ("P3", [0.004, 0.004, 0.002]),
+        ("P4p", [0.005, -0.735, -1.018]),
+        ("P5p", [0.261, -0.45, -0.77]),
+        ("P6p", [0.07, 0.053, 0.029]),
+        ("P8p", [0.033, 0.034, 0.022]),
+    ];
+    let predicted = json(&["predict", "--data", "cms-2024", "--bins", "1.1:2,2:4.3,4.3:6"]);
+    for (name, columns) in flavio {
+        let observable: Observable = name.parse().unwrap();
+        let own: Vec<f64> = predicted
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|p| p["observable"] == name)
+            .map(|p| number(&p["value"]) * cms_factor(observable))
+            .collect();
+        assert_eq!(own.len(), 3);
+        for (own, theirs) in own.iter().zip(columns) {
+            assert!((own - theirs).abs() < 0.03, "{name}: {own} against {theirs}");
+            assert!(theirs.abs() < 0.01 || own * theirs > 0.0, "{name}: {own} against {theirs}");
+        }
+    }
+    // A value of CMS's in LHCb's convention: half of -0.431, minus 0.108, minus half of 0.727.
+    let got = json(&["chi2", "--data", "cms-2024", "--bins", "2:4.3"]);
+    for (name, value) in [("P4p", -0.2155), ("P6p", -0.108), ("P8p", -0.3635)] {
+        let contributions = got["contributions"].as_array().unwrap();
+        let own = contributions.iter().find(|c| c["observable"] == name).unwrap();
+        assert!((number(&own["measured"]) - value).abs() < 1e-12, "{own}");
+    }
+}
+
+/// What is recommended is the default, with all errors; what is left out is said.
+#[test]
+fn issue_13_case_21_default_set() {
+    let draws = ["--draws", "100", "--c9", "-0.5"];
+    let plain = json(&[&["chi2"], &draws[..]].concat());
+    let named =
+        json(&[&["chi2", "--data", "default", "--theory-errors", "--correlations"], &draws[..]].concat());
+    assert_eq!(plain, named);
+    let without = json(&["chi2", "--no-theory-errors", "--no-correlations", "--c9", "-0.5"]);
+    assert!(number(&without["chi2"]) > number(&plain["chi2"]));
+    let left_out = plain["left_out"].as_array().unwrap();
+    assert!(left_out.iter().any(|l| l["reason"].as_str().unwrap().contains("charmonia")));
+    assert!(left_out.iter().any(|l| l["reason"].as_str().unwrap().contains("narrower")));
+    let says = |arguments: &[&str]| String::from_utf8(succeed(arguments).stderr).unwrap();
+    let said = says(&["global", "chi2", "--data", "lhcb-2025-p"]);
+    assert!(said.contains("theory errors are left out: --theory-errors adds them"), "{said}");
+    assert!(said.contains("near the charmonia") && said.contains("[11, 12.5]"), "{said}");
+}
+
+/// Nothing counts twice: refused where the experiment is known, said where it is not.
+#[test]
+fn issue_13_case_21_counted_twice() {
+    for (data, words) in [
+        ("lhcb-2025-p,lhcb-2025-s", "both of the events LHCb B0->K*0mumu angles"),
+        ("lhcb-2025-s-massive,lhcb-2025-half-bins", "both of the events"),
+        ("lhcb-2021,lhcb-modern", "P1 of B0->K*0mumu in [1.1, 2.5]"),
+        ("lhcb-2021,lhcb-2025-p", "both of the events"),
+        ("lhcb-modern,ratios", "R_K of B+->K+mumu in [1.1, 6]"),
+        ("default,cms-2024", "both of the events"),
+        ("cms-2024,cms-2024", "cms-2024 twice"),
+    ] {
+        let error = fail(&["global", "chi2", "--data", data]);
+        assert!(error.contains(words) && error.trim_end().lines().count() == 1, "{data}: {error}");
+    }
+    // Without what they share they go together.
+    let apart = ["chi2", "--data", "lhcb-modern,ratios", "--exclude", "R_K@1.1:6,R_Kstar@1.1:6"];
+    assert_eq!(json(&apart)["n"], 35 + 2 + 2);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    fs::write(
+        &path,
+        r#"source = "a paper"
+[[groups]]
+measurements = [{ process = "B0->K*0mumu", observable = "P5p", q2_min = 4, q2_max = 6, value = -0.4, errors = [[0.1, 0.2]] }]
+"#,
+    )
+    .unwrap();
+    let data = format!("lhcb-2025-p,{}", path.display());
+    let said = String::from_utf8(succeed(&["global", "chi2", "--data", &data]).stderr).unwrap();
+    assert!(said.contains("P5p of B0->K*0mumu in [4, 6] counts twice"), "{said}");
+}
+
+#[test]
+fn issue_19_selections_are_checked() {
+    let p = ["global", "chi2", "--data", "lhcb-2025-p"];
+    for (rest, words) in [
+        (["--only", "R_K"], "--only = R_K is not allowed; allowed: what the data hold"),
+        (["--exclude", "F_H"], "--exclude = F_H"),
+        (["--only", "P9"], "P9"),
+        (["--bins", "1:6"], "--bins = 1:6 is not allowed; allowed: 0.06:0.98"),
+        (["--bins", "6:1"], "MIN:MAX"),
+        (["--bins", "1.1:6,4:6"], "no events in common"),
+    ] {
+        let error = fail(&[&p[..], &rest].concat());
+        assert!(error.contains(words), "{rest:?}: {error}");
+    }
+    let n = |rest: &[&str]| json(&[&["chi2", "--data", "lhcb-2025-p"], rest].concat())["n"].clone();
+    assert_eq!(n(&["--only", "P5p"]), 7);
+    assert_eq!(n(&["--only", "P5p", "--bins", "1.1:6"]), 1);
+    assert_eq!(n(&["--only", "P5p", "--exclude", "P5p@4:6"]), 6);
+    assert_eq!(n(&["--only", "P5p@11:12.5"]), 1);
+}
+
+/// S-wave and all else without a prediction are free numbers of the fit: leaving them out of the covariance is the same as
+/// minimising over their true values.
+#[test]
+fn issue_19_nuisances_are_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let text = |nuisance: &str, rho: f64| {
+        format!(
+            r#"source = "a paper"
+[[groups]]
+correlation = [[1.0, {rho}], [{rho}, 1.0]]
+measurements = [
+  {{ process = "B0->K*0mumu", observable = "P5p", q2_min = 4, q2_max = 6, value = -0.4, errors = [[0.1, 0.1]] }},
+  {{ process = "B0->K*0mumu", {nuisance}, q2_min = 4, q2_max = 6, value = 0.1, errors = [[0.05, 0.05]] }},
+]
+"#
+        )
+    };
+    let chi2 = |nuisance: &str, rho: f64| {
+        fs::write(&path, text(nuisance, rho)).unwrap();
+        let got = json(&["chi2", "--correlations", "--data", path.to_str().unwrap()]);
+        (got["n"].clone(), number(&got["chi2"]))
+    };
+    let (one, free) = chi2("nuisance = true, observable = \"FS\"", 0.8);
+    assert_eq!(one, 1);
+    let (one, other) = chi2("nuisance = true, observable = \"FS\"", -0.3);
+    assert_eq!(one, 1);
+    assert!((free - other).abs() < 1e-12);
+    // The lowest of a scan over the true value of the second.
+    let prediction = number(&json(&["predict", "--data", path.to_str().unwrap()])[0]["value"]);
+    let pull = (-0.4 - prediction) / 0.1;
+    let lowest = (-4000..4000)
+        .map(|k| f64::from(k) * 0.005)
+        .map(|other| (pull * pull - 1.6 * pull * other + other * other) / (1.0 - 0.64))
+        .fold(f64::INFINITY, f64::min);
+    assert!((lowest - free).abs() < 1e-3, "{lowest} against {free}");
+}
+
+/// Likelihood tables and limits are entries like any other.
+#[test]
+fn issue_19_likelihoods_and_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let chi2 = |entry: &str| {
+        fs::write(
+            &path,
+            format!(
+                "source = \"a paper\"\n[[groups]]\nmeasurements = [{{ process = \"B+->K+mumu\", observable = \"R_K\", \
+                 q2_min = 1.1, q2_max = 6, {entry} }}]\n"
+            ),
+        )
+        .unwrap();
+        number(&json(&["chi2", "--data", path.to_str().unwrap()])["chi2"])
+    };
+    let prediction = number(&json(&["predict", "--data", "lhcb-modern", "--only", "R_K"])[0]["value"]);
+    // A parabola as a table is the parabola.
+    let table = |x: f64| format!("[{x}, {}]", 0.5 * ((x - 0.9) / 0.05).powi(2));
+    let gauss = chi2("value = 0.9, errors = [[0.05, 0.05]]");
+    let points: Vec<String> = [0.7, 0.8, 0.9, 1.0, 1.1].map(table).to_vec();
+    let tabulated = chi2(&format!("likelihood = [{}]", points.join(", ")));
+    assert!((gauss / tabulated - 1.0).abs() < 1e-9, "{gauss} {tabulated}");
+    assert!((gauss - ((prediction - 0.9) / 0.05).powi(2)).abs() < 1e-9);
+    // 95 % of half a normal density lie below 1.96 of its widths.
+    let limit = chi2("limit = [2.0, 0.95]");
+    assert!((limit - (prediction * 1.959_964 / 2.0).powi(2)).abs() < 1e-5);
+    for (entry, words) in [
+        ("likelihood = [[0.8, 1.0], [0.9, 0.0]]", "likelihood = 2 pairs"),
+        ("likelihood = [[0.8, 1.0], [0.9, 0.0], [1.0, -1.0]]", "likelihood = 3 pairs"),
+        ("limit = [2.0, 95]", "limit = [2, 95]"),
+        ("limit = [2.0, 0.95], value = 1.0", "more than one kind"),
+        ("q2 = 1", "unknown key"),
+    ] {
+        fs::write(
+            &path,
+            format!(
+                "source = \"a paper\"\n[[groups]]\nmeasurements = [{{ process = \"B+->K+mumu\", observable = \"R_K\", \
+                 q2_min = 1.1, q2_max = 6, {entry} }}]\n"
+            ),
+        )
+        .unwrap();
+        let error = fail(&["global", "chi2", "--data", path.to_str().unwrap()]);
+        assert!(error.contains(words), "{entry}: {error}");
+    }
+}
+
+/// An error that two files share is one error.
+#[test]
+fn issue_19_common_errors_cross_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, process: &str, common: &str| {
+        let path = folder.path().join(name);
+        fs::write(
+            &path,
+            format!(
+                "source = \"{name}\"\nsources = [\"stat\", \"norm\"]\ncommon = [{common}]\n[[groups]]\nmeasurements = \
+                 [{{ process = \"{process}\", observable = \"dBR_dq2\", q2_min = 15, q2_max = 22, value = 2e-8, \
+                 errors = [[3e-9, 3e-9], [4e-9, 4e-9]] }}]\n"
+            ),
+        )
+        .unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let chi2 = |common: &str| {
+        let data = [file("a.toml", "B+->K+mumu", common), file("b.toml", "B0->K0mumu", common)].join(",");
+        json(&["chi2", "--correlations", "--data", &data])
+    };
+    let (apart, together) = (chi2(""), chi2("\"norm\""));
+    let pulls: Vec<f64> =
+        together["contributions"].as_array().unwrap().iter().map(|c| number(&c["pull"])).collect();
+    let [a, b] = pulls[..] else { panic!("{} pulls", pulls.len()) };
+    assert!((number(&apart["chi2"]) - (a * a + b * b)).abs() < 1e-9);
+    let rho = 16.0 / 25.0;
+    let expected = (a * a - 2.0 * rho * a * b + b * b) / (1.0 - rho * rho);
+    assert!((number(&together["chi2"]) - expected).abs() < 1e-9);
+}
+
+/// Muons alone, both leptons, imaginary parts, ranges of q2 and charm loops are told apart.
+#[test]
+fn issue_19_kinds_of_shifts() {
+    let made = tempfile::tempdir().unwrap();
+    let path = made.path().join("made.toml");
+    let set = |shifts: &str| {
+        let data = ["--data", "lhcb-modern"];
+        fs::write(&path, measured_at(&json(&[&["predict", "--wc", shifts], &data[..]].concat()))).unwrap();
+    };
+    let fit = |free: &str| json(&["fit", "--data", path.to_str().unwrap(), "--free", free]);
+    let values = |fit: &Value| -> Vec<f64> {
+        fit["parameters"].as_array().unwrap().iter().map(|p| number(&p["value"])).collect()
+    };
+    // Universal: ratios stay at 1.
+    set("c9=-0.8,c9_e=-0.8");
+    let both = fit("c9_u,c9");
+    assert!((values(&both)[0] + 0.8).abs() < 1e-3 && values(&both)[1].abs() < 1e-3, "{:?}", values(&both));
+    assert!(number(&fit("c9")["chi2"]) > 1.0);
+    set("c9=-0.8");
+    let both = fit("c9_u,c9");
+    assert!(values(&both)[0].abs() < 1e-3 && (values(&both)[1] + 0.8).abs() < 1e-3, "{:?}", values(&both));
+    // A shift by ranges: the same everywhere, so that one value does as well.
+    let path_text = path.to_str().unwrap();
+    let by_bin = json(&["fit", "--data", path_text, "--by-bin", "c9=1.1:6:8:19"]);
+    assert!(values(&by_bin).iter().all(|x| (x + 0.8).abs() < 0.05), "{:?}", values(&by_bin));
+    assert!(number(&by_bin["one_value"]["p_value"]) > 0.99, "{}", by_bin["one_value"]);
+    // Charm loops: nothing is needed of them.
+    let charm = fit("c9,charm_1,charm_2");
+    assert!(values(&charm)[1].abs() < 0.05 && values(&charm)[2].abs() < 0.05, "{:?}", values(&charm));
 }

@@ -11,6 +11,7 @@ use humboldt::global::data::Data;
 use humboldt::global::fit::minimum;
 use humboldt::global::polynomials::Polynomials;
 use humboldt::global::scan::{Axis, Scan, rise};
+use humboldt::global::selection::Selection;
 use humboldt::global::statistic::{ChiSquare, Errors};
 use humboldt_physics::{ModelName, Parameters, Theory, WilsonCoefficient, WilsonDirection};
 use serde_json::Value;
@@ -169,7 +170,7 @@ fn bars_of_the_flow() {
 #[test]
 #[ignore = "measures time"]
 fn bars_of_speed() {
-    let data = Data::named(&["lhcb-2021".to_owned()], "data").unwrap();
+    let data = Data::named(&["lhcb-2021".to_owned()], "data", &Selection::default()).unwrap();
     let theory = Theory::new(ModelName::Full, Parameters::standard());
     let directions = [WilsonCoefficient::C9, WilsonCoefficient::C10].map(WilsonDirection::real);
     let make = || {

@@ -96,6 +96,25 @@ impl AngularCoefficients {
         0.75 * (2.0 * self.j1s + self.j1c) - 0.25 * (2.0 * self.j2s + self.j2c)
     }
 
+    /// The coefficients that a fit without the lepton's mass finds in a distribution that has one.
+    ///
+    /// Such a fit knows one `F_L`, with `S_1c = -S_2c = F_L` and `S_1s = 3 S_2s = 3/4 (1 - F_L)`; the angle of the kaon,
+    /// which determines it, follows `(3 S_1c - S_2c)/4`. `A_FB` keeps its value.
+    #[must_use]
+    pub fn without_lepton_mass(&self) -> Self {
+        let longitudinal = 0.25 * (3.0 * self.j1c - self.j2c);
+        let transverse = 0.25 * (self.rate() - longitudinal);
+        Self {
+            j1s: 3.0 * transverse,
+            j1c: longitudinal,
+            j2s: transverse,
+            j2c: -longitudinal,
+            j6s: self.j6s + 0.5 * self.j6c,
+            j6c: 0.0,
+            ..*self
+        }
+    }
+
     /// The four-fold rate at `cos_theta_l`, `cos_theta_k` in [-1, 1] and `chi` in radians, per unit of each.
     ///
     /// A sum of squares of amplitudes, and never negative: what rounding leaves below 0 is returned as 0.

@@ -17,7 +17,7 @@ use crate::kinematics::{
     DecayMasses, DecayMomenta, FourMomentum, cross, daughters_along_z, dot, two_body_momentum,
 };
 use crate::names::named;
-use crate::{Flavour, PhysicsError};
+use crate::{Flavour, Observable, PhysicsError};
 
 /// A definition of the angles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -55,6 +55,63 @@ pub fn exchange_lhcb_and_theory(j: AngularCoefficients) -> AngularCoefficients {
 pub fn exchange_lepton_angle(coefficients: KaonCoefficients) -> KaonCoefficients {
     KaonCoefficients { b: -coefficients.b, ..coefficients }
 }
+
+/// What an observable in the LHCb convention is multiplied with to give it as CMS writes it.
+///
+/// CMS measures angles as LHCb does and takes DHMV's form of the optimised observables:
+/// `P_4' = 2 S_4/sqrt(F_L F_T)`, `P_6' = -S_7/sqrt(F_L F_T)`, `P_8' = -2 S_8/sqrt(F_L F_T)`; LHCb has S_4, S_7, S_8 over
+/// the root, and `sqrt(F_L F_T) = 2 sqrt(-S_2s S_2c)`.
+///
+/// # Source
+/// CMS, arXiv:2411.11820; the signs are those of the Standard Model predictions in its record, 10.17182/hepdata.154898.
+pub const fn cms_factor(observable: Observable) -> f64 {
+    match observable {
+        Observable::P4p | Observable::Q4 => 2.0,
+        Observable::P6p | Observable::Q6 => -1.0,
+        Observable::P8p | Observable::Q8 => -2.0,
+        _ => 1.0,
+    }
+}
+
+/// Whose signs and factors measured values have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ValueConvention {
+    /// LHCb, arXiv:1512.04442.
+    #[default]
+    Lhcb,
+    /// CMS, arXiv:2411.11820.
+    Cms,
+    /// Belle, arXiv:1612.05014: LHCb's.
+    Belle,
+    /// DHMV and Altmannshofer et al.
+    Theory,
+}
+
+impl ValueConvention {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Lhcb, Self::Cms, Self::Belle, Self::Theory];
+
+    /// The name used on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lhcb => "lhcb",
+            Self::Cms => "cms",
+            Self::Belle => "belle",
+            Self::Theory => "theory",
+        }
+    }
+
+    /// What a value of the LHCb convention is multiplied with to give it in this one.
+    pub const fn factor(self, observable: Observable) -> f64 {
+        match self {
+            Self::Lhcb | Self::Belle => 1.0,
+            Self::Cms => cms_factor(observable),
+            Self::Theory => observable.dhmv_factor(),
+        }
+    }
+}
+
+named!(ValueConvention, "convention");
 
 /// The sign by which `S_7`, `S_8`, `S_9` of EvtGen's new-physics model must be multiplied: it generates absorptive
 /// parts with the opposite sign.

@@ -75,6 +75,11 @@ observables! {
     FL = "F_L", "1", 1.0, Kstar(|p| s(p, |j| -j.j2c));
     /// Forward-backward asymmetry of the lepton.
     AFb = "A_FB", "1", -1.0, Both(|p| s(p, |j| 0.375 * (2.0 * j.j6s + j.j6c)), |p| p.average().b / p.rate());
+    S1s = "S1s", "1", 1.0, Kstar(|p| s(p, |j| j.j1s));
+    S1c = "S1c", "1", 1.0, Kstar(|p| s(p, |j| j.j1c));
+    S2s = "S2s", "1", 1.0, Kstar(|p| s(p, |j| j.j2s));
+    /// `-F_L`.
+    S2c = "S2c", "1", 1.0, Kstar(|p| s(p, |j| j.j2c));
     S3 = "S3", "1", 1.0, Kstar(|p| s(p, |j| j.j3));
     S4 = "S4", "1", -1.0, Kstar(|p| s(p, |j| j.j4));
     S5 = "S5", "1", 1.0, Kstar(|p| s(p, |j| j.j5));
@@ -85,10 +90,17 @@ observables! {
     S9 = "S9", "1", -1.0, Kstar(|p| s(p, |j| j.j9));
     /// CP asymmetry of the rate, `(Gamma - Gammabar)/(Gamma + Gammabar)`.
     ACp = "A_CP", "1", 1.0, Both(CpPair::rate_asymmetry, CpPair::rate_asymmetry);
+    /// `A_FB` of the difference of meson and antimeson.
+    AFbCp = "A_FB_CP", "1", -1.0, Kstar(|p| a(p, |j| 0.375 * (2.0 * j.j6s + j.j6c)));
+    A1s = "A1s", "1", 1.0, Kstar(|p| a(p, |j| j.j1s));
+    A1c = "A1c", "1", 1.0, Kstar(|p| a(p, |j| j.j1c));
+    A2s = "A2s", "1", 1.0, Kstar(|p| a(p, |j| j.j2s));
+    A2c = "A2c", "1", 1.0, Kstar(|p| a(p, |j| j.j2c));
     A3 = "A3", "1", 1.0, Kstar(|p| a(p, |j| j.j3));
     A4 = "A4", "1", -1.0, Kstar(|p| a(p, |j| j.j4));
     A5 = "A5", "1", 1.0, Kstar(|p| a(p, |j| j.j5));
     A6s = "A6s", "1", -1.0, Kstar(|p| a(p, |j| j.j6s));
+    A6c = "A6c", "1", -1.0, Kstar(|p| a(p, |j| j.j6c));
     A7 = "A7", "1", -1.0, Kstar(|p| a(p, |j| j.j7));
     A8 = "A8", "1", 1.0, Kstar(|p| a(p, |j| j.j8));
     A9 = "A9", "1", -1.0, Kstar(|p| a(p, |j| j.j9));

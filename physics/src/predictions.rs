@@ -8,7 +8,7 @@ use crate::charmonium::Charmonium;
 use crate::cp::{Coefficients, CpPair};
 use crate::kaon::KaonDecay;
 use crate::observables::Definition;
-use crate::quadrature::{fourfold_steps, integrate};
+use crate::quadrature::{Precision, fourfold_steps, integrate_to};
 use crate::{Decay, Flavour, Hadron, Lepton, ModelName, Observable, Parameters, PhysicsError, WilsonShifts};
 
 /// A decay as a function of q2 alone.
@@ -66,12 +66,12 @@ impl<D: Differential> Process<D> {
     }
 
     /// Integral over a bin; what lies outside phase space adds nothing.
-    fn integrated(&self, q2_min: f64, q2_max: f64) -> CpPair<D::Coefficients> {
+    fn integrated(&self, q2_min: f64, q2_max: f64, precision: Precision) -> CpPair<D::Coefficients> {
         let (first, last) = self.decay.q2_range();
         let (low, high) = (q2_min.max(first), q2_max.min(last));
         // The rate has poles and logarithms at q2 = 0: pieces grow with their distance from it.
         let breaks = fourfold_steps(low, high).chain(self.decay.q2_thresholds());
-        integrate(low, high, breaks, |q2| self.at(q2))
+        integrate_to(precision, (low, high), breaks, |q2| self.at(q2))
     }
 }
 
@@ -97,9 +97,12 @@ impl PairOf {
         }
     }
 
-    /// A ratio of coefficients; NaN where the hadron does not have it.
-    fn ratio(&self, observable: Observable) -> f64 {
+    /// A ratio of coefficients, on request as a fit without the lepton's mass finds it; NaN where the hadron does not have
+    /// it.
+    fn ratio(&self, observable: Observable, massless: bool) -> f64 {
         let ratio = match self {
+            Self::Kstar(pair) if massless => observable
+                .ratio(&CpPair { j: pair.j.without_lepton_mass(), j_bar: pair.j_bar.without_lepton_mass() }),
             Self::Kstar(pair) => observable.ratio(pair),
             Self::Kaon(pair) => observable.kaon_ratio(pair),
         };
@@ -151,17 +154,24 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) width: f64,
     /// Lifetime of the meson in GeV^-1.
     pub(crate) lifetime: f64,
+    /// Whether ratios are those that a fit without the lepton's mass finds.
+    pub(crate) massless: bool,
 }
 
 impl Ingredients<'_> {
     /// The observable's value; NaN where the hadron does not have it.
     pub(crate) fn value(&self, observable: Observable) -> f64 {
+        let massless = self.massless;
         match observable.definition() {
-            Definition::MuonsMinusElectrons(of) => self.muon.ratio(of) - self.electron.ratio(of),
+            Definition::MuonsMinusElectrons(of) => {
+                self.muon.ratio(of, massless) - self.electron.ratio(of, massless)
+            }
             Definition::MuonsOverElectrons(_) => self.muon.rate() / self.electron.rate(),
             Definition::Rate => self.own.rate() / self.width,
             Definition::Branching => self.own.rate() / self.width * self.lifetime,
-            Definition::Kstar(_) | Definition::Kaon(_) | Definition::Both(..) => self.own.ratio(observable),
+            Definition::Kstar(_) | Definition::Kaon(_) | Definition::Both(..) => {
+                self.own.ratio(observable, massless)
+            }
         }
     }
 }
@@ -240,7 +250,7 @@ impl Predictions {
         q2_min: f64,
         q2_max: f64,
     ) -> Result<CpPair, PhysicsError> {
-        Ok(match self.integrated(lepton, q2_min, q2_max)? {
+        Ok(match self.integrated(lepton, q2_min, q2_max, Precision::Full)? {
             PairOf::Kstar(pair) => pair,
             PairOf::Kaon(_) => CpPair::default(),
         })
@@ -252,6 +262,7 @@ impl Predictions {
         lepton: Lepton,
         q2_min: f64,
         q2_max: f64,
+        precision: Precision,
     ) -> Result<PairOf, PhysicsError> {
         let (low, high) = self.q2_range(lepton);
         let inside = q2_min >= 0.0 && q2_min < q2_max && q2_max.is_finite() && q2_max > low && q2_min < high;
@@ -263,8 +274,8 @@ impl Predictions {
             });
         }
         Ok(match self.channel(lepton) {
-            Channel::Kstar(process) => PairOf::Kstar(process.integrated(q2_min, q2_max)),
-            Channel::Kaon(process) => PairOf::Kaon(process.integrated(q2_min, q2_max)),
+            Channel::Kstar(process) => PairOf::Kstar(process.integrated(q2_min, q2_max, precision)),
+            Channel::Kaon(process) => PairOf::Kaon(process.integrated(q2_min, q2_max, precision)),
         })
     }
 
@@ -289,8 +300,14 @@ impl Predictions {
         let own = at(lepton);
         let (muon, electron) =
             if observable.compares_leptons() { (own, at(Lepton::Electron)) } else { (own, own) };
-        let ingredients =
-            Ingredients { own: &own, muon: &muon, electron: &electron, width: 1.0, lifetime: self.lifetime };
+        let ingredients = Ingredients {
+            own: &own,
+            muon: &muon,
+            electron: &electron,
+            width: 1.0,
+            lifetime: self.lifetime,
+            massless: false,
+        };
         Ok(ingredients.value(observable))
     }
 
@@ -307,11 +324,12 @@ impl Predictions {
         q2_max: f64,
     ) -> Result<Vec<f64>, PhysicsError> {
         observables.iter().try_for_each(|observable| self.check(*observable))?;
-        let own = self.integrated(lepton, q2_min, q2_max)?;
+        let of = |lepton| self.integrated(lepton, q2_min, q2_max, Precision::Full);
+        let own = of(lepton)?;
         let (muon, electron) = if observables.iter().any(|observable| observable.compares_leptons()) {
             match lepton {
-                Lepton::Muon => (own, self.integrated(Lepton::Electron, q2_min, q2_max)?),
-                Lepton::Electron => (self.integrated(Lepton::Muon, q2_min, q2_max)?, own),
+                Lepton::Muon => (own, of(Lepton::Electron)?),
+                Lepton::Electron => (of(Lepton::Muon)?, own),
             }
         } else {
             (own, own)
@@ -322,6 +340,7 @@ impl Predictions {
             electron: &electron,
             width: q2_max - q2_min,
             lifetime: self.lifetime,
+            massless: false,
         };
         Ok(observables.iter().map(|observable| ingredients.value(*observable)).collect())
     }

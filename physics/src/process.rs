@@ -110,6 +110,49 @@ impl Lepton {
     }
 }
 
+/// Leptons that see a shift of a Wilson coefficient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Leptons {
+    /// Muons alone.
+    #[default]
+    Muons,
+    /// Electrons alone.
+    Electrons,
+    /// Both alike.
+    Universal,
+}
+
+impl Leptons {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Muons, Self::Electrons, Self::Universal];
+
+    /// The end of a coefficient's name: nothing, `_e`, `_u`.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Muons => "",
+            Self::Electrons => "_e",
+            Self::Universal => "_u",
+        }
+    }
+
+    /// Whether a lepton is among them.
+    pub const fn include(self, lepton: Lepton) -> bool {
+        matches!(
+            (self, lepton),
+            (Self::Universal, _) | (Self::Muons, Lepton::Muon) | (Self::Electrons, Lepton::Electron)
+        )
+    }
+}
+
+impl From<Lepton> for Leptons {
+    fn from(lepton: Lepton) -> Self {
+        match lepton {
+            Lepton::Electron => Self::Electrons,
+            Lepton::Muon => Self::Muons,
+        }
+    }
+}
+
 /// Which amplitude model describes the decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ModelName {

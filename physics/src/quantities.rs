@@ -4,8 +4,9 @@
 //! of a few shifts that costs a microsecond.
 
 use crate::predictions::{Ingredients, PairOf, Theory};
+use crate::quadrature::Precision;
 use crate::{
-    Flavour, Hadron, Lepton, Observable, PhysicsError, Predictions, Quadratic, WilsonDirection, WilsonShifts,
+    Flavour, Hadron, Lepton, Leptons, Observable, PhysicsError, Predictions, Quadratic, WilsonDirection,
 };
 
 /// One number: an observable of a process in a bin.
@@ -23,6 +24,8 @@ pub struct Quantity {
     pub q2_min: f64,
     /// Upper end of the bin in GeV^2.
     pub q2_max: f64,
+    /// Whether it is what a fit without the lepton's mass finds ([`crate::AngularCoefficients::without_lepton_mass`]).
+    pub massless: bool,
 }
 
 /// An integral over a bin that at least one quantity needs.
@@ -84,9 +87,17 @@ impl Plan {
     /// # Errors
     /// When a bin does not overlap phase space, a hadron does not have an observable, or the theory is refused.
     pub fn values(&self, theory: &Theory) -> Result<Vec<f64>, PhysicsError> {
+        self.values_to(theory, Precision::Full)
+    }
+
+    /// Their values, in order, as exact as is asked for.
+    ///
+    /// # Errors
+    /// As for [`Self::values`].
+    pub fn values_to(&self, theory: &Theory, precision: Precision) -> Result<Vec<f64>, PhysicsError> {
         let predictions = self.predictions(theory)?;
         let lifetimes: Vec<f64> = predictions.iter().map(Predictions::lifetime).collect();
-        Ok(self.combine(&self.integrate(&predictions)?, &lifetimes))
+        Ok(self.combine(&self.integrate(&predictions, precision)?, &lifetimes))
     }
 
     fn predictions(&self, theory: &Theory) -> Result<Vec<Predictions>, PhysicsError> {
@@ -101,11 +112,16 @@ impl Plan {
         Ok(predictions)
     }
 
-    fn integrate(&self, predictions: &[Predictions]) -> Result<Vec<PairOf>, PhysicsError> {
+    fn integrate(
+        &self,
+        predictions: &[Predictions],
+        precision: Precision,
+    ) -> Result<Vec<PairOf>, PhysicsError> {
         self.integrals
             .iter()
             .map(|integral| {
-                predictions[integral.channel].integrated(integral.lepton, integral.q2_min, integral.q2_max)
+                let Integral { channel, lepton, q2_min, q2_max } = *integral;
+                predictions[channel].integrated(lepton, q2_min, q2_max, precision)
             })
             .collect()
     }
@@ -121,6 +137,7 @@ impl Plan {
                     electron: &integrals[of.electron],
                     width: quantity.q2_max - quantity.q2_min,
                     lifetime: lifetimes[of.channel],
+                    massless: quantity.massless,
                 };
                 ingredients.value(quantity.observable)
             })
@@ -146,29 +163,31 @@ pub struct QuadraticForm {
 }
 
 impl QuadraticForm {
-    /// About the shifts of `theory`, in the given directions: the lepton that sees the shift, and what is shifted.
+    /// About the shifts of `theory`, in the given directions: the leptons that see the shift, and what is shifted.
     ///
     /// # Errors
     /// As for [`Plan::values`].
-    pub fn new(
+    pub fn new<L: Copy + Into<Leptons>>(
         theory: &Theory,
         plan: &Plan,
-        directions: &[(Lepton, WilsonDirection)],
+        directions: &[(L, WilsonDirection)],
     ) -> Result<Self, PhysicsError> {
         let at = |steps: &[(usize, f64)]| {
             let mut moved = theory.clone();
             for (index, step) in steps {
-                let (lepton, direction) = directions[*index];
-                let shifts: &mut WilsonShifts = match lepton {
-                    Lepton::Electron => &mut moved.electron_shifts,
-                    Lepton::Muon => &mut moved.muon_shifts,
-                };
-                *shifts = shifts.moved(direction, *step);
+                let (leptons, direction) = directions[*index];
+                for (lepton, shifts) in
+                    [(Lepton::Electron, &mut moved.electron_shifts), (Lepton::Muon, &mut moved.muon_shifts)]
+                {
+                    if leptons.into().include(lepton) {
+                        *shifts = shifts.moved(direction, *step);
+                    }
+                }
             }
-            plan.integrate(&plan.predictions(&moved)?)
+            plan.integrate(&plan.predictions(&moved)?, Precision::Full)
         };
         let predictions = plan.predictions(theory)?;
-        let constant = plan.integrate(&predictions)?;
+        let constant = plan.integrate(&predictions, Precision::Full)?;
         let n = directions.len();
         // Of each direction, the integrals one unit up and one down; of each pair, those with both up.
         let alone = (0..n).map(|i| Ok((at(&[(i, 1.0)])?, at(&[(i, -1.0)])?)));
@@ -202,14 +221,33 @@ impl QuadraticForm {
     /// # Errors
     /// When there are not as many shifts as directions.
     pub fn values(&self, shifts: &[f64]) -> Result<Vec<f64>, PhysicsError> {
-        if shifts.len() != self.dimension {
-            return Err(PhysicsError::OutOfRange {
-                field: "shifts".to_owned(),
-                got: format!("{} numbers", shifts.len()),
-                allowed: format!("{} numbers", self.dimension),
-            });
-        }
+        self.check(shifts)?;
         let integrals: Vec<PairOf> = self.integrals.iter().map(|integral| integral.at(shifts)).collect();
         Ok(self.plan.combine(&integrals, &self.lifetimes))
+    }
+
+    /// The same with shifts that may differ from bin to bin: `shifts` gives them of the ends of a bin in GeV^2.
+    ///
+    /// # Errors
+    /// When there are not as many shifts as directions.
+    pub fn values_by_bin(&self, shifts: impl Fn(f64, f64) -> Vec<f64>) -> Result<Vec<f64>, PhysicsError> {
+        let of = self.plan.integrals.iter().zip(&self.integrals).map(|(bin, integral)| {
+            let shifts = shifts(bin.q2_min, bin.q2_max);
+            self.check(&shifts)?;
+            Ok(integral.at(&shifts))
+        });
+        let integrals: Vec<PairOf> = of.collect::<Result<_, PhysicsError>>()?;
+        Ok(self.plan.combine(&integrals, &self.lifetimes))
+    }
+
+    fn check(&self, shifts: &[f64]) -> Result<(), PhysicsError> {
+        if shifts.len() == self.dimension {
+            return Ok(());
+        }
+        Err(PhysicsError::OutOfRange {
+            field: "shifts".to_owned(),
+            got: format!("{} numbers", shifts.len()),
+            allowed: format!("{} numbers", self.dimension),
+        })
     }
 }

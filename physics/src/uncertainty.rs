@@ -173,6 +173,27 @@ impl Spread {
         let covariance = |i: usize, j: usize| {
             samples.iter().map(|s| (s[i] - mean[i]) * (s[j] - mean[j])).sum::<f64>() / (count - 1.0)
         };
+        Some(Self::of_covariance(mean.clone(), covariance))
+    }
+
+    /// Of quantities that follow their inputs in straight lines: `moved` holds them with each unit normal at +1 and at -1,
+    /// all others at 0; `None` without any, or for lists of unequal length.
+    pub fn linear(moved: &[[Vec<f64>; 2]]) -> Option<Self> {
+        let n = moved.first()?[0].len();
+        if moved.iter().flatten().any(|list| list.len() != n) {
+            return None;
+        }
+        let slope = |[up, down]: &[Vec<f64>; 2]| -> Vec<f64> {
+            up.iter().zip(down).map(|(up, down)| 0.5 * (up - down)).collect()
+        };
+        let slopes: Vec<Vec<f64>> = moved.iter().map(slope).collect();
+        let count = 2.0 * moved.len() as f64;
+        let mean = (0..n).map(|i| moved.iter().flatten().map(|list| list[i]).sum::<f64>() / count).collect();
+        Some(Self::of_covariance(mean, |i, j| slopes.iter().map(|slope| slope[i] * slope[j]).sum()))
+    }
+
+    fn of_covariance(mean: Vec<f64>, covariance: impl Fn(usize, usize) -> f64) -> Self {
+        let n = mean.len();
         let sigma: Vec<f64> = (0..n).map(|i| covariance(i, i).sqrt()).collect();
         let correlation = (0..n)
             .map(|i| {
@@ -183,7 +204,7 @@ impl Spread {
                 (0..n).map(with).collect()
             })
             .collect();
-        Some(Self { mean, sigma, correlation })
+        Self { mean, sigma, correlation }
     }
 }
 

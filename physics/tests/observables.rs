@@ -167,3 +167,26 @@ fn paper_dhmv_convention() {
         assert!((observable.dhmv_factor() - factor).abs() < f64::EPSILON, "{observable}");
     }
 }
+
+/// A fit that knows no lepton mass finds one F_L, the rest of the rate transverse, and the same rate and A_FB; without a
+/// mass it finds what is there.
+#[test]
+fn issue_19_fits_without_the_lepton_mass() {
+    let predictions = standard_model();
+    let pair = predictions.integrated_coefficients(Lepton::Muon, 0.1, 0.98).expect("a bin");
+    let (full, seen) = (pair.average(), pair.average().without_lepton_mass());
+    assert!((seen.rate() / full.rate() - 1.0).abs() < 1e-14);
+    assert!((seen.j1c + seen.j2c).abs() < 1e-14 * full.rate());
+    assert!((seen.j1s - 3.0 * seen.j2s).abs() < 1e-14 * full.rate());
+    let seen = CpPair { j: seen, j_bar: seen };
+    let of = |observable: Observable, pair: &CpPair| observable.ratio(pair).expect("of K*");
+    assert!((of(Observable::AFb, &seen) - of(Observable::AFb, &pair)).abs() < 1e-14);
+    // EOS's F_L: 19 % more than -S2c at low q2.
+    let more = of(Observable::FL, &seen) / of(Observable::FL, &pair);
+    assert!((more - 1.19).abs() < 0.01, "{more}");
+    let electrons = predictions.integrated_coefficients(Lepton::Electron, 1.0, 6.0).expect("a bin");
+    let (own, seen) = (electrons.average(), electrons.average().without_lepton_mass());
+    for (a, b) in own.as_array().into_iter().zip(seen.as_array()) {
+        assert!((a - b).abs() < 1e-5 * own.rate(), "{a} {b}");
+    }
+}

@@ -32,6 +32,29 @@ pub struct Contribution {
     pub source: String,
 }
 
+/// A measurement that does not count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// The process.
+    pub process: String,
+    /// The observable.
+    pub observable: String,
+    /// Lower end of the bin [GeV^2].
+    pub q2_min: f64,
+    /// Upper end of the bin [GeV^2].
+    pub q2_max: f64,
+    /// The measured value.
+    pub measured: f64,
+    /// Its upward error.
+    pub error_plus: f64,
+    /// Its downward error.
+    pub error_minus: f64,
+    /// Why it does not count.
+    pub reason: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
 /// `global chi2 --json`: chi-square of one point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChiSquareResult {
@@ -46,6 +69,8 @@ pub struct ChiSquareResult {
     /// What makes the numbers doubtful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What the data hold and does not count.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// A fitted parameter.
@@ -92,6 +117,50 @@ pub struct FitResult {
     /// What makes the numbers doubtful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What the data hold and does not count.
+    pub left_out: Vec<LeftOut>,
+    /// Of a shift by ranges of q2: the fit of one value for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_value: Option<OneValue>,
+}
+
+/// A shift that is the same in all ranges of q2.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OneValue {
+    /// Its value.
+    pub value: f64,
+    /// Chi-square.
+    pub chi2: f64,
+    /// Probability that values of their own in all ranges lower chi-square as much or more by chance.
+    pub p_value: f64,
+}
+
+/// The fit of one set of measurements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SetFit {
+    /// The sets.
+    pub data: Vec<String>,
+    /// Measurements.
+    pub n: usize,
+    /// Chi-square at its minimum.
+    pub chi2: f64,
+    /// Probability of a chi-square at least as large.
+    pub p_value: f64,
+    /// The parameters at the minimum, with errors from the second derivatives.
+    pub parameters: Vec<FittedParameter>,
+}
+
+/// `global compare --json`: whether two sets of measurements say the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CompareResult {
+    /// The first, the second, and both together.
+    pub fits: Vec<SetFit>,
+    /// Chi-square of both together above the sum of each alone.
+    pub rise: f64,
+    /// Free parameters: the degrees of freedom of the rise.
+    pub free: usize,
+    /// Probability of a rise at least as large.
+    pub p_value: f64,
 }
 
 /// A parameter's posterior density.

@@ -7,6 +7,8 @@
 //! - [`complex`]: complex numbers as users write them
 //! - [`global`]: what global fits print
 //! - [`experiment`]: experiments with networks on global fits, their card (TOML) and result
+//! - [`correlation`]: matrices in files of measurements
+//! - [`hepdata`]: HEPData submissions to files of measurements
 //! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`events`]: column names of event tables
 //! - [`voxels`]: axes and names of voxel datasets
@@ -19,10 +21,12 @@ pub mod campaign;
 pub mod card;
 pub mod comparison;
 pub mod complex;
+pub mod correlation;
 mod error;
 pub mod events;
 pub mod experiment;
 pub mod global;
+pub mod hepdata;
 pub mod inference;
 pub mod json_schema;
 pub mod measurements;

@@ -151,7 +151,15 @@ impl ObserveArguments {
                 }
                 let (flavour, hadron, lepton) = (self.flavour, self.hadron, self.lepton);
                 let observable = *observable;
-                quantities.push(Quantity { flavour, hadron, lepton, observable, q2_min, q2_max });
+                quantities.push(Quantity {
+                    flavour,
+                    hadron,
+                    lepton,
+                    observable,
+                    q2_min,
+                    q2_max,
+                    massless: false,
+                });
             }
         }
         if !left_out.is_empty() {

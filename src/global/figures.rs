@@ -1,16 +1,17 @@
 //! Measured observables and predictions as figures want them.
 
 use humboldt_physics::Observable;
-use humboldt_schemas::global::Contribution;
+use humboldt_schemas::global::{Contribution, LeftOut};
 
 use crate::report::{ObservableBin, ObservablePanel, PullRow};
 
-/// A panel for each observable of the same measurements at up to two points.
-pub fn observable_panels(points: &[&[Contribution]]) -> Vec<ObservablePanel> {
+/// A panel for each observable of the same measurements at up to two points; what does not count stands there without
+/// predictions.
+pub fn observable_panels(points: &[&[Contribution]], left_out: &[LeftOut]) -> Vec<ObservablePanel> {
     let mut panels: Vec<ObservablePanel> = Vec::new();
     for (i, measurement) in points.first().copied().unwrap_or_default().iter().enumerate() {
         let (scale, title) = title(&measurement.observable, &measurement.process);
-        let name = label(measurement);
+        let name = label(&measurement.observable, &measurement.process);
         let bin = ObservableBin {
             q2_min: measurement.q2_min,
             q2_max: measurement.q2_max,
@@ -28,6 +29,20 @@ pub fn observable_panels(points: &[&[Contribution]]) -> Vec<ObservablePanel> {
             None => panels.push(ObservablePanel { title, name, bins: vec![bin] }),
         }
     }
+    for one in left_out {
+        let (scale, _) = title(&one.observable, &one.process);
+        let name = label(&one.observable, &one.process);
+        if let Some(panel) = panels.iter_mut().find(|panel| panel.name == name) {
+            panel.bins.push(ObservableBin {
+                q2_min: one.q2_min,
+                q2_max: one.q2_max,
+                measured: scale * one.measured,
+                error_plus: scale * one.error_plus,
+                error_minus: scale * one.error_minus,
+                predictions: Vec::new(),
+            });
+        }
+    }
     panels
 }
 
@@ -37,19 +52,20 @@ pub fn pull_rows(points: &[&[Contribution]]) -> Vec<PullRow> {
     measurements
         .map(|(i, m)| PullRow {
             title: title(&m.observable, &m.process).1.replace("10^{8} ", "").replace(" [GeV^{−2}]", ""),
-            name: label(m),
+            name: label(&m.observable, &m.process),
             q2: [m.q2_min, m.q2_max],
             pulls: points.iter().filter_map(|point| point.get(i)).map(|at| at.pull).collect(),
         })
         .collect()
 }
 
-/// Observable and, for rates, process.
-fn label(measurement: &Contribution) -> String {
-    if measurement.observable.starts_with('d') {
-        format!("{}({})", measurement.observable, measurement.process)
+/// Observable and, for rates and all but B0 -> K*0 mu mu, process.
+fn label(observable: &str, process: &str) -> String {
+    let usual = process == "B0->K*0mumu" || observable.starts_with("R_") || observable.starts_with('Q');
+    if observable.starts_with('d') || !usual {
+        format!("{observable}({process})")
     } else {
-        measurement.observable.clone()
+        observable.to_owned()
     }
 }
 
@@ -57,7 +73,12 @@ fn label(measurement: &Contribution) -> String {
 fn title(name: &str, process: &str) -> (f64, String) {
     match name.parse() {
         Ok(Observable::DBrDq2) => {
-            let hadron = if process.contains("K*") { r"*K*^{\*}" } else { "*K*" };
+            let hadron = match (process.contains("K*"), process.starts_with("B+")) {
+                (true, false) => r"*K*^{\*}",
+                (true, true) => r"*K*^{\*+}",
+                (false, false) => "*K*",
+                (false, true) => "*K*^{+}",
+            };
             (1e8, format!("10^{{8}} d*B*/d*q*^{{2}} ({hadron}) [GeV^{{−2}}]"))
         }
         Ok(Observable::DGammaDq2) => (1.0, "d*Γ*/d*q*^{2} [GeV^{−1}]".to_owned()),
@@ -66,7 +87,11 @@ fn title(name: &str, process: &str) -> (f64, String) {
         _ => {
             let (name, prime) = name.strip_suffix('p').map_or((name, ""), |name| (name, "′"));
             let (letter, index) = name.split_at(name.len().min(1));
-            (1.0, format!("*{letter}*_{{{}}}{prime}", index.trim_start_matches('_')))
+            let charged = if process.starts_with("B+") { " (*B*^{+})" } else { "" };
+            (
+                1.0,
+                format!("*{letter}*_{{{}}}{prime}{charged}", index.trim_start_matches('_').replace('_', ",")),
+            )
         }
     }
 }
@@ -99,7 +124,7 @@ mod tests {
             source: "a paper".to_owned(),
         };
         let point = [contribution("P1", 1.0), contribution("P1", 2.0), contribution("dBR_dq2", 1.0)];
-        let panels = observable_panels(&[&point, &point]);
+        let panels = observable_panels(&[&point, &point], &[]);
         assert_eq!(panels.iter().map(|p| p.bins.len()).collect::<Vec<_>>(), [2, 1]);
         assert!((panels[1].bins[0].measured - 1e8).abs() < 1e-6 && panels[0].bins[1].predictions.len() == 2);
         let rows = pull_rows(&[&point]);

@@ -4,7 +4,9 @@
 //! Wilson coefficients of muons, and polynomials in q2 for what hadronic physics leaves open. Values are in the LHCb
 //! convention, rates in GeV^-2, unless a name says otherwise.
 //!
+//! - [`selection`]: which measurements count
 //! - [`data`]: measured values, errors and correlations in one list
+//! - [`shift`]: what may move in a fit
 //! - [`polynomials`]: `F(q2) = a0 + a1 q2 + a2 q2^2` added to observables
 //! - [`statistic`]: the chi-square of a list of parameters, pulls, contributions
 //! - [`fit`]: its minimum
@@ -22,6 +24,8 @@ pub mod networks;
 pub mod polynomials;
 pub mod sample;
 pub mod scan;
+pub mod selection;
+pub mod shift;
 pub mod statistic;
 
 use humboldt_physics::PhysicsError;

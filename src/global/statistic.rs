@@ -5,9 +5,10 @@
 //! squared pulls; with them `p^T R^-1 p`, R the correlation of measured and theory errors together, formed with the mean of
 //! upward and downward errors: it is continuous where a prediction passes a value, and the usual form for symmetric errors.
 
+use humboldt_physics::quadrature::Precision;
 use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
-    Lepton, Plan, QuadraticForm, Theory, WilsonCoefficient, WilsonDirection, WilsonShifts,
+    Leptons, Plan, QuadraticForm, Theory, WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use humboldt_schemas::Invalid;
 use humboldt_schemas::global::Contribution;
@@ -17,8 +18,9 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use super::GlobalError;
 use super::data::Data;
 use super::polynomials::{Coefficient, Polynomials};
+use super::shift::Shift;
 use crate::infer::minimise::{Jet, Objective};
-use crate::infer::variation::varied;
+use crate::infer::variation::{moved, varied};
 
 /// What a chi-square is made with.
 #[derive(Debug, Clone, Default)]
@@ -33,41 +35,52 @@ pub struct Errors {
 const DELTA_C9_OF_ERRORS: f64 = -1.0;
 
 impl Errors {
-    /// Of measurements against a model whose shifts do not matter: with theory errors from so many draws, or without.
+    /// Of measurements against a model whose shifts do not matter.
     ///
     /// # Errors
     /// When inputs are missing, or a prediction cannot be made.
     pub fn of(
         standard_model: &Theory,
         data: &Data,
-        theory_draws: Option<(u32, u64)>,
+        theory: TheoryErrors,
         correlations: bool,
     ) -> Result<Self, GlobalError> {
-        let theory =
+        let shifted =
             Theory { muon_shifts: WilsonShifts::delta_c9(DELTA_C9_OF_ERRORS), ..standard_model.clone() };
-        Ok(Self { theory: spread(&theory, data, theory_draws)?, correlations })
+        Ok(Self { theory: spread(&shifted, data, theory)?, correlations })
     }
 }
 
-/// Theory errors at a point from so many draws of all inputs, of a seed; `None` without draws.
+/// Where theory errors come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TheoryErrors {
+    /// They are left out.
+    None,
+    /// Each input is moved by its error up and down, and predictions follow in straight lines.
+    Linear,
+    /// So many draws of all inputs, of a seed.
+    Draws(u32, u64),
+}
+
+/// Theory errors at a point; `None` where they are left out.
 ///
 /// # Errors
 /// When inputs are missing, or a prediction cannot be made.
-pub fn spread(
-    theory: &Theory,
-    data: &Data,
-    draws: Option<(u32, u64)>,
-) -> Result<Option<Spread>, GlobalError> {
-    let Some((draws, seed)) = draws else { return Ok(None) };
+pub fn spread(theory: &Theory, data: &Data, errors: TheoryErrors) -> Result<Option<Spread>, GlobalError> {
     let plan = Plan::new(&data.quantities());
-    Ok(Spread::of(&varied(theory, draws, seed, |theory| plan.values(theory))?))
+    let of = |theory: &Theory| plan.values_to(theory, Precision::Coarse);
+    Ok(match errors {
+        TheoryErrors::None => None,
+        TheoryErrors::Linear => Spread::linear(&moved(theory, of)?),
+        TheoryErrors::Draws(draws, seed) => Spread::of(&varied(theory, draws, seed, of)?),
+    })
 }
 
 /// A free number.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Parameter {
-    /// A shift that muons see.
-    Shift(WilsonDirection),
+    /// A shift of a coefficient, or charm loops.
+    Shift(Shift),
     /// A coefficient of a polynomial.
     Polynomial(Coefficient),
 }
@@ -75,7 +88,7 @@ pub enum Parameter {
 impl std::fmt::Display for Parameter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Shift(direction) => direction.fmt(f),
+            Self::Shift(shift) => shift.fmt(f),
             Self::Polynomial(coefficient) => coefficient.fmt(f),
         }
     }
@@ -85,7 +98,7 @@ impl Parameter {
     /// The order of magnitude on which predictions change: first steps of searches, and the unit of their limits.
     pub fn scale(&self) -> f64 {
         match self {
-            Self::Shift(direction) => match direction.coefficient {
+            Self::Shift(shift) => match shift.direction.coefficient {
                 WilsonCoefficient::C7
                 | WilsonCoefficient::C7Prime
                 | WilsonCoefficient::CS
@@ -102,6 +115,9 @@ impl Parameter {
 pub struct ChiSquare {
     data: Data,
     form: QuadraticForm,
+    /// The shifts, and of each its direction in `form`.
+    shifts: Vec<(Shift, usize)>,
+    directions: usize,
     polynomials: Polynomials,
     parameters: Vec<Parameter>,
     /// Theory errors, 0 without.
@@ -110,40 +126,47 @@ pub struct ChiSquare {
 }
 
 impl ChiSquare {
-    /// Of shifts in some directions, counted from those of `theory`, and the coefficients of polynomials.
+    /// Of shifts, counted from those of `theory`, and the coefficients of polynomials.
     ///
     /// # Errors
-    /// When a direction occurs twice, theory errors are of another list, the correlations are not positive definite,
+    /// When a shift occurs twice, theory errors are of another list, the correlations are not positive definite,
     /// or a prediction cannot be made.
-    pub fn new(
+    pub fn new<S: Copy + Into<Shift>>(
         theory: &Theory,
         data: Data,
-        directions: &[WilsonDirection],
+        shifts: &[S],
         polynomials: Polynomials,
         errors: &Errors,
     ) -> Result<Self, GlobalError> {
-        for (i, direction) in directions.iter().enumerate() {
-            Invalid::unless(
-                !directions[..i].contains(direction),
-                "free",
-                format!("{direction} twice"),
-                "each once",
-            )?;
+        let shifts: Vec<Shift> = shifts.iter().map(|shift| (*shift).into()).collect();
+        for (i, shift) in shifts.iter().enumerate() {
+            let new = !shifts[..i].contains(shift);
+            Invalid::unless(new, "free", format!("{shift} twice"), "each once")?;
         }
-        let muons: Vec<_> = directions.iter().map(|direction| (Lepton::Muon, *direction)).collect();
-        let form = QuadraticForm::new(theory, &Plan::new(&data.quantities()), &muons)?;
+        let mut directions: Vec<(Leptons, WilsonDirection)> = Vec::new();
+        let place = |shift: Shift| {
+            let known = directions.iter().position(|key| *key == shift.key());
+            let place = known.unwrap_or(directions.len());
+            if known.is_none() {
+                directions.push(shift.key());
+            }
+            (shift, place)
+        };
+        let shifts: Vec<(Shift, usize)> = shifts.into_iter().map(place).collect();
+        let form = QuadraticForm::new(theory, &Plan::new(&data.quantities()), &directions)?;
         let theory_errors =
             errors.theory.as_ref().map_or_else(|| vec![0.0; data.len()], |spread| spread.sigma.clone());
         let expected = format!("{} values", data.len());
         Invalid::unless(theory_errors.len() == data.len(), "theory errors", theory_errors.len(), expected)?;
         let correlation =
             if errors.correlations { Some(total_correlation(&data, errors.theory.as_ref())?) } else { None };
-        let parameters = directions
+        let parameters = shifts
             .iter()
-            .map(|direction| Parameter::Shift(*direction))
+            .map(|(shift, _)| Parameter::Shift(*shift))
             .chain(polynomials.coefficients().iter().cloned().map(Parameter::Polynomial))
             .collect();
-        Ok(Self { data, form, polynomials, parameters, theory_errors, correlation })
+        let directions = directions.len();
+        Ok(Self { data, form, shifts, directions, polynomials, parameters, theory_errors, correlation })
     }
 
     /// The data.
@@ -166,12 +189,23 @@ impl ChiSquare {
     /// # Errors
     /// When there are not as many values as parameters.
     pub fn predictions(&self, values: &[f64]) -> Result<Vec<f64>, GlobalError> {
-        let shifts = self.parameters.len() - self.polynomials.coefficients().len();
+        let shifts = self.shifts.len();
         if values.len() != self.parameters.len() {
             let allowed = format!("{} numbers", self.parameters.len());
             return Err(Invalid::new("parameters", format!("{} numbers", values.len()), allowed).into());
         }
-        let mut predictions = self.form.values(&values[..shifts])?;
+        let sums = |q2_min: f64, q2_max: f64| {
+            let mut sums = vec![0.0; self.directions];
+            for ((shift, direction), value) in self.shifts.iter().zip(values) {
+                sums[*direction] += value * shift.weight(q2_min, q2_max);
+            }
+            sums
+        };
+        let mut predictions = if self.shifts.iter().all(|(shift, _)| shift.everywhere()) {
+            self.form.values(&values[..shifts])?
+        } else {
+            self.form.values_by_bin(sums)?
+        };
         self.polynomials.add_to(&mut predictions, &values[shifts..])?;
         Ok(predictions)
     }

@@ -31,6 +31,23 @@ pub fn varied<T: Send>(
     (0..draws).into_par_iter().map(draw).collect()
 }
 
+/// What `of` gives of a theory with each unit normal of its inputs at +1 and at -1, all others at 0.
+///
+/// # Errors
+/// When the theory's inputs are incomplete, or `of` refuses one.
+pub fn moved<T: Send>(
+    theory: &Theory,
+    of: impl Fn(&Theory) -> Result<T, PhysicsError> + Sync,
+) -> Result<Vec<[T; 2]>, PhysicsError> {
+    let variation = Variation::new(theory.parameters)?;
+    let at = |k: usize, value: f64| {
+        let mut normals = vec![0.0; variation.dimension()];
+        normals[k] = value;
+        of(&Theory { parameters: &variation.varied(&normals)?, ..theory.clone() })
+    };
+    (0..variation.dimension()).into_par_iter().map(|k| Ok([at(k, 1.0)?, at(k, -1.0)?])).collect()
+}
+
 /// Independent unit normals, one word of the stream each.
 pub fn unit_normals(rng: &mut impl Rng, count: usize) -> Vec<f64> {
     let normal = Normal::standard();

@@ -44,14 +44,14 @@ pub struct ObservableBin {
     pub error_plus: f64,
     /// Its downward error.
     pub error_minus: f64,
-    /// Value and error of each prediction.
+    /// Value and error of each prediction; empty where there is none.
     pub predictions: Vec<(f64, f64)>,
 }
 
 /// Draws `stem.svg`, `stem.png` and `stem.csv`: crosses for measurements, boxes for one or two predictions.
 ///
 /// # Errors
-/// Without panels or bins, when a bin does not have `names.len()` predictions or that is more than two, with numbers that
+/// Without panels or bins, when a bin has neither `names.len()` predictions nor none, or that is more than two, with numbers that
 /// are not finite, or when a file cannot be written.
 pub fn observables(
     stem: &Path,
@@ -63,7 +63,7 @@ pub fn observables(
     }
     for bin in panels.iter().flat_map(|panel| &panel.bins) {
         let (got, expected) = (bin.predictions.len(), names.len().min(LOOKS.len()));
-        if got != expected || names.len() > LOOKS.len() {
+        if (got != expected && got != 0) || names.len() > LOOKS.len() {
             return Err(ReportError::Length {
                 figure: FIGURE,
                 what: "the list of predictions",
@@ -92,13 +92,18 @@ pub fn observables(
     let header = "observable,q2_min,q2_max,measured,error_plus,error_minus,prediction,value,error";
     let rows = panels.iter().flat_map(|panel| {
         panel.bins.iter().flat_map(move |bin| {
-            names.iter().zip(&bin.predictions).map(move |(name, (value, error))| {
-                let ObservableBin { q2_min, q2_max, measured, error_plus, error_minus, .. } = bin;
-                let label = &panel.name;
-                format!(
-                    "{label},{q2_min},{q2_max},{measured},{error_plus},{error_minus},{name},{value},{error}"
-                )
-            })
+            let ObservableBin { q2_min, q2_max, measured, error_plus, error_minus, predictions } = bin;
+            let label = &panel.name;
+            let start = format!("{label},{q2_min},{q2_max},{measured},{error_plus},{error_minus}");
+            let mut rows: Vec<String> = names
+                .iter()
+                .zip(predictions)
+                .map(|(name, (value, error))| format!("{start},{name},{value},{error}"))
+                .collect();
+            if predictions.is_empty() {
+                rows.push(format!("{start},none,,"));
+            }
+            rows
         })
     });
     paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);

@@ -38,6 +38,7 @@ pub(crate) fn quantity(name: &str, q2_min: f64, q2_max: f64) -> Quantity {
         observable,
         q2_min,
         q2_max,
+        massless: false,
     }
 }
 

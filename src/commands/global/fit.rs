@@ -1,15 +1,20 @@
 //! `humboldt global fit`: the best fit.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result};
 use clap::Args;
-use humboldt_schemas::global::{FitResult, FittedParameter};
+use humboldt_schemas::global::{FitResult, FittedParameter, OneValue};
 
 use super::setup::{Comparison, FreeParameters, print_contributions};
 use crate::assumptions::small_p_value;
+use crate::global::fit::minimum;
 use crate::global::intervals::{Fitted, fitted};
 use crate::global::scan::sigmas;
+use crate::global::shift::Shift;
 use crate::global::statistic::{ChiSquare, p_value};
-use crate::progress::outln;
+use crate::progress::{note, outln};
+use crate::report::{ObservableBin, ObservablePanel, observables};
 
 /// Fit shifts of Wilson coefficients, and polynomials in q2, to measurements
 #[derive(Debug, Args)]
@@ -18,6 +23,9 @@ pub(super) struct Fit {
     free: FreeParameters,
     #[command(flatten)]
     comparison: Comparison,
+    /// Folder for a figure of the values of --by-bin, made if it does not exist: by_bin.svg, .png, .csv
+    #[arg(long, value_name = "FOLDER", requires = "by_bin")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -26,8 +34,23 @@ pub(super) struct Fit {
 impl Fit {
     pub(super) fn run(self) -> Result<()> {
         let setup = self.comparison.setup()?;
-        let statistic = self.comparison.statistic(&setup, &self.free)?;
-        let result = result(&statistic, &fitted(&statistic)?)?;
+        let errors = self.comparison.errors(&setup)?;
+        let of = |shifts: &[Shift]| self.comparison.statistic_of(&setup, &self.free, shifts, &errors);
+        let statistic = of(&self.free.shifts(&setup.data))?;
+        self.comparison.say(&setup)?;
+        let mut result = result(&statistic, &fitted(&statistic)?)?;
+        if let Some(by_bin) = &self.free.by_bin {
+            let one = minimum(&of(&[by_bin.shift])?)?;
+            let more = statistic.parameters().len() - 1;
+            result.one_value = Some(OneValue {
+                value: one.values[0],
+                chi2: one.chi2,
+                p_value: p_value((one.chi2 - result.chi2).max(0.0), more).unwrap_or(1.0),
+            });
+        }
+        if let (Some(folder), Some(by_bin), Some(one)) = (&self.out, &self.free.by_bin, result.one_value) {
+            draw(folder, &by_bin.shift, &self.free.shifts(&setup.data), &result, one.value)?;
+        }
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&result)?);
         } else {
@@ -35,6 +58,29 @@ impl Fit {
         }
         Ok(())
     }
+}
+
+/// The value in each range of q2 beside the one of all.
+fn draw(folder: &Path, shift: &Shift, shifts: &[Shift], fit: &FitResult, one: f64) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("--out {}", folder.display()))?;
+    let bins = shifts.iter().zip(&fit.parameters).filter_map(|(shift, p)| {
+        let (range, sigma) = (shift.bin?, p.sigma?);
+        Some(ObservableBin {
+            q2_min: range.low,
+            q2_max: range.high,
+            measured: p.value,
+            error_plus: p.plus.unwrap_or(sigma),
+            error_minus: p.minus.unwrap_or(sigma),
+            predictions: vec![(one, 0.0)],
+        })
+    });
+    let bins: Vec<ObservableBin> = bins.collect();
+    let (letter, index) =
+        ("*C*", shift.direction.coefficient.name().trim_start_matches('c').replace("_prime", "′"));
+    let panel = ObservablePanel { title: format!("δ{letter}_{{{index}}}"), name: shift.to_string(), bins };
+    observables(&folder.join("by_bin"), &[panel], &["one value"])?;
+    note(format!("wrote {}", folder.display()));
+    Ok(())
 }
 
 fn result(statistic: &ChiSquare, fit: &Fitted) -> Result<FitResult> {
@@ -61,6 +107,8 @@ fn result(statistic: &ChiSquare, fit: &Fitted) -> Result<FitResult> {
         correlation: known.then(|| fit.curvature.correlation.clone()),
         warnings: warnings(statistic, fit, p_value),
         contributions: statistic.compared(&fit.best.values)?,
+        left_out: statistic.data().left_out().to_vec(),
+        one_value: None,
     })
 }
 
@@ -99,6 +147,9 @@ fn print(fit: &FitResult) {
     for p in &fit.parameters {
         let profile = format!("{} {}", number(p.minus), number(p.plus));
         outln!("{:<28}{:>10.4}{:>10}{profile:>16}", p.name, p.value, number(p.sigma));
+    }
+    if let Some(OneValue { value, chi2, p_value }) = fit.one_value {
+        outln!("one value in all ranges: {value:.4}, chi2 {chi2:.2}, p-value of the difference {p_value:.3}");
     }
     if let (Some(correlation), 2) = (&fit.correlation, fit.parameters.len()) {
         outln!("correlation {:.3}", correlation[0][1]);

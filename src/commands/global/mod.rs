@@ -1,6 +1,8 @@
 //! `humboldt global`: measured observables against predictions, and fits of Wilson coefficients to them.
 
+mod compare;
 mod fit;
+mod import;
 mod network;
 mod plot;
 mod point;
@@ -20,9 +22,11 @@ pub(super) struct GlobalArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Import(import::ImportArguments),
     Predict(point::Predict),
     Chi2(point::Chi2),
     Fit(fit::Fit),
+    Compare(compare::CompareArguments),
     Scan(scan::ScanArguments),
     Sample(sample::SampleArguments),
     Nn(network::NnArguments),
@@ -33,9 +37,11 @@ enum Command {
 impl GlobalArguments {
     pub(super) fn run(self) -> Result<()> {
         match self.command {
+            Command::Import(arguments) => arguments.run(),
             Command::Predict(arguments) => arguments.run(),
             Command::Chi2(arguments) => arguments.run(),
             Command::Fit(arguments) => arguments.run(),
+            Command::Compare(arguments) => arguments.run(),
             Command::Scan(arguments) => arguments.run(),
             Command::Sample(arguments) => arguments.run(),
             Command::Nn(arguments) => arguments.run(),

@@ -18,7 +18,8 @@ use crate::progress::{Progress, note, outln, seconds};
 pub(super) struct NnArguments {
     #[command(flatten)]
     network: NetworkArguments,
-    /// Card that comes with the program, in place of a file: 4.1.1, 4.1.2, posterior
+    /// Card that comes with the program, in place of a file: 4.1.1, 4.1.2, posterior, and nn-default, posterior-default on the
+    /// recommended measurements
     #[arg(long, value_name = "NAME", value_parser = built_in::names(&built_in::NN))]
     experiment: Option<String>,
 }
@@ -28,7 +29,8 @@ pub(super) struct NnArguments {
 pub(super) struct GanArguments {
     #[command(flatten)]
     network: NetworkArguments,
-    /// Card that comes with the program, in place of a file: 4.2.2, 4.2.3, 4.2.4, 4.2.5, flow
+    /// Card that comes with the program, in place of a file: 4.2.2, 4.2.3, 4.2.4, 4.2.5, flow, and gan-default on the
+    /// recommended measurements
     #[arg(long, value_name = "NAME", value_parser = built_in::names(&built_in::GAN))]
     experiment: Option<String>,
 }

@@ -13,6 +13,7 @@ use crate::assumptions::small_p_value;
 use crate::commands::arguments::finite;
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing, labels};
+use crate::global::shift::Shift;
 use crate::global::statistic::{ChiSquare, p_value};
 use crate::progress::outln;
 
@@ -93,6 +94,7 @@ impl Predict {
         let mut values = Plan::new(&setup.data.quantities()).values(&theory)?;
         Polynomials::new(Sharing::Independent, &setup.data).add_to(&mut values, &additions)?;
         let spread = comparison.spread(&theory, &setup.data)?;
+        comparison.say(&setup)?;
         let predictions: Vec<ObservableValue> = setup
             .data
             .measurements()
@@ -132,8 +134,10 @@ impl Chi2 {
         let theory = comparison.theory(&setup, &shifts)?;
         let values = coefficients(&polynomials, &setup.data)?;
         let added = Polynomials::new(Sharing::Independent, &setup.data);
-        let statistic = ChiSquare::new(&theory, setup.data.clone(), &[], added, &comparison.errors(&setup)?)?;
+        let statistic =
+            ChiSquare::new(&theory, setup.data.clone(), &[] as &[Shift], added, &comparison.errors(&setup)?)?;
         let chi2 = statistic.value(&values)?;
+        comparison.say(&setup)?;
         let n = setup.data.len();
         let result = ChiSquareResult {
             chi2,
@@ -141,6 +145,7 @@ impl Chi2 {
             p_value: p_value(chi2, n).context("no measurements")?,
             contributions: statistic.compared(&values)?,
             warnings: p_value(chi2, n).and_then(|p| small_p_value(p, 1)).into_iter().collect(),
+            left_out: setup.data.left_out().to_vec(),
         };
         if json {
             outln!("{}", serde_json::to_string_pretty(&result)?);

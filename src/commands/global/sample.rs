@@ -47,6 +47,7 @@ impl SampleArguments {
         }
         let setup = self.comparison.setup()?;
         let statistic = self.comparison.statistic(&setup, &self.free)?;
+        self.comparison.say(&setup)?;
         let best = minimum(&statistic)?;
         let fit = Fitted { curvature: curvature(&statistic, &best)?, best, intervals: Vec::new() };
         let length =

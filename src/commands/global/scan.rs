@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use humboldt_physics::{Plan, WilsonDirection};
+use humboldt_physics::Plan;
 use humboldt_schemas::global::Contribution;
 
 use super::setup::{Comparison, FreeParameters, Setup};
@@ -13,6 +13,7 @@ use crate::commands::arguments::{ForceArgument, count, finite};
 use crate::global::figures::{observable_panels, pull_rows};
 use crate::global::fit::minimum;
 use crate::global::scan::{Axis, Scan, rise};
+use crate::global::shift::Shift;
 use crate::global::statistic::ChiSquare;
 use crate::progress::{note, outln};
 use crate::report::{Contours, Region, contours, observables, pulls as pulls_figure, write_grid_csv};
@@ -47,7 +48,7 @@ pub(super) struct ScanArguments {
 /// An axis as typed.
 #[derive(Debug, Clone, Copy)]
 struct Range {
-    direction: WilsonDirection,
+    shift: Shift,
     low: f64,
     high: f64,
 }
@@ -59,16 +60,19 @@ impl FromStr for Range {
         let wrong = || "allowed: NAME=MIN:MAX, as in c9=-2:0.5".to_owned();
         let (name, range) = text.split_once('=').ok_or_else(wrong)?;
         let (low, high) = range.split_once(':').ok_or_else(wrong)?;
-        let direction = name.trim().parse().map_err(|e: humboldt_physics::PhysicsError| e.to_string())?;
+        let shift = name.trim().parse()?;
         let (low, high) = (finite(low.trim())?, finite(high.trim())?);
-        if low < high { Ok(Self { direction, low, high }) } else { Err("allowed: MIN below MAX".to_owned()) }
+        if low < high { Ok(Self { shift, low, high }) } else { Err("allowed: MIN below MAX".to_owned()) }
     }
 }
 
 impl ScanArguments {
     pub(super) fn run(mut self) -> Result<()> {
-        if self.x.direction == self.y.direction {
-            bail!("--y = {} is not allowed; allowed: another shift than that of --x", self.y.direction);
+        if self.free.by_bin.is_some() {
+            bail!("--by-bin is not allowed beside --x and --y; allowed: --free");
+        }
+        if self.x.shift == self.y.shift {
+            bail!("--y = {} is not allowed; allowed: another shift than that of --x", self.y.shift);
         }
         for figure in ["contours", "observables", "pulls"] {
             for ending in ["csv", "svg", "png"] {
@@ -77,23 +81,24 @@ impl ScanArguments {
         }
         self.force.allow(&self.out.join("scan.csv"), &[])?;
         for axis in [self.x, self.y] {
-            if !self.free.free.contains(&axis.direction) {
-                self.free.free.push(axis.direction);
+            if !self.free.free.contains(&axis.shift) {
+                self.free.free.push(axis.shift);
             }
         }
         let setup = self.comparison.setup()?;
         let statistic = self.comparison.statistic(&setup, &self.free)?;
+        self.comparison.say(&setup)?;
         std::fs::create_dir_all(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
 
         let best = minimum(&statistic)?;
         let axis = |range: Range| -> Result<Axis> {
-            let parameter = self.free.free.iter().position(|free| *free == range.direction);
+            let parameter = self.free.free.iter().position(|free| *free == range.shift);
             let parameter = parameter.context("an axis is a free parameter")?;
             Ok(Axis { parameter, low: range.low, high: range.high, points: self.points as usize })
         };
         let (x, y) = (axis(self.x)?, axis(self.y)?);
         let scan = Scan::new(&statistic, &best, x, y)?;
-        let [x_name, y_name] = [self.x, self.y].map(|range| range.direction.to_string());
+        let [x_name, y_name] = [self.x, self.y].map(|range| range.shift.to_string());
         let path = |name: &str| self.out.join(name);
         write_grid_csv(&path("scan.csv"), (&x_name, &x.values()), (&y_name, &y.values()), &scan.chi2)?;
         let regions =
@@ -135,7 +140,11 @@ impl ScanArguments {
             })
             .collect();
         let (points, names) = ([&standard_model[..], &fitted[..]], ["Standard Model", "best fit"]);
-        observables(&self.out.join("observables"), &observable_panels(&points), &names)?;
+        observables(
+            &self.out.join("observables"),
+            &observable_panels(&points, setup.data.left_out()),
+            &names,
+        )?;
         pulls_figure(&self.out.join("pulls"), &pull_rows(&points), &names)?;
         Ok(())
     }

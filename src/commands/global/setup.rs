@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use humboldt_physics::uncertainty::Spread;
 use humboldt_physics::{
-    Lepton, MeasurementSet, ModelName, Parameters, Plan, Quantity, Theory, WilsonCoefficient, WilsonDirection,
+    Lepton, MeasurementSet, ModelName, Parameters, Plan, Quantity, Theory, WilsonCoefficient,
 };
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::global::Contribution;
@@ -15,33 +15,63 @@ use crate::assumptions::{charmonium_caution, note_cautions, note_idle};
 use crate::commands::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
 use crate::global::data::Data;
 use crate::global::polynomials::{Polynomials, Sharing};
-use crate::global::statistic::{ChiSquare, Errors, spread};
-use crate::progress::outln;
+use crate::global::selection::{Bin, NEAR_CHARMONIA, Name, Selection};
+use crate::global::shift::Shift;
+use crate::global::statistic::{ChiSquare, Errors, TheoryErrors, spread};
+use crate::progress::{note, outln};
 
 /// What is compared with what.
 #[derive(Debug, Args)]
 pub(super) struct Comparison {
-    /// Measurements: lhcb-2021, lhcb-modern, or a file as `humboldt schema measurements` describes it; several are put
-    /// together
+    /// Measurements: default, lhcb-2025-s, lhcb-2025-p, lhcb-2025-s-massive, lhcb-2025-s-massless, lhcb-2025-p-massless,
+    /// lhcb-2025-half-bins, cms-2024, lhcb-2020-kstar-plus, ratios, kaon-rates, kstar-plus-rates, lhcb-2021, lhcb-modern, or a
+    /// file as `humboldt schema measurements` describes it; several are put together
     #[arg(long, value_name = "NAME|FILE,...", value_delimiter = ',', default_value = MeasurementSet::default().name())]
     data: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArguments,
     /// Amplitude model: npr, bare, nnlo, full
     #[arg(long, default_value = ModelName::Full.name(), value_parser = ModelName::from_str)]
     model: ModelName,
     #[command(flatten)]
     inputs: InputArguments,
-    /// Add theory errors, from draws of all inputs: in chi-square those at delta C9 = -1, in predictions their own
+    /// Add theory errors, from all inputs: in chi-square those at delta C9 = -1, in predictions their own; with
+    /// --data default they are added without a word
     #[arg(long)]
     theory_errors: bool,
-    /// Number of draws, at least 2
-    #[arg(long, value_name = "N", default_value_t = 2000, allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
-    draws: u32,
-    /// Count correlations: the measured ones, and with --theory-errors those of theory
+    /// Leave theory errors out of --data default
+    #[arg(long, conflicts_with = "theory_errors")]
+    no_theory_errors: bool,
+    /// Draws of all inputs behind theory errors, at least 2; without it each input is moved up and down by its error
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
+    draws: Option<u32>,
+    /// Count correlations: the measured ones, and with theory errors those of theory; with --data default they count without
+    /// a word
     #[arg(long)]
     correlations: bool,
+    /// Leave correlations out of --data default
+    #[arg(long, conflicts_with = "correlations")]
+    no_correlations: bool,
     /// Seed of everything random
     #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     pub(super) seed: u64,
+}
+
+/// Which measurements count.
+#[derive(Debug, Args)]
+struct SelectionArguments {
+    /// Only these observables, processes or both, each in one bin or all: P5p, B+->K+mumu, P5p(B+->K*+mumu), S5@4:6
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Name::from_str)]
+    only: Vec<Name>,
+    /// Not these, named likewise
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Name::from_str)]
+    exclude: Vec<Name>,
+    /// Only these bins of q2 in GeV^2; without it bins near the charmonia and bins that hold narrower ones are left out
+    #[arg(long, value_name = "MIN:MAX,...", value_delimiter = ',', value_parser = Bin::from_str)]
+    bins: Vec<Bin>,
+    /// Replace upward and downward errors by their mean
+    #[arg(long)]
+    symmetric_errors: bool,
 }
 
 /// A point in the space of Wilson coefficients; values that are not given are those of the Standard Model.
@@ -72,14 +102,65 @@ impl FixedShifts {
 /// What may move in a fit.
 #[derive(Debug, Args)]
 pub(super) struct FreeParameters {
-    /// Shifts of muons that are free: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p, with _im for imaginary parts
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "c9,c10", value_parser = WilsonDirection::from_str)]
-    pub(super) free: Vec<WilsonDirection>,
+    /// Shifts that are free: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p of muons, with _e of electrons, with _u of
+    /// both; then _im for imaginary parts; c9@1.1:6 in a range of q2 [GeV^2]; charm_1, charm_2: powers of q2 added to C9 of
+    /// both leptons
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "c9,c10", value_parser = Shift::from_str)]
+    pub(super) free: Vec<Shift>,
+    /// A shift that has a value of its own in each of several ranges of q2, in place of --free: c9, or with the ends of the
+    /// ranges in GeV^2, c9=1.1:2.5:4:6
+    #[arg(long, value_name = "NAME[=Q2:Q2:...]", conflicts_with = "free", value_parser = ByBin::from_str)]
+    pub(super) by_bin: Option<ByBin>,
     /// Add a0 + a1 q2 + a2 q2^2, free too, to observables: independent for each, or shared by all
     #[arg(long, value_name = "SHARING", value_parser = Sharing::from_str)]
     polynomials: Option<Sharing>,
     #[command(flatten)]
     fixed: FixedShifts,
+}
+
+/// A shift by ranges of q2, as typed.
+#[derive(Debug, Clone)]
+pub(super) struct ByBin {
+    pub(super) shift: Shift,
+    edges: Vec<f64>,
+}
+
+/// Ends of the ranges of q2 [GeV^2] that LHCb's bins fill.
+const EDGES: [f64; 9] = [0.0, 1.1, 2.5, 4.0, 6.0, 8.0, 15.0, 17.0, 23.0];
+
+impl FromStr for ByBin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, edges) = match text.split_once('=') {
+            Some((name, edges)) => {
+                (name, edges.split(':').map(|x| finite(x.trim())).collect::<Result<_, _>>()?)
+            }
+            None => (text, EDGES.to_vec()),
+        };
+        let shift: Shift = name.trim().parse()?;
+        if shift.bin.is_some() || edges.len() < 3 || !edges.windows(2).all(|w| 0.0 <= w[0] && w[0] < w[1]) {
+            return Err("allowed: a shift without a range, and at least three rising ends, as in c9=1.1:4:6"
+                .to_owned());
+        }
+        Ok(Self { shift, edges })
+    }
+}
+
+impl FreeParameters {
+    /// The shifts that are free with these data: those of ranges in which nothing was measured are not.
+    pub(super) fn shifts(&self, data: &Data) -> Vec<Shift> {
+        let Some(ByBin { shift, edges }) = &self.by_bin else { return self.free.clone() };
+        let ranges = edges.windows(2).map(|w| Bin { low: w[0], high: w[1] });
+        ranges
+            .filter(|bin| {
+                data.measurements()
+                    .iter()
+                    .any(|d| d.quantity.q2_min < bin.high && d.quantity.q2_max > bin.low)
+            })
+            .map(|bin| Shift { bin: Some(bin), ..*shift })
+            .collect()
+    }
 }
 
 /// Inputs and data, from which theories borrow.
@@ -90,20 +171,54 @@ pub(super) struct Setup {
 
 impl Comparison {
     pub(super) fn setup(&self) -> Result<Setup> {
-        let setup = Setup { parameters: self.inputs.parameters()?, data: Data::named(&self.data, "--data")? };
-        let quantities = setup.data.quantities();
-        let cautions: Vec<String> = quantities.iter().filter_map(|quantity| self.caution(quantity)).collect();
-        note_cautions(&cautions);
-        note_idle(&Plan::new(&quantities), &self.standard_model(&setup)?, &self.inputs.values)?;
-        Ok(setup)
+        self.setup_of(&self.data)
     }
 
     /// What is wrong with the prediction of a quantity, where something is.
     pub(super) fn caution(&self, quantity: &Quantity) -> Option<String> {
+        let [_, above] = NEAR_CHARMONIA;
+        let apart = quantity.observable.compares_leptons() || quantity.q2_min >= above;
         match self.inputs.charmonium {
+            _ if apart => None,
             None => charmonium_caution(quantity.q2_min, quantity.q2_max),
             Some(_) => None,
         }
+    }
+
+    /// Says what does not count, and what is doubtful.
+    pub(super) fn say(&self, setup: &Setup) -> Result<()> {
+        let quantities = setup.data.quantities();
+        let cautions: Vec<String> = quantities.iter().filter_map(|quantity| self.caution(quantity)).collect();
+        note_cautions(&cautions);
+        note_idle(&Plan::new(&quantities), &self.standard_model(setup)?, &self.inputs.values)?;
+        setup.data.notes().for_each(note);
+        if self.theory_from() == TheoryErrors::None {
+            note("theory errors are left out: --theory-errors adds them");
+        }
+        Ok(())
+    }
+
+    /// The names of the data.
+    pub(super) fn data(&self) -> &[String] {
+        &self.data
+    }
+
+    /// With other data.
+    pub(super) fn setup_of(&self, data: &[String]) -> Result<Setup> {
+        let SelectionArguments { only, exclude, bins, symmetric_errors } = &self.selection;
+        let selection = Selection {
+            only: only.clone(),
+            exclude: exclude.clone(),
+            bins: bins.clone(),
+            symmetric: *symmetric_errors,
+        };
+        let data = Data::named(data, "--data", &selection)?;
+        Ok(Setup { parameters: self.inputs.parameters()?, data })
+    }
+
+    /// Whether the data are those that come with all errors.
+    fn recommended(&self) -> bool {
+        self.data == [MeasurementSet::Recommended.name()]
     }
 
     /// The theory at a point.
@@ -121,30 +236,50 @@ impl Comparison {
 
     /// Theory errors at a point, where they are asked for.
     pub(super) fn spread(&self, theory: &Theory, data: &Data) -> Result<Option<Spread>> {
-        Ok(spread(theory, data, self.theory_draws())?)
+        Ok(spread(theory, data, self.theory_from())?)
     }
 
-    fn theory_draws(&self) -> Option<(u32, u64)> {
-        self.theory_errors.then_some((self.draws, self.seed))
+    fn theory_from(&self) -> TheoryErrors {
+        match self.draws {
+            _ if !(self.theory_errors || (self.recommended() && !self.no_theory_errors)) => {
+                TheoryErrors::None
+            }
+            None => TheoryErrors::Linear,
+            Some(draws) => TheoryErrors::Draws(draws, self.seed),
+        }
+    }
+
+    fn counts_correlations(&self) -> bool {
+        self.correlations || (self.recommended() && !self.no_correlations)
     }
 
     /// Errors of a chi-square: the same wherever it is taken.
     pub(super) fn errors(&self, setup: &Setup) -> Result<Errors> {
         let standard_model = self.standard_model(setup)?;
-        Ok(Errors::of(&standard_model, &setup.data, self.theory_draws(), self.correlations)?)
+        Ok(Errors::of(&standard_model, &setup.data, self.theory_from(), self.counts_correlations())?)
     }
 
     /// The chi-square as a function of what is free.
     pub(super) fn statistic(&self, setup: &Setup, free: &FreeParameters) -> Result<ChiSquare> {
+        self.statistic_of(setup, free, &free.shifts(&setup.data), &self.errors(setup)?)
+    }
+
+    /// The same of given shifts and errors.
+    pub(super) fn statistic_of(
+        &self,
+        setup: &Setup,
+        free: &FreeParameters,
+        shifts: &[Shift],
+        errors: &Errors,
+    ) -> Result<ChiSquare> {
         let theory = self.theory(setup, &free.fixed)?;
-        for direction in &free.free {
-            let fixed = free
-                .fixed
-                .all()
-                .into_iter()
-                .find(|s| s.lepton == Lepton::Muon && s.coefficient == direction.coefficient);
+        for shift in shifts {
+            let fixed =
+                free.fixed.all().into_iter().find(|s| {
+                    shift.leptons.include(s.lepton) && s.coefficient == shift.direction.coefficient
+                });
             if let Some(fixed) = fixed {
-                let name = direction.coefficient;
+                let name = shift.direction.coefficient;
                 let value = ComplexValue(fixed.value);
                 bail!("{name} = {value} is not allowed; allowed: coefficients that are not in --free");
             }
@@ -153,14 +288,14 @@ impl Comparison {
         let polynomials = free
             .polynomials
             .map_or_else(Polynomials::default, |sharing| Polynomials::determined(sharing, data));
-        let count = free.free.len() + polynomials.coefficients().len();
+        let count = shifts.len() + polynomials.coefficients().len();
         if count >= data.len() {
             bail!(
                 "--free = {count} parameters is not allowed; allowed: fewer than the {} measurements",
                 data.len()
             );
         }
-        Ok(ChiSquare::new(&theory, data.clone(), &free.free, polynomials, &self.errors(setup)?)?)
+        Ok(ChiSquare::new(&theory, data.clone(), shifts, polynomials, errors)?)
     }
 }
 

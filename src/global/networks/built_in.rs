@@ -7,19 +7,22 @@ use humboldt_schemas::experiment::ExperimentCard;
 type BuiltIn = (&'static str, &'static str);
 
 /// Networks from observables to parameters: `humboldt global nn`.
-pub const NN: [BuiltIn; 3] = [
+pub const NN: [BuiltIn; 5] = [
     ("4.1.1", include_str!("../../../cards/global/nn-4.1.1.toml")),
     ("4.1.2", include_str!("../../../cards/global/nn-4.1.2.toml")),
     ("posterior", include_str!("../../../cards/global/posterior.toml")),
+    ("nn-default", include_str!("../../../cards/global/nn-default.toml")),
+    ("posterior-default", include_str!("../../../cards/global/posterior-default.toml")),
 ];
 
 /// Generative networks: `humboldt global gan`.
-pub const GAN: [BuiltIn; 5] = [
+pub const GAN: [BuiltIn; 6] = [
     ("4.2.2", include_str!("../../../cards/global/gan-4.2.2.toml")),
     ("4.2.3", include_str!("../../../cards/global/gan-4.2.3.toml")),
     ("4.2.4", include_str!("../../../cards/global/gan-4.2.4.toml")),
     ("4.2.5", include_str!("../../../cards/global/gan-4.2.5.toml")),
     ("flow", include_str!("../../../cards/global/flow.toml")),
+    ("gan-default", include_str!("../../../cards/global/gan-default.toml")),
 ];
 
 /// The names of some cards.

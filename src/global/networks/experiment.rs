@@ -18,7 +18,8 @@ use crate::global::GlobalError;
 use crate::global::data::Data;
 use crate::global::fit::minimum;
 use crate::global::polynomials::{Polynomials, Sharing};
-use crate::global::statistic::{ChiSquare, Errors};
+use crate::global::selection::Selection;
+use crate::global::statistic::{ChiSquare, Errors, TheoryErrors};
 use crate::learn::Compute;
 
 /// Values of a distribution that a figure keeps.
@@ -51,13 +52,17 @@ impl<'a> Experiment<'a> {
     /// When data, model or polynomials are refused, or a prediction cannot be made.
     pub fn new(card: &'a ExperimentCard) -> Result<Self, GlobalError> {
         let comparison = &card.comparison;
-        let data = Data::named(&comparison.data, "comparison.data")?;
+        let data = Data::named(&comparison.data, "comparison.data", &Selection::default())?;
         let model = ModelName::from_str(&comparison.model).map_err(|_| {
             let allowed = ModelName::ALL.map(ModelName::name).join(", ");
             Invalid::new("comparison.model", format!("`{}`", comparison.model), allowed)
         })?;
         let theory = Theory::new(model, Parameters::standard());
-        let draws = comparison.theory_errors.then_some((comparison.draws, card.seed));
+        let draws = if comparison.theory_errors {
+            TheoryErrors::Draws(comparison.draws, card.seed)
+        } else {
+            TheoryErrors::None
+        };
         let errors = Errors::of(&theory, &data, draws, comparison.correlations)?;
         let directions = [WilsonCoefficient::C9, WilsonCoefficient::C10].map(WilsonDirection::real);
         let sharing = Sharing::from_str(&card.points.polynomials).ok();

@@ -89,7 +89,11 @@ pub fn draw(root: &Path, figures: &Figures) -> Result<Vec<PathBuf>> {
     if !figures.observables.is_empty() {
         let names: Vec<&str> = figures.observables.iter().map(|point| point.name.as_str()).collect();
         let points: Vec<_> = figures.observables.iter().map(|p| p.contributions.as_slice()).collect();
-        paths.extend(report::observables(&root.join("observables"), &observable_panels(&points), &names)?);
+        paths.extend(report::observables(
+            &root.join("observables"),
+            &observable_panels(&points, &[]),
+            &names,
+        )?);
         paths.extend(report::pulls(&root.join("pulls"), &pull_rows(&points), &names)?);
     }
     if !figures.images.is_empty() {
