@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use humboldt_pipeline::EventBatch;
+use humboldt_physics::{Decay, Flavour, Lepton, ModelName, WilsonShifts};
 use humboldt_pipeline::store::{EventReader, EventWriter, ImageReader, ImageWriter, Layout};
-use humboldt_pipeline::voxels::CompactImage;
+use humboldt_pipeline::voxels::{CompactImage, Voxeliser};
+use humboldt_pipeline::{EventBatch, PipelineError};
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 use serde_json::{Value, json};
@@ -216,5 +217,155 @@ fn files_of_h5py_pyarrow_and_pandas_are_read() -> TestResult {
         reader.read_range(0, 4, &mut images)?;
         assert_eq!(images, wanted, "{name}");
     }
+    Ok(())
+}
+
+/// Reads all events or all images of a file; its first column, or all cells.
+fn read(path: &Path) -> Result<Vec<f32>, PipelineError> {
+    let ending = path.extension().and_then(|e| e.to_str());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if ending == Some("h5") || name.contains("image") || name.contains("label") || name.contains("doubles") {
+        let reader = ImageReader::open(path)?;
+        let mut images = vec![0.0; reader.len() * reader.bins().pow(3)];
+        reader.read_range(0, reader.len(), &mut images)?;
+        Ok(images)
+    } else {
+        Ok(EventReader::open(path)?.read_all()?.q2)
+    }
+}
+
+/// What must be said of each file of `write_habits.py` that is refused.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "refused_degrees.parquet",
+        "chi in row 0 = -154.69861 is not allowed; allowed: -pi to pi or 0 to 2 pi, in radians",
+    ),
+    ("refused_mev.parquet", "q2 in row 0 = 2100000 is not allowed; allowed: 0.000001 to 21."),
+    ("refused_mass_mev.parquet", "m_kpi in row 0 = 900 is not allowed; allowed: 0.6332 to 5.27"),
+    ("refused_angles.parquet", "cos_theta_l in row "),
+    ("refused_beyond.parquet", "q2 in row 5 = 22.5 is not allowed; allowed: 0.000001 to 21."),
+    (
+        "refused_nan.parquet",
+        "chi in row 11 = null is not allowed; allowed: a number in every row (pandas writes NaN as null)",
+    ),
+    ("refused_int.parquet", "column `chi` holds Int64; allowed: Float32 or Float64"),
+    ("refused_bool.parquet", "column `chi` holds Boolean; allowed"),
+    ("refused_dictionary.parquet", "column `chi` holds Dictionary(Int32, Float64); allowed"),
+    ("refused_dictionary.arrow", "column `chi` holds Dictionary(Int32, Float64); allowed"),
+    ("refused_half.parquet", "column `chi` holds Float16"),
+    ("refused_half.arrow", "column `chi` holds Float16"),
+    ("refused_decimal.parquet", "column `chi` holds Decimal128(30, 3)"),
+    ("refused_decimal.arrow", "column `chi` holds Decimal128(30, 3)"),
+    ("refused_list.parquet", "column `chi` holds LargeList"),
+    ("refused_list.arrow", "column `chi` holds LargeList"),
+    ("refused_text.parquet", "column `chi` holds LargeUtf8"),
+    ("refused_text.arrow", "column `chi` holds LargeUtf8"),
+    ("refused_twice.parquet", "two columns `q2`"),
+    ("refused_twice.arrow", "two columns `q2`"),
+    ("refused_weight_twice.parquet", "two columns `weight`"),
+    ("refused_weight_twice.arrow", "two columns `weight`"),
+    ("refused_name.parquet", "no column `q2`; the file has q^2, cos_theta_l, cos_theta_k, chi, m_kpi"),
+    ("refused_attrs.parquet", "`angle_convention` = theory is not allowed; allowed: LHCb"),
+    ("refused_convention.parquet", "`Angle convention` = EvtGen is not allowed; allowed: LHCb"),
+    ("refused_convention.arrow", "`Angle convention` = EvtGen is not allowed; allowed: LHCb"),
+    ("refused_unit.parquet", "`unit` of `chi` = deg is not allowed; allowed: rad"),
+    ("refused_unit.arrow", "`unit` of `chi` = deg is not allowed; allowed: rad"),
+    ("refused_csv.parquet", ": text, neither Parquet nor an Arrow IPC file (pandas: read_csv"),
+    ("refused_hdf.parquet", ": HDF5, neither Parquet nor an Arrow IPC file"),
+    ("refused_pickle.parquet", ": a Python pickle, neither"),
+    ("refused_root.parquet", ": ROOT, neither Parquet nor an Arrow IPC file (uproot"),
+    ("refused_numpy.npy", ": NumPy, neither"),
+    ("refused_stream.arrow", ": an Arrow IPC stream, neither"),
+    ("refused_convention_bytes.h5", "`angle_convention` = theory is not allowed; allowed: LHCb"),
+    ("refused_convention_str.h5", "`angle_convention` = theory"),
+    ("refused_convention_vlen_ascii.h5", "`angle_convention` = theory"),
+    ("refused_convention_array.h5", "`angle_convention` = theory"),
+    ("refused_convention_array_fixed.h5", "`angle_convention` = theory"),
+    ("refused_convention_c_nullterm.h5", "`angle_convention` = theory"),
+    ("refused_convention_c_nullpad.h5", "`angle_convention` = theory"),
+    ("refused_convention_fortran.h5", "`angle_convention` = theory"),
+    ("refused_convention_name.h5", "`AngleConvention` = theory"),
+    ("refused_convention_on_images.h5", "`angle_convention` of `images` = theory"),
+    ("refused_convention_on_labels.h5", "`convention` of `delta_c9` = theory"),
+    ("refused_convention_pytables.h5", "`angle_convention` = theory"),
+    ("refused_convention_number.h5", "`angle_convention` = int64 is not allowed; allowed: a text"),
+    ("refused_axes.h5", "`axes` of `images` = [chi, cos_theta_k, cos_theta_l] is not allowed"),
+    ("refused_axes_fixed.h5", "`axes` of `images` = [cos_theta_k, cos_theta_l, chi] is not allowed"),
+    ("refused_axes_one_text.h5", "`axes` of `images` = cos_theta_k,cos_theta_l,chi is not allowed"),
+    ("refused_dims.h5", "`DIMENSION_LABELS` of `images` = [image, chi, cos_theta_k, cos_theta_l] is not"),
+    ("refused_unit.h5", "`unit` of `images` = MeV^2 is not allowed; allowed: GeV^2"),
+    ("refused_lzf.h5", "`images` is compressed with lzf; allowed: gzip or none"),
+    ("refused_blosc.h5", "`images` is compressed with blosc; allowed: gzip or none"),
+    ("refused_zstd.h5", "`images` is compressed with zstd; allowed: gzip or none"),
+    ("refused_user_block.h5", "HDF5 behind a user block of 512 bytes"),
+    ("refused_infinite_label.h5", "delta_c9 of image 2 = inf is not allowed"),
+    ("linked/refused_external.h5", "`images` is no dataset, or a link that leads to none"),
+    ("linked/refused_external_convention.h5", "`angle_convention` of `images` = theory"),
+    ("linked/refused_virtual.h5", "`images` is a virtual dataset"),
+    ("refused_images_twice.arrow", "two columns `images`"),
+    ("refused_labels_twice.arrow", "two columns `delta_c9`"),
+    ("refused_doubles.arrow", "column `images`: FixedSizeList(27 x Float64"),
+    ("refused_large_list_images.arrow", "column `images`: LargeList(Float32"),
+    ("refused_image_convention.arrow", "`angle_convention` = theory"),
+];
+
+#[test]
+fn issue_13_files_of_every_habit_are_read_right_or_refused_by_name() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    run("write_habits.py", folder.path())?;
+    let files = [folder.path().to_owned(), folder.path().join("linked")].map(fs::read_dir);
+    let mut read_right = 0;
+    for entry in files.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        let path = entry?.path();
+        let name = path.strip_prefix(folder.path())?.to_string_lossy().into_owned();
+        let expected = REFUSED.iter().find(|(refused, _)| *refused == name);
+        match (read(&path), expected) {
+            (Err(error), Some((_, message))) => {
+                let said = error.to_string();
+                assert!(matches!(error, PipelineError::Refused { .. }), "{name}: {error:?}");
+                assert!(said.contains(message) && said.len() < 400 && !said.contains('\n'), "{name}: {said}");
+            }
+            (Ok(found), None) if name.contains("read_") => {
+                read_right += 1;
+                let wanted: Vec<f32> = if found.len() == 40 {
+                    (0..40).map(|i| (3.0 + (-0.9 + 1.8 * f64::from(i) / 39.0)) as f32).collect()
+                } else {
+                    (0..108_u16).map(f32::from).collect()
+                };
+                assert!(found.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{name}: {found:?}");
+            }
+            (result, _) if name.contains("ed_") => panic!("{name}: {result:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(read_right, 31);
+    Ok(())
+}
+
+#[test]
+fn issue_13_angles_of_either_range_and_rounded_ones_are_the_same_events() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    run("write_habits.py", folder.path())?;
+    let events = |name: &str| EventReader::open(&folder.path().join(name))?.read_all();
+    let (plain, turned) = (events("read_nullable.parquet")?, events("read_chi_0_to_2pi.parquet")?);
+    assert!(plain.chi.iter().zip(&turned.chi).all(|(a, b)| (a - b).abs() < 1e-6));
+    let rounded = events("read_rounded.parquet")?;
+    assert_eq!((rounded.cos_theta_k[0], rounded.chi[1]), (1.0, std::f32::consts::PI));
+    let mut image = vec![0.0; 64];
+    Voxeliser::new(4)?.voxelise(rounded.rows(0..2).angles(), &mut image)?;
+    // cos_theta_l = 0.9 and 0.85, cos_theta_k = 1 and -0.85, chi = -2.7 and pi: the last cells.
+    assert_eq!((image[3 * 16 + 3 * 4], image[3 * 16 + 3]), (rounded.q2[0], rounded.q2[1]));
+    Ok(())
+}
+
+#[test]
+fn issue_13_a_threshold_is_that_of_the_lepton() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    run("write_habits.py", folder.path())?;
+    let path = folder.path().join("refused_below_threshold.parquet");
+    EventReader::open(&path)?.read_all()?;
+    let muons = Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::default())?;
+    let refused = EventReader::open(&path)?.of_decay(&muons).read_all().unwrap_err().to_string();
+    assert!(refused.contains("q2 in row 3 = 0.04 is not allowed; allowed: 0.04465"), "{refused}");
     Ok(())
 }

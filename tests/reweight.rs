@@ -4,12 +4,16 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::support::succeed;
-use arrow::array::AsArray;
-use arrow::datatypes::Float64Type;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Float32Type, Float64Type, Int64Type};
 use humboldt_pipeline::store::EventReader;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
+
+use crate::support::{humboldt, succeed};
 
 fn column(path: &Path, name: &str) -> Vec<f64> {
     let reader =
@@ -23,7 +27,8 @@ fn column(path: &Path, name: &str) -> Vec<f64> {
 
 fn generate(folder: &Path, name: &str, extra: &[&str]) -> String {
     let path = folder.join(name).to_str().unwrap().to_owned();
-    succeed(&[&["generate", "--events", "300000", "--seed", "3", "--out", &path], extra].concat());
+    let events = if extra.contains(&"--events") { &[][..] } else { &["--events", "300000"] };
+    succeed(&[&["generate", "--seed", "3", "--out", &path], events, extra].concat());
     path
 }
 
@@ -74,4 +79,106 @@ fn models_and_inputs_change_events() {
     assert_eq!(provenance.generator.inputs.get("sm_m_c_pole"), Some(&1.2));
     let events = [&plain, &moved, &other].map(|path| read(path).read_all().unwrap());
     assert!(events[0] != events[1] && events[0] != events[2]);
+}
+
+/// The table `source` with further columns, and with its metadata.
+fn with_columns(source: &str, to: &Path, change: impl Fn(&RecordBatch) -> Vec<(&'static str, ArrayRef)>) {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(source).unwrap()).unwrap();
+    let metadata = builder.metadata().file_metadata().key_value_metadata().cloned();
+    let batches: Vec<RecordBatch> = builder.build().unwrap().collect::<Result<_, _>>().unwrap();
+    let table = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    let own = table.schema_ref().fields().iter().map(|f| f.name().clone()).zip(table.columns().to_vec());
+    let more = change(&table).into_iter().map(|(name, array)| (name.to_owned(), array));
+    // A name that is there already is replaced.
+    let mut columns: Vec<(String, ArrayRef)> = own.collect();
+    for (name, array) in more {
+        match columns.iter_mut().find(|(other, _)| *other == name) {
+            Some(column) => column.1 = array,
+            None => columns.push((name, array)),
+        }
+    }
+    let table = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = WriterProperties::builder().set_key_value_metadata(metadata).build();
+    let mut writer =
+        ArrowWriter::try_new(File::create(to).unwrap(), table.schema(), Some(properties)).unwrap();
+    writer.write(&table).unwrap();
+    writer.close().unwrap();
+}
+
+fn table(path: &Path) -> RecordBatch {
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
+    arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+}
+
+#[test]
+fn issue_14_reweight_keeps_the_columns_of_a_user_and_refuses_to_overwrite_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    let source = generate(folder.path(), "sm.parquet", &["--events", "2000", "--score", "c9"]);
+    with_columns(&source, &path("own.parquet"), |table| {
+        let rows = table.num_rows();
+        let run = Int64Array::from_iter_values(0..rows as i64);
+        let tag = StringArray::from_iter((0..rows).map(|i| (i % 7 > 0).then(|| format!("tag {i}"))));
+        vec![("run", Arc::new(run) as ArrayRef), ("tag", Arc::new(tag))]
+    });
+    succeed(&["reweight", &text("own.parquet"), "--delta-c9", "-1", "--out", &text("w.parquet")]);
+    let (own, weighted) = (table(&path("own.parquet")), table(&path("w.parquet")));
+    assert_eq!(weighted.num_columns(), own.num_columns() + 1);
+    for (field, column) in own.schema().fields().iter().zip(own.columns()) {
+        assert_eq!(weighted.column_by_name(field.name()), Some(column), "{}", field.name());
+    }
+    succeed(&[
+        "reweight",
+        &text("own.parquet"),
+        "--delta-c9",
+        "-1",
+        "--unweight",
+        "--out",
+        &text("u.parquet"),
+    ]);
+    let kept = table(&path("u.parquet"));
+    let (run, q2) = (kept.column_by_name("run").unwrap(), kept.column_by_name("q2").unwrap());
+    let rows = run.as_primitive::<Int64Type>();
+    assert!(rows.len() > 200 && rows.len() < 2000);
+    let of_source = own.column_by_name("q2").unwrap();
+    for (row, q2) in rows.values().iter().zip(q2.as_primitive::<Float32Type>().values()) {
+        assert_eq!(of_source.as_primitive::<Float32Type>().value(*row as usize), *q2);
+    }
+    // Through Arrow as well, and a second weight is refused.
+    succeed(&["reweight", &text("own.parquet"), "--delta-c9", "-1", "--out", &text("w.arrow")]);
+    let again = ["reweight", &text("w.arrow"), "--delta-c9", "-2", "--out", &text("w2.arrow")];
+    let refused = humboldt(&again).output().unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && stderr.contains("column `weight`"), "{stderr}");
+    assert!(!path("w2.arrow").exists());
+}
+
+#[test]
+fn issue_14_weights_come_from_the_truth_where_there_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    let source = generate(folder.path(), "sm.parquet", &["--events", "2000", "--q2", "1:6"]);
+    // A detector that measures every q2 and cosine a little wrong.
+    with_columns(&source, &path("seen.parquet"), |table| {
+        let column = |name: &str| table.column_by_name(name).unwrap().as_primitive::<Float32Type>().clone();
+        let smeared = |name: &str| Arc::new(column(name).unary::<_, Float32Type>(|x| 0.97 * x)) as ArrayRef;
+        vec![
+            ("true_q2", Arc::new(column("q2")) as ArrayRef),
+            ("true_cos_theta_l", Arc::new(column("cos_theta_l"))),
+            ("q2", smeared("q2")),
+            ("cos_theta_l", smeared("cos_theta_l")),
+        ]
+    });
+    let weights = |from: &str, to: &str| {
+        succeed(&["reweight", &text(from), "--delta-c9", "-1", "--out", &text(to)]);
+        column(&path(to), "weight")
+    };
+    let (of_truth, of_source) = (weights("seen.parquet", "a.parquet"), weights("sm.parquet", "b.parquet"));
+    assert_eq!(of_truth, of_source);
+    let read = |name: &str| EventReader::open(&path(name)).unwrap().read_all().unwrap();
+    assert!(read("seen.parquet").q2.iter().zip(&read("sm.parquet").q2).all(|(a, b)| *a == 0.97 * b));
 }

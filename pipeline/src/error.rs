@@ -28,8 +28,16 @@ pub enum PipelineError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file whose content is not what it should be: truncated, another format, another version.
-    #[error("{} is damaged or of another format: {what}", path.display())]
+    /// A whole file that cannot be used as it is: of another format, without a column, with numbers out of range.
+    #[error("{}: {what}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What was found, and what is allowed.
+        what: String,
+    },
+    /// A file that is not as it was written: truncated, or with parts that contradict each other.
+    #[error("{} is damaged: {what}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -61,7 +69,12 @@ impl PipelineError {
         |source| Self::Io { path: path.to_owned(), source }
     }
 
-    /// A file whose content is not what it should be.
+    /// A whole file that cannot be used as it is.
+    pub fn refused(path: &Path, what: impl Into<String>) -> Self {
+        Self::Refused { path: path.to_owned(), what: what.into() }
+    }
+
+    /// A file that is not as it was written.
     #[expect(clippy::needless_pass_by_value, reason = "callers pass other errors and format! results")]
     pub fn corrupt(path: &Path, what: impl ToString) -> Self {
         Self::Corrupt { path: path.to_owned(), what: what.to_string() }

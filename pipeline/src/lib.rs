@@ -3,7 +3,9 @@
 //! Results depend on the seed and the request only, never on the number of threads. One line a module:
 //!
 //! - [`events`]: events in memory, by column
+//! - [`phase_space`]: ranges of an event's variables
 //! - [`rng`]: independent random streams, one for each block of events
+//! - [`sample`]: rows of a user's table, by name and role
 //! - [`generate`]: unweighted events of one decay
 //! - [`scores`]: what each event says about the Wilson coefficients, and weights
 //! - [`voxels`]: images of events, the mean q2 in cells of the angles
@@ -12,7 +14,9 @@
 mod error;
 pub mod events;
 pub mod generate;
+pub mod phase_space;
 pub mod rng;
+pub mod sample;
 pub mod scores;
 pub mod store;
 pub mod voxels;

@@ -8,13 +8,11 @@ use humboldt_physics::density::ScoresAt;
 use humboldt_physics::{Decay, Density, LineShape, WilsonDirection};
 use rayon::prelude::*;
 
+use crate::phase_space::ROUNDING;
 use crate::{EventBatch, PipelineError};
 
 /// Columns that [`ScoreColumns`] makes for each direction.
 const QUANTITIES: [&str; 4] = ["score", "a", "b", "c"];
-
-/// Events are rounded to f32 and may come to lie this far outside phase space, relatively.
-const ROUNDING: f64 = 2e-6;
 
 /// For chosen shifts dC, in columns: the score `d ln p / d dC` and a, b, c of `|A|^2 = a + b dC + c dC^2`.
 ///
@@ -58,6 +56,12 @@ impl ScoreColumns {
         })?;
         Ok((0..QUANTITIES.len() * directions).map(|i| rows.iter().map(|row| row[i]).collect()).collect())
     }
+}
+
+/// Whether a column of this name is one that [`ScoreColumns`] makes.
+pub fn is_score(name: &str) -> bool {
+    let (what, direction) = name.split_once('_').unwrap_or_default();
+    QUANTITIES.contains(&what) && direction.parse::<WilsonDirection>().is_ok()
 }
 
 /// Scores of events at several shifts, of one direction or more: what a network learns event by event.

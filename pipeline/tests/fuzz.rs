@@ -76,13 +76,13 @@ fn provenance() -> Provenance {
 }
 
 fn events(n: usize) -> EventBatch {
-    let column = |scale: f32| (0..n).map(|i| scale * (i as f32 + 0.5) / n as f32).collect();
+    let column = |low: f32, scale: f32| (0..n).map(|i| low + scale * (i as f32 + 0.5) / n as f32).collect();
     EventBatch {
-        q2: column(19.0),
-        cos_theta_l: column(1.0),
-        cos_theta_k: column(-1.0),
-        chi: column(3.1),
-        m_kpi: column(0.9),
+        q2: column(0.1, 19.0),
+        cos_theta_l: column(0.0, 1.0),
+        cos_theta_k: column(0.0, -1.0),
+        chi: column(0.0, 3.1),
+        m_kpi: column(0.7, 0.9),
     }
 }
 
@@ -100,7 +100,7 @@ fn written_events(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 /// A table as other programs write it: other types, another order, columns of their own, repeated values.
 fn foreign_table() -> RecordBatch {
-    let column = |scale: f64| (0..60_i32).map(move |i| scale * f64::from(i % 7));
+    let column = |scale: f64| (0..60_i32).map(move |i| scale * f64::from(1 + i % 7));
     let f64s = |scale| Arc::new(Float64Array::from_iter_values(column(scale))) as ArrayRef;
     RecordBatch::try_from_iter_with_nullable([
         ("chi", f64s(0.4), true),
@@ -112,7 +112,7 @@ fn foreign_table() -> RecordBatch {
             Arc::new(Float32Array::from_iter_values(column(-0.1).map(|x| x as f32))) as ArrayRef,
             true,
         ),
-        ("m_kpi", f64s(0.9), true),
+        ("m_kpi", f64s(0.65), true),
     ])
     .unwrap()
 }

@@ -112,12 +112,12 @@ fn a_mean_of_very_many_events_keeps_its_digits() -> TestResult {
 fn a_bad_value_is_refused_with_column_row_and_range() {
     let good = [(6.0, 0.1, 0.1, 0.1); 30];
     let cases = [
-        ((f32::NAN, 0.1, 0.1, 0.1), "q2 in row 17 = NaN is not allowed; allowed: above 0, to 28 GeV^2"),
+        ((f32::NAN, 0.1, 0.1, 0.1), "q2 in row 17 = NaN is not allowed; allowed: above 0, to 28, in GeV^2"),
         ((-1.0, 0.1, 0.1, 0.1), "q2 in row 17 = -1 "),
         ((6e6, 0.1, 0.1, 0.1), "q2 in row 17 = 6000000 "),
         ((6.0, 1.01, 0.1, 0.1), "cos_theta_l in row 17 = 1.01 is not allowed; allowed: -1 to 1"),
         ((6.0, 0.1, f32::NEG_INFINITY, 0.1), "cos_theta_k in row 17 = -inf "),
-        ((6.0, 0.1, 0.1, 3.2), "chi in row 17 = 3.2 is not allowed; allowed: -3.1415927 to 3.1415927"),
+        ((6.0, 0.1, 0.1, 3.2), "chi in row 17 = 3.2 is not allowed; allowed: -pi to pi, in radians"),
     ];
     for (bad, message) in cases {
         let mut events = good;

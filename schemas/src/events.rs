@@ -3,6 +3,9 @@
 /// Column names, in file order; q2 in GeV^2, chi in (-pi, pi], m_kpi in GeV.
 pub const EVENT_COLUMNS: [&str; 5] = ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"];
 
+/// Before the name of one of [`EVENT_COLUMNS`]: its value at generation, where the column itself holds what was measured.
+pub const TRUTH_PREFIX: &str = "true_";
+
 /// Column of the weights of a reweighted sample, f64.
 pub const WEIGHT_COLUMN: &str = "weight";
 

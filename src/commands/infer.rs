@@ -7,6 +7,7 @@ use clap::Args;
 use humboldt_physics::Axis;
 use humboldt_physics::wilson::Part;
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::phase_space::ROUNDING;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
 use humboldt_schemas::inference::{Inferred, InferredCoefficient};
@@ -99,9 +100,9 @@ impl InferArguments {
             Some(made) => differences(made, &card.generator, &card.axes()?.directions())?,
             None => Vec::new(),
         };
-        let events = reader.read_all()?;
         let generator = &card.generator;
         let decay = generator.decay(&generator.shifts()?)?;
+        let events = reader.of_decay(&decay).read_all()?;
         let windows = sampling::windows(generator)?.of(&decay, generator.line_shape()?)?;
         // Values at an edge may have been rounded beyond it.
         let inside = |q2: f32| {
@@ -155,9 +156,6 @@ fn learned_ranges(card: &RunCard) -> Result<String> {
     let one = |axis: &Axis| format!("{} in [{}, {}]", axis.direction, axis.range[0], axis.range[1]);
     Ok(axes.iter().map(one).collect::<Vec<_>>().join(", "))
 }
-
-/// Relative error of single precision.
-const ROUNDING: f64 = 1e-6;
 
 /// With fewer events the mean of a statistic is not Gaussian.
 const FEWEST: usize = 100;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_physics::ModelName;
-use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::scores::Reweighting;
+use humboldt_pipeline::sample::{Sample, weighted};
+use humboldt_pipeline::scores::{Reweighting, is_score};
 use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
 use humboldt_schemas::events::WEIGHT_COLUMN;
@@ -64,7 +64,7 @@ impl ReweightArguments {
     pub(super) fn run(self) -> Result<()> {
         self.table()?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
-        let reader = EventReader::open(&self.events)?;
+        let reader = EventReader::open_whole(&self.events)?;
         let source = reader.provenance().cloned().with_context(|| {
             format!(
                 "{}: does not say which density its events follow; humboldt's own files do",
@@ -76,6 +76,8 @@ impl ReweightArguments {
             "{}: has a column `{WEIGHT_COLUMN}` already; reweight the sample that it was made from",
             self.events.display()
         );
+        let columns: Vec<String> =
+            reader.schema().fields().iter().map(|field| field.name().clone()).collect();
         let from = &source.generator;
         let to = self.target(from)?;
         let decay = from.decay(&from.shifts()?)?;
@@ -89,18 +91,25 @@ impl ReweightArguments {
         let sums = if self.unweight {
             self.write_unweighted(&reweighting, &provenance)?
         } else {
-            let columns = [WEIGHT_COLUMN.to_owned()];
-            let mut writer = EventWriter::create_as(self.table()?, &self.out, &provenance, &columns)?;
-            let sums = self.each("reweight", reader, &reweighting, |events, mut weights| {
+            let schema = weighted(reader.schema());
+            let mut writer = EventWriter::create_table(self.table()?, &self.out, &provenance, schema)?;
+            let sums = self.each("reweight", reader, &reweighting, |sample, mut weights| {
                 for weight in &mut weights {
                     *weight *= rate;
                 }
-                Ok(writer.write_with(events, &[weights])?)
+                Ok(writer.write_table(&sample.weighted(weights)?)?)
             })?;
             writer.finish()?;
             sums
         };
         note(format!("wrote {}", self.out.display()));
+        let scores: Vec<&str> = columns.iter().map(String::as_str).filter(|name| is_score(name)).collect();
+        if !scores.is_empty() {
+            note(format!(
+                "kept {} of the sample that was reweighted, at its coefficients",
+                scores.join(", ")
+            ));
+        }
         note(format!(
             "mean weight {:.5}, largest {:.3}; {:.0} of {} events' worth of statistics are left; ratio of the rates {:.5}",
             sums.weights / sums.events as f64,
@@ -131,25 +140,25 @@ impl ReweightArguments {
     fn each(
         &self,
         label: &str,
-        reader: EventReader,
+        mut reader: EventReader,
         reweighting: &Reweighting,
-        mut sink: impl FnMut(&EventBatch, Vec<f64>) -> Result<()>,
+        mut sink: impl FnMut(&Sample, Vec<f64>) -> Result<()>,
     ) -> Result<Sums> {
         let progress = Progress::new(label, reader.len() as u64, "events");
         let mut sums = Sums::default();
-        for batch in reader {
-            let batch = batch?;
+        while let Some(sample) = reader.next_sample() {
+            let sample = sample?;
             let weights = reweighting
-                .weights(&batch, sums.events)
+                .weights(sample.truth(), sums.events)
                 .with_context(|| self.events.display().to_string())?;
             for weight in &weights {
                 sums.weights += weight;
                 sums.squares += weight * weight;
                 sums.largest = sums.largest.max(*weight);
             }
-            sums.events += batch.len() as u64;
-            sink(&batch, weights)?;
-            progress.advance(batch.len() as u64, "");
+            sums.events += sample.len() as u64;
+            progress.advance(sample.len() as u64, "");
+            sink(&sample, weights)?;
         }
         progress.finish();
         Ok(sums)
@@ -157,16 +166,17 @@ impl ReweightArguments {
 
     /// Finds the largest weight first, then decides.
     fn write_unweighted(&self, reweighting: &Reweighting, provenance: &Provenance) -> Result<Sums> {
-        let reader = || EventReader::open(&self.events);
+        let reader = || EventReader::open_whole(&self.events);
         let largest = self.each("largest weight", reader()?, reweighting, |_, _| Ok(()))?.largest;
-        let mut writer = EventWriter::create_as(self.table()?, &self.out, provenance, &[])?;
+        let schema = reader()?.schema().clone();
+        let mut writer = EventWriter::create_table(self.table()?, &self.out, provenance, schema)?;
         let mut rng = Pcg64::seed_from_u64(self.seed);
         let mut kept = 0;
-        let sums = self.each("unweight", reader()?, reweighting, |events, weights| {
+        let sums = self.each("unweight", reader()?, reweighting, |sample, weights| {
             let keep: Vec<bool> = weights.iter().map(|w| rng.random::<f64>() * largest < *w).collect();
-            let chosen = events.filtered(&keep);
-            kept += chosen.len();
-            Ok(writer.write(&chosen)?)
+            let chosen = sample.filtered(keep)?;
+            kept += chosen.num_rows();
+            Ok(writer.write_table(&chosen)?)
         })?;
         writer.finish()?;
         note(format!("kept {kept} events"));

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::wilson::Part;
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection};
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::phase_space::{PhaseSpace, ROUNDING};
+use humboldt_pipeline::sample::Role;
 use humboldt_pipeline::store::EventReader;
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::events::WEIGHT_COLUMN;
@@ -69,9 +71,9 @@ pub(super) struct Sample {
 impl Sample {
     /// That some events lie outside the windows, where they do.
     pub(super) fn outside(&self) -> Option<String> {
-        // Columns are f32.
-        let inside =
-            |q2: f64| self.windows.iter().any(|(a, b)| q2 >= a * (1.0 - 2e-6) && q2 <= b * (1.0 + 2e-6));
+        let inside = |q2: f64| {
+            self.windows.iter().any(|(a, b)| q2 >= a * (1.0 - ROUNDING) && q2 <= b * (1.0 + ROUNDING))
+        };
         let outside = self.events.q2.iter().filter(|q2| !inside(f64::from(**q2))).count();
         (outside > 0).then(|| {
             let (all, ranges) = (self.events.len(), ranges(&self.assumed.q2));
@@ -98,7 +100,7 @@ impl SampleArguments {
         let file = self.events.display();
         let reader = open_unweighted(&self.events)?;
         let made = reader.provenance().map(|provenance| provenance.generator.clone());
-        let events = reader.read_all()?;
+        let mut events = reader.read_all()?;
         ensure!(!events.is_empty(), "{file}: events = 0 is not allowed; allowed: at least one");
         let silent = made.is_none() && self.q2.is_empty();
         if silent && window_matters {
@@ -120,6 +122,9 @@ impl SampleArguments {
             shifts = shifts.moved(*direction, -step);
         }
         let decay = card.decay(&shifts)?;
+        // Known by now, and narrower than what the reader knew of a file that says nothing.
+        let space = PhaseSpace::of(&decay);
+        space.admit(&mut events, Role::Feature, 0).with_context(|| file.to_string())?;
         note_idle_inputs(&card)?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
         let mut assumed = assumed(&card, free)?;

@@ -7,6 +7,7 @@ use humboldt_physics::LineShape;
 use humboldt_physics::angular::angular_functions;
 use humboldt_physics::quadratic::{count, monomials, place};
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::phase_space::ROUNDING;
 use rayon::prelude::*;
 
 use super::InferError;
@@ -15,9 +16,6 @@ use super::form::{Jet, second, slopes};
 
 /// Events at a time: their numbers stay in the first-level cache.
 const BLOCK: usize = 256;
-
-/// Columns are f32, and rounded events may come to lie this far outside, relatively.
-const ROUNDING: f64 = 2e-6;
 
 /// Events whose likelihood can be asked for at any shifts.
 #[derive(Debug, Clone)]
@@ -164,7 +162,7 @@ impl EventFamily {
             InferError::out_of_range(&format!("{field} in row {}", first_row + row as u64), got, allowed)
         };
         let cosine = |field: &str, x: f32| {
-            if x.abs() <= 1.0 + 1e-6 {
+            if f64::from(x.abs()) <= 1.0 + ROUNDING {
                 Ok(f64::from(x).clamp(-1.0, 1.0))
             } else {
                 Err(refuse(field, x, "-1 to 1".to_owned()))

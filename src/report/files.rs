@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray as _, Float64Array, RecordBatch, RecordBatchReader as _};
 use arrow::datatypes::Float64Type;
 use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{self, write_atomically};
@@ -80,13 +80,18 @@ pub(super) fn write_parquet(path: &Path, columns: Vec<(&str, Vec<f64>)>) -> Resu
 /// f64 columns of a Parquet file, in the order of `names`.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or lacks a column.
+/// When the file cannot be read, is damaged, lacks a column, or has it twice.
 pub(super) fn read_parquet(path: &Path, names: &[&str]) -> Result<Vec<Vec<f64>>, ReportError> {
     let encoding = |message: String| ReportError::Encoding { path: path.to_owned(), message };
     let file = std::fs::File::open(path).map_err(PipelineError::io(path))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|e| encoding(e.to_string()))?;
+    let schema = reader.schema();
+    let twice = |name: &&&str| schema.fields().iter().filter(|field| field.name() == **name).count() > 1;
+    if let Some(name) = names.iter().find(twice) {
+        return Err(encoding(format!("has two columns `{name}`")));
+    }
     let mut columns = vec![Vec::new(); names.len()];
     for batch in reader {
         let batch = batch.map_err(|e| encoding(e.to_string()))?;

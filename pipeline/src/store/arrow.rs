@@ -4,35 +4,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use arrow::error::ArrowError;
-use arrow::ipc::convert::try_fb_to_schema;
+use arrow::ipc::Block;
 use arrow::ipc::writer::FileWriter;
-use arrow::ipc::{self, Block, root_as_footer, root_as_message};
 use humboldt_schemas::provenance::Provenance;
-use humboldt_schemas::voxels::{Axis, BITMAP, DELTA_C9, IMAGES};
+use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES};
 use serde_json::json;
 
 use super::arrow_batches::Columns;
-use super::arrow_compact;
+use super::arrow_file::{self, BATCH_BYTES, header, io_error};
 use super::atomic::PartFile;
 use super::index::{Decode, Index, Source, read_at};
-use super::metadata::{self, first_line};
+use super::metadata;
 use crate::PipelineError;
-
-/// The first and the last bytes of an Arrow IPC file.
-pub(super) const MAGIC: &[u8] = b"ARROW1";
-
-/// A record batch has at most so many bytes of images (but one image at least).
-pub(super) const BATCH_BYTES: usize = 8 << 20;
-
-/// Metadata that names the axes of compact images.
-pub(super) const AXES_KEY: &str = "axes";
 
 const EXTENSION_NAME: &str = "ARROW:extension:name";
 const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
@@ -107,112 +96,35 @@ impl Writer {
     }
 }
 
-/// The footer of an Arrow IPC file, and where it begins.
-fn footer_bytes(path: &Path, file: &File, len: u64) -> Result<(Vec<u8>, u64), PipelineError> {
-    let truncated = || PipelineError::corrupt(path, "truncated: the end of an Arrow IPC file is missing");
-    let mut end = [0_u8; 10];
-    let end_at = len.checked_sub(10).ok_or_else(truncated)?;
-    read_at(path, file, end_at, &mut end)?;
-    if &end[4..] != MAGIC {
-        return Err(truncated());
-    }
-    let size = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
-    let footer_at = end_at.checked_sub(size).ok_or_else(truncated)?;
-    let mut bytes = vec![0; size as usize];
-    read_at(path, file, footer_at, &mut bytes)?;
-    Ok((bytes, footer_at))
-}
-
-/// The metadata `key` of the footer itself, which is written last.
-pub(super) fn footer_metadata(
+/// Finds dense images, labels and provenance in an Arrow IPC file of this schema and these record batches.
+pub(super) fn index(
     path: &Path,
     file: &File,
-    len: u64,
-    key: &str,
-) -> Result<Option<String>, PipelineError> {
-    let (bytes, _) = footer_bytes(path, file, len)?;
-    let footer = root_as_footer(&bytes)
-        .map_err(|e| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(&e))))?;
-    let mut entries = footer.custom_metadata().into_iter().flatten();
-    Ok(entries.find(|entry| entry.key() == Some(key)).and_then(|entry| entry.value()).map(str::to_owned))
-}
-
-/// The schema of an Arrow IPC file and its record batches, which lie within the file.
-pub(super) fn footer(path: &Path, file: &File, len: u64) -> Result<(Schema, Vec<Block>), PipelineError> {
-    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow footer: {}", first_line(&e)));
-    let (bytes, footer_at) = footer_bytes(path, file, len)?;
-    let footer = root_as_footer(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let schema = footer.schema().ok_or_else(|| damaged("no schema".to_owned()))?;
-    let schema = try_fb_to_schema(schema).map_err(|e| damaged(e.to_string()))?;
-    let batches: Vec<Block> = footer.recordBatches().iter().flatten().copied().collect();
-    for block in batches.iter().chain(footer.dictionaries().iter().flatten()) {
-        let end = [i64::from(block.metaDataLength()), block.bodyLength()]
-            .iter()
-            .try_fold(block.offset(), |sum, &n| if n < 0 { None } else { sum.checked_add(n) });
-        if block.offset() < 0 || end.is_none_or(|end| end as u64 > footer_at) {
-            return Err(damaged("a record batch lies outside the file".to_owned()));
-        }
-    }
-    Ok((schema, batches))
-}
-
-/// Reads what stands before the columns of a record batch into `message`.
-pub(super) fn header<'a>(
-    path: &Path,
-    file: &File,
-    block: &Block,
-    message: &'a mut Vec<u8>,
-) -> Result<ipc::RecordBatch<'a>, PipelineError> {
-    // `footer` has checked that these are not negative and lie in the file.
-    message.resize(block.metaDataLength() as usize, 0);
-    read_at(path, file, block.offset() as u64, message)?;
-    let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
-    let damaged = |e: String| PipelineError::corrupt(path, format!("Arrow record batch: {}", first_line(&e)));
-    let message =
-        root_as_message(message.get(prefix..).unwrap_or_default()).map_err(|e| damaged(e.to_string()))?;
-    message.header_as_record_batch().ok_or_else(|| damaged("no header".to_owned()))
-}
-
-/// Rows in the record batches of an Arrow IPC file.
-pub(super) fn rows(path: &Path, file: &File, blocks: &[Block]) -> Result<usize, PipelineError> {
-    let mut message = Vec::new();
-    blocks.iter().try_fold(0_usize, |sum, block| {
-        let rows = header(path, file, block, &mut message)?.length();
-        let sum = usize::try_from(rows).ok().and_then(|rows| sum.checked_add(rows));
-        sum.ok_or_else(|| PipelineError::corrupt(path, format!("Arrow record batch: {rows} rows")))
-    })
-}
-
-/// Finds images, labels and provenance in the Arrow IPC file `path` of `len` bytes.
-pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, PipelineError> {
-    let (schema, blocks) = footer(path, file, len)?;
-    if schema.column_with_name(IMAGES).is_none() && schema.column_with_name(BITMAP).is_some() {
-        return arrow_compact::index(path, file, len);
-    }
-    let provenance = metadata::provenance(path, |key| schema.metadata.get(key).map(ToString::to_string))?;
-    let column = |name: &str| {
-        schema
-            .column_with_name(name)
-            .ok_or_else(|| PipelineError::corrupt(path, format!("no column `{name}`")))
-    };
-    let ((at, images), (labels_at, labels)) = (column(IMAGES)?, column(DELTA_C9)?);
+    schema: &Schema,
+    blocks: &[Block],
+) -> Result<Index, PipelineError> {
+    let (at, images) = arrow_file::column(path, schema, IMAGES)?;
+    let (labels_at, labels) = arrow_file::column(path, schema, DELTA_C9)?;
+    let said = metadata::of_images(arrow_file::said(schema, [images, labels]));
+    let provenance = metadata::provenance(path, &said)?;
     let bins = bins(path, images)?;
-    if labels.data_type() != &DataType::Float64 {
-        let what = format!("column `{DELTA_C9}` holds {}, wanted Float64", labels.data_type());
-        return Err(PipelineError::corrupt(path, what));
+    if !matches!(labels.data_type(), DataType::Float32 | DataType::Float64) {
+        let what = format!("column `{DELTA_C9}` holds {}, wanted Float64 or Float32", labels.data_type());
+        return Err(PipelineError::refused(path, what));
     }
     if (at, labels_at, schema.fields().len()) == (0, 1, 2)
-        && let Some((offsets, labels)) = dense(path, file, &blocks, bins)?
+        && labels.data_type() == &DataType::Float64
+        && let Some((offsets, labels)) = dense(path, file, blocks, bins)?
     {
         return Ok(Index { source: Source::Dense(offsets), bins, labels, provenance });
     }
-    let (decoder, labels) = Batches::open(path, &schema, &blocks, (at, labels_at))?;
+    let (decoder, labels) = Batches::open(path, schema, blocks, (at, labels_at))?;
     Ok(Index { source: Source::Library(Box::new(decoder)), bins, labels, provenance })
 }
 
 /// Bins of the axes, from the column's type and, where it has one, its tensor shape.
 fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
-    let wrong = |what: String| Err(PipelineError::corrupt(path, format!("column `{IMAGES}`: {what}")));
+    let wrong = |what: String| Err(PipelineError::refused(path, format!("column `{IMAGES}`: {what}")));
     let cells = match images.data_type() {
         DataType::FixedSizeList(item, cells) if item.data_type() == &DataType::Float32 => *cells as usize,
         other => return wrong(format!("{other}, wanted lists of Float32 of one size")),
@@ -297,12 +209,18 @@ impl Batches {
         let (mut starts, mut values) = (Vec::new(), Vec::new());
         for batch in open(labels)? {
             let batch = batch?;
-            let column = batch.column(0).as_primitive::<Float64Type>();
+            let column = batch.column(0);
             if column.null_count() > 0 {
-                return Err(PipelineError::corrupt(path, format!("column `{DELTA_C9}` has nulls")));
+                let what = format!("column `{DELTA_C9}` has nulls; allowed: NaN where it is not known");
+                return Err(PipelineError::refused(path, what));
             }
             starts.push(values.len());
-            values.extend_from_slice(column.values());
+            match column.as_primitive_opt::<Float64Type>() {
+                Some(doubles) => values.extend_from_slice(doubles.values()),
+                None => {
+                    values.extend(column.as_primitive::<Float32Type>().values().iter().map(|&x| f64::from(x)))
+                }
+            }
         }
         let columns = open(images)?;
         Ok((Self { path: path.to_owned(), starts, columns, last: Mutex::new(None) }, values))
@@ -329,16 +247,4 @@ impl Decode for Batches {
             _ => Err(corrupt("null".to_owned())),
         }
     }
-}
-
-pub(super) fn one_line(error: &ArrowError) -> String {
-    format!("Arrow: {}", first_line(error))
-}
-
-/// An error while writing: the system's own, where Arrow passes it on.
-pub(super) fn io_error(path: &Path, error: ArrowError) -> PipelineError {
-    PipelineError::io(path)(match error {
-        ArrowError::IoError(_, source) => source,
-        other => io::Error::other(other),
-    })
 }

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::reader::FileDecoder;
 use arrow::ipc::{self, Block, MetadataVersion};
 
-use super::arrow::header;
+use super::arrow_file::header;
 use super::index::read_at;
 use super::metadata::first_line;
 use crate::PipelineError;

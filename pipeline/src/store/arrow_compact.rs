@@ -24,7 +24,7 @@ use humboldt_schemas::voxels::{
 };
 use serde_json::json;
 
-use super::arrow::{AXES_KEY, BATCH_BYTES, footer, footer_metadata, header, io_error};
+use super::arrow_file::{self, AXES_KEY, BATCH_BYTES, footer_metadata, header, io_error};
 use super::atomic::PartFile;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
 use super::index::{Index, Source, read_at};
@@ -149,34 +149,45 @@ impl Writer {
     }
 }
 
-/// Finds compact images in the Arrow IPC file `path` of `len` bytes.
-pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, PipelineError> {
-    let (schema, blocks) = footer(path, file, len)?;
-    let corrupt = |what: String| PipelineError::corrupt(path, what);
+/// Finds compact images in an Arrow IPC file of `len` bytes, of this schema and these record batches.
+pub(super) fn index(
+    path: &Path,
+    (file, len): (&File, u64),
+    schema: &Schema,
+    blocks: &[Block],
+) -> Result<Index, PipelineError> {
+    let refused = |what: String| PipelineError::refused(path, what);
     let metadata = |key: &str| schema.metadata.get(key).map(ToString::to_string);
-    let provenance = metadata::provenance(path, metadata)?;
+    let (_, bitmap) = arrow_file::column(path, schema, BITMAP)?;
+    let (_, sums) = arrow_file::column(path, schema, SUMS)?;
+    let said = metadata::of_images(arrow_file::said(schema, [bitmap, sums]));
+    let provenance = metadata::provenance(path, &said)?;
     let bins = metadata(BINS_KEY).and_then(|text| text.parse().ok()).filter(|bins| (2..=256).contains(bins));
-    let bins = bins.ok_or_else(|| corrupt(format!("metadata `{BINS_KEY}`: wanted 2 to 256")))?;
+    let bins = bins.ok_or_else(|| refused(format!("metadata `{BINS_KEY}`: wanted 2 to 256")))?;
     for (i, wanted) in fields(bins).iter().enumerate() {
         let found = schema.fields().get(i).filter(|field| field.name() == wanted.name());
         let Some(found) = found else {
-            return Err(corrupt(format!("column {i} is not `{}`", wanted.name())));
+            return Err(refused(format!("column {i} is not `{}`", wanted.name())));
         };
         if !found.data_type().equals_datatype(wanted.data_type()) {
             let what = format!("holds {}, wanted {}", found.data_type(), wanted.data_type());
-            return Err(corrupt(format!("column `{}` {what}", wanted.name())));
+            return Err(refused(format!("column `{}` {what}", wanted.name())));
         }
     }
+    if let Some(more) = schema.fields().get(PARTS / 2 - 3) {
+        return Err(refused(format!("has a column `{}` that compact images do not have", more.name())));
+    }
     let (mut tables, mut places, mut message) = (Tables::new(), Vec::new(), Vec::new());
-    for block in &blocks {
+    for block in blocks {
         let body = Body::open(path, file, block, &mut message)?;
         body.add(bitmap_bytes(bins) as u64, &mut tables, &mut places)?;
     }
     let checksum = footer_metadata(path, file, len, CHECKSUM_KEY)?;
     let checksum = checksum.and_then(|text| blake3::Hash::from_hex(text).ok());
-    let checksum: Digest =
-        checksum.ok_or_else(|| corrupt(format!("no `{CHECKSUM_KEY}` in its footer")))?.into();
-    let texts = metadata::texts(metadata);
+    let checksum: Digest = checksum
+        .ok_or_else(|| PipelineError::corrupt(path, format!("no `{CHECKSUM_KEY}` in its footer")))?
+        .into();
+    let texts = metadata::texts(&said);
     let (compact, labels) = Compact::new(path, len, bins, tables, places, &checksum, &texts)?;
     Ok(Index { source: Source::Compact(compact), bins, labels, provenance })
 }
@@ -221,7 +232,7 @@ impl<'a> Body<'a> {
             return damaged("no columns");
         };
         if batch.compression().is_some() || nodes.iter().any(|n| n.null_count() != 0) {
-            return damaged("compact images must be neither compressed nor null");
+            return Err(PipelineError::refused(path, "compact images must be neither compressed nor null"));
         }
         let body = block.offset() as u64 + block.metaDataLength() as u64;
         let inside = |(at, length): (u64, u64)| {

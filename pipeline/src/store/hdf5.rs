@@ -5,40 +5,28 @@
 //! Without gzip the images are contiguous; with gzip a chunk is one image. The library serves for the structure
 //! only: images are compressed, and read, without its process-wide lock.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use flate2::{Compress, Compression, FlushCompress, Status};
+use hdf5::Dataset;
 use hdf5::filters::Filter;
 use hdf5::plist::dataset_create::Layout;
-use hdf5::plist::file_access::{FileAccessBuilder, LibraryVersion};
-use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, Location};
-use humboldt_schemas::events::{CONVENTION_KEY, PROVENANCE_KEY};
 use humboldt_schemas::provenance::Provenance;
-use humboldt_schemas::voxels::{Axis, BITMAP, DELTA_C9, IMAGES, LABELS};
+use humboldt_schemas::voxels::{DELTA_C9, IMAGES, LABELS};
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
 use super::hdf5_chunks::{read_chunk, write_chunk};
-use super::index::{Decode, Index, Source, inflate, read_at, with_scratch};
+use super::hdf5_file::{Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_text};
+use super::index::{Decode, Index, Source, inflate, with_scratch};
 use super::metadata;
-use super::{hdf5_compact, hdf5_heap};
 use crate::PipelineError;
-
-/// The first bytes of an HDF5 file.
-pub(super) const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// Compressed images that wait to be written, for each thread.
 const COMPRESSED_PER_THREAD: usize = 4;
-
-/// Attributes of `images` that say what it is.
-pub(super) const AXES_KEY: &str = "axes";
-pub(super) const UNIT_KEY: &str = "unit";
-pub(super) const UNIT: &str = "GeV^2";
 
 /// Fields are dropped in this order: the library's handles go before the file.
 #[derive(Debug)]
@@ -127,38 +115,6 @@ impl Writer {
     }
 }
 
-/// A file that says where it comes from, and neither when nor what it is.
-pub(super) fn begin(part: &PartFile, entries: &[(String, String)]) -> hdf5::Result<hdf5::File> {
-    let file = hdf5::FileBuilder::new()
-        .with_fapl(checksummed)
-        .with_fcpl(|properties| properties.obj_track_times(false))
-        .create(part.part())?;
-    for (key, value) in entries {
-        write_text(&file, key, value)?;
-    }
-    Ok(file)
-}
-
-/// Names the axes of an image.
-pub(super) fn write_axes(dataset: &Dataset) -> hdf5::Result<()> {
-    let axes = Axis::ALL.map(|a| text(a.name())).into_iter().collect::<hdf5::Result<Vec<_>>>()?;
-    dataset.new_attr::<VarLenUnicode>().shape(axes.len()).create(AXES_KEY)?.write_raw(&axes)
-}
-
-/// The format of HDF5 1.10, whose structures carry checksums: the older one lets the library follow damaged
-/// pointers.
-pub(super) fn checksummed(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
-    unlocked(properties).libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
-}
-
-/// Without the library's lock, which some file systems do not have: what is read is not changed, and what is written
-/// has a name of its own. Libraries before 1.10.7 and 1.12.1 lock unless `HDF5_USE_FILE_LOCKING` is FALSE.
-fn unlocked(properties: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
-    #[cfg(hdf5_file_locking)]
-    properties.file_locking(false);
-    properties
-}
-
 /// One image as a zlib stream; the same bytes whatever was compressed before.
 fn deflate(compress: &mut Compress, image: &[f32]) -> io::Result<Vec<u8>> {
     let bytes: Vec<u8>;
@@ -181,43 +137,33 @@ fn deflate(compress: &mut Compress, image: &[f32]) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Finds images, labels and provenance in the HDF5 file `path` of `len` bytes.
-pub(super) fn index(path: &Path, file: &File, len: u64) -> Result<Index, PipelineError> {
-    check_size(path, file, len)?;
-    let corrupt = |e: hdf5::Error| PipelineError::corrupt(path, one_line(&e));
-    let opened = hdf5::FileBuilder::new().with_fapl(unlocked).open(path);
-    let hdf5_file = opened.map_err(|e| in_use(path, &e).unwrap_or_else(|| corrupt(e)))?;
-    hdf5_heap::check(path, file, len, &[PROVENANCE_KEY, CONVENTION_KEY])?;
-    if !hdf5_file.link_exists(IMAGES) && hdf5_file.link_exists(BITMAP) {
-        return hdf5_compact::index(path, file, len, &hdf5_file);
-    }
-    let provenance = metadata::provenance(path, |key| read_text(&hdf5_file, key))?;
-    let missing = |name: &str| PipelineError::corrupt(path, format!("no dataset `{name}`"));
-    let images = hdf5_file.dataset(IMAGES).map_err(|_| missing(IMAGES))?;
+/// Finds dense images, labels and provenance in an HDF5 file.
+pub(super) fn index(hdf5: &Hdf5File<'_>) -> Result<Index, PipelineError> {
+    let refused = |what: String| PipelineError::refused(hdf5.path, what);
     let delta_c9 = format!("{LABELS}/{DELTA_C9}");
-    let labels = hdf5_file.dataset(&delta_c9).map_err(|_| missing(&delta_c9))?;
-
-    let shape = images.get_shape().map_err(corrupt)?;
+    let (images, labels) = (hdf5.dataset(IMAGES)?, hdf5.dataset(&delta_c9)?);
+    let provenance = metadata::provenance(hdf5.path, &hdf5.said([(IMAGES, &images), (DELTA_C9, &labels)]))?;
+    let shape = images.get_shape().map_err(|e| hdf5.corrupt(&e))?;
     let (n, bins) = match shape[..] {
         [n, a, b, c] if a == b && b == c && (2..=256).contains(&a) => (n, a),
         _ => {
-            let what =
-                format!("`images` has shape {shape:?}, wanted (n, bins, bins, bins) with 2 to 256 bins");
-            return Err(PipelineError::corrupt(path, what));
+            return Err(refused(format!(
+                "`{IMAGES}` has shape {shape:?}, wanted (n, bins, bins, bins) with 2 to 256 bins"
+            )));
         }
     };
-    let label_shape = labels.get_shape().map_err(corrupt)?;
+    let label_shape = labels.get_shape().map_err(|e| hdf5.corrupt(&e))?;
     if label_shape != [n] {
-        let what = format!("{n} images, but `{delta_c9}` has shape {label_shape:?}");
-        return Err(PipelineError::corrupt(path, what));
+        return Err(refused(format!("{n} images, but `{delta_c9}` has shape {label_shape:?}")));
     }
-    let labels = labels.read_raw::<f64>().map_err(corrupt)?;
-    let source = source(path, images, n, bins).map_err(corrupt)?;
+    let labels = labels.read_raw::<f64>().map_err(|e| hdf5.corrupt(&e))?;
+    let own = hdf5.is_own(&images);
+    let source = source(hdf5.path, images, own, n, bins).map_err(|e| hdf5.corrupt(&e))?;
     Ok(Index { source, bins, labels, provenance })
 }
 
-/// How to read the images: contiguous f32 need no library, and f32 with one image to a chunk only its index.
-fn source(path: &Path, images: Dataset, n: usize, bins: usize) -> hdf5::Result<Source> {
+/// How to read the images: contiguous f32 of this file need no library, and f32 with one image to a chunk only its index.
+fn source(path: &Path, images: Dataset, own: bool, n: usize, bins: usize) -> hdf5::Result<Source> {
     let path = path.to_owned();
     let foreign =
         |images| Ok(Source::Library(Box::new(Foreign { path: path.clone(), images: Mutex::new(images) })));
@@ -226,7 +172,7 @@ fn source(path: &Path, images: Dataset, n: usize, bins: usize) -> hdf5::Result<S
     }
     let properties = images.create_plist()?;
     match (properties.get_layout()?, images.offset()) {
-        (Layout::Contiguous, Some(offset)) => {
+        (Layout::Contiguous, Some(offset)) if own => {
             let size = 4 * bins.pow(3) as u64;
             Ok(Source::Dense((0..n as u64).map(|i| offset.saturating_add(i * size)).collect()))
         }
@@ -241,42 +187,6 @@ fn source(path: &Path, images: Dataset, n: usize, bins: usize) -> hdf5::Result<S
         }
         _ => foreign(images),
     }
-}
-
-/// Compares the size that the file's superblock records with the size that it has, before the library, which
-/// trusts what it reads, sees the file.
-///
-/// Source: HDF5 file format specification 3.0, II.A.
-fn check_size(path: &Path, file: &File, len: u64) -> Result<(), PipelineError> {
-    let mut block = [0_u8; 52];
-    let got = len.min(52) as usize;
-    read_at(path, file, 0, &mut block[..got])?;
-    let (offset_size, addresses) = match block[8] {
-        0 => (block[13], 24),
-        1 => (block[13], 28),
-        2 | 3 => (block[9], 12),
-        version => {
-            return Err(PipelineError::corrupt(path, format!("HDF5 superblock of version {version}")));
-        }
-    };
-    let number = |k: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&block[addresses + 8 * k..addresses + 8 * (k + 1)]);
-        u64::from_le_bytes(bytes)
-    };
-    if got == block.len() && (offset_size != 8 || number(0) != 0) {
-        return Err(PipelineError::corrupt(
-            path,
-            "HDF5 with a user block or short addresses is not supported",
-        ));
-    }
-    // The addresses are: base, free space or extension, end of file.
-    let recorded = if got == block.len() { number(2) } else { u64::MAX };
-    if len < recorded {
-        let whole = if got == block.len() { format!(" of {recorded}") } else { String::new() };
-        return Err(PipelineError::corrupt(path, format!("truncated: {len}{whole} bytes")));
-    }
-    Ok(())
 }
 
 /// Images of one chunk each, which the library finds and this program inflates.
@@ -322,46 +232,4 @@ impl Decode for Foreign {
         }
         Ok(())
     }
-}
-
-pub(super) fn text(value: &str) -> hdf5::Result<VarLenUnicode> {
-    value.parse().map_err(|e| hdf5::Error::Internal(format!("{e}")))
-}
-
-pub(super) fn write_text(location: &Location, key: &str, value: &str) -> hdf5::Result<()> {
-    location.new_attr::<VarLenUnicode>().create(key)?.write_scalar(&text(value)?)
-}
-
-pub(super) fn read_text(location: &Location, key: &str) -> Option<String> {
-    let value = location.attr(key).and_then(|a| a.read_scalar::<VarLenUnicode>());
-    value.ok().map(|v| v.as_str().to_owned())
-}
-
-pub(super) fn one_line(error: &hdf5::Error) -> String {
-    format!("HDF5: {}", error.to_string().replace('\n', " "))
-}
-
-/// What the library says of a whole file that another program writes, or wrote when it was killed.
-fn in_use(path: &Path, error: &hdf5::Error) -> Option<PipelineError> {
-    let message = error.to_string();
-    let what = if message.contains("unable to lock file") {
-        "another program holds its lock; close it there, or set HDF5_USE_FILE_LOCKING=FALSE"
-    } else if message.contains("already open for write") {
-        "another program has it open for writing, or was killed so; close it there, or clear that mark by `h5clear -s`"
-    } else {
-        return None;
-    };
-    Some(PipelineError::InUse { path: path.to_owned(), what })
-}
-
-/// An error while writing: the system's own, where the library passes it on.
-pub(super) fn io_error(path: &Path, error: &hdf5::Error) -> PipelineError {
-    if let Some(error) = in_use(path, error) {
-        return error;
-    }
-    let message = one_line(error);
-    let errno = message
-        .split_once("errno = ")
-        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
-    PipelineError::io(path)(errno.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error))
 }

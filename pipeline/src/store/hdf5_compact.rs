@@ -3,7 +3,6 @@
 //! `bitmap` (n, bytes) u8, `sums` (cells) f32, `counts` (cells) u8, `offsets` (n + 1) u64, `overflow` (m, 2) u64, `events`
 //! (n) u64, `labels/delta_c9` (n) f64, `digests` (n, 32) u8; attributes `bins` and `blake3`.
 
-use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
@@ -18,7 +17,7 @@ use tempfile::SpooledTempFile;
 
 use super::atomic::PartFile;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
-use super::hdf5::{UNIT, UNIT_KEY, begin, io_error, one_line, read_text, write_axes, write_text};
+use super::hdf5_file::{Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_text};
 use super::index::{Index, Source, read_at};
 use super::metadata;
 use crate::PipelineError;
@@ -147,15 +146,12 @@ fn copy<T: Pod + H5Type>(
     Ok(())
 }
 
-/// Finds compact images in an HDF5 file of `len` bytes, of which the dataset `bitmap` is known to be there.
-pub(super) fn index(
-    path: &Path,
-    file: &File,
-    len: u64,
-    library: &hdf5::File,
-) -> Result<Index, PipelineError> {
-    let provenance = metadata::provenance(path, |key| read_text(library, key))?;
-    let arrays = Arrays { path, file, len, library };
+/// Finds compact images in an HDF5 file that has the dataset `bitmap`.
+pub(super) fn index(hdf5: &Hdf5File<'_>) -> Result<Index, PipelineError> {
+    let Hdf5File { path, len, library, .. } = hdf5;
+    let said = hdf5.said([(BITMAP, &hdf5.dataset(BITMAP)?), (SUMS, &hdf5.dataset(SUMS)?)]);
+    let provenance = metadata::provenance(path, &said)?;
+    let arrays = Arrays(hdf5);
     let corrupt = |e: hdf5::Error| PipelineError::corrupt(path, one_line(&e));
     let bins = library.attr(BINS_KEY).and_then(|a| a.read_scalar::<u64>()).map_err(corrupt)?;
     let bins = usize::try_from(bins).ok().filter(|bins| (2..=256).contains(bins));
@@ -190,25 +186,18 @@ pub(super) fn index(
         counts: counts.saturating_add(first),
     };
     let places = tables.offsets.iter().enumerate().take(n).map(place).collect();
-    let texts = metadata::texts(|key| read_text(library, key));
-    let (compact, labels) = Compact::new(path, len, bins, tables, places, &checksum, &texts)?;
+    let texts = metadata::texts(&said);
+    let (compact, labels) = Compact::new(path, *len, bins, tables, places, &checksum, &texts)?;
     Ok(Index { source: Source::Compact(compact), bins, labels, provenance })
 }
 
 /// The arrays of a file, which must lie in it in one piece each.
-struct Arrays<'a> {
-    path: &'a Path,
-    file: &'a File,
-    len: u64,
-    library: &'a hdf5::File,
-}
+struct Arrays<'a>(&'a Hdf5File<'a>);
 
 impl Arrays<'_> {
     fn dataset(&self, name: &str) -> Result<(Dataset, Vec<usize>), PipelineError> {
-        let dataset = self.library.dataset(name);
-        let dataset =
-            dataset.map_err(|_| PipelineError::corrupt(self.path, format!("no dataset `{name}`")))?;
-        let shape = dataset.get_shape().map_err(|e| PipelineError::corrupt(self.path, one_line(&e)))?;
+        let dataset = self.0.dataset(name)?;
+        let shape = dataset.get_shape().map_err(|e| self.0.corrupt(&e))?;
         Ok((dataset, shape))
     }
 
@@ -219,7 +208,7 @@ impl Arrays<'_> {
 
     /// Where an array of this shape begins.
     fn find<T: H5Type>(&self, name: &str, shape: &[usize]) -> Result<u64, PipelineError> {
-        let wrong = |what: String| PipelineError::corrupt(self.path, format!("`{name}` {what}"));
+        let wrong = |what: String| PipelineError::refused(self.0.path, format!("`{name}` {what}"));
         let (dataset, found) = self.dataset(name)?;
         if found != shape {
             return Err(wrong(format!("has shape {found:?}, wanted {shape:?}")));
@@ -227,14 +216,20 @@ impl Arrays<'_> {
         if !dataset.dtype().is_ok_and(|t| t.is::<T>()) {
             return Err(wrong(format!("is not of type {:?}", T::type_descriptor())));
         }
+        if !self.0.is_own(&dataset) {
+            return Err(wrong(format!(
+                "is a link to {}; allowed: compact images in one file",
+                dataset.filename()
+            )));
+        }
         let bytes = shape.iter().try_fold(size_of::<T>() as u64, |product, &n| product.checked_mul(n as u64));
         if bytes == Some(0) {
             return Ok(0);
         }
         let at = dataset.offset().ok_or_else(|| wrong("is not contiguous".to_owned()))?;
         match bytes.and_then(|bytes| at.checked_add(bytes)) {
-            Some(end) if end <= self.len => Ok(at),
-            _ => Err(wrong("lies outside the file".to_owned())),
+            Some(end) if end <= self.0.len => Ok(at),
+            _ => Err(PipelineError::corrupt(self.0.path, format!("`{name}` lies outside the file"))),
         }
     }
 
@@ -242,7 +237,7 @@ impl Arrays<'_> {
     fn read<T: Pod + H5Type>(&self, name: &str, shape: &[usize]) -> Result<Vec<T>, PipelineError> {
         let at = self.find::<T>(name, shape)?;
         let mut values = vec![T::zeroed(); shape.iter().product()];
-        read_at(self.path, self.file, at, bytemuck::cast_slice_mut(&mut values))?;
+        read_at(self.0.path, self.0.file, at, bytemuck::cast_slice_mut(&mut values))?;
         Ok(values)
     }
 }

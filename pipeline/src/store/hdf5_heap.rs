@@ -10,20 +10,24 @@ use std::fs::File;
 use std::path::Path;
 
 use super::index::read_at;
+use super::metadata;
 use crate::PipelineError;
 
 const ATTRIBUTE: u64 = 0x0c;
 const CONTINUATION: u64 = 0x10;
 
 /// Class of a datatype of variable length.
-const VARIABLE: u64 = 9;
+const VARIABLE: u8 = 9;
+
+/// Kind of such a datatype that is a text; others are lists.
+const TEXT: u8 = 1;
 
 /// Largest piece of an object header or heap that is read [bytes].
 const LARGEST: u64 = 16 << 20;
 
-/// Checks the texts that the root group's attributes `names` point to.
-pub(super) fn check(path: &Path, file: &File, len: u64, names: &[&str]) -> Result<(), PipelineError> {
-    Walk { path, file, len }.root(names)
+/// Checks the texts that the attributes of the root group point to.
+pub(super) fn check(path: &Path, file: &File, len: u64) -> Result<(), PipelineError> {
+    Walk { path, file, len }.root()
 }
 
 struct Walk<'a> {
@@ -33,7 +37,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn root(&self, names: &[&str]) -> Result<(), PipelineError> {
+    fn root(&self) -> Result<(), PipelineError> {
         let superblock = self.piece(0, self.len.min(48))?;
         let mut start = Bytes(superblock.get(8..).unwrap_or_default());
         if !matches!(start.number(1), Some(2 | 3)) {
@@ -53,7 +57,7 @@ impl Walk<'_> {
             let mut messages = Bytes(&messages);
             while let Some((kind, message)) = message(&mut messages, flags) {
                 match kind {
-                    ATTRIBUTE => self.attribute(message, names)?,
+                    ATTRIBUTE => self.attribute(message)?,
                     CONTINUATION => {
                         let (at, size) = { message }.pair().ok_or_else(damaged)?;
                         // Behind a signature, before a checksum; no header has many.
@@ -71,8 +75,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Checks the text of an attribute, if it is one of `names` and has one of any length.
-    fn attribute(&self, mut message: Bytes<'_>, names: &[&str]) -> Result<(), PipelineError> {
+    /// Checks the texts of an attribute, if it is one that is read and has texts of any length.
+    fn attribute(&self, mut message: Bytes<'_>) -> Result<(), PipelineError> {
         let damaged = || self.damaged("an attribute");
         let version = message.number(1).ok_or_else(damaged)?;
         let header = |message: &mut Bytes<'_>| {
@@ -86,16 +90,23 @@ impl Walk<'_> {
         }
         let [name_size, type_size, space_size] = header(&mut message).ok_or_else(damaged)?;
         let name = message.take(name_size).ok_or_else(damaged)?;
-        let class = message.0.first().map_or(0, |b| u64::from(b & 0xf));
-        if class != VARIABLE || !names.iter().any(|n| n.as_bytes() == name.strip_suffix(&[0]).unwrap_or(name))
-        {
+        let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name));
+        let is_text = message.0.first().is_some_and(|b| b & 0xf == VARIABLE)
+            && message.0.get(1).is_some_and(|b| b & 0xf == TEXT);
+        if !is_text || !metadata::concerns(&name) {
             return Ok(());
         }
         message.skip(type_size + space_size).ok_or_else(damaged)?;
-        let place = (message.number(4), message.number(8), message.number(4));
-        let (Some(length), Some(heap), Some(index)) = place else { return Err(damaged()) };
-        // An empty text lies nowhere.
-        if length == 0 { Ok(()) } else { self.heap(heap, index, length) }
+        // One, or one after the other in an array.
+        while !message.0.is_empty() {
+            let place = (message.number(4), message.number(8), message.number(4));
+            let (Some(length), Some(heap), Some(index)) = place else { return Err(damaged()) };
+            // An empty text lies nowhere.
+            if length > 0 {
+                self.heap(heap, index, length)?;
+            }
+        }
+        Ok(())
     }
 
     /// Checks a global heap, and that its object `index` has `length` bytes.

@@ -5,14 +5,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use humboldt_schemas::provenance::Provenance;
+use humboldt_schemas::voxels::{BITMAP, IMAGES};
 use rayon::prelude::*;
 
 use super::compact::Compact;
 use humboldt_schemas::card::ImageLayout as Layout;
 
+use super::hdf5_file::{self, Hdf5File};
 use super::image_writer::check_length;
-use super::index::{Index, Source, read_at, read_dense};
-use super::{arrow, hdf5};
+use super::index::{Index, Source, read_dense};
+use super::{arrow, arrow_compact, arrow_file, formats, hdf5, hdf5_compact};
 use crate::PipelineError;
 use crate::voxels::CompactImage;
 
@@ -40,26 +42,25 @@ impl ImageReader {
     /// Opens a file of images; HDF5 or Arrow IPC by its content.
     ///
     /// # Errors
-    /// [`PipelineError::Io`]; [`PipelineError::Corrupt`] for anything else than a whole file of images.
+    /// [`PipelineError::Io`]; [`PipelineError::Refused`] for anything else than images; [`PipelineError::Corrupt`] for
+    /// damaged ones.
     pub fn open(path: &Path) -> Result<Self, PipelineError> {
-        let file = File::open(path).map_err(PipelineError::io(path))?;
-        let metadata = file.metadata().map_err(PipelineError::io(path))?;
-        if metadata.is_dir() {
-            return Err(PipelineError::io(path)(std::io::ErrorKind::IsADirectory.into()));
-        }
-        let len = metadata.len();
-        if len == 0 {
-            return Err(PipelineError::corrupt(path, "empty"));
-        }
-        let mut start = [0; 8];
-        let known = len.min(8) as usize;
-        read_at(path, &file, 0, &mut start[..known])?;
-        let index = if start == hdf5::SIGNATURE {
-            hdf5::index(path, &file, len)?
-        } else if start.starts_with(arrow::MAGIC) {
-            arrow::index(path, &file, len)?
+        let (file, len) = formats::open(path)?;
+        let start: [u8; 8] = formats::start(path, &file, len)?;
+        let index = if start == hdf5_file::SIGNATURE {
+            let hdf5 = Hdf5File::open(path, &file, len)?;
+            let compact = !hdf5.has(IMAGES) && hdf5.has(BITMAP);
+            if compact { hdf5_compact::index(&hdf5)? } else { hdf5::index(&hdf5)? }
+        } else if start.starts_with(arrow_file::MAGIC) {
+            let (schema, blocks) = arrow_file::footer(path, &file, len)?;
+            let has = |name| schema.column_with_name(name).is_some();
+            if !has(IMAGES) && has(BITMAP) {
+                arrow_compact::index(path, (&file, len), &schema, &blocks)?
+            } else {
+                arrow::index(path, &file, &schema, &blocks)?
+            }
         } else {
-            return Err(PipelineError::corrupt(path, "neither HDF5 nor an Arrow IPC file"));
+            return Err(formats::foreign(path, &file, len, "HDF5 nor an Arrow IPC file"));
         };
         index.validate(path, len)?;
         let cells = index.bins.pow(3);
@@ -130,7 +131,7 @@ impl ImageReader {
         if image.iter().fold(true, |ok, x| ok & x.is_finite()) {
             Ok(())
         } else {
-            Err(PipelineError::corrupt(&self.path, format!("image {i} has values that are not finite")))
+            Err(PipelineError::refused(&self.path, format!("image {i} has values that are not finite")))
         }
     }
 

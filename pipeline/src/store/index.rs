@@ -40,10 +40,14 @@ impl Index {
     /// Refuses what no writer makes, before anything relies on it.
     pub(super) fn validate(&self, path: &Path, file_len: u64) -> Result<(), PipelineError> {
         if self.labels.is_empty() {
-            return Err(PipelineError::corrupt(path, "no images in it"));
+            return Err(PipelineError::refused(path, "no images in it"));
         }
         if let Some(i) = self.labels.iter().position(|x| x.is_infinite()) {
-            return Err(PipelineError::corrupt(path, format!("delta_c9 of image {i} is {}", self.labels[i])));
+            let what = format!(
+                "delta_c9 of image {i} = {} is not allowed; allowed: finite, or NaN (not known)",
+                self.labels[i]
+            );
+            return Err(PipelineError::refused(path, what));
         }
         let Source::Dense(offsets) = &self.source else { return Ok(()) };
         let size = 4 * self.bins.pow(3) as u64;

@@ -13,13 +13,17 @@
 mod arrow;
 mod arrow_batches;
 mod arrow_compact;
+mod arrow_file;
 pub mod atomic;
 mod compact;
+mod event_reader;
 mod events;
 mod export;
+mod formats;
 mod hdf5;
 mod hdf5_chunks;
 mod hdf5_compact;
+mod hdf5_file;
 mod hdf5_heap;
 mod hepmc;
 mod image_reader;
@@ -29,7 +33,8 @@ mod metadata;
 mod parquet_table;
 
 pub use atomic::{write_atomically, write_json};
-pub use events::{EventFormat, EventReader, EventWriter};
+pub use event_reader::EventReader;
+pub use events::{EventFormat, EventWriter};
 pub use export::{Export, export};
 pub use hepmc::{BMomentum, HepMcWriter};
 pub use humboldt_schemas::card::ImageLayout as Layout;

@@ -24,7 +24,7 @@ pub(super) struct ParquetTable {
 }
 
 impl ParquetTable {
-    /// A table of non-nested columns.
+    /// A table of any columns.
     pub(super) fn new(
         file: PartFile,
         schema: &SchemaRef,
@@ -61,10 +61,13 @@ impl ParquetTable {
     }
 
     fn encode(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        let numbers = self.schema.fields().par_iter().zip(batch.columns());
-        self.columns.par_iter_mut().zip(numbers).try_for_each(|(column, (field, array))| {
-            compute_leaves(field, array)?.iter().try_for_each(|leaf| column.write(leaf))
-        })
+        let columns = self.schema.fields().iter().zip(batch.columns());
+        let leaves: Vec<_> =
+            columns.map(|(field, array)| compute_leaves(field, array)).collect::<Result<_, _>>()?;
+        self.columns
+            .par_iter_mut()
+            .zip(leaves.into_iter().flatten().collect::<Vec<_>>())
+            .try_for_each(|(column, leaf)| column.write(&leaf))
     }
 
     fn flush(&mut self) -> Result<(), ParquetError> {

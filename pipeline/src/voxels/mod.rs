@@ -2,7 +2,7 @@
 //!
 //! An image has `bins^3` cells of equal width, axes `cos_theta_l, cos_theta_k, chi` in memory order
 //! ([`Axis::ALL`]); a cell holds the mean q2 \[GeV^2\] of its events and 0 where it has none. A cell includes its
-//! lower edge; the last cell of an axis includes its upper edge as well. Angles are LHCb's, f32 as in files.
+//! lower edge; the last cell of an axis includes its upper edge as well, and what rounding has put beyond it. Angles are LHCb's, f32 as in files.
 //!
 //! Source: the voxel study (Dubey et al.), section 3: images of 50^3 cells with q2 as colour.
 
@@ -15,8 +15,8 @@ use std::f64::consts::PI;
 use humboldt_schemas::voxels::Axis;
 use rayon::prelude::*;
 
-use crate::EventBatch;
-use crate::PipelineError;
+use crate::phase_space::{ROUNDING, outside};
+use crate::{EventBatch, PipelineError};
 
 use cells::{BLOCK, locate};
 pub use compact::CompactImage;
@@ -67,11 +67,11 @@ impl<'a> EventSlices<'a> {
     /// The columns with their names and what they may hold.
     #[inline]
     fn columns(&self) -> [(&'static str, &'a [f32], f32, f32); 4] {
-        let pi = PI as f32;
+        let (one, pi) = ((1.0 + ROUNDING) as f32, (PI * (1.0 + ROUNDING)) as f32);
         [
             ("q2", self.q2, f32::MIN_POSITIVE, Q2_MAX),
-            (Axis::CosThetaL.name(), self.cos_theta_l, -1.0, 1.0),
-            (Axis::CosThetaK.name(), self.cos_theta_k, -1.0, 1.0),
+            (Axis::CosThetaL.name(), self.cos_theta_l, -one, one),
+            (Axis::CosThetaK.name(), self.cos_theta_k, -one, one),
             (Axis::Chi.name(), self.chi, -pi, pi),
         ]
     }
@@ -85,10 +85,12 @@ impl<'a> EventSlices<'a> {
     fn out_of_range(&self, first_row: usize) -> PipelineError {
         let bad = self.columns().into_iter().find_map(|(name, column, low, high)| {
             let row = column.iter().position(|&x| !(x >= low && x <= high))?;
-            let allowed =
-                if name == "q2" { format!("above 0, to {high} GeV^2") } else { format!("{low} to {high}") };
-            let field = format!("{name} in row {}", first_row + row);
-            Some(PipelineError::out_of_range(&field, column[row], allowed))
+            let allowed = match name {
+                "q2" => format!("above 0, to {Q2_MAX}, in GeV^2"),
+                "chi" => "-pi to pi, in radians".to_owned(),
+                _ => "-1 to 1".to_owned(),
+            };
+            Some(outside(name, first_row + row, column[row], allowed))
         });
         bad.unwrap_or_else(|| PipelineError::out_of_range("events", "out of range", "values in range"))
     }

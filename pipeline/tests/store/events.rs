@@ -130,7 +130,7 @@ fn tables_of_other_programs_are_read() -> TestResult {
     parquet_file(&path, without_mass, snappy)?;
     let angles = EventReader::open_for_images(&path)?.read_all()?;
     assert_eq!((angles.q2, angles.m_kpi), (events.q2, Vec::new()));
-    assert!(refusal(EventReader::open(&path), &path).ends_with("no column `m_kpi`"));
+    assert!(refusal(EventReader::open(&path), &path).contains("no column `m_kpi`; the file has"));
     Ok(())
 }
 
@@ -151,20 +151,22 @@ fn bad_columns_are_refused_by_name_and_row() -> TestResult {
     let too_large = Float64Array::from_iter_values((0..20).map(|i| if i == 3 { 1e300 } else { 0.5 }));
     let text = StringArray::from(vec!["0.5"; 20]);
     let cases: [(&str, ArrayRef, &str); 4] = [
-        ("q2", Arc::new(with_null), "column `q2` has a null in row 13"),
-        ("chi", Arc::new(with_nan), "column `chi` is NaN in row 11"),
-        ("m_kpi", Arc::new(too_large), "column `m_kpi` is inf in row 3"),
-        ("cos_theta_k", Arc::new(text), "column `cos_theta_k` holds Utf8, wanted Float32 or Float64"),
+        ("q2", Arc::new(with_null), "q2 in row 13 = null is not allowed"),
+        ("chi", Arc::new(with_nan), "chi in row 11 = NaN is not allowed"),
+        ("m_kpi", Arc::new(too_large), "m_kpi in row 3 = 1e300 is not allowed"),
+        ("cos_theta_k", Arc::new(text), "column `cos_theta_k` holds Utf8; allowed: Float32 or Float64"),
     ];
     for (name, array, message) in cases {
         let mut columns = good.clone();
         columns.retain(|(other, _)| *other != name);
         parquet_file(&path, columns.clone(), Compression::SNAPPY)?;
-        assert!(refusal(EventReader::open(&path), &path).ends_with(&format!("no column `{name}`")));
+        assert!(
+            refusal(EventReader::open(&path), &path).contains(&format!("no column `{name}`; the file has"))
+        );
         columns.push((name, array));
         parquet_file(&path, columns, Compression::SNAPPY)?;
-        let refused = refusal(EventReader::open(&path)?.read_all(), &path);
-        assert!(refused.ends_with(message), "{refused}");
+        let refused = refusal(EventReader::open(&path).and_then(EventReader::read_all), &path);
+        assert!(refused.contains(message), "{refused}");
     }
     Ok(())
 }
@@ -174,7 +176,7 @@ fn a_compressed_column_that_claims_too_much_is_refused() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.arrow");
     let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))?;
-    let zeros = doubles(&[0.0; 50]);
+    let zeros = doubles(&[0.8; 50]);
     let table = RecordBatch::try_from_iter(EVENT_COLUMNS.map(|name| (name, Arc::clone(&zeros))))?;
     let mut writer = FileWriter::try_new_with_options(File::create(&path)?, &table.schema(), options)?;
     writer.write(&table)?;

@@ -1,0 +1,145 @@
+//! Rows of an event table: columns by name and role, over Arrow buffers.
+//!
+//! The columns of an event are features: what was measured. Where a detector stands between, the values at generation have
+//! columns of their own, under the same names behind [`TRUTH_PREFIX`]; weights come from these. Whatever else a user has in
+//! the table stays in it.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use humboldt_schemas::events::{EVENT_COLUMNS, TRUTH_PREFIX, WEIGHT_COLUMN};
+
+use crate::phase_space::PhaseSpace;
+use crate::{EventBatch, PipelineError};
+
+/// The role of an event's column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// As it was measured.
+    Feature,
+    /// As it was generated.
+    Truth,
+}
+
+impl Role {
+    /// The column of this role for one of [`EVENT_COLUMNS`].
+    pub fn column(self, name: &str) -> String {
+        match self {
+            Self::Feature => name.to_owned(),
+            Self::Truth => format!("{TRUTH_PREFIX}{name}"),
+        }
+    }
+}
+
+/// Rows of a table, of which features and truth are checked.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    table: RecordBatch,
+    features: EventBatch,
+    /// Where it is another.
+    truth: Option<EventBatch>,
+}
+
+impl Sample {
+    /// Row `first_row` and following ones of a table, of events in a phase space.
+    ///
+    /// # Errors
+    /// [`PipelineError::OutOfRange`] for a feature, or the truth of one, that is null, not finite or out of range, with its
+    /// column and row.
+    pub fn new(table: RecordBatch, space: &PhaseSpace, first_row: usize) -> Result<Self, PipelineError> {
+        let of_role = |role: Role, otherwise: Option<&EventBatch>| {
+            let mut events = otherwise.cloned().unwrap_or_default();
+            let mut found = false;
+            for (&name, column) in EVENT_COLUMNS.iter().zip(events.columns_mut()) {
+                let name = role.column(name);
+                if let Some(array) = table.column_by_name(&name) {
+                    (*column, found) = (numbers(&name, array, first_row)?, true);
+                }
+            }
+            space.admit(&mut events, role, first_row)?;
+            Ok::<_, PipelineError>(found.then_some(events))
+        };
+        let features = of_role(Role::Feature, None)?.unwrap_or_default();
+        let truth = of_role(Role::Truth, Some(&features))?;
+        Ok(Self { table, features, truth })
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.table.num_rows()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The events as they were generated: their features where the table has nothing else.
+    pub fn truth(&self) -> &EventBatch {
+        self.truth.as_ref().unwrap_or(&self.features)
+    }
+
+    /// The events as they were measured.
+    pub fn into_features(self) -> EventBatch {
+        self.features
+    }
+
+    /// The rows with a column of weights behind all others.
+    ///
+    /// # Errors
+    /// When there are not as many weights as events.
+    pub fn weighted(&self, weights: Vec<f64>) -> Result<RecordBatch, PipelineError> {
+        let schema = weighted(self.table.schema_ref());
+        let weights: ArrayRef = Arc::new(Float64Array::from(weights));
+        let columns = self.table.columns().iter().cloned().chain([weights]).collect();
+        RecordBatch::try_new(schema, columns).map_err(|e| refused(&e))
+    }
+
+    /// The rows whose entry of `keep` is true.
+    ///
+    /// # Errors
+    /// When there are not as many entries as events.
+    pub fn filtered(&self, keep: Vec<bool>) -> Result<RecordBatch, PipelineError> {
+        filter_record_batch(&self.table, &BooleanArray::from(keep)).map_err(|e| refused(&e))
+    }
+}
+
+/// A table with a column of weights behind all others.
+pub fn weighted(schema: &Schema) -> SchemaRef {
+    let weight = Arc::new(Field::new(WEIGHT_COLUMN, DataType::Float64, false));
+    Arc::new(Schema::new(schema.fields().iter().cloned().chain([weight]).collect::<Vec<_>>()))
+}
+
+fn refused(error: &ArrowError) -> PipelineError {
+    PipelineError::out_of_range("columns", error, "of one length")
+}
+
+/// A column of f32 or f64 as f32.
+fn numbers(name: &str, array: &ArrayRef, first_row: usize) -> Result<Vec<f32>, PipelineError> {
+    let refuse = |row: usize, got: String, allowed: &str| {
+        Err(PipelineError::out_of_range(&format!("{name} in row {}", first_row + row), got, allowed))
+    };
+    if array.null_count() > 0 {
+        let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
+        return refuse(row, "null".to_owned(), "a number in every row (pandas writes NaN as null)");
+    }
+    let doubles = array.as_primitive_opt::<Float64Type>().map(|doubles| doubles.values());
+    let numbers: Vec<f32> = match (doubles, array.as_primitive_opt::<Float32Type>()) {
+        (Some(doubles), _) => doubles.iter().map(|&x| x as f32).collect(),
+        (None, Some(singles)) => singles.values().to_vec(),
+        (None, None) => {
+            let allowed = "Float32 or Float64";
+            return Err(PipelineError::out_of_range(&format!("type of {name}"), array.data_type(), allowed));
+        }
+    };
+    match numbers.iter().position(|x| !x.is_finite()) {
+        Some(row) => {
+            let value = doubles.map_or_else(|| f64::from(numbers[row]), |doubles| doubles[row]);
+            refuse(row, format!("{value:?}"), "a finite number in every row")
+        }
+        None => Ok(numbers),
+    }
+}
