@@ -142,7 +142,7 @@ impl AngularCoefficients {
         9.0 / (32.0 * PI) * sum
     }
 
-    /// The same of [`angular_functions`], or of their integrals.
+    /// The sum with given [`angular_functions`], or with their integrals.
     pub fn dot(&self, functions: &[f64; ANGULAR_FUNCTIONS]) -> f64 {
         self.as_array().iter().zip(functions).map(|(j, f)| j * f).sum()
     }

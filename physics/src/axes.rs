@@ -6,7 +6,7 @@ use crate::{PhysicsError, WilsonCoefficient, WilsonDirection, WilsonShifts};
 /// One parameter: a direction and the range of its shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
-    /// What is shifted.
+    /// The real number that is shifted.
     pub direction: WilsonDirection,
     /// Lowest and highest shift.
     pub range: [f64; 2],
@@ -55,7 +55,7 @@ impl Axes {
     /// Most parameters at once.
     pub const MOST: usize = 6;
 
-    /// In the order given.
+    /// Axes in the order given.
     ///
     /// # Errors
     /// Without axes or with more than [`Self::MOST`], for a direction given twice, and for a range that is none; the error

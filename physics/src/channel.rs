@@ -12,7 +12,7 @@ pub struct Particle {
     pub number: i32,
     /// Input that holds its mass.
     mass: &'static str,
-    /// The same of the model `npr`, which has the masses of EvtGen's particle table.
+    /// Input that holds its mass in the model `npr`, which has those of EvtGen's particle table.
     mass_in_npr: &'static str,
 }
 
@@ -43,7 +43,7 @@ pub struct ResonanceInputs {
     pub(crate) daughters: [&'static str; 2],
     /// Masses (GeV) that are generated.
     pub range: (f64, f64),
-    /// Where a quadrature over them is split besides the pole (GeV).
+    /// Masses (GeV) besides the pole at which a quadrature is split.
     pub(crate) breaks: [f64; 2],
 }
 
@@ -57,7 +57,7 @@ pub const KSTAR_892: ResonanceInputs = ResonanceInputs {
     breaks: [0.8, 1.0],
 };
 
-/// How a vector meson decays.
+/// The decay of a vector meson to two pseudoscalars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StrongDecay {
     /// The kaon and the pion.
@@ -81,9 +81,9 @@ pub struct Channel {
     pub(crate) lifetime: &'static str,
     /// The hadron as a particle.
     pub meson: Particle,
-    /// How it decays; `None` for a pseudoscalar.
+    /// The hadron's decay; `None` for a pseudoscalar.
     pub strong: Option<StrongDecay>,
-    /// What the names of the form factors' coefficients begin with.
+    /// Prefix of the names of the form factors' coefficients.
     pub(crate) form_factors: &'static str,
 }
 

@@ -8,7 +8,7 @@ use crate::names::named;
 use crate::quadrature::nodes;
 use crate::{Parameters, PhysicsError};
 
-/// How the K pi mass of an event is chosen.
+/// Distribution that the K pi mass of an event is drawn from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LineShape {
     /// Relativistic P-wave Breit-Wigner, in the range of the channel's resonance.
@@ -47,6 +47,8 @@ pub struct Resonance {
 }
 
 impl Resonance {
+    /// The resonance of given inputs.
+    ///
     /// # Errors
     /// When an input is missing.
     pub fn new(inputs: &ResonanceInputs, parameters: &Parameters) -> Result<Self, PhysicsError> {
@@ -104,11 +106,13 @@ impl Resonance {
     /// Masses (GeV) of a quadrature from the lowest mass up to `high`, with their weights times the density.
     pub fn nodes(&self, high: f64) -> Vec<(f64, f64)> {
         let mut nodes = nodes(self.range.0, high, self.breaks);
-        nodes.iter_mut().for_each(|(m, weight)| *weight *= self.density(*m));
+        for (m, weight) in &mut nodes {
+            *weight *= self.density(*m);
+        }
         nodes
     }
 
-    /// Where a quadrature over the mass is split.
+    /// Masses (GeV) at which a quadrature is split.
     pub(crate) const fn breaks(&self) -> [f64; 3] {
         self.breaks
     }

@@ -16,7 +16,7 @@ use crate::names::named;
 
 pub use crate::cp::CpPair;
 
-/// How an observable follows from the coefficients of a meson and its antiparticle.
+/// Definition of an observable by the coefficients of a meson and its antiparticle.
 #[derive(Clone, Copy)]
 pub(crate) enum Definition {
     /// A ratio of those of B -> K*.
@@ -163,8 +163,8 @@ impl Observable {
         self.row().unit
     }
 
-    /// What its value in the LHCb convention is multiplied with to give it in the convention of DHMV (optimised observables)
-    /// and Altmannshofer et al. (`S_i`, `A_i`, `A_FB`).
+    /// The factor from the LHCb convention to that of DHMV (optimised observables) and Altmannshofer et al. (`S_i`, `A_i`,
+    /// `A_FB`).
     ///
     /// # Source
     /// Descotes-Genon, Hurth, Matias, Virto, arXiv:1303.5794: `P_4' = J_4 / sqrt(-J_2s J_2c)`, `P_5' = J_5 / (2 sqrt)`,
@@ -173,12 +173,12 @@ impl Observable {
         self.row().dhmv_factor
     }
 
-    /// What it is made of.
+    /// The definition.
     pub(crate) const fn definition(self) -> Definition {
         self.row().definition
     }
 
-    /// Its value in B -> K* where it is a ratio of coefficients of one lepton; else `None`.
+    /// The value in B -> K* where it is a ratio of coefficients of one lepton; else `None`.
     pub fn ratio(self, pair: &CpPair) -> Option<f64> {
         match self.definition() {
             Kstar(of) | Both(of, _) => Some(of(pair)),
@@ -186,7 +186,7 @@ impl Observable {
         }
     }
 
-    /// Its value in B -> K where it is a ratio of coefficients of one lepton; else `None`.
+    /// The value in B -> K where it is a ratio of coefficients of one lepton; else `None`.
     pub fn kaon_ratio(self, pair: &CpPair<KaonCoefficients>) -> Option<f64> {
         match self.definition() {
             Kaon(of) | Both(_, of) => Some(of(pair)),

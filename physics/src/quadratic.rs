@@ -7,12 +7,12 @@ use std::ops::{Add, AddAssign, Mul, Sub};
 
 use crate::AngularCoefficients;
 
-/// How many monomials there are of some shifts.
+/// Number of monomials of some shifts.
 pub const fn count(shifts: usize) -> usize {
     (shifts + 1) * (shifts + 2) / 2
 }
 
-/// Where the coefficient of `d_i d_j` stands.
+/// Index of the coefficient of `d_i d_j`.
 pub const fn place(shifts: usize, i: usize, j: usize) -> usize {
     let (i, j) = if i <= j { (i, j) } else { (j, i) };
     1 + shifts + i * shifts - (i * i - i) / 2 + j - i
@@ -39,7 +39,7 @@ pub struct Quadratic<T> {
 pub type Expansion = Quadratic<AngularCoefficients>;
 
 impl<T> Quadratic<T> {
-    /// From the coefficients of all monomials.
+    /// The function with given coefficients of all monomials.
     ///
     /// # Panics
     /// When there are not [`count`] of them.
@@ -58,14 +58,14 @@ impl<T> Quadratic<T> {
         &self.terms
     }
 
-    /// Of a linear function of the values.
+    /// The function whose values are a linear map of this one's.
     pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Quadratic<U> {
         Quadratic { shifts: self.shifts, terms: self.terms.iter().map(f).collect() }
     }
 }
 
 impl<T: Copy> Quadratic<T> {
-    /// Its value at d = 0.
+    /// The value at d = 0.
     pub fn constant(&self) -> T {
         self.terms[0]
     }
@@ -82,7 +82,7 @@ impl<T: Copy> Quadratic<T> {
 }
 
 impl<T: Copy + Add<Output = T> + Sub<Output = T>> Quadratic<T> {
-    /// A quadratic form of `own + sum_i d_i units_i`: `form(A + B)` is `form(A) + form(B)` and a bilinear part.
+    /// The quadratic form of `own + sum_i d_i units_i`: `form(A + B)` is `form(A) + form(B)` and a bilinear part.
     pub fn of_form<A: Copy + Add<Output = A>>(own: A, units: &[A], form: impl Fn(A) -> T) -> Self {
         let constant = form(own);
         let squares: Vec<T> = units.iter().map(|unit| form(*unit)).collect();
@@ -99,7 +99,7 @@ impl<T: Copy + Add<Output = T> + Sub<Output = T>> Quadratic<T> {
 }
 
 impl<T: Copy + Add<Output = T> + Mul<f64, Output = T>> Quadratic<T> {
-    /// Its value.
+    /// The value at given shifts.
     pub fn at(&self, shifts: &[f64]) -> T {
         let mut value = self.constant();
         for (i, shift) in shifts.iter().enumerate() {
@@ -109,7 +109,7 @@ impl<T: Copy + Add<Output = T> + Mul<f64, Output = T>> Quadratic<T> {
         value
     }
 
-    /// Its derivative by `d_i`.
+    /// The derivative by `d_i` at given shifts.
     pub fn slope(&self, i: usize, shifts: &[f64]) -> T {
         let factor = |j: usize| if i == j { 2.0 * shifts[j] } else { shifts[j] };
         (0..shifts.len()).fold(self.linear(i), |sum, j| sum + self.quadratic(i, j) * factor(j))
@@ -127,7 +127,7 @@ impl Quadratic<f64> {
         self.terms.iter_mut().zip(&other.terms).for_each(|(own, other)| *own += factor * other);
     }
 
-    /// The derivative of its logarithm by `d_i`.
+    /// The derivative of the logarithm by `d_i` at given shifts.
     pub fn log_slope(&self, i: usize, shifts: &[f64]) -> f64 {
         self.slope(i, shifts) / self.at(shifts)
     }
@@ -160,7 +160,9 @@ impl<T: Copy + Mul<f64, Output = T>> Mul<f64> for Quadratic<T> {
     type Output = Self;
 
     fn mul(mut self, factor: f64) -> Self {
-        self.terms.iter_mut().for_each(|term| *term = *term * factor);
+        for term in &mut self.terms {
+            *term = *term * factor;
+        }
         self
     }
 }

@@ -118,7 +118,11 @@ impl EventScores {
         let event = inside(events, i, self.0[0].density()).ok_or_else(|| outside(events, i, i as u64))?;
         let mut sums = sums.iter_mut();
         for line in &self.0 {
-            line.of(&event, |score| sums.next().into_iter().for_each(|sum| *sum += score as f32));
+            line.of(&event, |score| {
+                if let Some(sum) = sums.next() {
+                    *sum += score as f32;
+                }
+            });
         }
         Ok(())
     }

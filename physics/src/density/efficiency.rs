@@ -21,17 +21,17 @@ type Function = dyn Fn(f64, f64, f64, f64) -> f64 + Send + Sync;
 pub struct Efficiency(Arc<Function>);
 
 impl Efficiency {
-    /// Of a function of q2 (GeV^2), `cos_theta_l`, `cos_theta_k` and chi, LHCb convention.
+    /// The efficiency as a function of q2 (GeV^2), `cos_theta_l`, `cos_theta_k` and chi, LHCb convention.
     pub fn new(function: impl Fn(f64, f64, f64, f64) -> f64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(function))
     }
 
-    /// Its value at an event.
+    /// The efficiency at an event.
     pub fn of(&self, event: &DecayVariables) -> f64 {
         (self.0)(event.q2, event.cos_theta_l, event.cos_theta_k, event.chi)
     }
 
-    /// Its integrals over the angles, in windows of q2 (GeV^2) up to the end of phase space of the lightest K pi mass (GeV).
+    /// Integrals over the angles, in windows of q2 (GeV^2) up to the end of phase space of the lightest K pi mass (GeV).
     ///
     /// # Errors
     /// When it is somewhere negative or not a number.

@@ -8,7 +8,7 @@ use crate::quadrature::{fourfold_steps, integrate, nodes};
 use crate::{AngularCoefficients, Decay, LineShape, WilsonDirection};
 
 impl Decay {
-    /// Where a rate changes its behaviour in an interval of q2 (GeV^2), sorted.
+    /// Points of an interval of q2 (GeV^2) at which a rate changes its behaviour, sorted.
     pub fn q2_breaks(&self, low: f64, high: f64) -> Vec<f64> {
         let steps = fourfold_steps(low, high).chain(self.q2_thresholds());
         let mut breaks: Vec<f64> = steps.filter(|q2| *q2 > low && *q2 < high).collect();
@@ -68,7 +68,7 @@ impl Chebyshev {
     /// With `n` points; one of them in the middle where the range is a point.
     pub(super) fn new(range: (f64, f64), n: usize) -> Self {
         let n = if range.0 < range.1 { n } else { 1 };
-        let sign = |k: usize| if k % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         let points = if n == 1 { vec![range.0] } else { (0..n).map(|k| point(range, angle(k, n))).collect() };
         Self { range, points, weights: (0..n).map(|k| sign(k) * angle(k, n).sin()).collect() }
     }
@@ -109,7 +109,9 @@ impl Chebyshev {
         let weights = self.points.iter().zip(&self.weights).map(|(point, weight)| weight / (place - point));
         let mut shares: Vec<f64> = weights.collect();
         let norm: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= norm);
+        for share in &mut shares {
+            *share /= norm;
+        }
         shares
     }
 }
@@ -124,8 +126,8 @@ const DEGREE: usize = 16;
 
 /// `L(m)/N(m)`, N(m) the rate over all of phase space at a K pi mass: times `J_1s..J_9` the density of all events.
 ///
-/// What the sampler draws from; every byte of a sample follows from this series. [`super::Density`] has the same as a
-/// function of shifts.
+/// The sampler draws from it: every byte of a sample follows from this series. [`super::Density`] has the rate as a function
+/// of shifts.
 #[derive(Debug, Clone)]
 pub struct MassWeight {
     line_shape: LineShape,
@@ -137,7 +139,7 @@ pub struct MassWeight {
 }
 
 impl MassWeight {
-    /// Of a decay at its own shifts.
+    /// The weight of a decay at its own shifts.
     pub fn new(decay: &Decay, line_shape: LineShape) -> Self {
         let (resonance, range) = (*decay.resonance(), decay.resonance().range(line_shape));
         let (line_norm, degree) = match line_shape {
@@ -157,7 +159,7 @@ impl MassWeight {
         self.range
     }
 
-    /// Its value at a K pi mass (GeV), in GeV^-2; for a narrow K* without the line shape, in GeV^-1.
+    /// The weight at a K pi mass (GeV), in GeV^-2; for a narrow K* without the line shape, in GeV^-1.
     pub fn at(&self, m_kpi: f64) -> f64 {
         let line = match self.line_shape {
             // Rounding may take a mass at either limit out of the range.
@@ -212,7 +214,7 @@ pub struct MassRule {
 }
 
 impl MassRule {
-    /// For functions of a decay in windows of q2 (GeV^2), with `per_piece` points between kinks.
+    /// A rule for functions of a decay in windows of q2 (GeV^2), with `per_piece` points between kinks.
     pub fn new(decay: &Decay, line_shape: LineShape, windows: &[(f64, f64)], per_piece: usize) -> Self {
         let whole = Chebyshev::of_masses(decay, line_shape);
         let (low, high) = whole.range;
@@ -235,7 +237,9 @@ impl MassRule {
             rule.parts[first..].iter_mut().zip(shares).for_each(|(sum, share)| *sum += part * share);
         }
         let whole: f64 = rule.parts.iter().sum();
-        rule.parts.iter_mut().for_each(|part| *part /= whole);
+        for part in &mut rule.parts {
+            *part /= whole;
+        }
         rule
     }
 

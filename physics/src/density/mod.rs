@@ -50,7 +50,7 @@ pub struct Slice {
     pub inside: Quadratic<f64>,
 }
 
-/// What windows and efficiency keep at a point of shifts.
+/// The part of all events that windows and efficiency keep, at a point of shifts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acceptance {
     shifts: Vec<f64>,
@@ -61,7 +61,7 @@ pub struct Acceptance {
 }
 
 impl Density {
-    /// For events of `decay` with K pi masses of `line_shape`, in windows of q2 (GeV^2); no window is all of phase space.
+    /// The density of events of `decay` with K pi masses of `line_shape`, in windows of q2 (GeV^2); no window is all of phase space.
     ///
     /// # Errors
     /// When a window is not an interval, or none overlaps phase space.
@@ -74,7 +74,7 @@ impl Density {
         Self::with_efficiency(decay, line_shape, windows, directions, None)
     }
 
-    /// The same of events that a detector keeps with an efficiency; `None` keeps all.
+    /// The density of events that a detector keeps with an efficiency; `None` keeps all.
     ///
     /// # Errors
     /// As for [`Density::new`], and when the efficiency is somewhere negative or not a number, or zero everywhere.
@@ -131,12 +131,12 @@ impl Density {
         &self.decay
     }
 
-    /// How K pi masses are distributed.
+    /// The distribution of K pi masses.
     pub const fn line_shape(&self) -> LineShape {
         self.line_shape
     }
 
-    /// What the shifts are of, in order.
+    /// Directions of the shifts, in order.
     pub fn directions(&self) -> &[WilsonDirection] {
         &self.directions
     }
@@ -176,7 +176,7 @@ impl Density {
         &self.totals
     }
 
-    /// How much of each of [`Density::totals`] is in a function at a K pi mass (GeV); the shares sum to 1.
+    /// The share of each of [`Density::totals`] in a function at a K pi mass (GeV); they sum to 1.
     pub fn shares(&self, m_kpi: f64) -> Vec<f64> {
         self.masses.shares(m_kpi)
     }
@@ -208,7 +208,7 @@ impl Density {
         self.efficiency.as_ref().map_or(physics, |efficiency| physics * efficiency.of(event))
     }
 
-    /// What an event of d = 0 counts in a sample of other shifts: the ratio of the two normalised densities.
+    /// The weight of an event of d = 0 in a sample of other shifts: the ratio of the two normalised densities.
     pub fn weight(&self, event: &DecayVariables, shifts: &[f64]) -> f64 {
         let (rate, total) = (self.rate_at(event), self.total(self.mass(event)));
         rate.at(shifts) / rate.constant()
@@ -216,7 +216,7 @@ impl Density {
             * (self.own.fraction / self.accepted(shifts))
     }
 
-    /// What windows and efficiency keep at given shifts.
+    /// The part that windows and efficiency keep at given shifts.
     pub fn acceptance(&self, shifts: &[f64]) -> Acceptance {
         let fraction = self.accepted(shifts);
         let log_slope = |i: usize| {
