@@ -152,12 +152,14 @@ fn bar(sets: &[&[WilsonDirection]], events: usize, experiments: u64, tolerance: 
 
 /// `cargo test --release -- --ignored --nocapture issue_13_bar_fits`
 #[test]
-#[ignore = "600 fits at two sizes: a minute"]
+#[ignore = "900 fits at two sizes: a minute"]
 fn issue_13_bar_fits_of_two_and_three_coefficients() {
     let pairs: Vec<&[WilsonDirection]> = PAIRS.iter().map(|pair| &pair[..]).collect();
     for events in [1_000, 5_000] {
         bar(&pairs, events, 100, 0.04);
-        bar(&[&[re(C9), re(C10), re(C7)]], events, 100, 0.06);
+        bar(&[&[re(C9), re(C10), re(C9Prime)]], events, 300, 0.06);
+        // All three grow together: intervals without an end cover more.
+        bar(&[&[re(C9), re(C10), re(C7)]], events, 100, 0.1);
     }
 }
 

@@ -9,6 +9,7 @@ use humboldt_schemas::card::RunCard;
 
 use super::arguments::DeviceArgument;
 use super::evaluate::print_all;
+use crate::assumptions::note_idle_inputs;
 use crate::campaign::{Campaign, Task};
 use crate::learn::Compute;
 use crate::progress::note;
@@ -93,5 +94,6 @@ pub(super) fn checked(path: &Path) -> Result<RunCard> {
     let card = RunCard::read(path)?;
     // Whether the windows lie inside phase space is known to the decay only.
     sampling::sampler_at(&card.generator, &card.axes()?.centre())?;
+    note_idle_inputs(&card.generator)?;
     Ok(card)
 }

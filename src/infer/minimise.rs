@@ -362,6 +362,40 @@ mod tests {
         assert!(!nowhere.settled && nowhere.value.is_nan());
     }
 
+    /// `-x + (y - x/10)^2` within ten scales: x at its end, y at its minimum there.
+    struct Bounded;
+
+    impl Objective for Bounded {
+        type Error = Infallible;
+
+        fn value(&self, point: &[f64]) -> Result<f64, Infallible> {
+            Ok(-point[0] + (point[1] - 0.1 * point[0]).powi(2))
+        }
+
+        fn jet(&self, point: &[f64], free: &[usize]) -> Result<Jet, Infallible> {
+            let off = point[1] - 0.1 * point[0];
+            let gradient = DVector::from_column_slice(&[-1.0 - 0.2 * off, 2.0 * off]);
+            let hessian = DMatrix::from_row_slice(2, 2, &[0.02, -0.2, -0.2, 2.0]);
+            let Ok(value) = self.value(point);
+            let hessian = hessian.select_rows(free).select_columns(free);
+            Ok(Jet { value, gradient: gradient.select_rows(free), hessian })
+        }
+
+        fn limit(&self) -> f64 {
+            10.0
+        }
+    }
+
+    #[test]
+    fn issue_13_what_falls_for_ever_ends_where_the_search_does() {
+        let Ok(minimum) = minimise(&Bounded, &[0.0, 3.0], &[0, 1], &[2.0, 1.0]);
+        assert!(minimum.settled, "{minimum:?}");
+        assert_eq!(minimum.point[0].to_bits(), 20.0_f64.to_bits());
+        assert!((minimum.point[1] - 2.0).abs() < 1e-6 && (minimum.value + 20.0).abs() < 1e-9, "{minimum:?}");
+        let Ok(again) = minimise(&Bounded, &minimum.point, &[0, 1], &[2.0, 1.0]);
+        assert!(again.settled && (again.value - minimum.value).abs() < 1e-9, "{again:?}");
+    }
+
     #[test]
     fn issue_13_a_flat_number_has_no_variance_and_takes_none_from_the_others() {
         let hessian = DMatrix::from_row_slice(3, 3, &[4.0, 1.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
