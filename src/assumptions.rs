@@ -20,7 +20,7 @@ pub(crate) const STRANGE: f64 = 1e-3;
 /// The density that a card describes, shifts along `free` not being part of it.
 pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<Assumed> {
     let shifts = without(card, free)?;
-    let windows = windows(card)?;
+    let windows = sampling::resolved_windows(card)?;
     Ok(Assumed {
         model: card.model.clone(),
         flavour: card.flavour.clone(),
@@ -44,10 +44,6 @@ fn without(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<BTreeMap<St
     let named =
         shifts.iter().map(|(coefficient, value)| (coefficient.name().to_owned(), ComplexValue(value)));
     Ok(named.filter(|(_, value)| value.0.norm() > 0.0).collect())
-}
-
-fn windows(card: &GeneratorCard) -> Result<Vec<(f64, f64)>> {
-    Ok(sampling::windows(card)?.of(&card.decay(&card.shifts()?)?, card.line_shape()?)?)
 }
 
 /// In one line.
@@ -108,7 +104,7 @@ pub(crate) fn differences(
     say("flavour", file.flavour.clone(), assumed.flavour.clone());
     say("lepton", file.lepton.clone(), assumed.lepton.clone());
     say("line_shape", file.line_shape.clone(), assumed.line_shape.clone());
-    let (own, other) = (windows(file)?, windows(assumed)?);
+    let (own, other) = (sampling::resolved_windows(file)?, sampling::resolved_windows(assumed)?);
     let inside = other
         .iter()
         .all(|(low, high)| own.iter().any(|(a, b)| *a <= low * (1.0 + 1e-6) && *b >= high * (1.0 - 1e-6)));

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use humboldt_physics::{Decay, Parameters, Point, WilsonShifts};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
+use humboldt_pipeline::phase_space::ROUNDING;
 use humboldt_schemas::card::GeneratorCard;
 
 use crate::progress::{note, number};
@@ -102,6 +103,26 @@ impl Change {
         }
         if ratio.is_some_and(|ratio: f64| (ratio - 1.0).abs() > 1e-13) { Self::Rate } else { Self::Nothing }
     }
+}
+
+/// The windows in q2 [GeV^2] that a card describes, from end to end of phase space where it leaves an end open.
+///
+/// # Errors
+/// As [`sampler`].
+pub fn resolved_windows(card: &GeneratorCard) -> Result<Vec<(f64, f64)>> {
+    Ok(windows(card)?.of(&card.decay(&card.shifts()?)?, card.line_shape()?)?)
+}
+
+/// Windows in q2 [GeV^2] in words, as `--q2` takes them.
+pub fn in_words(windows: &[(f64, f64)]) -> String {
+    let ends: Vec<String> = windows.iter().map(|(low, high)| format!("{low}:{high}")).collect();
+    ends.join(",")
+}
+
+/// Whether a q2 in single precision lies in one of some windows; a value at an edge may have been rounded beyond it.
+pub fn holds(windows: &[(f64, f64)], q2: f32) -> bool {
+    let q2 = f64::from(q2);
+    windows.iter().any(|(low, high)| q2 >= low * (1.0 - ROUNDING) && q2 <= high * (1.0 + ROUNDING))
 }
 
 /// Refuses a sample that does not follow its density.

@@ -5,6 +5,8 @@
 mod bad_input;
 mod campaign;
 mod dashboard;
+mod docs;
+mod exchange;
 mod fuzz;
 mod generate_bytes;
 mod global;
@@ -19,6 +21,7 @@ mod python_readers;
 mod report;
 mod reweight;
 mod run;
+mod said;
 mod sets;
 mod support;
 mod systems;

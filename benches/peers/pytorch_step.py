@@ -8,9 +8,12 @@ prints CPU time an image (all threads, mean over STEPS after one to warm up), ti
 import resource
 import sys
 import time
+from pathlib import Path
 
 import torch
-from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+from humboldt_torch import ResNet  # noqa: E402
 
 PRESETS = {
     "resnet10": ([1, 1, 1, 1], [16, 32, 64, 128]),
@@ -18,33 +21,11 @@ PRESETS = {
 }
 
 
-class Block(nn.Module):
-    def __init__(self, channels, filters, stride):
-        super().__init__()
-        self.conv1 = nn.Conv3d(channels, filters, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm3d(filters)
-        self.conv2 = nn.Conv3d(filters, filters, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm3d(filters)
-        self.shortcut = nn.Identity()
-        if stride != 1 or channels != filters:
-            conv = nn.Conv3d(channels, filters, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(conv, nn.BatchNorm3d(filters))
-
-    def forward(self, x):
-        y = torch.relu(self.norm1(self.conv1(x)))
-        return torch.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
-
-
 def network(preset):
     blocks, filters = PRESETS[preset]
-    width = filters[0]
-    layers = [nn.Conv3d(1, width, 7, 2, 3, bias=False), nn.BatchNorm3d(width), nn.ReLU(), nn.MaxPool3d(3, 2, 1)]
-    for stage, (count, channels) in enumerate(zip(blocks, filters)):
-        for block in range(count):
-            layers.append(Block(width, channels, 2 if stage > 0 and block == 0 else 1))
-            width = channels
-    layers += [nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(width, 1000), nn.ReLU(), nn.Dropout(0.5)]
-    return nn.Sequential(*layers, nn.Linear(1000, 1))
+    stem = {"channels": ["mean_q2"], "q2_bands": [], "stem_filters": filters[0], "stem_kernel": 7, "stem_stride": 2}
+    rest = {"pool_kernel": 3, "pool_stride": 2, "blocks": blocks, "filters": filters, "dense": 1000, "dropout": 0.5}
+    return ResNet({"architecture": stem | rest, "loss": "mae", "parameters": ["c9"]})
 
 
 def main():
@@ -61,7 +42,7 @@ def main():
         if step == 1:
             cpu, clock = time.process_time(), time.time()
         optimiser.zero_grad()
-        (model(x) - y).abs().mean().backward()
+        (model.of_channels(x) - y).abs().mean().backward()
         optimiser.step()
     images = steps * batch / 1e3
     cpu, clock = (time.process_time() - cpu) / images, (time.time() - clock) / images

@@ -104,10 +104,10 @@ pub struct EstimatorValue {
     /// Mean of the calibrated estimates less the truth; absent where some lie outside the range of the calibration, of which
     /// only the others would count.
     pub calibrated_bias: Option<f64>,
-    /// Mean of the pulls.
-    pub pull_mean: f64,
-    /// Standard deviation of the pulls.
-    pub pull_width: f64,
+    /// Mean of the pulls; absent without any, as where no interval ends inside the range.
+    pub pull_mean: Option<f64>,
+    /// Standard deviation of the pulls; absent with fewer than two.
+    pub pull_width: Option<f64>,
 }
 
 impl EstimatorValue {
@@ -134,7 +134,8 @@ impl EstimatorValue {
         let numbers = numbers.map(|x| x.to_string()).join(",");
         let text = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
         let (own, calibrated) = (text(self.own_coverage_68), text(self.calibrated_bias));
-        let Self { delta_c9, images, failed, pull_mean, pull_width, .. } = self;
+        let [pull_mean, pull_width] = [self.pull_mean, self.pull_width].map(text);
+        let Self { delta_c9, images, failed, .. } = self;
         format!("{delta_c9},{images},{failed},{numbers},{own},{calibrated},{pull_mean},{pull_width}")
     }
 }

@@ -15,12 +15,12 @@ pub struct EnsembleResult {
     pub n_images: usize,
     /// Mean prediction.
     pub mean: f64,
-    /// Left standard deviation.
-    pub sigma_left: f64,
+    /// Left standard deviation; this and the other two are null of one image, which has no spread.
+    pub sigma_left: Option<f64>,
     /// Right standard deviation.
-    pub sigma_right: f64,
+    pub sigma_right: Option<f64>,
     /// Standard deviation over all (n - 1 in the denominator).
-    pub sigma: f64,
+    pub sigma: Option<f64>,
     /// `mean - delta_c9`.
     pub bias: f64,
     /// Whether the network was trained on images of this value.
@@ -42,13 +42,13 @@ pub struct Summary {
     pub mean_abs_bias: f64,
     /// Root mean square of prediction - truth over all images of the range.
     pub rmse: f64,
-    /// Mean over the ensembles of sigma.
-    pub mean_sigma: f64,
+    /// Mean of sigma over the ensembles of more than one image; null without such.
+    pub mean_sigma: Option<f64>,
     /// RMSE of always predicting the mean of the range: what a network that learned nothing has.
     pub baseline_rmse: f64,
     /// `rmse / baseline_rmse`: 1 is nothing learned, 0 is perfect.
     pub rmse_over_baseline: f64,
-    /// Mean of sigma / |slope| over the ensembles, over the baseline; absent where the slope is exactly 0.
+    /// Mean of sigma / |slope| over the ensembles, over the baseline; absent where the slope is exactly 0 or no width is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width_over_baseline: Option<f64>,
 }

@@ -65,6 +65,10 @@ impl Campaign {
         }
         let mut made = Made::default();
         if missing.is_empty() {
+            let images: usize = own.iter().map(|shard| shard.len()).sum();
+            if images > 0 {
+                note(format!("images: finished before; {images} images in {} shards", own.len()));
+            }
             return Ok(made);
         }
         let _lock = self.lock(task == Task::ALL)?;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::ModelName;
-use humboldt_schemas::comparison::{Comparison, SystematicShift};
+use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, SystematicShift};
 
 use super::arguments::{DeviceArgument, InputArguments, count, finite};
 use crate::assumptions::sentence;
@@ -15,7 +15,7 @@ use crate::run::compare::{Plan, compare, note_failures, values_between};
 use crate::run::{RunFolder, compared, estimators, systematics};
 
 /// Run the network, the unbinned fit, the template fit and angular moments on the same fresh samples: bias, width over
-/// the information bound, coverage of calibrated intervals, pulls, time
+/// the information bound, coverage of calibrated intervals, pulls, time; goes on where it was broken off
 #[derive(Debug, Args)]
 pub(super) struct CompareArguments {
     /// Folder of a trained run
@@ -76,9 +76,10 @@ impl CompareArguments {
             calibration_images: self.calibration_images.map_or(images.max(20), |n| n as usize),
             test,
         };
-        let result = compare(&run, &plan, &compute)?;
         let folder = self.out.clone().unwrap_or_else(|| run.results().join(self.folder_name()));
+        let result = compare(&run, &plan, &compute, &folder.join("parts"))?;
         compared::write(&folder, &result)?;
+        result.parts.remove()?;
         note_failures(&result.comparison);
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&result.comparison)?);
@@ -138,6 +139,15 @@ fn print(comparison: &Comparison) {
     if let Some(assumed) = &comparison.assumed {
         outln!("assumed: {}", sentence(assumed));
     }
+    let error = |part: f64| {
+        let n = 1.0 / *images as f64 + 1.0 / (*calibration_images + 2) as f64;
+        100.0 * (part * (1.0 - part) * n).sqrt()
+    };
+    outln!(
+        "statistical errors of a coverage: {:.1} % of 68.3 %, {:.1} % of 95 %",
+        error(ONE_SIGMA),
+        error(0.95)
+    );
     if let Some(test) = &comparison.test {
         outln!("samples of another world than the estimators assume: {}", test.description);
         if let (Some(bias), Some(at)) = (test.expected_bias, test.expected_at) {
@@ -176,7 +186,7 @@ fn print(comparison: &Comparison) {
         for v in &e.values {
             let failed = if v.failed > 0 { format!("  {} failed", v.failed) } else { String::new() };
             outln!(
-                "{:>9.4} {:>+8.4} {:>8.4} {:>8.4} {:>7.3} {:>9.4} {:>8.4} {:>6.3} {:>7.1} {:>7.1}   {:+.2} +- {:.2}{failed}",
+                "{:>9.4} {:>+8.4} {:>8.4} {:>8.4} {:>7.3} {:>9.4} {:>8.4} {:>6.3} {:>7.1} {:>7.1}   {}{failed}",
                 v.delta_c9,
                 v.bias,
                 v.sigma_left,
@@ -187,9 +197,17 @@ fn print(comparison: &Comparison) {
                 v.ratio_to_bound,
                 100.0 * v.coverage_68,
                 100.0 * v.coverage_95,
-                v.pull_mean,
-                v.pull_width
+                pulls_of(v)
             );
         }
+    }
+}
+
+/// Mean and width of the pulls, as far as they are known.
+fn pulls_of(v: &EstimatorValue) -> String {
+    match (v.pull_mean, v.pull_width) {
+        (Some(mean), Some(width)) => format!("{mean:+.2} +- {width:.2}"),
+        (Some(mean), None) => format!("{mean:+.2} +- ?"),
+        (None, _) => "unknown".to_owned(),
     }
 }

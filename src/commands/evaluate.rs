@@ -54,15 +54,20 @@ fn print_ensembles(name: &str, ensembles: &[EnsembleResult]) {
     for e in ensembles {
         let between = if e.trained { "" } else { "  in between" };
         outln!(
-            "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9.4} {:>9.4}{between}",
+            "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9} {:>9}{between}",
             e.delta_c9,
             e.n_images,
             e.mean,
             e.bias,
-            e.sigma_left,
-            e.sigma_right
+            four(e.sigma_left),
+            four(e.sigma_right)
         );
     }
+}
+
+/// Four decimals, or that the number is not known.
+fn four(x: Option<f64>) -> String {
+    x.map_or_else(|| "unknown".to_owned(), |x| format!("{x:.4}"))
 }
 
 /// An evaluation in a few lines, those of the further coefficients behind their tables.
@@ -86,7 +91,7 @@ impl EvaluateArguments {
         let compute = self.device.open()?;
         if let Some(model) = &self.model {
             let model = open_model(model, &compute)?;
-            let mut card = card_of(&model)?;
+            let mut card = card_of(model.info())?;
             card.dataset.test_each(self.images as usize);
             return evaluation::of_model(&model, &card);
         }
@@ -101,7 +106,7 @@ fn print_summary(name: &str, s: &Summary) {
     outln!("{name} in [{}, {}]:", s.range[0], s.range[1]);
     outln!("  slope                    {:>8.3}   (1 is perfect)", s.slope);
     outln!("  mean |bias|              {:>8.4}", s.mean_abs_bias);
-    outln!("  mean sigma of an image   {:>8.4}", s.mean_sigma);
+    outln!("  mean sigma of an image   {:>8}", four(s.mean_sigma));
     outln!(
         "  RMSE / baseline          {:>8.4}   (baseline {:.4}: always the mean; 1 is nothing learned)",
         s.rmse_over_baseline,

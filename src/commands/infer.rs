@@ -7,7 +7,6 @@ use clap::Args;
 use humboldt_physics::Axis;
 use humboldt_physics::wilson::Part;
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::phase_space::ROUNDING;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
 use humboldt_schemas::inference::{Inferred, InferredCoefficient};
@@ -44,7 +43,7 @@ impl InferArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = self.device.open()?;
         let model = self.model.open(&compute)?;
-        let card = card_of(&model)?;
+        let card = card_of(model.info())?;
         let (events, differences) = self.read(&card)?;
         let info = model.info();
         ensure!(
@@ -101,28 +100,17 @@ impl InferArguments {
             None => Vec::new(),
         };
         let generator = &card.generator;
-        let decay = generator.decay(&generator.shifts()?)?;
-        let events = reader.of_decay(&decay).read_all()?;
-        let windows = sampling::windows(generator)?.of(&decay, generator.line_shape()?)?;
-        // Values at an edge may have been rounded beyond it.
-        let inside = |q2: f32| {
-            let q2 = f64::from(q2);
-            windows.iter().any(|(low, high)| q2 >= low * (1.0 - ROUNDING) && q2 <= high * (1.0 + ROUNDING))
-        };
-        let keep: Vec<bool> = events.q2.iter().map(|q2| inside(*q2)).collect();
+        let events = reader.of_decay(&generator.decay(&generator.shifts()?)?).read_all()?;
+        let windows = sampling::resolved_windows(generator)?;
+        let keep: Vec<bool> = events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect();
         let outside = keep.iter().filter(|keep| !**keep).count();
         if outside > 0 {
-            let ranges: Vec<String> = windows.iter().map(|(low, high)| format!("{low}:{high}")).collect();
+            let ranges = sampling::in_words(&windows);
             ensure!(
                 self.select,
-                "{file}: {outside} events lie outside q2 = {}; allowed: events inside, or --select to leave others out",
-                ranges.join(", ")
+                "{file}: {outside} events lie outside q2 = {ranges}; allowed: events inside, or --select to leave others out"
             );
-            note(format!(
-                "{outside} of {} events left out, outside q2 = {}",
-                events.len(),
-                ranges.join(", ")
-            ));
+            note(format!("{outside} of {} events left out, outside q2 = {ranges}", events.len()));
         }
         let events = if outside > 0 { events.filtered(&keep) } else { events };
         ensure!(

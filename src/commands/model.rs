@@ -10,7 +10,7 @@ use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
 
 use super::arguments::ForceArgument;
 use crate::learn::model::{ModelInfo, NETWORK_FILE, Parameter, WEIGHTS_FILE};
-use crate::learn::{Compute, Model};
+use crate::learn::{Compute, Imported, Model};
 use crate::progress::{note, outln};
 
 /// Show a trained network; bring weights from PyTorch, or to it
@@ -34,6 +34,10 @@ enum ModelCommand {
         card: PathBuf,
         /// The state dict
         weights: PathBuf,
+        /// Scales of input and target, and the calibration, where the state dict does not say them: a network (RUN/model),
+        /// or a file that `humboldt model export` wrote
+        #[arg(long, value_name = "MODEL")]
+        scales: Option<PathBuf>,
         /// Folder of the network, made anew
         #[arg(long, value_name = "MODEL")]
         out: PathBuf,
@@ -55,7 +59,9 @@ impl ModelArguments {
         let compute = Compute::cpu();
         match self.command {
             ModelCommand::Show { model } => show(&open_model(&model, &compute)?),
-            ModelCommand::Import { card, weights, out } => import(&card, &weights, &out, &compute)?,
+            ModelCommand::Import { card, weights, scales, out } => {
+                import(&card, &weights, scales.as_deref(), &out, &compute)?;
+            }
             ModelCommand::Export { model, out, force } => {
                 ensure!(
                     out.extension().is_some_and(|ending| ending == "safetensors"),
@@ -106,26 +112,95 @@ fn show(model: &Model) {
     if info.epoch > 0 {
         outln!("epoch     {}", info.epoch);
     }
-    if let Ok(text) = card_of(model).and_then(|card| Ok(card.to_toml()?)) {
+    if let Ok(text) = card_of(info).and_then(|card| Ok(card.to_toml()?)) {
         outln!("\n{text}");
     }
 }
 
-fn import(card_file: &Path, weights: &Path, out: &Path, compute: &Compute) -> Result<()> {
+fn import(
+    card_file: &Path,
+    weights: &Path,
+    scales: Option<&Path>,
+    out: &Path,
+    compute: &Compute,
+) -> Result<()> {
     let card = RunCard::read(card_file)?;
     ensure!(
         !out.exists(),
         "--out = {} is not allowed; allowed: a folder that is not there yet",
         out.display()
     );
+    let mut info = described(&card, &weights.display().to_string())?;
+    match trained(weights, scales, compute)? {
+        Some((trained, source)) => {
+            if let Ok(theirs) = card_of(&trained) {
+                ensure!(
+                    theirs.generator == card.generator,
+                    "{}: was trained on other events than the card's: [generator] differs",
+                    source.display()
+                );
+            }
+            info = info.trained_as(trained, source)?;
+        }
+        None => refuse_without_scales(&card, weights)?,
+    }
+    let Imported { model, aside } = Model::from_pytorch(info, weights, compute)?;
+    if let Some(first) = aside.first() {
+        note(format!("left aside: {} tensors that are not the network's, as {first}", aside.len()));
+    }
+    save_new(&model, out)?;
+    note(format!("network in {}", out.display()));
+    Ok(())
+}
+
+/// A card's network before its training.
+fn described(card: &RunCard, weights: &str) -> Result<ModelInfo> {
     let (architecture, events) = (card.architecture(), card.images.events);
     let parameters = card.axes()?.iter().map(Parameter::plain).collect();
     let mut info =
         ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, parameters);
     info.event_range = card.training.events;
-    info.provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });
-    save_new(&Model::from_pytorch(info, weights, compute)?, out)?;
-    note(format!("network in {}", out.display()));
+    info.provenance = serde_json::json!({ "card": card, "weights": weights });
+    Ok(info)
+}
+
+/// What is known of the training of some weights, and where that stands.
+fn trained<'a>(
+    weights: &'a Path,
+    scales: Option<&'a Path>,
+    compute: &Compute,
+) -> Result<Option<(ModelInfo, &'a Path)>> {
+    let Some(source) = scales else {
+        return Ok(ModelInfo::of_pytorch(weights)?.map(|info| (info, weights)));
+    };
+    if source.is_file() {
+        let info = ModelInfo::of_pytorch(source)?;
+        let missing = || {
+            let source = source.display();
+            format!(
+                "--scales = {source} is not allowed; allowed: a network, or a file of `humboldt model export`"
+            )
+        };
+        return Ok(Some((info.with_context(missing)?, source)));
+    }
+    Ok(Some((open_model(source, compute)?.info().clone(), source)))
+}
+
+/// A network whose scales nobody knows gives wrong numbers, and says nothing.
+fn refuse_without_scales(card: &RunCard, weights: &Path) -> Result<()> {
+    let scaled = [
+        (card.training.standardise_input, "training.standardise_input"),
+        (card.training.standardise_target, "training.standardise_target"),
+        (card.architecture().is_calibrated(), "a calibration"),
+    ];
+    let lost: Vec<&str> = scaled.iter().filter(|(used, _)| *used).map(|(_, name)| *name).collect();
+    ensure!(
+        lost.is_empty(),
+        "{}: does not say what belongs to the card's {}; allowed: a file of `humboldt model export` with its metadata, \
+         or --scales MODEL",
+        weights.display(),
+        lost.join(", ")
+    );
     Ok(())
 }
 
@@ -174,7 +249,7 @@ pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
 }
 
 /// The card that a network was trained by.
-pub(super) fn card_of(model: &Model) -> Result<RunCard> {
-    let card = model.info().provenance.get("card").cloned().unwrap_or_default();
+pub(super) fn card_of(info: &ModelInfo) -> Result<RunCard> {
+    let card = info.provenance.get("card").cloned().unwrap_or_default();
     serde_json::from_value(card).context("the network does not say by which card it was trained")
 }

@@ -13,7 +13,7 @@ use crate::assumptions::note_idle_inputs;
 use crate::campaign::{Campaign, Task};
 use crate::learn::Compute;
 use crate::progress::note;
-use crate::run::{RunFolder, evaluation, figures, page, timing, training};
+use crate::run::{RunFolder, evaluation, figures, limits, page, timing, training};
 use crate::sampling;
 
 /// Generate, voxelise, train, evaluate, plot and report; goes on where it stopped
@@ -62,7 +62,7 @@ impl RunArguments {
 
 /// The folder of a card's run, after everything in the card was checked.
 pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>, compute: &Compute) -> Result<RunFolder> {
-    let card = checked(card)?;
+    let card = possible(RunCard::read_for_run(card)?)?;
     compute.check(card.training.precision)?;
     let used = [training::stored_splits(&card), training::tested_splits(&card)].concat();
     ensure!(
@@ -71,6 +71,7 @@ pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>, compute: &Com
         images.unwrap_or(Path::new("")).display()
     );
     let campaign = images.map(|folder| campaign_of(&card, folder)).transpose()?;
+    limits::limits(&card)?.into_iter().for_each(note);
     let run = RunFolder::for_card(out, card)?;
     if let Some(campaign) = campaign {
         run.use_images_of(campaign.folder())?;
@@ -91,8 +92,11 @@ fn campaign_of(card: &RunCard, folder: &Path) -> Result<Campaign> {
 
 /// A card, after everything in it was checked.
 pub(super) fn checked(path: &Path) -> Result<RunCard> {
-    let card = RunCard::read(path)?;
-    // Whether the windows lie inside phase space is known to the decay only.
+    possible(RunCard::read(path)?)
+}
+
+/// A card whose windows lie inside phase space, which is known to the decay only.
+fn possible(card: RunCard) -> Result<RunCard> {
     sampling::sampler_at(&card.generator, &card.axes()?.centre())?;
     note_idle_inputs(&card.generator)?;
     Ok(card)

@@ -5,15 +5,16 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use humboldt_pipeline::store::EventReader;
-use humboldt_pipeline::store::ImageWriter;
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::store::{EventReader, ImageWriter};
 use humboldt_pipeline::voxels::voxelise_stream_compact;
-use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard, hash_json};
+use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard, Q2Range, hash_json};
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{ForceArgument, count};
 use crate::assumptions::{assumed, sentence};
 use crate::progress::{Progress, note};
+use crate::sampling::{holds, in_words, resolved_windows};
 
 /// Bin the events of a file into images of mean q2, in file order
 #[derive(Debug, Args)]
@@ -35,6 +36,13 @@ pub(super) struct VoxelizeArguments {
     /// Label of the images; by default what the file says, or NaN (unknown) if it says nothing
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     delta_c9: Option<f64>,
+    /// Window in q2 [GeV^2], as in 0.1:19.2, that events are taken from; others are left out. Given for a file that does not
+    /// say its windows, or says wider ones
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    q2: Vec<Q2Range>,
+    /// Window in q2 [GeV^2] whose events are left out, as in 8:11
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    veto: Vec<Q2Range>,
     /// File to write, .h5 or .arrow
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -53,20 +61,26 @@ impl VoxelizeArguments {
             "{}: has weights, which images do not know; use a sample of `humboldt reweight --unweight`",
             self.events.display()
         );
-        let events = reader.len();
-        let n_images = events / per_image;
-        ensure!(
-            n_images > 0,
-            "--events-per-image = {per_image} is not allowed; allowed: 1 to {events}, the events of {}",
-            self.events.display()
-        );
         let (label, mut provenance) = self.label_and_provenance(reader.provenance());
         provenance.events_per_image = Some(per_image);
         let known = reader.provenance().is_some();
+        let windows = self.windows(known, &mut provenance.generator)?;
+        let (all, events) = (reader.len(), self.count(reader.len(), windows.as_deref())?);
+        let n_images = events / per_image;
+        let of_file = || if windows.is_some() { "in the windows in q2 of" } else { "of" };
+        ensure!(
+            n_images > 0,
+            "--events-per-image = {per_image} is not allowed; allowed: 1 to {events}, the events {} {}",
+            of_file(),
+            self.events.display()
+        );
+        if let Some(windows) = windows.as_deref().filter(|_| events < all) {
+            note(format!("{} of {all} events left out, outside q2 = {}", all - events, in_words(windows)));
+        }
         let mut assumed = assumed(&provenance.generator, &[])?;
         if !known {
-            assumed.by_default =
-                ["model", "flavour", "lepton", "line_shape", "q2"].map(str::to_owned).to_vec();
+            assumed.by_default = ["model", "flavour", "lepton", "line_shape"].map(str::to_owned).to_vec();
+            assumed.by_default.extend(windows.is_none().then(|| "q2".to_owned()));
         }
         note(format!("the images say: {}", sentence(&assumed)));
 
@@ -80,7 +94,8 @@ impl VoxelizeArguments {
         };
         let mut writer = ImageWriter::create(&self.out, &card, n_images, &provenance)?;
         let progress = Progress::new("voxelize", n_images as u64, "images");
-        let made = voxelise_stream_compact(reader, per_image, card.bins, |images| {
+        let selected = reader.map(|batch| batch.map(|events| select(events, windows.as_deref())));
+        let made = voxelise_stream_compact(selected, per_image, card.bins, |images| {
             writer.push_compact(images, &vec![label; images.len()])?;
             progress.advance(images.len() as u64, "");
             Ok(())
@@ -95,6 +110,40 @@ impl VoxelizeArguments {
         Ok(())
     }
 
+    /// The windows that events are selected in, where they are given; the card then says them.
+    fn windows(&self, known: bool, card: &mut GeneratorCard) -> Result<Option<Vec<(f64, f64)>>> {
+        if self.q2.is_empty() && self.veto.is_empty() {
+            return Ok(None);
+        }
+        let whole = resolved_windows(card)?;
+        // Vetoes alone leave the windows that the file says.
+        if !self.q2.is_empty() {
+            card.q2.clone_from(&self.q2);
+        }
+        card.veto.extend(&self.veto);
+        let windows = resolved_windows(card)?;
+        let inside = |(low, high): &(f64, f64)| whole.iter().any(|(from, to)| from <= low && high <= to);
+        ensure!(
+            !known || windows.iter().all(inside),
+            "--q2 = {} is not allowed; allowed: windows inside {}, from which the events of {} are",
+            in_words(&windows),
+            in_words(&whole),
+            self.events.display()
+        );
+        Ok(Some(windows))
+    }
+
+    /// Events in the windows; all of them where none are given.
+    fn count(&self, all: usize, windows: Option<&[(f64, f64)]>) -> Result<usize> {
+        let Some(windows) = windows else { return Ok(all) };
+        let mut events = 0;
+        for batch in EventReader::open_for_images(&self.events)? {
+            let batch = batch.with_context(|| self.events.display().to_string())?;
+            events += batch.q2.iter().filter(|q2| holds(windows, **q2)).count();
+        }
+        Ok(events)
+    }
+
     fn label_and_provenance(&self, events: Option<&Provenance>) -> (f64, Provenance) {
         let provenance = events.cloned().unwrap_or_else(|| {
             let unknown = GeneratorCard::default();
@@ -103,6 +152,12 @@ impl VoxelizeArguments {
         let said = events.map(|p| p.generator.wilson.get("c9").map_or(0.0, |c9| c9.0.re));
         (self.delta_c9.or(said).unwrap_or(f64::NAN), provenance)
     }
+}
+
+/// The events of a batch that lie in the windows.
+fn select(events: EventBatch, windows: Option<&[(f64, f64)]>) -> EventBatch {
+    let Some(windows) = windows else { return events };
+    events.filtered(&events.q2.iter().map(|q2| holds(windows, *q2)).collect::<Vec<_>>())
 }
 
 pub(super) fn image_format(path: &Path) -> Result<ImageFormat> {

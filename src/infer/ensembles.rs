@@ -3,7 +3,7 @@
 //! Definition of the two widths (the paper names them without a formula): with the predictions x of one ensemble and
 //! their mean m, the square of `sigma_left` is the mean of (x - m)^2 over the x below m, that of `sigma_right` the
 //! same over those above. For a symmetric distribution both equal its standard deviation. A prediction equal to the
-//! mean counts on neither side; a side without predictions has width 0.
+//! mean counts on neither side; a side without predictions has width 0. One prediction has no width: it is not known.
 
 use humboldt_schemas::results::{EnsembleResult, Summary};
 use statrs::statistics::Statistics;
@@ -15,7 +15,7 @@ pub(super) const SAME_TRUTH: f64 = 1e-9;
 
 /// Mean, widths and bias of one ensemble, given the predictions of its images.
 ///
-/// One image has all widths 0: nothing is known about its spread.
+/// One image has no widths: nothing is known about its spread.
 ///
 /// # Errors
 /// Without predictions, or when the truth or a prediction is not finite.
@@ -33,13 +33,14 @@ pub fn ensemble(delta_c9: f64, trained: bool, predictions: &[f64]) -> Result<Ens
     // Relative to the first value, so that equal predictions have exactly that mean and exactly no width.
     let first = predictions[0];
     let mean = first + predictions.iter().map(|x| x - first).sum::<f64>() / predictions.len() as f64;
+    let known = predictions.len() > 1;
     Ok(EnsembleResult {
         delta_c9,
         n_images: predictions.len(),
         mean,
-        sigma_left: one_sided(predictions, mean, |x| x < mean),
-        sigma_right: one_sided(predictions, mean, |x| x > mean),
-        sigma: if predictions.len() > 1 { predictions.std_dev() } else { 0.0 },
+        sigma_left: known.then(|| one_sided(predictions, mean, |x| x < mean)),
+        sigma_right: known.then(|| one_sided(predictions, mean, |x| x > mean)),
+        sigma: known.then(|| predictions.std_dev()),
         bias: mean - delta_c9,
         trained,
     })
@@ -99,9 +100,12 @@ pub fn summary(name: &str, range: [f64; 2], ensembles: &[EnsembleResult]) -> Res
     let mean_truth = over_images(&|e| e.delta_c9);
     let baseline_rmse = over_images(&|e| (e.delta_c9 - mean_truth).powi(2)).sqrt();
     // sum (x - truth)^2 = (n - 1) sigma^2 + n bias^2, so that the single predictions are not needed.
-    let rmse = over_images(&|e| (1.0 - 1.0 / e.n_images as f64) * e.sigma.powi(2) + e.bias.powi(2)).sqrt();
+    let rmse =
+        over_images(&|e| (1.0 - 1.0 / e.n_images as f64) * e.sigma.unwrap_or(0.0).powi(2) + e.bias.powi(2))
+            .sqrt();
     let truths: Vec<f64> = inside.iter().map(|e| e.delta_c9).collect();
-    let mean_sigma = inside.iter().map(|e| e.sigma).mean();
+    let known: Vec<f64> = inside.iter().filter_map(|e| e.sigma).collect();
+    let mean_sigma = (!known.is_empty()).then(|| known.mean());
     Ok(Summary {
         name: name.to_owned(),
         range: [(&truths).min(), (&truths).max()],
@@ -112,7 +116,7 @@ pub fn summary(name: &str, range: [f64; 2], ensembles: &[EnsembleResult]) -> Res
         mean_sigma,
         baseline_rmse,
         rmse_over_baseline: rmse / baseline_rmse,
-        width_over_baseline: (slope != 0.0).then(|| mean_sigma / slope.abs() / baseline_rmse),
+        width_over_baseline: mean_sigma.filter(|_| slope != 0.0).map(|s| s / slope.abs() / baseline_rmse),
     })
 }
 
@@ -137,19 +141,28 @@ mod tests {
     fn widths_of_a_skewed_sample_follow_the_definition() {
         let e = ensemble(0.75, true, &[0.0, 3.5, 0.0, 0.5, 1.0]).unwrap();
         close(e.mean, 1.0);
-        close(e.sigma_left, 0.75_f64.sqrt());
-        close(e.sigma_right, 2.5);
-        close(e.sigma, (8.5_f64 / 4.0).sqrt());
+        close(e.sigma_left.unwrap(), 0.75_f64.sqrt());
+        close(e.sigma_right.unwrap(), 2.5);
+        close(e.sigma.unwrap(), (8.5_f64 / 4.0).sqrt());
         close(e.bias, 0.25);
         assert_eq!((e.n_images, e.trained, e.delta_c9), (5, true, 0.75));
     }
 
     #[test]
-    fn one_image_and_equal_predictions_have_no_width() {
-        for sample in [vec![0.1], vec![0.1; 7]] {
+    fn issue_13_6_the_width_of_one_image_is_not_known_and_that_of_equal_predictions_is_0() {
+        for (sample, width) in [(vec![0.1], None), (vec![0.1; 7], Some(0.0))] {
             let e = ensemble(0.0, false, &sample).unwrap();
-            assert_eq!((e.mean, e.sigma, e.sigma_left, e.sigma_right), (0.1, 0.0, 0.0, 0.0));
+            assert_eq!((e.mean, e.sigma, e.sigma_left, e.sigma_right), (0.1, width, width, width));
         }
+        // Widths are means over the ensembles that have one.
+        let of = |truth, sample: &[f64]| ensemble(truth, true, sample).unwrap();
+        let some = [of(-2.0, &[-2.0]), of(-1.0, &[-1.1, -0.9]), of(0.0, &[0.0])];
+        let s = summary("some", [-2.0, 0.0], &some).unwrap();
+        close(s.mean_sigma.unwrap(), 0.02_f64.sqrt());
+        close(s.rmse, (0.02_f64 / 4.0).sqrt());
+        let none = summary("none", [-2.0, 0.0], &[of(-2.0, &[-1.8]), of(0.0, &[0.1])]).unwrap();
+        assert_eq!((none.mean_sigma, none.width_over_baseline), (None, None));
+        assert_eq!(serde_json::from_str::<Summary>(&serde_json::to_string(&none).unwrap()).unwrap(), none);
     }
 
     #[test]
@@ -177,10 +190,10 @@ mod tests {
         close(s.intercept, 0.1);
         close(s.mean_abs_bias, (1.1 + 0.6 + 0.1) / 3.0);
         close(s.rmse, ((1.21 + 0.36 + 0.01) / 3.0 + 0.09_f64).sqrt());
-        close(s.mean_sigma, 0.18_f64.sqrt());
+        close(s.mean_sigma.unwrap(), 0.18_f64.sqrt());
         close(s.baseline_rmse, (2.0_f64 / 3.0).sqrt());
         close(s.rmse_over_baseline, s.rmse / s.baseline_rmse);
-        close(s.width_over_baseline.unwrap(), s.mean_sigma / 0.5 / s.baseline_rmse);
+        close(s.width_over_baseline.unwrap(), s.mean_sigma.unwrap() / 0.5 / s.baseline_rmse);
         let range =
             |low, high| summary("line", [low, high], &straight()).unwrap().range.map(|x| x.to_string());
         assert_eq!(
@@ -221,9 +234,9 @@ mod tests {
             let close = |got: f64, want: f64| (got - want).abs() < 1e-10;
             prop_assert!(close(b.mean, scale * a.mean + shift));
             prop_assert!(close(b.bias, scale * a.bias));
-            prop_assert!(close(b.sigma, scale * a.sigma));
-            prop_assert!(close(b.sigma_left, scale * a.sigma_left));
-            prop_assert!(close(b.sigma_right, scale * a.sigma_right));
+            for (a, b) in [(a.sigma, b.sigma), (a.sigma_left, b.sigma_left), (a.sigma_right, b.sigma_right)] {
+                prop_assert!(a.is_some() == b.is_some() && close(b.unwrap_or(0.0), scale * a.unwrap_or(0.0)));
+            }
         }
 
         #[test]

@@ -29,6 +29,25 @@ const NEIGHBOURS: usize = 6;
 /// Points of a belt between the smallest and the largest known delta C9.
 const POINTS: usize = 400;
 
+/// The largest part of the predictions that a belt covers, of so many at each known delta C9: its edges are the smallest and
+/// the largest of them at most.
+pub fn largest_coverage(predictions: usize) -> f64 {
+    let n = predictions as f64;
+    (n - 1.0) / (n + 1.0)
+}
+
+/// Why so many predictions (in words, `what`) at each known delta C9 are too few for intervals of 95 %, if they are.
+pub fn too_few_for_coverage(predictions: usize, what: &str) -> Option<String> {
+    const ENOUGH: usize = 39;
+    (predictions < ENOUGH).then(|| {
+        format!(
+            "WARNING: {predictions} {what} at each training value are too few for 95 % intervals, which cover {:.1} % at most; \
+             {ENOUGH} or more will do",
+            100.0 * largest_coverage(predictions)
+        )
+    })
+}
+
 /// The predictions of ensembles at known delta C9, in rising order of both.
 #[derive(Debug, Clone)]
 pub struct Calibration {
@@ -332,5 +351,24 @@ mod tests {
         assert!(of(&[-2.0, -1.0, -1.0], 200).is_err());
         assert!(of(&[-2.0, -1.0, 0.0], 19).unwrap_err().to_string().contains("= 19"));
         assert!(Calibration::new(&[(0.0, vec![f64::NAN; 30])]).is_err());
+    }
+
+    /// A belt of 95 % over few predictions, and what it covers of fresh ones.
+    #[test]
+    fn issue_13_26_few_predictions_limit_the_coverage() {
+        assert_eq!(too_few_for_coverage(39, "samples"), None);
+        assert!(too_few_for_coverage(38, "samples").unwrap().contains("cover 94.9 % at most"));
+        assert!((largest_coverage(39) - 0.95).abs() < 1e-12);
+        for n in [20, 38, 39, 80] {
+            let covered = |seed: u64| {
+                let truths = [-2.0, -1.0, 0.0].map(|truth| (truth, predictions(truth, n, seed)));
+                let belt = Calibration::new(&truths).unwrap().belt(0.95);
+                let fresh = predictions(-1.0, 100, 10_000 + seed);
+                fresh.iter().filter(|x| belt.covers(-1.0, **x)).count()
+            };
+            let part = (0..2000).map(covered).sum::<usize>() as f64 / 2e5;
+            let expected = largest_coverage(n).min(0.95);
+            assert!((part - expected).abs() < 0.006, "{n}: {part} in place of {expected}");
+        }
     }
 }

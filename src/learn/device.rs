@@ -44,15 +44,32 @@ impl DeviceName {
         names
     }
 
-    /// Opens the device and lets it multiply two matrices.
+    /// Opens the device and lets it compute what is known to the last bit: products of matrices and long sums.
+    ///
+    /// # Errors
+    /// When the device was not compiled in, does not answer, or computes wrongly.
+    pub fn open(self) -> Result<Compute, LearnError> {
+        self.opened(&defect)
+    }
+
+    /// Opens the device whatever it computes: for tests of small networks on drivers that [`DeviceName::open`] refuses.
     ///
     /// # Errors
     /// When the device was not compiled in, or does not answer.
-    pub fn open(self) -> Result<Compute, LearnError> {
+    pub fn open_unchecked(self) -> Result<Compute, LearnError> {
+        self.opened(&|device| {
+            // A driver that is not there shows only when it is used.
+            let _ = sum(device);
+            None
+        })
+    }
+
+    fn opened(self, defect: &dyn Fn(&Device) -> Option<String>) -> Result<Compute, LearnError> {
         if self == Self::Auto {
             let gpus = [Self::Cuda(0), Self::Metal, Self::Vulkan(0)];
-            let found = gpus.into_iter().filter(|gpu| !gpu.is_software()).find_map(|gpu| gpu.open().ok());
-            return found.map_or_else(|| Self::Cpu.open(), Ok);
+            let found =
+                gpus.into_iter().filter(|gpu| !gpu.is_software()).find_map(|gpu| gpu.opened(defect).ok());
+            return found.map_or_else(|| Self::Cpu.opened(defect), Ok);
         }
         if !self.is_compiled() {
             return Err(LearnError::DeviceNotCompiled {
@@ -63,10 +80,10 @@ impl DeviceName {
         }
         let failed = |reason: String| LearnError::DeviceFailed { device: self.to_string(), reason };
         // A driver that is not there makes burn panic.
-        let tried = guarded(|| self.device().map(|device| (multiplies(&device), device)));
+        let tried = guarded(|| self.device().map(|device| (defect(&device), device)));
         match tried {
-            Ok(Some((true, device))) => Ok(Compute { name: self, devices: vec![device] }),
-            Ok(Some((false, _))) => Err(failed("a product of two matrices comes out wrong".to_owned())),
+            Ok(Some((None, device))) => Ok(Compute { name: self, devices: vec![device] }),
+            Ok(Some((Some(defect), _))) => Err(failed(defect)),
             Ok(None) => Err(failed(Self::missing())),
             Err(reason) => Err(failed(reason)),
         }
@@ -276,8 +293,29 @@ impl FromStr for DeviceName {
     }
 }
 
-/// Whether a product of two matrices is right to the last bit, as it must be for small whole numbers. A driver may load a
-/// program that it does not understand, and go on with wrong numbers.
+/// Ones that are summed up: more than a shader's loop goes round on some drivers, fewer than single precision counts.
+const ONES: usize = 1 << 20;
+
+/// What a device computes wrongly, if anything. A driver may load a program that it does not understand, or end its loops
+/// early, and go on with wrong numbers.
+fn defect(device: &Device) -> Option<String> {
+    defect_of(multiplies(device), sum(device), product(device))
+}
+
+/// The same from what a device made of it: whether a product of two matrices is right, the sum of [`ONES`] ones along a
+/// dimension, and the product of a row and a column of as many.
+fn defect_of(multiplies: bool, sum: f32, product: f32) -> Option<String> {
+    let short = |what: &str, got: f32| {
+        (got.to_bits() != (ONES as f32).to_bits())
+            .then(|| format!("{what} of {ONES} ones comes out as {got}: its driver ends loops early"))
+    };
+    (!multiplies)
+        .then(|| "a product of two matrices comes out wrong".to_owned())
+        .or_else(|| short("a sum", sum))
+        .or_else(|| short("a product of a row and a column", product))
+}
+
+/// Whether a product of two matrices is right to the last bit, as it must be for small whole numbers.
 fn multiplies(device: &Device) -> bool {
     const N: usize = 40;
     let element = |i: usize, j: usize| ((3 * i + 5 * j) % 7) as f32 - 3.0;
@@ -288,6 +326,18 @@ fn multiplies(device: &Device) -> bool {
     let product = matrix(&element).matmul(matrix(&|i, j| element(j, i * i)));
     let exact = numbers(&|i, j| (0..N).map(|k| element(i, k) * element(j, k * k)).sum());
     product.into_data().iter::<f32>().eq(exact)
+}
+
+/// The sum of [`ONES`] ones along a dimension, the smaller of two such sums.
+fn sum(device: &Device) -> f32 {
+    let sums = Tensor::<2>::ones([2, ONES], device).sum_dim(1);
+    sums.into_data().iter::<f32>().fold(f32::INFINITY, f32::min)
+}
+
+/// The product of a row and a column of [`ONES`] ones.
+fn product(device: &Device) -> f32 {
+    let product = Tensor::<2>::ones([1, ONES], device).matmul(Tensor::ones([ONES, 1], device));
+    product.into_data().iter::<f32>().sum()
 }
 
 /// How many threads are within [`guarded`].
@@ -329,6 +379,31 @@ mod tests {
             let error = name.parse::<DeviceName>().unwrap_err().to_string();
             assert!(error.contains("allowed: auto, cpu, cuda:N, vulkan:N, metal"), "{error}");
         }
+    }
+
+    /// What lavapipe 22.3.6 makes of it, and what a driver that loads a wrong program does.
+    #[test]
+    fn issue_13_28_drivers_that_end_loops_early_are_refused() {
+        let cpu = Device::flex();
+        assert_eq!((multiplies(&cpu), sum(&cpu), product(&cpu)), (true, ONES as f32, ONES as f32));
+        assert_eq!(defect(&cpu), None);
+        let refused =
+            |defect: Option<String>| DeviceName::Cpu.opened(&|_| defect.clone()).unwrap_err().to_string();
+        let (all, cut) = (ONES as f32, 262_140.0);
+        assert_eq!(
+            refused(defect_of(true, cut, all)),
+            "device cpu does not work here: a sum of 1048576 ones comes out as 262140: its driver ends loops early"
+        );
+        let error = refused(defect_of(true, all, cut));
+        assert!(
+            error.contains("a product of a row and a column of 1048576 ones comes out as 262140"),
+            "{error}"
+        );
+        let error = refused(defect_of(true, f32::NAN, all));
+        assert!(error.contains("a sum of 1048576 ones comes out as NaN"), "{error}");
+        let error = refused(defect_of(false, all, all));
+        assert!(error.contains("a product of two matrices comes out wrong"), "{error}");
+        assert_eq!(DeviceName::Cpu.open_unchecked().unwrap().name(), DeviceName::Cpu);
     }
 
     #[test]

@@ -108,6 +108,14 @@ pub enum LearnError {
     /// Statistics of images that do not tell values apart.
     #[error("what the network learned cannot be calibrated: its mean does not vary from image to image")]
     Calibration,
+    /// Weights of another network than a card describes.
+    #[error("{path}: is of another network than the card's: {field} differs")]
+    OtherNetwork {
+        /// The file or folder.
+        path: PathBuf,
+        /// Field of the card.
+        field: &'static str,
+    },
     /// A folder with the checkpoints of a training with other settings.
     #[error(
         "{path}: holds the training of another card or other images; remove the folder or choose another"

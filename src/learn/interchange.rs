@@ -2,37 +2,29 @@
 //!
 //! A state dict (`torch.save(model.state_dict(), ...)`, or the same in SafeTensors) of a network whose modules have the names of
 //! ours: `stem`, `stem_norm`, `blocks.0.conv1`, `norm1`, `conv2`, `norm2`, `shortcut.0` and `shortcut.1`, `dense`, `output`;
-//! over sets `layers.0`, `pooled`, `head.dense`, `head.output`. `docs/learning.md` has such a network in Python.
+//! over sets `layers.0`, `pooled`, `head.dense`, `head.output`. `docs/humboldt_torch.py` has these networks in Python.
+//!
+//! Weights alone are half of a network: what is taken out of input and target, and the calibration, belong to them. An
+//! exported file carries all of `network.json` in its metadata, under `humboldt`.
 
 use std::path::Path;
 
-use burn::module::Module;
-use burn::store::{BurnToPyTorchAdapter, KeyRemapper, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore};
-
 use super::device::Compute;
 use super::error::LearnError;
-use super::model::{Model, ModelInfo, fill_but, save_store};
+use super::model::{Model, ModelInfo};
 use super::network::Network;
+use super::state_dict::{self, Spelling, StateDict};
 
-/// PyTorch's names and ours, as regular expressions.
-const FROM_PYTORCH: [(&str, &str); 3] = [
-    (r"running_var$", "running_variance"),
-    (r"shortcut\.0\.", "shortcut.conv."),
-    (r"shortcut\.1\.", "shortcut.norm."),
-];
+/// Key of the metadata under which an exported file describes its network.
+const DESCRIPTION: &str = "humboldt";
 
-/// And back.
-const TO_PYTORCH: [(&str, &str); 3] = [
-    (r"running_variance$", "running_var"),
-    (r"shortcut\.conv\.", "shortcut.0."),
-    (r"shortcut\.norm\.", "shortcut.1."),
-];
-
-/// Counted by PyTorch's batch norms and used by nobody.
-const COUNTER: &str = "num_batches_tracked";
-
-fn remapper(names: [(&str, &str); 3], path: &Path) -> Result<KeyRemapper, LearnError> {
-    KeyRemapper::from_patterns(names.to_vec()).map_err(|e| LearnError::corrupt(path, e.to_string()))
+/// A network that came from PyTorch.
+#[derive(Debug)]
+pub struct Imported {
+    /// The network.
+    pub model: Model,
+    /// Names of the file's tensors that are not the network's: an optimiser's in a checkpoint.
+    pub aside: Vec<String>,
 }
 
 impl Model {
@@ -40,50 +32,62 @@ impl Model {
     ///
     /// # Errors
     /// When the file cannot be read, or holds other tensors than the network has.
-    pub fn from_pytorch(info: ModelInfo, path: &Path, compute: &Compute) -> Result<Self, LearnError> {
-        std::fs::File::open(path).map_err(LearnError::io(path))?;
+    pub fn from_pytorch(info: ModelInfo, path: &Path, compute: &Compute) -> Result<Imported, LearnError> {
         let mut network = Network::init(&info.architecture, info.outputs(), 0, compute.device());
-        match &mut network {
-            Network::Residual(network) => load(network, path)?,
-            Network::Set(network) => load(network, path)?,
-        }
-        Ok(Self::new(&network, info, compute))
+        let aside = network.fill(StateDict::open(path)?, Spelling::PyTorch, path)?;
+        Ok(Imported { model: Self::new(&network, info, compute), aside })
     }
 
-    /// Writes the weights as a SafeTensors file with PyTorch's names and layout.
+    /// Writes the weights as a SafeTensors file with PyTorch's names and layout, and all else in its metadata.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn to_pytorch(&self, path: &Path) -> Result<(), LearnError> {
-        match &self.network {
-            Network::Residual(network) => save(network, path),
-            Network::Set(network) => save(network, path),
+        let description = serde_json::to_string(self.info());
+        let description = description.map_err(|e| LearnError::corrupt(path, e.to_string()))?;
+        self.network.write(Spelling::PyTorch, &[(DESCRIPTION, description)], path)
+    }
+}
+
+impl ModelInfo {
+    /// What a file of weights says of its network; `None` where it says nothing, as a `.pt` never does.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or says what no network can be.
+    pub fn of_pytorch(path: &Path) -> Result<Option<Self>, LearnError> {
+        let Some(text) = state_dict::metadata(path)?.remove(DESCRIPTION) else { return Ok(None) };
+        let info: Self = serde_json::from_str(&text)
+            .map_err(|e| LearnError::corrupt(path, format!("metadata `{DESCRIPTION}`: {e}")))?;
+        info.checked(path).map(Some)
+    }
+
+    /// The same network with what only a training knows, from the description of one: what is taken out of input, scores
+    /// and target, the calibration, the epoch.
+    ///
+    /// # Errors
+    /// When that is another network; `path` is where it comes from.
+    pub fn trained_as(self, trained: Self, path: &Path) -> Result<Self, LearnError> {
+        let learned = |info: &Self| -> Vec<(String, [f64; 2])> {
+            info.parameters.iter().map(|p| (p.coefficient.clone(), p.range)).collect()
+        };
+        let differs = [
+            ("[network]", self.architecture == trained.architecture),
+            ("training.loss", self.loss == trained.loss),
+            ("images.bins", self.bins == trained.bins),
+            ("images.events", self.events == trained.events),
+            ("[parameters] or [dataset]", learned(&self) == learned(&trained)),
+            ("training.events", self.event_range == trained.event_range),
+        ];
+        if let Some((field, _)) = differs.into_iter().find(|(_, same)| !same) {
+            return Err(LearnError::OtherNetwork { path: path.to_owned(), field });
         }
+        Ok(Self { provenance: self.provenance, ..trained })
     }
-}
-
-fn load<M: Module>(module: &mut M, path: &Path) -> Result<(), LearnError> {
-    let names = remapper(FROM_PYTORCH, path)?;
-    let counts = |name: &str| name.ends_with(COUNTER);
-    if path.extension().is_some_and(|ending| ending == "safetensors") {
-        let store = SafetensorsStore::from_file(path).with_from_adapter(PyTorchToBurnAdapter).remap(names);
-        fill_but(module, store, path, counts)
-    } else {
-        fill_but(module, PytorchStore::from_file(path).remap(names), path, counts)
-    }
-}
-
-fn save<M: Module>(module: &M, path: &Path) -> Result<(), LearnError> {
-    let store = SafetensorsStore::from_bytes(None)
-        .clear_metadata()
-        .metadata("format", "pt")
-        .with_to_adapter(BurnToPyTorchAdapter)
-        .remap(remapper(TO_PYTORCH, path)?);
-    save_store(module, store, path)
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::module::Module;
     use burn::tensor::{Device, Tensor, TensorData};
     use humboldt_schemas::card::{Loss, NetworkCard};
 
@@ -113,6 +117,10 @@ mod tests {
         ModelInfo::untrained(card.any_architecture(), Loss::Mae, 16, 1000, vec![c9()])
     }
 
+    fn imported(name: &str) -> Model {
+        Model::from_pytorch(info(), &reference(name), &Compute::cpu()).unwrap().model
+    }
+
     fn input(device: &Device) -> Tensor<5> {
         let data: Vec<f32> = (0..4 * 4096)
             .map(|i| {
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn pytorch_state_dict_gives_the_same_outputs_and_gradients() {
         let expected = include_str!("../../tests/reference/pytorch_resnet.json");
-        let model = Model::from_pytorch(info(), &reference("pytorch_resnet.pt"), &Compute::cpu()).unwrap();
+        let model = imported("pytorch_resnet.pt");
         let Network::Residual(network) = &model.network else { panic!("a residual network") };
         let outputs: Vec<f64> = network.forward(input(&Device::flex())).into_data().iter::<f64>().collect();
         for (got, expected) in outputs.iter().zip(values(expected, "evaluation")) {
@@ -148,7 +156,7 @@ mod tests {
         let labels = TensorData::new(vec![0.1_f32, 0.2, 0.3, 0.4], [4, 1]);
         let loss = (output - Tensor::from_data(labels, &device)).abs().mean();
         let ours = gradient_of(&training, &loss.backward());
-        let theirs = Model::from_pytorch(info(), &reference("pytorch_gradient.pt"), &Compute::cpu()).unwrap();
+        let theirs = imported("pytorch_gradient.pt");
         let Network::Residual(theirs) = &theirs.network else { panic!("a residual network") };
         let theirs = parameters(theirs);
         let (mut difference, mut norm) = (0.0, 0.0);
@@ -193,10 +201,10 @@ mod tests {
     #[test]
     fn weights_go_to_pytorch_and_come_back() {
         let folder = tempfile::tempdir().unwrap();
-        let model = Model::from_pytorch(info(), &reference("pytorch_resnet.pt"), &Compute::cpu()).unwrap();
+        let model = imported("pytorch_resnet.pt");
         let path = folder.path().join("weights.safetensors");
         model.to_pytorch(&path).unwrap();
-        let again = Model::from_pytorch(info(), &path, &Compute::cpu()).unwrap();
+        let again = Model::from_pytorch(info(), &path, &Compute::cpu()).unwrap().model;
         let (Network::Residual(a), Network::Residual(b)) = (&model.network, &again.network) else {
             panic!("residual networks")
         };
@@ -205,5 +213,169 @@ mod tests {
             ModelInfo::untrained(NetworkCard::default().any_architecture(), Loss::Mae, 16, 1000, vec![c9()]);
         let error = Model::from_pytorch(other, &path, &Compute::cpu()).unwrap_err().to_string();
         assert!(error.contains("not the weights of this network"), "{error}");
+    }
+
+    /// A file of some tensors, each with its type and its numbers as bytes.
+    fn file(path: &Path, tensors: &[(String, &str, Vec<usize>, Vec<u8>)]) {
+        let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+        for (name, dtype, shape, bytes) in tensors {
+            let begin = data.len();
+            data.extend(bytes);
+            let offsets = [begin, data.len()];
+            let entry = serde_json::json!({ "dtype": dtype, "shape": shape, "data_offsets": offsets });
+            header.insert(name.clone(), entry);
+        }
+        let header = serde_json::Value::Object(header).to_string();
+        let length = (header.len() as u64).to_le_bytes();
+        std::fs::write(path, [&length[..], header.as_bytes(), &data].concat()).unwrap();
+    }
+
+    /// The reference's state dict, as `file` takes it.
+    fn state() -> Vec<(String, &'static str, Vec<usize>, Vec<u8>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        imported("pytorch_resnet.pt").to_pytorch(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let begin = 8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&bytes[8..begin]).unwrap();
+        let number = |x: &serde_json::Value| usize::try_from(x.as_u64().unwrap()).unwrap();
+        let entry = |(name, entry): (&String, &serde_json::Value)| {
+            let [from, to] = [0, 1].map(|i| begin + number(&entry["data_offsets"][i]));
+            let shape = entry["shape"].as_array().unwrap().iter().map(number).collect();
+            (name.clone(), "F32", shape, bytes[from..to].to_vec())
+        };
+        header.as_object().unwrap().iter().filter(|(name, _)| *name != "__metadata__").map(entry).collect()
+    }
+
+    fn singles(bytes: &[u8]) -> Vec<f32> {
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+
+    /// Wrappers, checkpoints, counters and other precisions: what a state dict looks like in the wild.
+    #[test]
+    fn issue_13_12_state_dicts_as_people_have_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let expected = imported("pytorch_resnet.pt");
+        let Network::Residual(expected) = &expected.network else { panic!("a residual network") };
+        let import = |tensors: &[(String, &str, Vec<usize>, Vec<u8>)]| {
+            file(&path, tensors);
+            let imported = Model::from_pytorch(info(), &path, &Compute::cpu()).unwrap();
+            let Network::Residual(network) = &imported.model.network else { panic!("a residual network") };
+            assert_eq!(parameters(network), parameters(expected));
+            imported.aside
+        };
+        let renamed = |rename: &dyn Fn(&str) -> String| {
+            let all = state().into_iter();
+            all.map(|(name, dtype, shape, bytes)| (rename(&name), dtype, shape, bytes)).collect::<Vec<_>>()
+        };
+        for prefix in
+            ["module.", "model.", "_orig_mod.", "module._orig_mod.", "net.encoder.", "state_dict.model."]
+        {
+            assert!(import(&renamed(&|name| format!("{prefix}{name}"))).is_empty(), "{prefix}");
+        }
+        // Blocks that were compiled one by one.
+        assert!(import(&renamed(&|name| name.replace("blocks.0.", "blocks.0._orig_mod."))).is_empty());
+        // A checkpoint with its optimiser, and an averaged model with its counter.
+        let mut checkpoint = renamed(&|name| format!("model_state_dict.{name}"));
+        checkpoint.push(("optimizer.state.0.exp_avg".to_owned(), "F32", vec![1], vec![0; 4]));
+        assert_eq!(import(&checkpoint), ["optimizer.state.0.exp_avg"]);
+        let mut averaged = renamed(&|name| format!("module.{name}"));
+        averaged.push(("n_averaged".to_owned(), "I64", vec![], vec![0; 8]));
+        averaged.push(("module.stem_norm.num_batches_tracked".to_owned(), "I64", vec![], vec![0; 8]));
+        assert!(import(&averaged).is_empty());
+        // Double precision.
+        let double = state().into_iter().map(|(name, _, shape, bytes)| {
+            let bytes = singles(&bytes).iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect();
+            (name, "F64", shape, bytes)
+        });
+        assert!(import(&double.collect::<Vec<_>>()).is_empty());
+    }
+
+    #[test]
+    fn issue_13_12_wrong_state_dicts_are_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        type Tensors = Vec<(String, &'static str, Vec<usize>, Vec<u8>)>;
+        let refused = |change: &dyn Fn(&mut Tensors), words: &str| {
+            let mut tensors = state();
+            change(&mut tensors);
+            file(&path, &tensors);
+            let error = Model::from_pytorch(info(), &path, &Compute::cpu()).unwrap_err().to_string();
+            let expected = format!("{}: not the weights of this network: {words}", path.display());
+            assert_eq!(error, expected);
+        };
+        let place = |tensors: &Tensors, name: &str| tensors.iter().position(|t| t.0 == name).unwrap();
+        let put = |name: &'static str, x: f32| {
+            move |tensors: &mut Tensors| {
+                let i = place(tensors, name);
+                tensors[i].3[..4].copy_from_slice(&x.to_le_bytes());
+            }
+        };
+        refused(&put("stem.weight", f32::NAN), "tensor stem.weight holds NaN; allowed: finite numbers");
+        refused(&put("output.bias", f32::INFINITY), "tensor output.bias holds inf; allowed: finite numbers");
+        refused(
+            &put("stem_norm.running_var", -0.5),
+            "tensor stem_norm.running_var holds -0.5; allowed: 0 and more, as it is a variance",
+        );
+        refused(
+            &|tensors| tensors.retain(|t| !t.0.starts_with("dense.")),
+            "missing: dense.bias, dense.weight",
+        );
+        refused(
+            &|tensors| {
+                tensors
+                    .iter_mut()
+                    .for_each(|t| t.0 = t.0.replace("module.output", "").replace("output", "fc"))
+            },
+            "missing: output.bias, output.weight; not in the network: fc.bias, fc.weight",
+        );
+        refused(
+            &|tensors| tensors.iter_mut().for_each(|t| t.0 = format!("layer{}", t.3.len())),
+            "it has none of its tensors (blocks.0.conv1.weight, blocks.0.conv2.weight, blocks.0.norm1.bias, \
+             blocks.0.norm1.running_mean and 26 more) but layer128, layer16, layer1728, layer2592 and 7 more",
+        );
+        refused(
+            &|tensors| {
+                let i = place(tensors, "output.weight");
+                (tensors[i].2, tensors[i].3) = (vec![1, 9], vec![0; 36]);
+            },
+            "tensor output.weight has the shape [1, 9], in the network it has [1, 10]",
+        );
+        refused(
+            &|tensors| {
+                let i = place(tensors, "output.bias");
+                (tensors[i].1, tensors[i].3) = ("I32", vec![0; 4]);
+            },
+            "tensor output.bias holds I32; allowed: floating-point numbers",
+        );
+        refused(
+            &|tensors| {
+                let twin = |t: &(String, &'static str, Vec<usize>, Vec<u8>)| {
+                    (format!("ema.{}", t.0), t.1, t.2.clone(), t.3.clone())
+                };
+                let mut all: Tensors = tensors.iter().map(twin).collect();
+                tensors.iter_mut().for_each(|t| t.0 = format!("model.{}", t.0));
+                tensors.append(&mut all);
+            },
+            "it holds more than one network, `ema.*` and `model.*`; save one of them alone",
+        );
+    }
+
+    /// All that a file of weights does not say otherwise travels in its metadata, and the same network gives the same bytes.
+    #[test]
+    fn issue_13_19_an_exported_file_describes_its_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let builtin = Model::builtin(&Compute::cpu()).unwrap();
+        builtin.to_pytorch(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        builtin.to_pytorch(&path).unwrap();
+        assert!(bytes == std::fs::read(&path).unwrap());
+        let described = ModelInfo::of_pytorch(&path).unwrap().unwrap();
+        assert_eq!(&described, builtin.info());
+        assert_eq!(ModelInfo::of_pytorch(&reference("pytorch_resnet.pt")).unwrap(), None);
+        let error = info().trained_as(described, &path).unwrap_err().to_string();
+        assert!(error.ends_with("is of another network than the card's: [network] differs"), "{error}");
     }
 }

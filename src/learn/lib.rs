@@ -34,11 +34,13 @@ mod schedule;
 mod scores;
 mod set;
 pub mod source;
+mod state_dict;
 pub mod training;
 
 pub use calibration::Estimate;
 pub use device::{Compute, DeviceName};
 pub use error::LearnError;
+pub use interchange::Imported;
 pub use model::Model;
 pub use progress::{Event, Progress};
 pub use source::ImageSource;

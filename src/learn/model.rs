@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
 use humboldt_physics::Axis;
 use humboldt_pipeline::store::{write_atomically, write_json};
@@ -15,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
 use super::device::Compute;
-use super::error::{LearnError, one_line};
+use super::error::LearnError;
 use super::inputs::Input;
 use super::network::Network;
 use super::scores::Spread;
+use super::state_dict::{self, Spelling, StateDict};
 
 /// Name of the file that describes a network.
 pub const NETWORK_FILE: &str = "network.json";
@@ -147,6 +147,14 @@ impl ModelInfo {
     /// How labels become what the network puts out, in their order.
     pub(super) fn targets(&self) -> Vec<Target> {
         self.parameters.iter().map(|parameter| parameter.target).collect()
+    }
+
+    /// The description itself, once it is one that a network can be built by; `path` is where it comes from.
+    pub(super) fn checked(self, path: &Path) -> Result<Self, LearnError> {
+        if self.version == VERSION && self.is_consistent() {
+            return Ok(self);
+        }
+        Err(LearnError::corrupt(path, format!("not a network of version {VERSION} that humboldt can build")))
     }
 
     /// Whether all parts of the description fit together, so that nothing that is computed from it fails.
@@ -305,10 +313,7 @@ impl Model {
     pub fn save(&self, folder: &Path) -> Result<(), LearnError> {
         fs::create_dir_all(folder).map_err(LearnError::io(folder))?;
         let weights = folder.join(WEIGHTS_FILE);
-        match &self.network {
-            Network::Residual(network) => save_module(network, &weights)?,
-            Network::Set(network) => save_module(network, &weights)?,
-        }
+        self.network.write(Spelling::Own, &[], &weights)?;
         save_json(&self.info, &folder.join(NETWORK_FILE))
     }
 
@@ -320,9 +325,8 @@ impl Model {
         let path = Path::new("builtin");
         let info = serde_json::from_str(include_str!("builtin/network.json"))
             .map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-        let weights = include_bytes!("builtin/weights.safetensors");
-        let store = SafetensorsStore::from_bytes(Some(weights.to_vec()));
-        let network = network_from(&info, store, path, compute.device())?;
+        let weights = StateDict::from_bytes(include_bytes!("builtin/weights.safetensors"), path)?;
+        let network = network_from(&info, weights, path, compute.device())?;
         Ok(Self::new(&network, info, compute))
     }
 
@@ -340,79 +344,34 @@ impl Model {
 /// Reads and checks `network.json`.
 pub(super) fn load_info(folder: &Path) -> Result<ModelInfo, LearnError> {
     let path = folder.join(NETWORK_FILE);
-    let info: ModelInfo = load_json(&path)?;
-    let plausible = info.version == VERSION && info.is_consistent();
-    if plausible {
-        Ok(info)
-    } else {
-        Err(LearnError::corrupt(&path, format!("not a network of version {VERSION} that humboldt can build")))
-    }
+    load_json::<ModelInfo>(&path)?.checked(&path)
 }
 
 pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> Result<Network, LearnError> {
     let path = folder.join(WEIGHTS_FILE);
-    fs::File::open(&path).map_err(LearnError::io(&path))?;
-    network_from(info, SafetensorsStore::from_file(&path), &path, device)
+    network_from(info, StateDict::open(&path)?, &path, device)
 }
 
-/// A network with the weights of a store; `path` is its name in errors.
+/// A network with the weights of a file; `path` is its name in errors.
 fn network_from(
     info: &ModelInfo,
-    store: SafetensorsStore,
+    weights: StateDict,
     path: &Path,
     device: &Device,
 ) -> Result<Network, LearnError> {
     let mut network = Network::init(&info.architecture, info.outputs(), 0, device);
-    match &mut network {
-        Network::Residual(network) => fill(network, store, path)?,
-        Network::Set(network) => fill(network, store, path)?,
-    }
+    network.fill(weights, Spelling::Own, path)?;
     Ok(network)
 }
 
 /// Writes all tensors of a module to a `SafeTensors` file.
 pub(super) fn save_module<M: Module>(module: &M, path: &Path) -> Result<(), LearnError> {
-    // One key only: more would come in random order, and the same weights should give the same bytes.
-    save_store(module, SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt"), path)
-}
-
-/// Writes all tensors of a module as the bytes of a store in memory: its own files are nobody else's to read.
-pub(super) fn save_store<M: Module>(
-    module: &M,
-    mut store: SafetensorsStore,
-    path: &Path,
-) -> Result<(), LearnError> {
-    module.save_into(&mut store).map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-    let bytes = store.get_bytes().map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-    Ok(write_atomically(path, &bytes)?)
+    state_dict::write(module, Spelling::Own, &[], path)
 }
 
 /// Reads all tensors of a module from a `SafeTensors` file; none may be missing, too many, or of another shape.
 pub(super) fn load_module<M: Module>(module: &mut M, path: &Path) -> Result<(), LearnError> {
-    fs::File::open(path).map_err(LearnError::io(path))?;
-    fill(module, SafetensorsStore::from_file(path), path)
-}
-
-/// Reads all tensors of a module from a store; `path` is its name in errors.
-fn fill<M: Module, S: ModuleStore>(module: &mut M, store: S, path: &Path) -> Result<(), LearnError> {
-    fill_but(module, store, path, |_| false)
-}
-
-/// As [`fill`]; tensors whose names `ignored` knows may be too many.
-pub(super) fn fill_but<M: Module, S: ModuleStore>(
-    module: &mut M,
-    mut store: S,
-    path: &Path,
-    ignored: impl Fn(&str) -> bool,
-) -> Result<(), LearnError> {
-    let result = module.load_from(&mut store);
-    let wrong = |what: String| LearnError::corrupt(path, format!("not the weights of this network: {what}"));
-    let applied = result.map_err(|e| wrong(one_line(&e.to_string())))?;
-    match (applied.unused.iter().find(|name| !ignored(name)), applied.missing.first()) {
-        (Some(name), _) => Err(wrong(format!("tensor {name} is not in it"))),
-        (_, Some((name, _))) => Err(wrong(format!("tensor {name} is missing"))),
-        _ => Ok(()),
-    }
+    StateDict::open(path)?.fill(module, Spelling::Own, path).map(drop)
 }
 
 /// Writes a value as JSON.

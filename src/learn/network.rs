@@ -1,11 +1,15 @@
 //! A network of either kind.
 
+use std::path::Path;
+
 use burn::module::Module;
 use burn::tensor::Device;
 use humboldt_schemas::card::AnyArchitecture;
 
+use super::error::LearnError;
 use super::resnet::{BatchStatistics, ResNet};
 use super::set::SetNetwork;
+use super::state_dict::{self, Spelling, StateDict};
 
 /// The weights of a network.
 #[derive(Module, Debug)]
@@ -32,6 +36,32 @@ impl Network {
         match self {
             Self::Residual(network) => Self::Residual(network.with_statistics(statistics)),
             set @ Self::Set(_) => set,
+        }
+    }
+
+    /// Takes the weights of a file, `path` in errors; the names of the tensors that are not the network's come back.
+    pub(super) fn fill(
+        &mut self,
+        weights: StateDict,
+        spelling: Spelling,
+        path: &Path,
+    ) -> Result<Vec<String>, LearnError> {
+        match self {
+            Self::Residual(network) => weights.fill(network, spelling, path),
+            Self::Set(network) => weights.fill(network, spelling, path),
+        }
+    }
+
+    /// Writes the weights as a `SafeTensors` file with some metadata.
+    pub(super) fn write(
+        &self,
+        spelling: Spelling,
+        metadata: &[(&str, String)],
+        path: &Path,
+    ) -> Result<(), LearnError> {
+        match self {
+            Self::Residual(network) => state_dict::write(network, spelling, metadata, path),
+            Self::Set(network) => state_dict::write(network, spelling, metadata, path),
         }
     }
 }

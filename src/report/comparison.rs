@@ -308,8 +308,8 @@ mod tests {
             coverage_95: 0.945 + 0.001 * k as f64,
             own_coverage_68: Some(0.68),
             calibrated_bias: Some(0.001),
-            pull_mean: 0.01,
-            pull_width: 1.02,
+            pull_mean: Some(0.01),
+            pull_width: Some(1.02),
         };
         let estimator = |name: &str, ratio: f64| EstimatorResult {
             name: name.to_owned(),

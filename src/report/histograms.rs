@@ -50,7 +50,7 @@ pub fn histograms(
         ReportError::unless_finite(FIGURE, "a prediction", p.values.iter().copied().chain([e.delta_c9]))?;
     }
     let reach = |e: &EnsembleResult| {
-        let width = e.sigma_left.max(e.sigma_right);
+        let width = width(e);
         (e.bias.abs() + 3.5 * width).max(1e-3)
     };
     let common = ensembles.iter().map(reach).fold(0.0, f64::max);
@@ -100,6 +100,11 @@ fn columns(panels: usize) -> usize {
     if panels < 4 { panels } else { (panels as f64).sqrt().ceil() as usize }
 }
 
+/// The larger of an ensemble's widths; 0 where none is known.
+fn width(e: &EnsembleResult) -> f64 {
+    e.sigma_left.into_iter().chain(e.sigma_right).fold(0.0, f64::max)
+}
+
 /// One histogram.
 struct Counted<'a> {
     ensemble: &'a EnsembleResult,
@@ -110,7 +115,7 @@ struct Counted<'a> {
 
 impl<'a> Counted<'a> {
     fn new(ensemble: &'a EnsembleResult, values: &[f64], reach: f64) -> Self {
-        let width = ensemble.sigma_left.max(ensemble.sigma_right);
+        let width = width(ensemble);
         // About two bins a sigma for many images, fewer for few, over the panel's whole range.
         let per_sigma = ((values.len() as f64).cbrt() / 3.0).clamp(1.0, 3.0);
         let wanted = if width > 0.0 { 2.0 * reach / width * per_sigma } else { 25.0 };
@@ -153,8 +158,13 @@ impl<'a> Counted<'a> {
         canvas.text(&title, (frame.left + 0.3, above), Font::new(SMALL_PT + 0.5).bold(), Align::Left)?;
         let images = if e.trained { "trained on" } else { "in between" };
         canvas.text(images, (frame.right() - 0.3, above), small, Align::Right)?;
-        let three = |symbol: &str, value: f64| format!("{symbol} = {}", number(value, 3));
-        let left = [three("*μ*", e.mean), format!("*N* = {}", count(e.n_images))];
+        let three = |symbol: &str, value: Option<f64>| {
+            value.map_or_else(
+                || format!("{symbol} unknown"),
+                |value| format!("{symbol} = {}", number(value, 3)),
+            )
+        };
+        let left = [three("*μ*", Some(e.mean)), format!("*N* = {}", count(e.n_images))];
         let right = [three("*σ*_{L}", e.sigma_left), three("*σ*_{R}", e.sigma_right)];
         for (lines, x, align) in
             [(left, frame.left + 1.6, Align::Left), (right, frame.right() - 1.6, Align::Right)]

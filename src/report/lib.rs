@@ -69,8 +69,8 @@ pub use observables::{ObservableBin, ObservablePanel, observables};
 pub use pulls::{PullRow, pulls};
 pub use regions::regions;
 pub use tables::{
-    DELTA_C9, Predictions, read_predictions_parquet, write_columns_parquet, write_ensembles_csv,
-    write_grid_csv, write_predictions_parquet,
+    DELTA_C9, Predictions, read_columns_parquet, read_predictions_parquet, write_columns_parquet,
+    write_ensembles_csv, write_grid_csv, write_predictions_parquet,
 };
 pub use terminal::Projected;
 pub use ticks::{Scale, Ticks};

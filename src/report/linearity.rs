@@ -77,7 +77,8 @@ pub fn linearity(
         &files::with_suffix(stem, ".csv"),
         &format!("{coefficient},trained,n_images,mean,low,high,bias"),
         ensembles.iter().zip(&points).map(|(e, p)| {
-            format!("{},{},{},{},{},{},{}", e.delta_c9, e.trained, e.n_images, e.mean, p.low, p.high, e.bias)
+            let [low, high] = [p.low, p.high].map(|x| if p.known { x.to_string() } else { String::new() });
+            format!("{},{},{},{},{low},{high},{}", e.delta_c9, e.trained, e.n_images, e.mean, e.bias)
         }),
     )?);
     Ok(paths)
@@ -89,6 +90,8 @@ struct Measured {
     mean: f64,
     low: f64,
     high: f64,
+    /// Whether the width is known; the ends are the mean where it is not.
+    known: bool,
     trained: bool,
 }
 
@@ -101,8 +104,9 @@ impl Measured {
         Self {
             truth: e.delta_c9,
             mean: e.mean,
-            low: e.mean - scale * e.sigma_left,
-            high: e.mean + scale * e.sigma_right,
+            low: e.mean - scale * e.sigma_left.unwrap_or(0.0),
+            high: e.mean + scale * e.sigma_right.unwrap_or(0.0),
+            known: e.sigma.is_some(),
             trained: e.trained,
         }
     }
@@ -117,7 +121,9 @@ impl Measured {
 
     fn draw(&self, panel: &Panel, subtract: f64) -> Result<(), ReportError> {
         let (marker, stroke) = Self::look(self.trained);
-        panel.error_bar(self.truth, (self.low - subtract, self.high - subtract), stroke, 0.8)?;
+        if self.known {
+            panel.error_bar(self.truth, (self.low - subtract, self.high - subtract), stroke, 0.8)?;
+        }
         panel.marker(self.truth, self.mean - subtract, marker, stroke.colour)
     }
 }

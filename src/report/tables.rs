@@ -18,7 +18,7 @@ pub struct Predictions {
     pub values: Vec<f64>,
 }
 
-/// CSV with the fields of [`EnsembleResult`] as columns, the first by the coefficient's name.
+/// CSV with the fields of [`EnsembleResult`] as columns, the first by the coefficient's name; one that is not known is empty.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -28,10 +28,18 @@ pub fn write_ensembles_csv(
     ensembles: &[EnsembleResult],
 ) -> Result<(), ReportError> {
     let header = format!("{coefficient},n_images,mean,sigma_left,sigma_right,sigma,bias,trained");
+    let text = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
     let rows = ensembles.iter().map(|e| {
         format!(
             "{},{},{},{},{},{},{},{}",
-            e.delta_c9, e.n_images, e.mean, e.sigma_left, e.sigma_right, e.sigma, e.bias, e.trained
+            e.delta_c9,
+            e.n_images,
+            e.mean,
+            text(e.sigma_left),
+            text(e.sigma_right),
+            text(e.sigma),
+            e.bias,
+            e.trained
         )
     });
     files::write_csv(path, &header, rows).map(drop)
@@ -76,6 +84,14 @@ pub fn write_columns_parquet(path: &Path, columns: Vec<(&str, Vec<f64>)>) -> Res
     files::write_parquet(path, columns)
 }
 
+/// The columns of some names, in their order, of what [`write_columns_parquet`] wrote.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or lacks a column.
+pub fn read_columns_parquet(path: &Path, names: &[&str]) -> Result<Vec<Vec<f64>>, ReportError> {
+    files::read_parquet(path, names)
+}
+
 /// CSV with columns `x_name`, `y_name` and `chi2`, a row a point of the grid.
 ///
 /// # Shapes
@@ -105,12 +121,14 @@ mod tests {
     fn ensembles_csv_holds_every_field() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ensembles.csv");
-        write_ensembles_csv(&path, DELTA_C9, &[ensemble(-0.5, false, &[-1.0, 0.5]).unwrap()]).unwrap();
+        let of = |predictions: &[f64]| ensemble(-0.5, false, predictions).unwrap();
+        write_ensembles_csv(&path, DELTA_C9, &[of(&[-1.0, 0.5]), of(&[-0.25])]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
             text,
             "delta_c9,n_images,mean,sigma_left,sigma_right,sigma,bias,trained\n\
-             -0.5,2,-0.25,0.75,0.75,1.0606601717798212,0.25,false\n"
+             -0.5,2,-0.25,0.75,0.75,1.0606601717798212,0.25,false\n\
+             -0.5,1,-0.25,,,,0.25,false\n"
         );
     }
 

@@ -42,8 +42,7 @@ pub fn width(
     }
     let points: Vec<(f64, f64, bool)> = ensembles
         .iter()
-        .filter(|e| e.sigma > 0.0)
-        .map(|e| (e.delta_c9, e.sigma / slope.abs(), e.trained))
+        .filter_map(|e| Some((e.delta_c9, e.sigma.filter(|sigma| *sigma > 0.0)? / slope.abs(), e.trained)))
         .collect();
     if points.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "widths" });
@@ -127,7 +126,7 @@ mod tests {
             width(stem, &ensembles, 1.0, negative),
             Err(ReportError::Value { what: "baseline", .. })
         ));
-        ensembles[0].sigma = 0.0;
+        ensembles[0].sigma = Some(0.0);
         assert!(matches!(width(stem, &ensembles, 1.0, none), Err(ReportError::NoData { .. })));
     }
 }

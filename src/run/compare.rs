@@ -4,28 +4,32 @@
 //! values between them, on which it is judged. Every sample has a random stream of its own, of which neither the training
 //! nor another set has any part.
 
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::{Axis, LineShape, Point};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{GeneratorCard, RunCard};
 use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, ONE_SIGMA, SystematicShift};
+use humboldt_schemas::provenance::program;
 use rayon::prelude::*;
 
-use super::RunFolder;
 use super::estimators::{self, training_values};
+use super::parts::{OfValue, Parts};
+use super::{RunFolder, limits};
 use crate::assumptions::assumed;
 use crate::campaign::of_point;
 use crate::infer::ensembles::{ensemble, line};
 use crate::infer::estimator::{Estimate, Estimator, Sample};
 use crate::infer::information::{MassKnowledge, by_quadrature};
-use crate::infer::neyman::{Belt, Calibration, Span};
+use crate::infer::neyman::{Belt, Calibration, Span, too_few_for_coverage};
 use crate::infer::nuisances::Nuisances;
-use crate::learn::Compute;
-use crate::progress::{Progress, note};
+use crate::learn::{Compute, model};
+use crate::progress::{Progress, note, seconds};
 use crate::sampling;
 
 /// Samples that are in memory at once.
@@ -58,6 +62,8 @@ pub struct Compared {
     pub comparison: Comparison,
     /// Each estimator's samples, in the order of the comparison's.
     pub estimates: Vec<Judged>,
+    /// What it would go on from, to be removed once all is written.
+    pub parts: Parts,
 }
 
 /// One estimator's calibration and all of its estimates.
@@ -93,6 +99,16 @@ pub enum Purpose {
     Judgement,
 }
 
+impl Purpose {
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calibration => "calibration",
+            Self::Judgement => "judgement",
+        }
+    }
+}
+
 /// The random stream of one sample. Its path differs from that of every training, validation, test and live image.
 pub fn stream(seed: u64, purpose: Purpose, point: &Point, sample: usize) -> StreamKey {
     let name = match purpose {
@@ -102,18 +118,19 @@ pub fn stream(seed: u64, purpose: Purpose, point: &Point, sample: usize) -> Stre
     of_point(StreamKey::new(seed).child(name, 0), point).child("image", sample as u64)
 }
 
-/// Runs the comparison.
+/// Runs the comparison; goes on from what an earlier one left in `parts`.
 ///
 /// # Errors
-/// When the run's network is missing or of other images, a value lies outside the training values, or no sample of a
-/// value has an estimate.
-pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compared> {
+/// When the run's network is missing or of other images, there are too few training values, a value lies outside of them,
+/// or fewer than two samples of a value have an estimate.
+pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) -> Result<Compared> {
     let card = run.card();
     ensure!(
         card.axes()?.names() == ["c9"],
         "parameters {} are not allowed here; allowed: cards of C9 alone, which is all that the other estimators fit",
         card.axes()?.names().join(", ")
     );
+    limits::known_values(card, "`predict` and `compare`")?;
     let training = training_values(card)?;
     let (low, high) = (training[0], training[training.len() - 1]);
     for value in &plan.values {
@@ -128,16 +145,32 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compar
         .iter()
         .map(|name| estimators::estimator(name, run, &family, compute))
         .collect::<Result<_>>()?;
-    let total = plan.calibration_images * training.len() + plan.images * plan.values.len();
-    let progress = Progress::new("compare", total as u64, "samples");
+    if let Some(few) = too_few_for_coverage(plan.calibration_images, "samples") {
+        note(few.replace("will do", "(--calibration-images) will do"));
+    }
+    let Times { of_sample, of_estimates: times } = times(card, plan.values[0], &all)?;
+    let parts = Parts::open(parts, &key(run, plan)?, all.len())?;
     let own = &card.generator;
-    let calibration =
-        estimate(card, own, Purpose::Calibration, &training, plan.calibration_images, &all, &progress)?;
     let other = plan.test.as_ref().map_or(own, |test| &test.generator);
-    let judged = estimate(card, other, Purpose::Judgement, &plan.values, plan.images, &all, &progress)?;
+    let sets = [
+        Set {
+            generator: own,
+            purpose: Purpose::Calibration,
+            values: &training,
+            samples: plan.calibration_images,
+        },
+        Set { generator: other, purpose: Purpose::Judgement, values: &plan.values, samples: plan.images },
+    ];
+    let total: usize = sets.iter().map(|set| set.samples * set.values.len()).sum();
+    let left: usize = sets.iter().map(|set| set.missing(&parts)).sum();
+    let each = of_sample + times.iter().sum::<f64>() / 1e3 / rayon::current_num_threads() as f64;
+    let begun = if left < total { format!("goes on with {left} of ") } else { String::new() };
+    note(format!("compare: {begun}{total} samples, about {}", seconds(left as f64 * each)));
+    let progress = Progress::new("compare", total as u64, "samples");
+    let [calibration, judged] = sets.map(|set| estimate(card, &set, &all, &parts, &progress));
+    let (calibration, judged) = (calibration?, judged?);
     progress.finish();
     let bounds = bounds(card, 0, &plan.values)?;
-    let times = times(card, plan.values[0], &all)?;
 
     let mut comparison = Comparison {
         name: card.name.clone(),
@@ -166,7 +199,34 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute) -> Result<Compar
             fresh.into_iter().map(|(truth, all)| (truth, all.into_iter().flatten().collect())).collect();
         estimates.push(Judged { calibration: known, values, belts });
     }
-    Ok(Compared { comparison, estimates })
+    Ok(Compared { comparison, estimates, parts })
+}
+
+/// What decides every sample and every estimate.
+fn key(run: &RunFolder, plan: &Plan) -> Result<String> {
+    let weights = run.model().join(model::WEIGHTS_FILE);
+    // Without the network no training is needed.
+    let weights =
+        fs::read(weights).map_or_else(|_| String::new(), |bytes| blake3::hash(&bytes).to_hex().to_string());
+    let Plan { estimators, values, images, calibration_images, test } = plan;
+    let plan = serde_json::json!([estimators, values, images, calibration_images, test]);
+    Ok(format!("{} {} {weights} {plan}", program(), run.card().hash()))
+}
+
+/// Samples of one purpose.
+struct Set<'a> {
+    generator: &'a GeneratorCard,
+    purpose: Purpose,
+    values: &'a [f64],
+    samples: usize,
+}
+
+impl Set<'_> {
+    /// Samples that have no estimates yet.
+    fn missing(&self, parts: &Parts) -> usize {
+        let there = |value: &&f64| parts.read(self.purpose, **value, self.samples).is_none();
+        self.samples * self.values.iter().filter(there).count()
+    }
 }
 
 /// For each estimator and value the estimates of all samples, `None` where there is none.
@@ -174,32 +234,49 @@ type Estimates = Vec<Vec<(f64, Vec<Option<Estimate>>)>>;
 
 fn estimate(
     card: &RunCard,
-    generator: &GeneratorCard,
-    purpose: Purpose,
-    values: &[f64],
-    images: usize,
+    set: &Set,
     estimators: &[Box<dyn Estimator + '_>],
+    parts: &Parts,
     progress: &Progress,
 ) -> Result<Estimates> {
     let mut all: Estimates = vec![Vec::new(); estimators.len()];
-    let axes = card.axes()?;
-    for value in values {
-        let point = axes.point(&[*value])?;
-        let sampler = sampling::sampler_at(generator, &point)?;
-        let mut found = vec![Vec::with_capacity(images); estimators.len()];
-        for start in (0..images).step_by(CHUNK) {
-            let range = start..images.min(start + CHUNK);
-            let samples = samples(card, &sampler, |i| stream(card.seed, purpose, &point, i), range.clone())?;
-            for (found, estimator) in found.iter_mut().zip(estimators) {
-                found.extend(estimator.estimates(&samples).into_iter().map(Result::ok));
-            }
-            progress.advance(range.len() as u64, &point.to_string());
-        }
+    for value in set.values {
+        let found = if let Some(found) = parts.read(set.purpose, *value, set.samples) {
+            progress.skip(set.samples as u64);
+            found
+        } else {
+            let found = of_value(card, set, *value, estimators, progress)?;
+            parts.keep(set.purpose, *value, &found)?;
+            found
+        };
         for (all, found) in all.iter_mut().zip(found) {
             all.push((*value, found));
         }
     }
     Ok(all)
+}
+
+/// The estimates of the samples of one value.
+fn of_value(
+    card: &RunCard,
+    set: &Set,
+    value: f64,
+    estimators: &[Box<dyn Estimator + '_>],
+    progress: &Progress,
+) -> Result<OfValue> {
+    let point = card.axes()?.point(&[value])?;
+    let sampler = sampling::sampler_at(set.generator, &point)?;
+    let mut found: OfValue = vec![Vec::with_capacity(set.samples); estimators.len()];
+    for start in (0..set.samples).step_by(CHUNK) {
+        let range = start..set.samples.min(start + CHUNK);
+        let key = |i| stream(card.seed, set.purpose, &point, i);
+        let samples = samples(card, &sampler, key, range.clone())?;
+        for (found, estimator) in found.iter_mut().zip(estimators) {
+            found.extend(estimator.estimates(&samples).into_iter().map(Result::ok));
+        }
+        progress.advance(range.len() as u64, &point.to_string());
+    }
+    Ok(found)
 }
 
 /// Samples of a card's size, with their images.
@@ -247,11 +324,21 @@ pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> 
     values.par_iter().map(bound).collect()
 }
 
-/// Milliseconds of one estimate on one core: the shortest of some, for other work on the machine only adds to it.
-fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> Result<Vec<f64>> {
+/// What a sample takes.
+struct Times {
+    /// Seconds to draw it, by the clock.
+    of_sample: f64,
+    /// Milliseconds of each estimator's estimate on one core.
+    of_estimates: Vec<f64>,
+}
+
+/// The shortest times of some samples, for other work on the machine only adds to them.
+fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> Result<Times> {
     let point = card.axes()?.point(&[value])?;
     let sampler = sampling::sampler_at(&card.generator, &point)?;
+    let start = Instant::now();
     let samples = samples(card, &sampler, |i| stream(card.seed, Purpose::Calibration, &point, i), 0..TIMED)?;
+    let of_sample = start.elapsed().as_secs_f64() / TIMED as f64;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let one = |estimator: &dyn Estimator| {
         let time = |sample: &Sample| {
@@ -262,7 +349,8 @@ fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> 
         };
         samples.iter().map(time).fold(f64::INFINITY, f64::min)
     };
-    Ok(pool.install(|| estimators.iter().map(|estimator| one(estimator.as_ref())).collect()))
+    let of_estimates = pool.install(|| estimators.iter().map(|estimator| one(estimator.as_ref())).collect());
+    Ok(Times { of_sample, of_estimates })
 }
 
 fn judge(
@@ -275,6 +363,13 @@ fn judge(
     let known: Vec<Estimate> = estimates.iter().flatten().copied().collect();
     let values: Vec<f64> = known.iter().map(|e| e.value).collect();
     let e = ensemble(truth, false, &values)?;
+    let (Some(sigma_left), Some(sigma_right), Some(sigma)) = (e.sigma_left, e.sigma_right, e.sigma) else {
+        bail!(
+            "{} of {} samples at delta C9 = {truth} have an estimate; at least 2 are needed",
+            known.len(),
+            estimates.len()
+        );
+    };
     let n = known.len() as f64;
     let part = |hits: usize| hits as f64 / n;
     let covered = |belt: &Belt| part(values.iter().filter(|x| belt.covers(truth, **x)).count());
@@ -293,16 +388,16 @@ fn judge(
     let pulls: Vec<f64> = known.iter().filter_map(|e| pull(e, truth, calibration, &belts[0])).collect();
     let (pull_mean, pull_width) = mean_and_width(&pulls);
     let slope = calibration.slope(truth);
-    let width_over_slope = e.sigma / slope.abs();
+    let width_over_slope = sigma / slope.abs();
     Ok(EstimatorValue {
         delta_c9: truth,
         images: known.len(),
         failed: estimates.len() - known.len(),
         mean: e.mean,
         bias: e.bias,
-        sigma_left: e.sigma_left,
-        sigma_right: e.sigma_right,
-        sigma: e.sigma,
+        sigma_left,
+        sigma_right,
+        sigma,
         slope,
         width_over_slope,
         bound,
@@ -310,7 +405,10 @@ fn judge(
         coverage_68: covered(&belts[0]),
         coverage_95: covered(&belts[1]),
         own_coverage_68: (!own.is_empty()).then(|| part(own.iter().filter(|hit| **hit).count())),
-        calibrated_bias: (calibrated.len() == known.len()).then(|| mean_and_width(&calibrated).0 - truth),
+        calibrated_bias: (calibrated.len() == known.len())
+            .then(|| mean_and_width(&calibrated).0)
+            .flatten()
+            .map(|mean| mean - truth),
         pull_mean,
         pull_width,
     })
@@ -327,12 +425,12 @@ pub fn pull(estimate: &Estimate, truth: f64, calibration: &Calibration, belt: &B
     (sigma > 0.0).then(|| (value - truth) / sigma)
 }
 
-/// NaN-free: without values 0 and 0.
-fn mean_and_width(values: &[f64]) -> (f64, f64) {
-    let n = values.len().max(1) as f64;
+/// Mean and standard deviation, as far as there are values for them.
+fn mean_and_width(values: &[f64]) -> (Option<f64>, Option<f64>) {
+    let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let square = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-    (mean, (square / (n - 1.0).max(1.0)).sqrt())
+    ((!values.is_empty()).then_some(mean), (values.len() > 1).then(|| (square / (n - 1.0)).sqrt()))
 }
 
 fn summary(name: &str, values: Vec<EstimatorValue>, milliseconds: f64) -> EstimatorResult {
@@ -426,6 +524,13 @@ mod tests {
         let card = RunCard::parse(&many.replace("[0, 1,", "[0.0, 1,"), "card").unwrap();
         let values = values_between(&card).unwrap();
         assert_eq!((values.len(), values[0], values[9]), (10, 0.5, 20.5));
+    }
+
+    #[test]
+    fn issue_13_6_what_no_pull_says_is_not_0() {
+        assert_eq!(mean_and_width(&[]), (None, None));
+        assert_eq!(mean_and_width(&[0.5]), (Some(0.5), None));
+        assert_eq!(mean_and_width(&[0.5, 1.5]), (Some(1.0), Some(0.5_f64.sqrt())));
     }
 
     /// Half a standard deviation off, with errors that say so: what a pull is.

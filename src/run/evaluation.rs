@@ -18,7 +18,7 @@ use crate::campaign::live::LiveImages;
 use crate::campaign::{CampaignImages, Shard};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::learn::{Compute, Event, ImageSource, Model, model};
-use crate::progress::Progress;
+use crate::progress::{Progress, note};
 use crate::report::{self, Predictions};
 
 /// Range of delta C9 that slope and bias are quoted for: where the paper quotes them.
@@ -86,6 +86,7 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     let stored = super::training::tested_splits(card).contains(&Split::Test);
     let shards = if stored { run.campaign()?.open_shards(Split::Test)? } else { Vec::new() };
     if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
+        note(format!("evaluate: finished before; the results are in {}", run.results().display()));
         return read(run);
     }
     let evaluation = Evaluation::new(card, predict(&model, card, stored.then_some(shards.as_slice()))?)?;

@@ -36,7 +36,7 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     }
     let Evaluated { ensembles, predictions, summary, .. } = evaluation.first();
     report::histograms(&stem("predictions"), ensembles, predictions)?;
-    if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma > 0.0) {
+    if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma.is_some_and(|sigma| sigma > 0.0)) {
         let bound = bound(run, evaluation)?;
         let references = WidthReferences { baseline: Some(summary.baseline_rmse), bound: &bound };
         report::width(&stem("widths"), ensembles, summary.slope, references)?;

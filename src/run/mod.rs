@@ -10,6 +10,8 @@
 //! - [`estimators`]: its network and the classical ways to estimate delta C9
 //! - [`compare`]: all of them on the same samples
 //! - [`compared`]: what a comparison leaves
+//! - [`parts`]: of a comparison that was broken off
+//! - [`limits`]: what a card cannot give
 //! - [`predict`]: delta C9 of other images, with intervals
 //! - [`systematics`]: samples of another model than the estimators assume
 //! - [`page`]: the report in one HTML file
@@ -21,7 +23,9 @@ pub mod estimators;
 pub mod evaluation;
 pub mod figures;
 pub mod folder;
+pub mod limits;
 pub mod page;
+pub mod parts;
 pub mod predict;
 pub mod systematics;
 pub mod timing;

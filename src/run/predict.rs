@@ -10,9 +10,9 @@ use humboldt_schemas::comparison::{ONE_SIGMA, PredictedImage};
 use humboldt_schemas::voxels::label;
 
 use super::estimators::{check, training_values};
-use super::{RunFolder, compared, evaluation};
+use super::{RunFolder, compared, evaluation, limits};
 use crate::assumptions::differences;
-use crate::infer::neyman::Calibration;
+use crate::infer::neyman::{Calibration, too_few_for_coverage};
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::progress::note;
 use crate::report;
@@ -24,10 +24,17 @@ use crate::sampling;
 /// When the run has no network or no ensembles yet; when the images have other bins, another number of events, other
 /// windows in q2, or no events at all.
 pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>> {
+    let file = compared::calibration_file(&run.results().join("compare"), "network");
+    if !file.exists() {
+        limits::intervals(run.card())?;
+        if let Some(few) = too_few_for_coverage(limits::fewest_test_images(run.card())?, "test images") {
+            note(few);
+        }
+    }
     let model = Model::load(&run.model(), compute)?;
     let reader = ImageReader::open(images)?;
     refuse_others(&model, run.card(), &reader).with_context(|| images.display().to_string())?;
-    let calibration = calibration(run)?;
+    let calibration = calibration(run, &file)?;
     let source = File { reader: &reader, range: range(run.card())? };
     let raw = model.predict(&source, &|_: Event| ControlFlow::Continue(()));
     let raw = raw.with_context(|| images.display().to_string())?.unwrap_or_default();
@@ -60,11 +67,10 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
 }
 
 /// The ensembles of known delta C9: those of a comparison where there was one, else the run's test images.
-fn calibration(run: &RunFolder) -> Result<Calibration> {
+fn calibration(run: &RunFolder, file: &Path) -> Result<Calibration> {
     let trained = training_values(run.card())?;
-    let file = compared::calibration_file(&run.results().join("compare"), "network");
     let predictions = if file.exists() {
-        report::read_predictions_parquet(&file, &label(run.card().axes()?.directions()[0]))?
+        report::read_predictions_parquet(file, &label(run.card().axes()?.directions()[0]))?
     } else {
         evaluation::read(run)?.0.swap_remove(0).predictions
     };
@@ -73,16 +79,12 @@ fn calibration(run: &RunFolder) -> Result<Calibration> {
         .filter(|p| trained.iter().any(|x| x.to_bits() == p.delta_c9.to_bits()))
         .map(|p| (p.delta_c9, p.values))
         .collect();
-    let calibration = Calibration::new(&known);
-    calibration
-        .context("intervals need more test images at the training values; `humboldt compare` makes them")
+    Calibration::new(&known).context("intervals of the predictions")
 }
 
 /// Lowest and highest mean q2 (GeV^2) that a cell can have.
 fn range(card: &RunCard) -> Result<(f64, f64)> {
-    let generator = &card.generator;
-    let decay = generator.decay(&generator.shifts()?)?;
-    let windows = sampling::windows(generator)?.of(&decay, generator.line_shape()?)?;
+    let windows = sampling::resolved_windows(&card.generator)?;
     Ok((windows[0].0, windows[windows.len() - 1].1))
 }
 
@@ -106,18 +108,14 @@ fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<
         },
     }
     if let Some(made) = provenance.map(|p| &p.generator) {
+        // However they are written.
         let own = &card.generator;
-        let text = |windows: &[humboldt_schemas::card::Q2Range]| {
-            let windows: Vec<String> = windows.iter().map(|w| String::from(*w)).collect();
-            if windows.is_empty() { "all".to_owned() } else { windows.join(",") }
-        };
+        let (theirs, ours) = (sampling::resolved_windows(made)?, sampling::resolved_windows(own)?);
         ensure!(
-            (&made.q2, &made.veto) == (&own.q2, &own.veto),
-            "windows in q2 = {} without {} are not allowed; allowed: {} without {}, of which the network's images were",
-            text(&made.q2),
-            if made.veto.is_empty() { "none".to_owned() } else { text(&made.veto) },
-            text(&own.q2),
-            if own.veto.is_empty() { "none".to_owned() } else { text(&own.veto) }
+            theirs == ours,
+            "windows in q2 = {} are not allowed; allowed: {}, of which the network's images were (`humboldt voxelize --q2` selects them)",
+            sampling::in_words(&theirs),
+            sampling::in_words(&ours)
         );
         for difference in differences(made, own, &card.axes()?.directions())? {
             note(format!("WARNING: {difference} by the network"));

@@ -28,7 +28,9 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     let card = run.card();
     if run.model_is_whole() {
         // Opening it says whether it can be used.
-        Model::load(&run.model(), compute)?;
+        let model = Model::load(&run.model(), compute)?;
+        let (folder, epoch) = (run.model(), model.info().epoch);
+        note(format!("train: finished before; the network of epoch {epoch} is in {}", folder.display()));
         return Ok(());
     }
     let (campaign, data) = (run.campaign()?, card.data());

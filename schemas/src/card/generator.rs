@@ -193,7 +193,7 @@ pub(super) fn parse<T: FromStr>(field: &str, name: &str, allowed: &[&str]) -> Re
 /// A window in q2 [GeV^2], written `min:max`; an open end reaches to the end of phase space.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", example = "1.1:6")]
 pub struct Q2Range {
     /// Lower end [GeV^2]; none is 4 m_l^2.
     pub min: Option<f64>,

@@ -137,6 +137,14 @@ impl RunCard {
         strict::read(path, Self::validate)
     }
 
+    /// Reads and checks a card whose run is to be evaluated as well.
+    ///
+    /// # Errors
+    /// As [`RunCard::read`]; when test images are of one delta C9 alone.
+    pub fn read_for_run(path: &Path) -> Result<Self, SchemaError> {
+        strict::read(path, |card: &Self| card.validate().and_then(|()| card.check_evaluation()))
+    }
+
     /// Parses and checks a card; `file` is its name in error messages.
     ///
     /// # Errors
@@ -155,6 +163,19 @@ impl RunCard {
         self.training.validate()?;
         self.check_supervision()?;
         self.figures.validate()
+    }
+
+    /// A slope needs two values.
+    fn check_evaluation(&self) -> Result<(), Invalid> {
+        let tested: Vec<f64> =
+            self.data().points()?.iter().filter(|p| p.count(Split::Test) > 0).map(|p| p.shifts[0]).collect();
+        let values = 1 + tested.windows(2).filter(|pair| (pair[1] - pair[0]).abs() > 1e-9).count();
+        Invalid::unless(
+            values >= 2,
+            "dataset.groups.test",
+            "test images at 1 value",
+            "test images at 2 values at least, between which slope and bias are measured",
+        )
     }
 
     /// The network with every number filled in.
@@ -391,6 +412,87 @@ mod tests {
         ] {
             let error = message(&text);
             assert!(error.starts_with(expected), "{error} does not start with {expected}");
+        }
+    }
+
+    /// A campaign's images may have other uses; a run's are evaluated.
+    #[test]
+    fn issue_13_6_test_images_at_one_value_are_refused_with_the_card() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("card.toml");
+        let text =
+            CARD.replace("test = 3", "test = 0") + "[[dataset.groups]]\ndelta_c9 = [-0.5]\ntest = 60\n";
+        std::fs::write(&path, &text).unwrap();
+        RunCard::read(&path).unwrap();
+        let error = RunCard::read_for_run(&path).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "{}:11: dataset.groups.test = test images at 1 value is not allowed; \
+                 allowed: test images at 2 values at least, between which slope and bias are measured",
+                path.display()
+            )
+        );
+        std::fs::write(&path, text.replace("[-0.5]", "[-0.5, -0.25]")).unwrap();
+        RunCard::read_for_run(&path).unwrap();
+    }
+
+    #[test]
+    fn issue_13_25_values_of_a_wrong_shape_show_the_allowed_form() {
+        for (from, to, expected) in [
+            (
+                "[\"0.1:19.2\"]",
+                "\"0.1:19.2\"",
+                "card.toml:4: generator.q2: invalid type: string \"0.1:19.2\", expected a sequence; allowed: a list, as in [\"1.1:6\"]",
+            ),
+            (
+                "seed = 3",
+                "seed = \"three\"",
+                "card.toml:1: seed: invalid type: string \"three\", expected u64; allowed: a whole number, as in 1",
+            ),
+            (
+                "[-1.0, 0.0]",
+                "-1.0",
+                "card.toml:8: dataset.groups.delta_c9: invalid type: floating point `-1.0`, expected a sequence; allowed: a list, as in [0.5]",
+            ),
+            (
+                "[[dataset.groups]]",
+                "[dataset.groups]",
+                "card.toml:7: dataset.groups: invalid type: map, expected a sequence; allowed: tables, each under [[dataset.groups]]",
+            ),
+            (
+                "{ c10 = \"0.5+0.1i\", c7 = -0.05 }",
+                "[\"c10\"]",
+                "card.toml:5: generator.wilson: invalid type: sequence, expected a map; allowed: a table, as in { name = 0.5 }",
+            ),
+            (
+                "[generator]",
+                "network = \"resnet10\"\n[generator]",
+                "card.toml:3: network: invalid type: string \"resnet10\", expected struct NetworkCard; allowed: a table, as in [network]",
+            ),
+            (
+                "[generator]",
+                "[dataset.also]\nc10 = 1.0\n[generator]",
+                "card.toml:4: dataset.also.c10: invalid type: floating point `1.0`, expected an array of length 2; allowed: a list, as in [0.5, 1.5]",
+            ),
+            (
+                "[generator]",
+                "[network]\nchannels = \"mean_q2\"\n[generator]",
+                "card.toml:4: network.channels: invalid type: string \"mean_q2\", expected a sequence; allowed: a list, as in [\"mean_q2\"]",
+            ),
+            (
+                "[generator]",
+                "[network]\ncircular_chi = 1\n[generator]",
+                "card.toml:4: network.circular_chi: invalid type: integer `1`, expected a boolean; allowed: true or false",
+            ),
+            (
+                "[generator]",
+                "[training]\nevents = [8000]\n[generator]",
+                "card.toml:4: training.events: invalid length 1, expected an array of length 2; allowed: a list, as in [1, 2]",
+            ),
+        ] {
+            assert!(CARD.contains(from), "{from}");
+            assert_eq!(message(&CARD.replacen(from, to, 1)), expected);
         }
     }
 

@@ -65,7 +65,16 @@ fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, 
     let table = DeTable::parse(text).map_err(|e| syntax(text, &e, String::new()))?;
     toml::from_str(text).map_err(|e| {
         let field = e.span().and_then(|span| path_at(table.get_ref(), &span)).unwrap_or_default();
-        syntax(text, &e, if field.is_empty() { field } else { format!("{field}: ") })
+        let form = schema_of(&field, &schema).map(|inner| form(&field, inner, &schema)).unwrap_or_default();
+        let mut error = syntax(text, &e, if field.is_empty() { field } else { format!("{field}: ") });
+        // Other messages say themselves what is allowed.
+        if let SchemaError::Syntax { message, .. } = &mut error
+            && !form.is_empty()
+            && ["invalid type", "invalid length"].iter().any(|words| message.starts_with(words))
+        {
+            *message += &format!("; allowed: {form}");
+        }
+        error
     })
 }
 
@@ -127,6 +136,81 @@ fn is_integer(schema: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// The schema of a dotted field.
+fn schema_of<'a>(field: &str, root: &'a Value) -> Option<&'a Value> {
+    let inner = |schema: Option<&'a Value>, name: &str| {
+        let schema = resolve(schema?, root);
+        let schema = schema.get("items").map_or(schema, |items| resolve(items, root));
+        let named = schema.get("properties").and_then(|properties| properties.get(name));
+        named.or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()))
+    };
+    if field.is_empty() { None } else { field.split('.').fold(Some(root), inner) }
+}
+
+/// The form that a field's value must have, in words and by an example.
+fn form(field: &str, schema: &Value, root: &Value) -> String {
+    let schema = resolve(schema, root);
+    let names = names(schema);
+    if !names.is_empty() {
+        return names.join(", ");
+    }
+    let example = example(0, schema, root);
+    match kind(schema) {
+        "integer" => format!("a whole number, as in {example}"),
+        "number" => format!("a number, as in {example}"),
+        "boolean" => "true or false".to_owned(),
+        "string" => format!("a text in quotes, as in {example}"),
+        "array" if example.is_empty() => format!("tables, each under [[{field}]]"),
+        "array" => format!("a list, as in {example}"),
+        "object" if example.is_empty() => format!("a table, as in [{field}]"),
+        "object" => format!("a table, as in {example}"),
+        _ => String::new(),
+    }
+}
+
+/// A value as a schema wants it, the nth of several; empty for a table with fixed keys, and for a list of such.
+fn example(nth: usize, schema: &Value, root: &Value) -> String {
+    let schema = resolve(schema, root);
+    if let Some(name) = names(schema).get(nth) {
+        return name.clone();
+    }
+    if let Some(example) = schema.pointer("/examples/0") {
+        return example.to_string();
+    }
+    match kind(schema) {
+        "integer" => (nth + 1).to_string(),
+        "number" => format!("{:?}", nth as f64 + 0.5),
+        "boolean" => "true".to_owned(),
+        "string" => "\"name\"".to_owned(),
+        "array" => {
+            let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1);
+            let item = |i: u64| example(i as usize, &schema["items"], root);
+            let items: Vec<String> = (0..least).map(item).filter(|item| !item.is_empty()).collect();
+            if items.is_empty() { String::new() } else { format!("[{}]", items.join(", ")) }
+        }
+        "object" => {
+            let any = schema.get("additionalProperties").filter(|any| any.is_object());
+            any.map_or_else(String::new, |any| format!("{{ name = {} }}", example(0, any, root)))
+        }
+        _ => String::new(),
+    }
+}
+
+/// The type that a schema wants, `null` aside.
+fn kind(schema: &Value) -> &str {
+    let kind = schema.get("type");
+    let first = || kind?.as_array()?.iter().filter_map(Value::as_str).find(|kind| *kind != "null");
+    kind.and_then(Value::as_str).or_else(first).unwrap_or_default()
+}
+
+/// The texts that a schema allows, in quotes, where it allows few.
+fn names(schema: &Value) -> Vec<String> {
+    let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+    let choices = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let choices = choices.filter_map(|choice| choice.get("const"));
+    listed.chain(choices).filter(|name| name.is_string()).map(Value::to_string).collect()
 }
 
 /// Line (from 1) of the deepest part of a dotted field that the text has; 1 where it has none. `groups[2]` is the second
@@ -193,11 +277,11 @@ fn inner_tables<'a, 'i>(value: &'a DeValue<'i>) -> Vec<&'a DeTable<'i>> {
 fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     // A table that may be left out is "it or null".
     let schema = schema.get("anyOf").and_then(|choices| choices.get(0)).unwrap_or(schema);
-    schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|r| root.pointer(r.trim_start_matches('#')))
-        .unwrap_or(schema)
+    let named = schema.get("$ref").and_then(Value::as_str);
+    match named.and_then(|name| root.pointer(name.trim_start_matches('#'))) {
+        Some(inner) => resolve(inner, root),
+        None => schema,
+    }
 }
 
 fn path_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {

@@ -150,9 +150,11 @@ fn ratio_to_bound(content: &Page) -> Option<f64> {
         let (a, b) = (content.bound.get(above - 1)?, content.bound.get(above)?);
         Some(a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0))
     };
-    let inside = content.ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9) && e.sigma > 0.0);
+    let inside = content.ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9));
     let ratios: Vec<f64> = inside
-        .filter_map(|e| Some(e.sigma / content.summary.slope.abs() / bound(e.delta_c9)?))
+        .filter_map(|e| {
+            Some(e.sigma.filter(|sigma| *sigma > 0.0)? / content.summary.slope.abs() / bound(e.delta_c9)?)
+        })
         .filter(|ratio| ratio.is_finite())
         .collect();
     (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
@@ -168,12 +170,15 @@ fn answer(content: &Page) -> String {
     };
     let bound = ratio_to_bound(content)
         .map_or_else(String::new, |ratio| format!(", {} times the information bound", number(ratio, 2)));
-    let width = if s.slope == 0.0 { f64::INFINITY } else { s.mean_sigma / s.slope.abs() };
+    let width = match s.mean_sigma {
+        None => "that is not known (ensembles of one image)".to_owned(),
+        Some(_) if s.slope == 0.0 => number(f64::INFINITY, 4),
+        Some(sigma) => number(sigma / s.slope.abs(), 4),
+    };
     format!(
         "{learned}Between δC₉ = {low} and {high} the mean prediction follows the truth with slope {}; one image measures \
-         δC₉ with a width (σ over slope) of {}{bound}. Bias: {} on average.",
+         δC₉ with a width (σ over slope) of {width}{bound}. Bias: {} on average.",
         number(s.slope, 3),
-        number(width, 4),
         number(s.mean_abs_bias, 4)
     )
 }
@@ -183,7 +188,10 @@ fn summary_rows(content: &Page) -> Vec<(String, String)> {
     let mut rows = vec![
         ("slope (1 is perfect)".to_owned(), number(s.slope, 4)),
         ("mean |bias|".to_owned(), number(s.mean_abs_bias, 4)),
-        ("mean σ of an image".to_owned(), number(s.mean_sigma, 4)),
+        (
+            "mean σ of an image".to_owned(),
+            s.mean_sigma.map_or_else(|| "not known".to_owned(), |x| number(x, 4)),
+        ),
         ("RMSE / baseline (1: nothing learned)".to_owned(), number(s.rmse_over_baseline, 4)),
     ];
     if let Some(width) = s.width_over_baseline {
@@ -224,7 +232,8 @@ fn comparison(c: &Comparison) -> String {
             format!("{} %", number(100.0 * e.coverage_68, 1)),
             format!("{} %", number(100.0 * e.coverage_95, 1)),
             number(mean(&|v| v.bias), 4),
-            number(mean(&|v| v.pull_width), 3),
+            known_mean(e.values.iter().filter_map(|v| v.pull_width))
+                .map_or_else(String::new, |x| number(x, 3)),
             number(e.milliseconds, 1),
         ];
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escaped(estimator_words(&e.name)));
@@ -235,6 +244,12 @@ fn comparison(c: &Comparison) -> String {
     }
     html.push_str("</tbody>\n</table></div>\n</section>");
     html
+}
+
+/// The mean of what is known.
+fn known_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (n, sum) = values.fold((0_u32, 0.0), |(n, sum), x| (n + 1, sum + x));
+    (n > 0).then(|| sum / f64::from(n))
 }
 
 fn figure(figure: &Figure) -> String {

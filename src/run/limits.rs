@@ -1,0 +1,102 @@
+//! What a card cannot give, said before anything is made.
+
+use anyhow::{Result, ensure};
+use humboldt_schemas::card::{RunCard, Split};
+
+use super::estimators::training_values;
+use crate::infer::neyman::{FEWEST_PREDICTIONS, FEWEST_TRUTHS, too_few_for_coverage};
+
+/// One line for each answer that a run of this card will not have.
+///
+/// # Errors
+/// When the card is refused.
+pub fn limits(card: &RunCard) -> Result<Vec<String>> {
+    let points = card.data().points()?;
+    let single = points.iter().filter(|point| point.count(Split::Test) == 1);
+    let single: Vec<String> = single.map(|point| point.shifts[0].to_string()).collect();
+    let mut lines = Vec::new();
+    // Intervals of several coefficients come from the network's own calibration.
+    if card.axes()?.names().len() == 1 {
+        match intervals(card) {
+            Err(error) => lines.push(error.to_string()),
+            Ok(()) => lines.extend(too_few_for_coverage(fewest_test_images(card)?, "test images")),
+        }
+    }
+    if !single.is_empty() {
+        lines.push(format!("one test image at a shift of {}: its width stays unknown", single.join(", ")));
+    }
+    Ok(lines)
+}
+
+/// Whether the run's own test images calibrate intervals of a prediction.
+///
+/// # Errors
+/// In words, where they are too few.
+pub fn intervals(card: &RunCard) -> Result<()> {
+    known_values(card, "`predict` and `compare`")?;
+    let images = fewest_test_images(card)?;
+    ensure!(
+        images >= FEWEST_PREDICTIONS,
+        "`predict` needs {FEWEST_PREDICTIONS} test images at each training value for its intervals, this card has {images}; \
+         `humboldt compare RUN` makes its own"
+    );
+    Ok(())
+}
+
+/// Refuses a card with fewer training values than intervals are calibrated from.
+///
+/// # Errors
+/// In words.
+pub fn known_values(card: &RunCard, who: &str) -> Result<()> {
+    let values = training_values(card)?.len();
+    ensure!(
+        values >= FEWEST_TRUTHS,
+        "{who} need {FEWEST_TRUTHS} values with training images for their intervals, this card has {values}"
+    );
+    Ok(())
+}
+
+/// Test images of that training value which has the fewest.
+///
+/// # Errors
+/// When the card is refused.
+pub fn fewest_test_images(card: &RunCard) -> Result<usize> {
+    let points = card.data().points()?.into_iter().filter(|point| point.count(Split::Train) > 0);
+    Ok(points.map(|point| point.count(Split::Test)).min().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(values: &str, test: usize) -> RunCard {
+        let group = |values: &str, train: usize, test: usize| {
+            format!(
+                "[[dataset.groups]]\ndelta_c9 = {values}\ntrain = {train}\nvalidation = {train}\ntest = {test}\n"
+            )
+        };
+        RunCard::parse(&format!("{}{}", group(values, 2, test), group("[-0.25]", 0, 60)), "card").unwrap()
+    }
+
+    #[test]
+    fn issue_13_6_a_card_says_what_it_cannot_give() {
+        let three = "[-1.0, -0.5, 0.0]";
+        let said = |values: &str, test: usize| limits(&card(values, test)).unwrap().join("; ");
+        assert_eq!(said(three, 60), "");
+        assert_eq!(
+            said(three, 20),
+            "WARNING: 20 test images at each training value are too few for 95 % intervals, which cover 90.5 % at most; 39 or more will do"
+        );
+        assert_eq!(
+            said(three, 8),
+            "`predict` needs 20 test images at each training value for its intervals, this card has 8; `humboldt compare RUN` makes its own"
+        );
+        assert_eq!(
+            said("[-1.0, 0.0]", 60),
+            "`predict` and `compare` need 3 values with training images for their intervals, this card has 2"
+        );
+        assert!(
+            said(three, 1).ends_with("one test image at a shift of -1, -0.5, 0: its width stays unknown")
+        );
+    }
+}

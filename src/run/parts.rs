@@ -1,0 +1,129 @@
+//! The estimates of a comparison that are there already, value by value: one that was killed goes on from them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::compare::Purpose;
+use crate::infer::Interval;
+use crate::infer::estimator::Estimate;
+use crate::report;
+
+/// For each estimator its estimates of the samples of one value, `None` where there is none.
+pub type OfValue = Vec<Vec<Option<Estimate>>>;
+
+/// A folder with a table for each value that is done.
+pub struct Parts {
+    folder: PathBuf,
+    estimators: usize,
+}
+
+/// Numbers that an estimate is kept in: value, whether it has an interval of its own, its two ends.
+const COLUMNS: usize = 4;
+
+impl Parts {
+    /// The parts of a comparison that `key` stands for, in a folder that is made where it is missing; those of another one
+    /// are removed.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn open(folder: &Path, key: &str, estimators: usize) -> Result<Self> {
+        let told = folder.join("key.txt");
+        let named = || folder.display().to_string();
+        if fs::read_to_string(&told).ok().as_deref() != Some(key) {
+            if folder.exists() {
+                fs::remove_dir_all(folder).with_context(named)?;
+            }
+            fs::create_dir_all(folder).with_context(named)?;
+            report::write(&told, key.as_bytes())?;
+        }
+        Ok(Self { folder: folder.to_owned(), estimators })
+    }
+
+    /// The estimates of a value that are there; a damaged table is none.
+    pub fn read(&self, purpose: Purpose, delta_c9: f64, samples: usize) -> Option<OfValue> {
+        let names = self.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let columns = report::read_columns_parquet(&self.path(purpose, delta_c9), &names).ok()?;
+        if columns.iter().any(|column| column.len() != samples) {
+            return None;
+        }
+        let known = |x: f64| (!x.is_nan()).then_some(x);
+        let one = |columns: &[Vec<f64>], i: usize| {
+            let interval = Interval { minus: known(columns[2][i]), plus: known(columns[3][i]) };
+            let interval = (columns[1][i] > 0.0).then_some(interval);
+            known(columns[0][i]).map(|value| Estimate { value, interval })
+        };
+        Some(columns.chunks(COLUMNS).map(|columns| (0..samples).map(|i| one(columns, i)).collect()).collect())
+    }
+
+    /// Keeps the estimates of a value.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn keep(&self, purpose: Purpose, delta_c9: f64, found: &OfValue) -> Result<()> {
+        let of = |estimates: &Vec<Option<Estimate>>| -> [Vec<f64>; COLUMNS] {
+            let column = |number: fn(&Estimate) -> Option<f64>| {
+                let number = |e: &Option<Estimate>| e.as_ref().and_then(number).unwrap_or(f64::NAN);
+                estimates.iter().map(number).collect()
+            };
+            [
+                column(|e| Some(e.value)),
+                column(|e| Some(f64::from(u8::from(e.interval.is_some())))),
+                column(|e| e.interval?.minus),
+                column(|e| e.interval?.plus),
+            ]
+        };
+        let names = self.names();
+        let columns = names.iter().map(String::as_str).zip(found.iter().flat_map(of)).collect();
+        Ok(report::write_columns_parquet(&self.path(purpose, delta_c9), columns)?)
+    }
+
+    /// Removes all of them, once the comparison is written.
+    ///
+    /// # Errors
+    /// When the folder cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_dir_all(&self.folder).with_context(|| self.folder.display().to_string())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let of = |i: usize| ["value", "own", "minus", "plus"].map(|name| format!("{name}_{i}"));
+        (0..self.estimators).flat_map(of).collect()
+    }
+
+    fn path(&self, purpose: Purpose, delta_c9: f64) -> PathBuf {
+        self.folder.join(format!("{}_{delta_c9}.parquet", purpose.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issue_13_26_estimates_come_back_to_the_bit_and_those_of_another_comparison_go() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("parts");
+        let interval = |minus, plus| Some(Interval { minus, plus });
+        let estimate = |value, interval| Some(Estimate { value, interval });
+        let found = vec![
+            vec![estimate(-0.1 - 1e-17, None), None, estimate(1.0 / 3.0, None)],
+            vec![estimate(0.3, interval(Some(0.1), None)), estimate(0.2, interval(None, None)), None],
+        ];
+        let parts = Parts::open(&folder, "one", 2).unwrap();
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, 3), None);
+        parts.keep(Purpose::Calibration, -0.5, &found).unwrap();
+        let parts = Parts::open(&folder, "one", 2).unwrap();
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, 3), Some(found));
+        assert_eq!(parts.read(Purpose::Judgement, -0.5, 3), None);
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, 4), None, "another number of samples");
+        let parts = Parts::open(&folder, "two", 2).unwrap();
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, 3), None);
+        fs::write(folder.join("judgement_0.parquet"), b"PAR1").unwrap();
+        assert_eq!(parts.read(Purpose::Judgement, 0.0, 3), None, "a damaged table");
+        parts.remove().unwrap();
+        assert!(!folder.exists());
+    }
+}
