@@ -331,7 +331,8 @@ fn issue_19_cms_convention_is_that_of_its_record() {
             .collect();
         assert_eq!(own.len(), 3);
         for (own, theirs) in own.iter().zip(columns) {
-            assert!((own - theirs).abs() < 0.03, "{name}: {own} against {theirs}");
+            // flavio has -S2c where the fit finds (3 S1c - S2c)/4: 4 % more of F_L.
+            assert!((own - theirs).abs() < 0.04, "{name}: {own} against {theirs}");
             assert!(theirs.abs() < 0.01 || own * theirs > 0.0, "{name}: {own} against {theirs}");
         }
     }

@@ -126,7 +126,7 @@ pub(super) struct ByBin {
 }
 
 /// Ends of the ranges of q2 [GeV^2] that LHCb's bins fill.
-const EDGES: [f64; 9] = [0.0, 1.1, 2.5, 4.0, 6.0, 8.0, 15.0, 17.0, 23.0];
+const EDGES: [f64; 9] = [0.0, 1.1, 2.5, 4.0, 6.0, 8.0, 14.0, 17.0, 23.0];
 
 impl FromStr for ByBin {
     type Err = String;
