@@ -271,5 +271,5 @@ fn wrong_archives_are_refused_in_one_line() {
     }
     let clash = Choice { tables: vec!["Table 1".to_owned(), "Table 2".to_owned()], ..Choice::default() };
     let error = import(&archive(KSTAR_PLUS), &clash).unwrap_err().to_string();
-    assert!(error.contains("both hold F_L of B+->K*+mumu in [0.1, 0.98]"), "{error}");
+    assert!(error.contains("both hold F_L of B+->K*+mumu in [1.1, 2.5]"), "{error}");
 }
