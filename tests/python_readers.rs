@@ -338,7 +338,7 @@ fn issue_13_files_of_every_habit_are_read_right_or_refused_by_name() -> TestResu
             _ => {}
         }
     }
-    assert_eq!(read_right, 31);
+    assert_eq!(read_right, 36);
     Ok(())
 }
 
@@ -362,7 +362,7 @@ fn issue_13_angles_of_either_range_and_rounded_ones_are_the_same_events() -> Tes
 fn issue_13_a_threshold_is_that_of_the_lepton() -> TestResult {
     let folder = tempfile::tempdir()?;
     run("write_habits.py", folder.path())?;
-    let path = folder.path().join("refused_below_threshold.parquet");
+    let path = folder.path().join("of_electrons.parquet");
     EventReader::open(&path)?.read_all()?;
     let muons = Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::default())?;
     let refused = EventReader::open(&path)?.of_decay(&muons).read_all().unwrap_err().to_string();

@@ -55,7 +55,7 @@ impl VoxelizeArguments {
         let format = image_format(&self.out)?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let per_image = self.events_per_image as usize;
-        let reader = EventReader::open_for_images(&self.events)?;
+        let reader = EventReader::open_with_any_mass(&self.events)?;
         ensure!(
             !reader.is_weighted(),
             "{}: has weights, which images do not know; use a sample of `humboldt reweight --unweight`",

@@ -17,7 +17,8 @@ const FOLDER: &str = "HUMBOLDT_TEST_FOLDER";
 #[cfg(unix)]
 fn a_full_disk_is_named_and_leaves_nothing() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact full_disk::child --ignored --nocapture";
+    let script =
+        "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact store::full_disk::child --ignored --nocapture";
     let output = Command::new("sh")
         .args(["-c", script])
         .arg(std::env::current_exe()?)
