@@ -18,6 +18,11 @@ const APART: &[(&str, &str, &str)] = &[
         "humboldt global nn --experiment posterior",
         "81 s of CPU; tests/global_networks.rs runs a small one",
     ),
+    (
+        "docs/global-fit.md",
+        "humboldt global import HEPData-ins3094698-v1.zip",
+        "a record of 4 MB; schemas/tests/hepdata.rs imports a part of it",
+    ),
     ("README.md", "SUDO=", "installs what the machine lacks; .ci/run takes the test command from there"),
     ("docs/campaigns.md", "humboldt campaign submit", "needs Slurm; tests/slurm/run.sh has one"),
     ("docs/campaigns.md", "humboldt campaign status campaigns/cluster", "needs Slurm"),
