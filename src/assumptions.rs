@@ -1,4 +1,4 @@
-//! What commands take for granted of a sample, in words; and what makes their answers doubtful.
+//! Assumptions of commands about a sample, in words; and what makes their answers doubtful.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,7 @@ fn short(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What a file says of itself that is not what is assumed of it, shifts along `free` and windows wider than the assumed
+/// Metadata of a file that are not what is assumed of it, shifts along `free` and windows wider than the assumed
 /// ones excepted.
 pub(crate) fn differences(
     file: &GeneratorCard,
@@ -164,7 +164,7 @@ pub(crate) fn note_idle(plan: &Plan, theory: &Theory, inputs: &[(String, f64)]) 
 /// Stretches of q2 (GeV^2) around the J/psi and the psi(2S) that measurements leave out.
 const CHARMONIUM: [(f64, f64); 2] = [(8.0, 11.0), (12.5, 15.0)];
 
-/// What is wrong with a prediction in a bin (GeV^2) that reaches into the charmonium region, without the resonances.
+/// Fault of a prediction in a bin (GeV^2) that reaches into the charmonium region, without the resonances.
 pub(crate) fn charmonium_caution(q2_min: f64, q2_max: f64) -> Option<String> {
     let (low, high) = CHARMONIUM.into_iter().find(|(low, high)| q2_min < *high && q2_max > *low)?;
     Some(format!(

@@ -1,6 +1,6 @@
 //! Locks of folders, which keep two processes from the same work.
 //!
-//! Where the file system has no locks (some Lustre and NFS mounts), work goes on without, with one note; a folder that
+//! Work goes on where the file system has no locks (some Lustre and NFS mounts), with one note; a folder that
 //! this process cannot write needs none.
 
 use std::fs::{File, TryLockError};

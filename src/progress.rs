@@ -20,7 +20,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 static QUIET: AtomicBool = AtomicBool::new(false);
 static STYLE: Mutex<Style> = Mutex::new(Style::Bar);
 
-/// How progress is shown on a terminal. Elsewhere it is always lines.
+/// Form of progress on a terminal. Elsewhere it is always lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// A dashboard of a training, a bar of other work.
@@ -41,7 +41,7 @@ pub fn set_style(style: Style) {
     *STYLE.lock().unwrap_or_else(PoisonError::into_inner) = style;
 }
 
-/// How progress is shown where there is a terminal; `None` when quiet.
+/// Form of progress where there is a terminal; `None` when quiet.
 pub(crate) fn style() -> Option<Style> {
     let style = *STYLE.lock().unwrap_or_else(PoisonError::into_inner);
     (!QUIET.load(Ordering::Relaxed)).then_some(style)
@@ -104,7 +104,7 @@ pub struct Progress {
     shown: Shown,
 }
 
-/// How the user sees it.
+/// Form in which the user sees it.
 enum Shown {
     Bar(ProgressBar),
     /// The time of the last line.

@@ -74,7 +74,7 @@ pub fn idle_inputs(card: &GeneratorCard) -> Result<Vec<String>> {
     Ok(sentences)
 }
 
-/// What differs between two decays.
+/// Differences between two decays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Nothing,

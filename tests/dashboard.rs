@@ -41,7 +41,7 @@ fn card(folder: &Path, epochs: usize) -> PathBuf {
     path
 }
 
-/// What stays on the ordinary screen, in lines.
+/// Lines that stay on the ordinary screen.
 fn scrollback(text: &str) -> Vec<&str> {
     let after = text.rsplit_once(LEAVE).map_or(text, |(_, after)| after);
     after.lines().collect()

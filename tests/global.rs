@@ -345,7 +345,7 @@ fn issue_19_cms_convention_is_that_of_its_record() {
     }
 }
 
-/// What is recommended is the default, with all errors; what is left out is said.
+/// Recommended data are the default, with all errors; what is left out is said.
 #[test]
 fn issue_13_case_21_default_set() {
     let draws = ["--draws", "100", "--c9", "-0.5"];

@@ -41,7 +41,7 @@ fn point<'a>(result: &'a Value, what: &str) -> &'a Value {
     rows.iter().find(|row| row["what"] == what).unwrap_or_else(|| panic!("no {what}: {rows:?}"))
 }
 
-/// The same card gives the same bytes for any number of threads, and `plot` the same figures.
+/// One card gives one set of bytes for any number of threads, and `plot` the same figures.
 fn repeats(command: &str, card: &str, figures: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (one, result) = run(command, &[card, "--threads", "1"], folder.path(), "one");

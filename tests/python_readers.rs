@@ -59,7 +59,7 @@ fn output(command: &mut Command) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
-/// What a script of `tests/python` prints about `path`.
+/// Output of a script of `tests/python` about `path`.
 fn run(script: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
     let mut command = Command::new(python());
     // A script that another test starts while this file is written inherits its lock.
@@ -84,7 +84,7 @@ fn write_images(path: &Path, format: ImageFormat, gzip: u8) -> TestResult {
     Ok(writer.finish()?)
 }
 
-/// What every reader must find in image 1 and the labels.
+/// Content of image 1 and the labels that every reader must find.
 fn check_images(found: &Value) {
     assert_eq!(found["shape"], json!([20, 4, 4, 4]));
     assert_eq!(found["axes"], json!(AXES));
@@ -234,7 +234,7 @@ fn read(path: &Path) -> Result<Vec<f32>, PipelineError> {
     }
 }
 
-/// What must be said of each file of `write_habits.py` that is refused.
+/// Words that must be said of each file of `write_habits.py` that is refused.
 const REFUSED: &[(&str, &str)] = &[
     (
         "refused_degrees.parquet",

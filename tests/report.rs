@@ -233,6 +233,11 @@ addEventListener('load', async () => {
     document.getElementById('show-bias').click();
     await until(() => inked(document.querySelector('#linearity-plot canvas')) > 500);
     result.biased = inked(document.querySelector('#linearity-plot canvas'));
+    result.ticks = [0.02, 0.001, 5e-4, 2.5e-5, 1e-7, 0, -0.5, null].map(tick);
+    result.radios = [...document.getElementsByName('cut-axis')].map((radio) => radio.parentElement.textContent.trim());
+    document.body.style.width = '360px';
+    const edge = document.body.getBoundingClientRect().right + 1;
+    result.narrow = [...document.querySelectorAll('#provenance td')].every((cell) => cell.getBoundingClientRect().right <= edge);
   } catch (error) { errors.push(String(error)); }
   result.errors = errors;
   const place = document.createElement('pre');
@@ -293,6 +298,11 @@ fn the_report_works_in_a_browser() {
     assert!(counts("plots").iter().all(|n| *n > 500), "{:?}", counts("plots"));
     assert!(counts("cubes").len() == 2 && counts("cubes").iter().all(|n| *n > 1000), "{:?}", counts("cubes"));
     assert!(result["biased"].as_u64().unwrap() > 500);
+    // Issue 13: rates below a thousandth had ticks of 0; hashes ran over the edge of a narrow window.
+    let ticks = ["0.02", "0.001", "5·10⁻⁴", "2.5·10⁻⁵", "10⁻⁷", "0", "−0.5", ""];
+    assert_eq!(result["ticks"], serde_json::json!(ticks));
+    assert_eq!(result["radios"], serde_json::json!(["χ", "cos θℓ", "cos θK"]));
+    assert_eq!(result["narrow"], true);
     let files: Vec<&str> = result["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
     let texts: Vec<&str> = result["texts"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
     let text = |name: &str| {
@@ -303,6 +313,46 @@ fn the_report_works_in_a_browser() {
     assert_eq!(text("predictions.csv").lines().count(), 1 + 3 * 8 + 5);
     assert_eq!(text("comparison.csv").lines().count(), 1 + 4 * 2);
     assert!(text("summary.json").contains("slope") && text("training.csv").starts_with("epoch,"));
+}
+
+/// The page on paper: figures in place of the scripts' plots, the colour bar outside of what paper leaves out.
+#[test]
+fn issue_13_a_report_says_where_it_comes_from_and_prints() {
+    let html = fs::read_to_string(RUN.1.join("results/report.html")).unwrap();
+    assert!(html.contains("<p class=\"colours\"><canvas id=\"colours\""));
+    assert_eq!(html.matches("<figure class=\"paper\">").count(), 3);
+    assert_eq!(html.matches("<section id=\"predictions\">").count(), 1);
+    assert!(
+        html.contains("<i>B\u{304}</i><sup>0</sup> → <i>K\u{304}</i><sup>*0</sup>")
+            && !html.contains("B0bar →")
+    );
+    let row = |name: &str| {
+        let cell = html.split(&format!("<th scope=\"row\">{name}</th><td>")).nth(1);
+        cell.and_then(|rest| rest.split("</td>").next()).unwrap_or_else(|| panic!("no row {name}")).to_owned()
+    };
+    for name in ["trained", "evaluated", "report written"] {
+        assert!(row(name).contains(" UTC"), "{name}: {}", row(name));
+    }
+    assert!(row("trained").ends_with(", on cpu"), "{}", row("trained"));
+    assert!(!row("commit of the program").is_empty());
+}
+
+#[test]
+fn issue_13_every_figure_of_a_run_says_model_events_and_window() {
+    let mut figures = 0;
+    for folder in ["results", "results/compare"] {
+        for entry in fs::read_dir(RUN.1.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "svg") {
+                let svg = fs::read_to_string(&path).unwrap();
+                for words in ["model npr", " events ", " in [1, 8] GeV"] {
+                    assert!(svg.contains(words), "{}: no `{words}`", path.display());
+                }
+                figures += 1;
+            }
+        }
+    }
+    assert!(figures >= 11, "{figures}");
 }
 
 /// Base64, as the page's result is passed on.

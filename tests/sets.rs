@@ -11,12 +11,12 @@ use humboldt_schemas::results::EnsembleResult;
 
 const EVENTS: usize = 2000;
 
-/// What a command prints.
+/// Output of a command.
 fn succeed(arguments: &[&str]) -> String {
     String::from_utf8(crate::support::succeed(arguments).stdout).unwrap()
 }
 
-/// What a command says that is refused.
+/// Message of a command that is refused.
 fn refused(arguments: &[&str]) -> String {
     let output = humboldt(arguments).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();

@@ -364,7 +364,7 @@ fn issue_13_a_link_as_out_stays_and_its_target_is_written() {
     assert_eq!(ImageReader::open(&path.join("disk/images.arrow")).unwrap().len(), 2);
 }
 
-/// What the program prints in a terminal of 100 x 40.
+/// Output of the program in a terminal of 100 x 40.
 fn in_terminal(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/dashboard.py");
     let mut command = Command::new("python3");

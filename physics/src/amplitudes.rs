@@ -35,7 +35,7 @@ pub struct EffectiveCoefficients {
 }
 
 impl EffectiveCoefficients {
-    /// The same with shifts, those already as the decay at hand sees them.
+    /// Coefficients with shifts, those already as the decay at hand sees them.
     #[must_use]
     pub fn shifted(self, shifts: &WilsonShifts) -> Self {
         let shift = |coefficient| shifts.get(coefficient);
@@ -52,7 +52,7 @@ impl EffectiveCoefficients {
     }
 }
 
-/// The same transversity amplitude with a left- and a right-handed lepton current.
+/// A transversity amplitude with a left- and a right-handed lepton current.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Chiral {
     /// Left-handed lepton current.
@@ -138,7 +138,7 @@ pub fn transversity(
     TransversityAmplitudes { perp, para, zero, time, scalar }
 }
 
-/// What is added to `A_perp`, `A_para`, `A_0`, left and right alike, beyond effective coefficients times form factors;
+/// Additions to `A_perp`, `A_para`, `A_0`, left and right alike, beyond effective coefficients times form factors;
 /// in units of the normalisation N of eq. 3.33.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Nonlocal {
@@ -151,7 +151,7 @@ pub struct Nonlocal {
 }
 
 impl Nonlocal {
-    /// What shifts of C7, C7' and C9 would add.
+    /// Effect of shifts of C7, C7' and C9.
     pub fn from_shifts(
         point: &PhaseSpacePoint,
         m_b_quark: f64,
@@ -166,7 +166,7 @@ impl Nonlocal {
         Self { perp: amplitudes.perp.left, para: amplitudes.para.left, zero: amplitudes.zero.left }
     }
 
-    /// What a shift of C9 in each of the amplitudes would add.
+    /// Effect of a shift of C9 in each of the amplitudes.
     pub fn from_delta_c9(
         point: &PhaseSpacePoint,
         ff: &FormFactors,
@@ -195,7 +195,7 @@ impl std::ops::Add for Nonlocal {
 }
 
 impl TransversityAmplitudes {
-    /// The same with nonlocal contributions, `n` from [`normalisation`].
+    /// Amplitudes with nonlocal contributions, `n` from [`normalisation`].
     #[must_use]
     pub fn with_nonlocal(mut self, n: f64, nonlocal: &Nonlocal) -> Self {
         let parts = [

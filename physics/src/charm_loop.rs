@@ -58,7 +58,7 @@ impl OneLoop {
             + (4.0 / 3.0 * c3 + 64.0 / 9.0 * c5 + 64.0 / 27.0 * c6)
     }
 
-    /// Where `Y(q2)` is not smooth, or changes within less than itself: the thresholds of open charm and beauty and the
+    /// Points where `Y(q2)` is not smooth, or changes within less than itself: the thresholds of open charm and beauty and the
     /// shoulders of narrow resonances, in GeV^2.
     pub fn thresholds(&self) -> Vec<f64> {
         let beauty = 4.0 * self.m_b_quark * self.m_b_quark;

@@ -75,7 +75,7 @@ impl CharmLoopNnlo {
         (c7_t + xi * c7_u, c9_t + y + xi * (c9_u + y_u))
     }
 
-    /// Where integrals over q2 are split, in GeV^2.
+    /// Points where integrals over q2 are split, in GeV^2.
     pub fn thresholds(&self) -> Vec<f64> {
         self.one_loop.thresholds()
     }

@@ -16,7 +16,7 @@ use crate::{Parameters, PhysicsError};
 
 /// `1/alpha_em` at low energy, in the relation of R to the leptonic width (CODATA 2018, rounded).
 const ALPHA_EM_INVERSE: f64 = 137.036;
-/// Where the continuum begins and where it is flat, in units of `mb^2`, and its height.
+/// Start of the continuum and of its flat part, in units of `mb^2`, and its height.
 const CONTINUUM: (f64, f64, f64) = (0.6, 0.69, 1.02);
 
 /// One resonance.
@@ -99,7 +99,7 @@ impl Charmonium {
         Ok(Self { resonances })
     }
 
-    /// The same with another scale and phase (radians) of one resonance.
+    /// Resonances with another scale and phase (radians) of one of them.
     ///
     /// # Errors
     /// When no resonance has this name, or a number is not finite; the error names it.
@@ -128,7 +128,7 @@ impl Charmonium {
         constant + continuum(q2, mu) + resonances
     }
 
-    /// Where an integral over q2 must be split, in GeV^2: the continuum's edges and, in powers of 4 of the half width,
+    /// Points where an integral over q2 must be split, in GeV^2: the continuum's edges and, in powers of 4 of the half width,
     /// the shoulders of each resonance.
     pub fn thresholds(&self) -> Vec<f64> {
         let shoulders = self.resonances.iter().flat_map(|resonance| {

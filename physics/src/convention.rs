@@ -50,13 +50,13 @@ pub fn exchange_lhcb_and_theory(j: AngularCoefficients) -> AngularCoefficients {
     AngularCoefficients { j4: -j.j4, j6s: -j.j6s, j6c: -j.j6c, j7: -j.j7, j9: -j.j9, ..j }
 }
 
-/// The same for B -> K: the lepton angle is measured from the opposite direction.
+/// Conversion for B -> K: the lepton angle is measured from the opposite direction.
 #[must_use]
 pub fn exchange_lepton_angle(coefficients: KaonCoefficients) -> KaonCoefficients {
     KaonCoefficients { b: -coefficients.b, ..coefficients }
 }
 
-/// What an observable in the LHCb convention is multiplied with to give it as CMS writes it.
+/// Factor from an observable in the LHCb convention to what CMS writes.
 ///
 /// CMS measures angles as LHCb does and takes DHMV's form of the optimised observables:
 /// `P_4' = 2 S_4/sqrt(F_L F_T)`, `P_6' = -S_7/sqrt(F_L F_T)`, `P_8' = -2 S_8/sqrt(F_L F_T)`; LHCb has S_4, S_7, S_8 over
@@ -101,7 +101,7 @@ impl ValueConvention {
         }
     }
 
-    /// What a value of the LHCb convention is multiplied with to give it in this one.
+    /// Factor from a value of the LHCb convention to this one.
     pub const fn factor(self, observable: Observable) -> f64 {
         match self {
             Self::Lhcb | Self::Belle => 1.0,

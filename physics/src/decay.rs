@@ -93,7 +93,7 @@ impl Decay {
         })
     }
 
-    /// The same decay to another lepton, which sees `shifts`.
+    /// Decay to another lepton, which sees `shifts`.
     ///
     /// # Errors
     /// When a shift is not a finite number of allowed size, or an input is missing.
@@ -111,7 +111,7 @@ impl Decay {
         Ok(self)
     }
 
-    /// The same with charmonium resonances in place of the charm loop.
+    /// Amplitudes with charmonium resonances in place of the charm loop.
     ///
     /// # Errors
     /// When the model has no charm loop (`bare`).
@@ -205,7 +205,7 @@ impl Decay {
         (self.m_kaon + self.m_pion, self.m_b_meson - 2.0 * self.m_lepton)
     }
 
-    /// Where the rate is not smooth in q2 although inside phase space, or changes within less than itself, in GeV^2.
+    /// Points where the rate is not smooth in q2 although inside phase space, or changes within less than itself, in GeV^2.
     pub fn q2_thresholds(&self) -> Vec<f64> {
         self.model.thresholds()
     }
@@ -253,7 +253,7 @@ impl Decay {
         }))
     }
 
-    /// What hadronic corrections that no calculation gives add to the amplitudes, in any model; `None` outside phase space.
+    /// Contribution to the amplitudes of hadronic corrections that no calculation gives, in any model; `None` outside phase space.
     pub fn corrections(
         &self,
         q2: f64,
@@ -266,7 +266,7 @@ impl Decay {
         Some(TransversityAmplitudes::default().with_nonlocal(normalisation, &nonlocal))
     }
 
-    /// What given effective coefficients and form factors contribute to the amplitudes.
+    /// Contribution of given effective coefficients and form factors to the amplitudes.
     fn transversity(
         &self,
         point: &PhaseSpacePoint,

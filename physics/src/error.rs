@@ -1,4 +1,4 @@
-//! What can be wrong with what a caller asks of the physics.
+//! Errors of what a caller asks of the physics.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ pub enum PhysicsError {
     /// A name that is not one of a closed set.
     #[error("unknown {what} `{got}`; allowed: {allowed}")]
     Unknown {
-        /// What the name should have named.
+        /// Kind of thing that the name should have named.
         what: &'static str,
         /// The name as given.
         got: String,

@@ -60,7 +60,7 @@ impl KaonDecay {
         })
     }
 
-    /// The same decay to another lepton, which sees `shifts`.
+    /// Decay to another lepton, which sees `shifts`.
     ///
     /// # Errors
     /// When a shift is not a finite number of allowed size, or an input is missing.
@@ -76,7 +76,7 @@ impl KaonDecay {
         Ok(self)
     }
 
-    /// The same with charmonium resonances in place of the charm loop.
+    /// Amplitudes with charmonium resonances in place of the charm loop.
     ///
     /// # Errors
     /// When the model has no charm loop (`bare`).
@@ -100,7 +100,7 @@ impl KaonDecay {
         (4.0 * self.m_lepton * self.m_lepton, (self.m_b_meson - self.m_kaon).powi(2))
     }
 
-    /// Where the rate is not smooth in q2 although inside phase space, or changes within less than itself, in GeV^2.
+    /// Points where the rate is not smooth in q2 although inside phase space, or changes within less than itself, in GeV^2.
     pub fn q2_thresholds(&self) -> Vec<f64> {
         self.model.thresholds()
     }

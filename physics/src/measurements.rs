@@ -44,7 +44,7 @@ files! {
 /// their bins; the list is the likeliest reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MeasurementSet {
-    /// What is recommended: LHCb 2025 in the basis of optimised observables, CMS 2024, B+ -> K*+, ratios and rates.
+    /// Recommended set: LHCb 2025 in the basis of optimised observables, CMS 2024, B+ -> K*+, ratios and rates.
     #[default]
     Recommended,
     /// LHCb 2025, configuration 1: `S_i`, partly massive.
@@ -63,7 +63,7 @@ pub enum MeasurementSet {
     Cms2024,
     /// LHCb, angles of B+ -> K*+ mu mu, optimised observables.
     KstarPlus,
-    /// The same in `S_i`.
+    /// Recommended set in `S_i`.
     KstarPlusS,
     /// `R_K` and `R_K*` in low, central and high q2.
     Ratios,
@@ -73,7 +73,7 @@ pub enum MeasurementSet {
     KstarPlusRates,
     /// 37 values as known in 2021: `R_K` below 1 by three standard deviations.
     Lhcb2021,
-    /// The same with `R_K` and `R_K*` of 2022, which agree with 1.
+    /// LHCb's set with `R_K` and `R_K*` of 2022, which agree with 1.
     LhcbModern,
 }
 

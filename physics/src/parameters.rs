@@ -40,7 +40,7 @@ pub struct Parameter {
     pub uncertainty: f64,
     /// Unit of value and uncertainty; "1" for a pure number.
     pub unit: String,
-    /// Where the numbers come from.
+    /// Source of the numbers.
     pub source: String,
 }
 
@@ -105,7 +105,7 @@ impl Parameters {
         self.0.keys().map(String::as_str).filter(|known| distance(known) == least).take(MOST).collect()
     }
 
-    /// The same inputs with one central value replaced.
+    /// Inputs with one central value replaced.
     ///
     /// # Errors
     /// When no input has this name, or the value is not a finite number.

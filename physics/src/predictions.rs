@@ -75,7 +75,7 @@ impl<D: Differential> Process<D> {
     }
 }
 
-/// What a prediction is of: a process for each hadron.
+/// Subject of a prediction: a process for each hadron.
 #[allow(clippy::large_enum_variant, reason = "a prediction is Copy, and there are few of them")]
 #[derive(Debug, Clone, Copy)]
 enum Channel {

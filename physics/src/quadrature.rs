@@ -14,7 +14,7 @@ const FEW_NODES: usize = 6;
 
 static FEW: LazyLock<[(f64, f64); FEW_NODES]> = LazyLock::new(legendre_rule);
 
-/// How exact an integral is.
+/// Precision of an integral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// 1e-8 and better.
@@ -40,7 +40,7 @@ where
     sum
 }
 
-/// The same with fewer nodes where less precision is asked for.
+/// Integral with fewer nodes where less precision is asked for.
 pub fn integrate_to<T>(
     precision: Precision,
     (low, high): (f64, f64),

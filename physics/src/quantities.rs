@@ -18,7 +18,7 @@ pub struct Quantity {
     pub hadron: Hadron,
     /// The lepton; of no effect where leptons are compared.
     pub lepton: Lepton,
-    /// What is asked for.
+    /// The observable.
     pub observable: Observable,
     /// Lower end of the bin in GeV^2.
     pub q2_min: f64,
@@ -37,7 +37,7 @@ struct Integral {
     q2_max: f64,
 }
 
-/// Where a quantity finds its integrals.
+/// Place of a quantity's integrals.
 #[derive(Debug, Clone, Copy)]
 struct Use {
     channel: usize,
@@ -226,7 +226,7 @@ impl QuadraticForm {
         Ok(self.plan.combine(&integrals, &self.lifetimes))
     }
 
-    /// The same with shifts that may differ from bin to bin: `shifts` gives them of the ends of a bin in GeV^2.
+    /// Values with shifts that may differ from bin to bin: `shifts` gives them of the ends of a bin in GeV^2.
     ///
     /// # Errors
     /// When there are not as many shifts as directions.

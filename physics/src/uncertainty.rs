@@ -33,7 +33,7 @@ struct Group {
     root: Vec<Vec<f64>>,
 }
 
-/// How a set of inputs varies.
+/// Variation of a set of inputs.
 #[derive(Debug, Clone)]
 pub struct Variation<'a> {
     parameters: &'a Parameters,
@@ -84,7 +84,7 @@ impl<'a> Variation<'a> {
         Ok(Self { parameters, groups })
     }
 
-    /// How many unit normals one variation takes.
+    /// Number of unit normals that one variation takes.
     pub fn dimension(&self) -> usize {
         self.groups.iter().map(|group| group.names.len()).sum()
     }

@@ -122,14 +122,14 @@ impl WilsonShifts {
         self.0[coefficient as usize]
     }
 
-    /// The same shifts with one of them replaced.
+    /// Shifts with one of them replaced.
     #[must_use]
     pub fn with(mut self, coefficient: WilsonCoefficient, value: Complex64) -> Self {
         self.0[coefficient as usize] = value;
         self
     }
 
-    /// The same shifts, moved by `step` in one direction.
+    /// Shifts moved by `step` in one direction.
     #[must_use]
     pub fn moved(self, direction: WilsonDirection, step: f64) -> Self {
         let step = match direction.part {
@@ -139,7 +139,7 @@ impl WilsonShifts {
         self.with(direction.coefficient, self.get(direction.coefficient) + step)
     }
 
-    /// The same shifts with the number along one direction replaced.
+    /// Shifts with the number along one direction replaced.
     #[must_use]
     pub fn with_part(self, direction: WilsonDirection, value: f64) -> Self {
         let own = self.get(direction.coefficient);

@@ -28,7 +28,7 @@ fn rate(decay: &Decay, m_kpi: f64, q2_min: f64, q2_max: f64) -> f64 {
     sum.rate()
 }
 
-/// Where EvtGen's events are with its resonances on: 90.6 % within 0.3 GeV^2 of the J/psi, 7.9 % of the psi(2S).
+/// Regions of EvtGen's events with its resonances on: 90.6 % within 0.3 GeV^2 of the J/psi, 7.9 % of the psi(2S).
 #[test]
 fn evtgen_fractions_at_the_resonances() {
     let decay = decay(ModelName::Npr).with_charmonium(&charmonium()).expect("npr has a charm loop");

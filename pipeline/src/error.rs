@@ -1,4 +1,4 @@
-//! What can go wrong while data are made, stored and streamed.
+//! Errors while data are made, stored and streamed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub enum PipelineError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Message of the system.
         source: io::Error,
     },
     /// A whole file that cannot be used as it is: of another format, without a column, with numbers out of range.
@@ -33,7 +33,7 @@ pub enum PipelineError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// What was found, and what is allowed.
+        /// Found and allowed values, in words.
         what: String,
     },
     /// A file that is not as it was written: truncated, or with parts that contradict each other.
@@ -41,7 +41,7 @@ pub enum PipelineError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Fault of it, in words.
         what: String,
     },
     /// A whole file that another program works with.

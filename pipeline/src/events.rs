@@ -40,7 +40,7 @@ impl EventBatch {
         self.columns_mut().into_iter().for_each(Vec::clear);
     }
 
-    /// What makes an image of these events.
+    /// Binning that makes an image of these events.
     pub fn angles(&self) -> EventSlices<'_> {
         EventSlices {
             q2: &self.q2,

@@ -8,7 +8,7 @@ use humboldt_schemas::events::EVENT_COLUMNS;
 use crate::sample::Role;
 use crate::{EventBatch, PipelineError};
 
-/// How far beyond its range a value may lie, relatively: columns are f32, and programs that made them may have computed in
+/// Relative distance that a value may lie beyond its range: columns are f32, and programs that made them may have computed in
 /// f32 as well.
 pub const ROUNDING: f64 = 2e-6;
 

@@ -39,7 +39,7 @@ impl Role {
 pub struct Sample {
     table: RecordBatch,
     features: EventBatch,
-    /// Where it is another.
+    /// True values, where they are others.
     truth: Option<EventBatch>,
 }
 

@@ -1,4 +1,4 @@
-//! What each event says about the Wilson coefficients: scores, parabolas and weights, by column.
+//! Scores, parabolas and weights of events in the Wilson coefficients, by column.
 //!
 //! All of it is exact, from the amplitudes at the event; nothing is tabulated but the total rate as a function of the
 //! K pi mass. Columns are f64: differences of neighbouring shifts keep their digits.
@@ -68,7 +68,7 @@ pub fn is_score(name: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct EventScores(Vec<ScoresAt>);
 
-/// Where scores are taken: at `shifts` dC of `direction`, counted from the decay's own.
+/// Points that scores are taken at: `shifts` dC of `direction`, counted from the decay's own.
 #[derive(Debug, Clone)]
 pub struct ScoreLine {
     /// The decay, other coefficients shifted as it says.
@@ -150,7 +150,7 @@ impl Reweighting {
         Ok(Self { from: density(from)?, to: density(to)? })
     }
 
-    /// How many times more events the other density predicts in the windows: the ratio of the rates.
+    /// Ratio of the numbers of events that the other density and this one predict in the windows: that of the rates.
     pub fn rate_ratio(&self) -> f64 {
         self.to.rate().constant() / self.from.rate().constant()
     }

@@ -35,7 +35,7 @@ fn cells(image: &CompactImage) -> BTreeMap<usize, (f32, u32)> {
     occupied.zip(image.sums().iter().copied().zip(image.counts().iter().copied())).collect()
 }
 
-/// The same cells and counts; sums within a relative `tolerance`.
+/// Equality of cells and counts, and of sums within a relative `tolerance`.
 fn assert_like(got: &CompactImage, wanted: &CompactImage, tolerance: f32) {
     assert_eq!((got.bins(), got.bitmap(), got.counts()), (wanted.bins(), wanted.bitmap(), wanted.counts()));
     for (got, wanted) in got.sums().iter().zip(wanted.sums()) {

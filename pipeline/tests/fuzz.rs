@@ -21,7 +21,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-/// What stands in metadata.
+/// Pieces of metadata.
 const WORDS: &[&str] = &[
     "q2",
     "cos_theta_l",

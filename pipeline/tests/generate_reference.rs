@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const EVENTS: usize = 1_000_000;
 
-/// What the reference averages for each moment; `F_L` has its offset, `S7..S9` EvtGen's sign.
+/// Averages of the reference for each moment; `F_L` has its offset, `S7..S9` EvtGen's sign.
 fn moment(name: &str, cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> f64 {
     let sin_l = (1.0 - cos_theta_l * cos_theta_l).max(0.0).sqrt();
     let sin_k = (1.0 - cos_theta_k * cos_theta_k).max(0.0).sqrt();

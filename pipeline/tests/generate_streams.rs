@@ -1,4 +1,4 @@
-//! The same request gives the same events, however it is asked for; a wrong one is refused.
+//! Equal requests give equal events, however they are asked for; a wrong one is refused.
 
 use std::collections::HashSet;
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::DataCard;
 
-/// What decides the images of a campaign.
+/// Settings that decide the images of a campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignFile {

@@ -1,4 +1,4 @@
-//! What `compare` leaves and prints: several ways to estimate delta C9, on the same samples.
+//! Output of `compare`: several ways to estimate delta C9, on the same samples.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::GeneratorCard;
 use crate::inference::Assumed;
 
-/// What one standard deviation of a normal distribution covers.
+/// Coverage of one standard deviation of a normal distribution.
 pub const ONE_SIGMA: f64 = 0.682_689_492_137_085_9;
 
 /// `results/compare/comparison.json`.
@@ -20,10 +20,10 @@ pub struct Comparison {
     pub images: usize,
     /// Samples at each training value that the intervals were calibrated with.
     pub calibration_images: usize,
-    /// What estimators and calibration take the samples to follow.
+    /// Assumptions of estimators and calibration about the samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumed: Option<Assumed>,
-    /// What the samples were drawn from, where it is not what estimators and calibration assume.
+    /// Source of the samples, where it is not what estimators and calibration assume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<SystematicShift>,
     /// The estimators.
@@ -33,9 +33,9 @@ pub struct Comparison {
 /// Samples of another model than the one that the estimators know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SystematicShift {
-    /// What was changed, in words.
+    /// The change, in words.
     pub description: String,
-    /// What the samples were drawn from.
+    /// Source of the samples.
     pub generator: GeneratorCard,
     /// The shift of delta C9 to expect from the information matrix, to first order, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ pub struct EstimatorValue {
     pub coverage_68: f64,
     /// Part of the samples whose calibrated 95 % interval holds the truth.
     pub coverage_95: f64,
-    /// The same for the estimator's own interval of one standard deviation, where it has one.
+    /// Coverage of the estimator's own interval of one standard deviation, where it has one.
     pub own_coverage_68: Option<f64>,
     /// Mean of the calibrated estimates less the truth; absent where some lie outside the range of the calibration, of which
     /// only the others would count.
@@ -145,9 +145,9 @@ impl EstimatorValue {
 pub struct PredictedImage {
     /// Place in the file, from 0.
     pub image: usize,
-    /// What the file says of its delta C9; absent where it is not known.
+    /// Delta C9 that the file gives; absent where it is not known.
     pub label: Option<f64>,
-    /// What the network puts out.
+    /// Output of the network.
     pub raw: f64,
     /// The delta C9 whose median prediction this is; absent outside the calibrated range.
     pub delta_c9: Option<f64>,

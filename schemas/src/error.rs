@@ -1,4 +1,4 @@
-//! What can be wrong with a file or a value that a user gives.
+//! Errors of a file or a value that a user gives.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum SchemaError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Message of the system.
         source: std::io::Error,
     },
     /// A card that is not TOML, or a field of the wrong type.
@@ -25,7 +25,7 @@ pub enum SchemaError {
         line: usize,
         /// `field: ` where the parser got as far as a field, else empty.
         field: String,
-        /// What the parser expected and found.
+        /// Expectation of the parser, and what it found.
         message: String,
     },
     /// A key that the card does not have.
@@ -63,7 +63,7 @@ pub enum SchemaError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Fault of it, in words.
         what: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What `humboldt global` prints with `--json`.
+//! Output of `humboldt global` with `--json`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,9 @@ pub struct Contribution {
     pub theory_error: f64,
     /// (measured - prediction) / error, the measured error on the side of the prediction and the theory error together.
     pub pull: f64,
-    /// What it adds to chi-square: the square of the pull, if correlations are left out.
+    /// Contribution to chi-square: the square of the pull, if correlations are left out.
     pub contribution: f64,
-    /// Where the measurement comes from.
+    /// Source of the measurement.
     pub source: String,
 }
 
@@ -51,7 +51,7 @@ pub struct LeftOut {
     pub error_minus: f64,
     /// Why it does not count.
     pub reason: String,
-    /// Where it comes from.
+    /// Its source.
     pub source: String,
 }
 
@@ -66,10 +66,10 @@ pub struct ChiSquareResult {
     pub p_value: f64,
     /// Every measurement.
     pub contributions: Vec<Contribution>,
-    /// What makes the numbers doubtful.
+    /// Reasons that make the numbers doubtful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What the data hold and does not count.
+    /// Measurements that the data hold and that do not count.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -83,10 +83,10 @@ pub struct FittedParameter {
     /// Standard deviation from the second derivatives; absent where they are not positive definite.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigma: Option<f64>,
-    /// How far down its profile rises by 1; absent where it does not.
+    /// Distance downwards at which its profile has risen by 1; absent where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minus: Option<f64>,
-    /// How far up its profile rises by 1; absent where it does not.
+    /// Distance upwards at which its profile has risen by 1; absent where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus: Option<f64>,
 }
@@ -104,7 +104,7 @@ pub struct FitResult {
     pub p_value: f64,
     /// Chi-square with all free parameters 0: the Standard Model, unless others are fixed elsewhere.
     pub chi2_at_zero: f64,
-    /// How many standard deviations that is away, from the rise of chi-square in so many parameters; absent beyond 38.
+    /// Distance in standard deviations, from the rise of chi-square in so many parameters; absent beyond 38.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigmas_from_zero: Option<f64>,
     /// The parameters.
@@ -114,10 +114,10 @@ pub struct FitResult {
     pub correlation: Option<Vec<Vec<f64>>>,
     /// Every measurement at the minimum.
     pub contributions: Vec<Contribution>,
-    /// What makes the numbers doubtful.
+    /// Reasons that make the numbers doubtful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What the data hold and does not count.
+    /// Measurements that the data hold and that do not count.
     pub left_out: Vec<LeftOut>,
     /// Of a shift by ranges of q2: the fit of one value for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

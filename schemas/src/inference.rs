@@ -1,4 +1,4 @@
-//! What `bound`, `fit`, `moments` and `infer` print with `--json`.
+//! Output of `bound`, `fit`, `moments` and `infer` with `--json`.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub struct BoundResult {
     pub q2_max: f64,
     /// Smallest standard deviation of the shift of C9, `1/sqrt(N I)`, everything else known.
     pub sigma: f64,
-    /// The same with I as the mean squared score of generated events; absent where K pi masses are ignored.
+    /// Bound with I as the mean squared score of generated events; absent where K pi masses are ignored.
     pub sigma_by_events: Option<f64>,
     /// Its statistical error.
     pub sigma_by_events_error: Option<f64>,
@@ -82,15 +82,15 @@ pub struct FitResult {
     /// Correlation of each pair; absent where a coefficient has no standard deviation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub correlation: Vec<Vec<f64>>,
-    /// How well the fit describes the events; absent without a fit.
+    /// Agreement of the fit with the events; absent without a fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goodness: Option<GoodnessOfFit>,
     /// Why there is no fit; absent where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// What the sample is taken to follow.
+    /// Assumptions about the sample.
     pub assumed: Assumed,
-    /// What makes the numbers doubtful.
+    /// Reasons that make the numbers doubtful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -161,15 +161,15 @@ pub struct Inferred {
     /// The shift of C9 once more, as in files of version 1; absent where the network did not learn it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta_c9: Option<f64>,
-    /// How far the interval of `delta_c9` reaches down.
+    /// Reach of the interval of `delta_c9` downwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minus: Option<f64>,
-    /// How far it reaches up.
+    /// Reach of that interval upwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus: Option<f64>,
-    /// What the network takes the sample to follow: the density that it learned from.
+    /// Assumptions of the network about the sample: the density that it learned from.
     pub assumed: Assumed,
-    /// What makes the answer doubtful, if anything does; of several things, separated by semicolons.
+    /// Reasons that make the answer doubtful, if there are any, separated by semicolons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -181,10 +181,10 @@ pub struct InferredCoefficient {
     pub name: String,
     /// Its shift.
     pub value: f64,
-    /// How far its interval of 68 % reaches down; absent where the network does not know.
+    /// Reach of its interval of 68 % downwards; absent where the network does not know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minus: Option<f64>,
-    /// How far it reaches up.
+    /// Reach of that interval upwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! How humboldt's files look: cards, events, images and results. Reads cards; the data formats are read and
+//! File formats of humboldt: cards, events, images and results. Reads cards; the data formats are read and
 //! written in the pipeline.
 //!
 //! - [`campaign`]: the folder of a campaign of images

@@ -17,7 +17,7 @@ use crate::error::{Invalid, SchemaError};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeasurementFile {
-    /// Where the numbers come from.
+    /// Source of the numbers.
     pub source: String,
     /// The experiment: overlapping bins of one observable in two files of one experiment are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct MeasurementFile {
     /// Signs and factors of all values: `lhcb`, `cms`, `belle` or `theory`.
     #[serde(default = "default_convention")]
     pub convention: String,
-    /// What each pair of `errors` is, in their order: `["stat", "syst"]`.
+    /// Kinds of the pairs of `errors`, in their order: `["stat", "syst"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
     /// Those of `sources` that are one and the same error wherever their name occurs, in other groups and files too: fully
@@ -229,7 +229,7 @@ fn positive_definite(matrix: &[Vec<f64>]) -> bool {
 }
 
 impl Measurement {
-    /// What was measured.
+    /// Measured quantity.
     ///
     /// # Errors
     /// When process or observable are unknown, or the process does not have the observable.

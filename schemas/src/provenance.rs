@@ -1,4 +1,4 @@
-//! Where a file comes from.
+//! Provenance of a file.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub struct Provenance {
     /// Events of an image, in voxel files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_per_image: Option<usize>,
-    /// What a reweighted sample was drawn from; `generator` is then what its weights make of it.
+    /// Source of a reweighted sample; `generator` is then what its weights make of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reweighted_from: Option<GeneratorCard>,
 }

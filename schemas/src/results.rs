@@ -1,4 +1,4 @@
-//! What a run leaves: `results/ensembles.json` and its relatives.
+//! Results of a run: `results/ensembles.json` and its relatives.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ pub struct ObservableValue {
     /// The correlation of its uncertainty with that of each value of the array, in order, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<Vec<f64>>,
-    /// What makes the value doubtful, if anything does.
+    /// Reason that makes the value doubtful, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caution: Option<String>,
 }
@@ -88,7 +88,7 @@ pub struct InputValue {
     pub uncertainty: f64,
     /// Unit; "1" for a pure number.
     pub unit: String,
-    /// Where the numbers come from.
+    /// Source of the numbers.
     pub source: String,
 }
 

@@ -82,7 +82,7 @@ fn lhcb_2025_comes_out_as_it_went_in() {
     }
 }
 
-/// What the program ships is what its importer makes.
+/// Data that the program ships are those that its importer makes.
 #[test]
 fn built_in_sets_are_the_archives() {
     for (name, tables, convention, set, massless) in [

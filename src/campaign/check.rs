@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{Campaign, MANIFEST, Shard, read_json};
 use crate::progress::Progress;
 
-/// How far a campaign is.
+/// Progress of a campaign.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// Shards of the whole campaign.
@@ -35,7 +35,7 @@ pub struct Status {
 }
 
 impl Campaign {
-    /// How far it is.
+    /// Its progress.
     ///
     /// # Errors
     /// When a record is damaged or of another card.

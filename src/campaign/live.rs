@@ -29,14 +29,14 @@ const LIVE: &str = "live";
 /// Points that a network of one, two, .. coefficients is calibrated at.
 const CALIBRATION_POINTS: [usize; Axes::MOST] = [33, 165, 330, 660, 660, 660];
 
-/// How far they reach beyond the values that are learned, of their range.
+/// Reach beyond the values that are learned, of their range.
 const MARGIN: f64 = 0.15;
 
 /// Training images from the generator: as many in an epoch as `[dataset]` has, independent of each other, of those of
 /// other epochs and of all stored ones.
 pub struct LiveImages<'a> {
     data: &'a DataCard,
-    /// What the images are for: those of another name are others.
+    /// Purpose of the images: those of another name are others.
     name: &'static str,
     /// With `uniform` the margin beyond the values that are learned.
     prior: Option<f64>,
@@ -47,7 +47,7 @@ pub struct LiveImages<'a> {
     len: usize,
 }
 
-/// Where images lie.
+/// Folder of images.
 struct Place {
     point: Point,
     sampler: EventSampler,
@@ -65,7 +65,7 @@ impl<'a> LiveImages<'a> {
         Self::of_epoch(data, prior, training.events.unwrap_or([data.images.events; 2]), 0)
     }
 
-    /// The same number of images at evenly spaced values, from which a network is calibrated. They reach beyond the values
+    /// Images of each of some evenly spaced values, from which a network is calibrated. They reach beyond the values
     /// of the training, by 15 % of their range at each end: estimates there scatter to both sides. With several coefficients
     /// the points fill the ranges of all evenly.
     ///
@@ -161,7 +161,7 @@ pub(super) fn same(a: &[f64], b: &[f64]) -> bool {
 }
 
 /// The ranges with a margin at each end, in parts of their length.
-fn widened(axes: &Axes, margin: f64) -> Vec<[f64; 2]> {
+pub fn widened(axes: &Axes, margin: f64) -> Vec<[f64; 2]> {
     let wider = |[low, high]: [f64; 2]| [low - margin * (high - low), high + margin * (high - low)];
     axes.iter().map(|axis| wider(axis.range)).collect()
 }

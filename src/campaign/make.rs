@@ -25,7 +25,7 @@ use crate::sampling;
 /// Images are made in groups of at most this size [bytes].
 const GROUP_BYTES: usize = 32 << 20;
 
-/// What was made.
+/// Files that were made.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Made {
     /// New shards.
@@ -34,7 +34,7 @@ pub struct Made {
     pub images: usize,
     /// Their size.
     pub bytes: u64,
-    /// How their events were drawn.
+    /// Account of how their events were drawn.
     pub report: GenerationReport,
 }
 
@@ -249,7 +249,7 @@ impl ImageMaker {
         Ok(report)
     }
 
-    /// The same with the mean q2 of every cell.
+    /// Image with the mean q2 of every cell.
     ///
     /// # Shapes
     /// `image`: `(cos_theta_l, cos_theta_k, chi)`.

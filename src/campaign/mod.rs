@@ -114,7 +114,7 @@ impl Campaign {
         &self.folder
     }
 
-    /// What decides its images.
+    /// Settings that decide its images.
     pub const fn data(&self) -> &DataCard {
         &self.data
     }
@@ -124,7 +124,7 @@ impl Campaign {
         splits.iter().flat_map(|split| plan::shards(&self.data, &self.points, *split)).collect()
     }
 
-    /// Where a shard lies.
+    /// Path of a shard.
     pub fn path(&self, shard: &Shard) -> PathBuf {
         self.folder.join(SHARDS).join(format!("{}.{}", shard.name(), self.data.images.format.extension()))
     }

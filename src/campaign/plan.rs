@@ -8,7 +8,7 @@ use humboldt_schemas::card::{DataCard, DatasetPoint, Split};
 /// Some images of one split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shard {
-    /// What they are for.
+    /// Their purpose.
     pub split: Split,
     /// Place among the shards of the split.
     pub number: usize,
@@ -70,7 +70,7 @@ impl Task {
     /// One task that does everything.
     pub const ALL: Self = Self { index: 0, count: 1 };
 
-    /// How many tasks share the campaign.
+    /// Number of tasks that share the campaign.
     pub const fn count(&self) -> usize {
         self.count
     }

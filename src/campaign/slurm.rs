@@ -12,7 +12,7 @@ use humboldt_pipeline::store::write_atomically;
 
 use super::Campaign;
 
-/// What the scripts ask the cluster for.
+/// Resources that the scripts ask of the cluster.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Tasks of the array.

@@ -151,7 +151,7 @@ pub(crate) struct ProcessArguments {
 }
 
 impl ProcessArguments {
-    /// The same as a card would say it.
+    /// Arguments as a card would say them.
     pub(crate) fn card(&self, line_shape: LineShape) -> Result<GeneratorCard> {
         let mut card = GeneratorCard {
             model: self.model.name().to_owned(),
@@ -168,7 +168,7 @@ impl ProcessArguments {
     }
 }
 
-/// What is generated.
+/// Decay, model and window of the events.
 #[derive(Debug, Args)]
 pub(crate) struct DecayArguments {
     #[command(flatten)]
@@ -179,7 +179,7 @@ pub(crate) struct DecayArguments {
 }
 
 impl DecayArguments {
-    /// The same as a card would say it.
+    /// Arguments as a card would say them.
     pub(crate) fn card(&self) -> Result<GeneratorCard> {
         self.process.card(self.line_shape)
     }
@@ -272,10 +272,10 @@ fn resonance(text: &str) -> Result<(String, f64, f64), String> {
     Ok((name.trim().to_owned(), finite(scale.trim())?, finite(phase.trim())?))
 }
 
-/// Where the network computes.
+/// Device that the network computes on.
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgument {
-    /// Where the network computes: auto, cpu, cuda:N, vulkan:N, metal; several of one kind share each batch of a training,
+    /// Device that the network computes on: auto, cpu, cuda:N, vulkan:N, metal; several of one kind share each batch of a training,
     /// as in cuda:0,cuda:1
     #[arg(long, default_value = "auto", value_name = "DEVICE,...", value_parser = DeviceName::from_str, value_delimiter = ',')]
     device: Vec<DeviceName>,

@@ -31,7 +31,7 @@ use crate::progress::{number, outln};
 /// Measure generation, binning and training on this machine, on one core unless said otherwise
 #[derive(Debug, Args)]
 pub(super) struct BenchArguments {
-    /// What to measure; all by default
+    /// Rows to measure; all by default
     #[arg(value_name = "ROW", value_parser = ROWS)]
     rows: Vec<String>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ struct Row {
     unit: String,
     peer: String,
     peer_value: f64,
-    /// How many times the peer's speed.
+    /// Speed in units of the peer's.
     ratio: f64,
 }
 
@@ -123,7 +123,7 @@ fn generation(decay: &Decay) -> Result<Row> {
     })
 }
 
-/// What one writes first: flat candidates, accepted by the exact rate under a constant envelope.
+/// First sampler that one writes: flat candidates, accepted by the exact rate under a constant envelope.
 fn rejection_rate(decay: &Decay) -> f64 {
     let m_kpi = decay.resonance().pole();
     let (low, high) = (1.0, decay.q2_max(m_kpi));

@@ -39,7 +39,7 @@ pub(super) struct BoundArguments {
     /// Of the line shape, only q2 and the angles are looked at
     #[arg(long, requires = "line_shape")]
     ignore_m_kpi: bool,
-    /// What is not known and profiled with its uncertainty: form-factors, charm
+    /// Parameters that are not known and profiled with their uncertainty: form-factors, charm
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
     nuisances: Vec<Nuisance>,
     /// Generated events for the mean squared score

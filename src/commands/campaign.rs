@@ -147,7 +147,7 @@ impl CampaignArguments {
 /// Tasks of an array, where nothing is said.
 const TASKS: usize = 10;
 
-/// What a campaign takes.
+/// Cost of a campaign.
 #[derive(Debug, Serialize)]
 struct Cost {
     shards: usize,
@@ -354,7 +354,7 @@ impl Submit {
     }
 }
 
-/// What a card says about images, after everything in it was checked.
+/// Images as a card asks for them, after everything in it was checked.
 fn data(card: &std::path::Path) -> Result<DataCard> {
     let data = super::run::checked(card)?.data();
     ensure!(

@@ -78,7 +78,7 @@ impl CompareArguments {
         };
         let folder = self.out.clone().unwrap_or_else(|| run.results().join(self.folder_name()));
         let result = compare(&run, &plan, &compute, &folder.join("parts"))?;
-        compared::write(&folder, &result)?;
+        compared::write(&folder, &result, &run.card().generator)?;
         result.parts.remove()?;
         note_failures(&result.comparison);
         if self.json {
@@ -90,7 +90,7 @@ impl CompareArguments {
         Ok(())
     }
 
-    /// What the samples are drawn from in place of the card's generator.
+    /// Source of the samples in place of the card's generator.
     fn test(&self, run: &RunFolder, middle: f64) -> Result<Option<SystematicShift>> {
         let mut generator = run.card().generator.clone();
         let mut words = Vec::new();

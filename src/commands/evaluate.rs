@@ -52,9 +52,9 @@ impl EvaluateArguments {
 fn print_ensembles(name: &str, ensembles: &[EnsembleResult]) {
     outln!("{name:>10} {:>7} {:>9} {:>9} {:>9} {:>9}", "images", "mean", "bias", "sigma_L", "sigma_R");
     for e in ensembles {
-        let between = if e.trained { "" } else { "  in between" };
+        let beside = if e.trained { "" } else { "  not trained on" };
         outln!(
-            "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9} {:>9}{between}",
+            "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9} {:>9}{beside}",
             e.delta_c9,
             e.n_images,
             e.mean,

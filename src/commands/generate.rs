@@ -41,14 +41,14 @@ pub(super) struct GenerateArguments {
     /// File to write: .parquet or .arrow (a table), or .hepmc (four-momenta, HepMC3 ASCII); - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What to write, where the name does not say it; hepmc by default to standard output and pipes, which take arrow too
+    /// Format to write, where the name does not say it; hepmc by default to standard output and pipes, which take arrow too
     #[arg(long, value_name = "NAME", value_enum)]
     format: Option<Format>,
     #[command(flatten)]
     force: ForceArgument,
 }
 
-/// What a file of events holds.
+/// Content of a file of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// A table, Parquet
@@ -59,7 +59,7 @@ pub(super) enum Format {
     Hepmc,
 }
 
-/// Where the events go.
+/// Destination of the events.
 enum Output {
     Table { writer: Box<EventWriter>, scores: ScoreColumns, written: u64 },
     Momenta(Box<HepMcWriter>),
@@ -128,7 +128,7 @@ impl Output {
 }
 
 impl Format {
-    /// What to write to `out`: what was asked for, else what the name ends in, else the first of those allowed, if it
+    /// Format to write to `out`: what was asked for, else what the name ends in, else the first of those allowed, if it
     /// goes to a stream.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ fn of_image(model: &Model, compute: &Compute, events: &EventBatch) -> Result<Est
     estimates.and_then(|all| all.into_iter().next()).with_context(|| format!("{}: no answer", compute.name()))
 }
 
-/// What makes an answer doubtful.
+/// Reason that makes an answer doubtful.
 fn warning(model: &Model, estimate: &Estimate) -> Option<String> {
     if let Some(p) = estimate.p_value.filter(|p| *p < STRANGE) {
         return Some(format!(

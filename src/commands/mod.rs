@@ -57,12 +57,12 @@ struct CommandLine {
     /// No notes and no progress
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// What a terminal shows of long work; lines elsewhere
+    /// Form of long work's progress on a terminal; lines elsewhere
     #[arg(long, global = true, value_enum, value_name = "HOW", default_value_t = Shown::Auto)]
     progress: Shown,
 }
 
-/// What a terminal shows of long work.
+/// Form of long work's progress on a terminal.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Shown {
     /// A dashboard of a training if it fits, bars of other work

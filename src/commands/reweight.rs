@@ -44,7 +44,7 @@ pub(super) struct ReweightArguments {
     /// File to write, .parquet or .arrow; - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What to write, parquet or arrow, where the name does not say it; arrow by default to standard output and pipes
+    /// Format to write, parquet or arrow, where the name does not say it; arrow by default to standard output and pipes
     #[arg(long, value_name = "NAME", value_enum)]
     format: Option<Format>,
     #[command(flatten)]

@@ -39,18 +39,10 @@ impl RunArguments {
         let start = Instant::now();
         let made = run.campaign()?.make(&splits, Task::ALL)?;
         if made.shards > 0 {
-            timing::record(run.root(), "images", start.elapsed())?;
+            timing::record(run.root(), "images", start.elapsed(), None)?;
         }
-        let (start, trained) = (Instant::now(), run.model_is_whole());
         training::train(&run, &compute)?;
-        if !trained {
-            timing::record(run.root(), "training", start.elapsed())?;
-        }
-        let (start, evaluated) = (Instant::now(), evaluation::read(&run).is_ok());
         let evaluation = evaluation::evaluate(&run, &compute)?;
-        if !evaluated {
-            timing::record(run.root(), "evaluation", start.elapsed())?;
-        }
         figures::draw(&run, &evaluation)?;
         let report = page::write(&run, &evaluation, None)?;
         print_all(&evaluation);

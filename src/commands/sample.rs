@@ -62,9 +62,9 @@ pub(super) struct Sample {
     pub(super) line_shape: LineShape,
     /// GeV^2.
     pub(super) windows: Vec<(f64, f64)>,
-    /// The same in words.
+    /// Its value in words.
     pub(super) assumed: Assumed,
-    /// Where that is not what the file says of itself.
+    /// Difference from what the file says of itself.
     pub(super) warnings: Vec<String>,
 }
 
@@ -145,7 +145,7 @@ impl SampleArguments {
         Ok(Sample { events, decay, line_shape, windows, assumed, warnings })
     }
 
-    /// What no option says.
+    /// Settings that no option gives.
     fn by_default(&self) -> Vec<String> {
         let said = [
             ("model", self.model.is_some()),
@@ -157,7 +157,7 @@ impl SampleArguments {
         said.iter().filter(|(_, said)| !said).map(|(name, _)| (*name).to_owned()).collect()
     }
 
-    /// What the file says it was made of, with what the arguments change.
+    /// Settings that the file says it was made with, with what the arguments change.
     fn card(&self, made: Option<GeneratorCard>, at_pole: bool) -> Result<GeneratorCard> {
         let mut card = made.unwrap_or_else(|| GeneratorCard {
             line_shape: if at_pole { LineShape::Narrow } else { LineShape::BreitWigner }.name().to_owned(),

@@ -11,7 +11,7 @@ use humboldt_schemas::voxels::Axis;
 
 use super::arguments::{ForceArgument, count};
 use crate::progress::{has_colours, note, outln};
-use crate::report::{self, Projected, VoxelImage};
+use crate::report::{self, Projected, Sheet, VoxelImage};
 
 /// Show one image: projected on two axes in the terminal, in 3D with its slices as PNG and SVG
 #[derive(Debug, Args)]
@@ -95,10 +95,26 @@ impl ViewArguments {
         }
         if let Some(out) = &self.out {
             let image = VoxelImage { delta_c9, images: 1, bins, values: &values };
-            for path in report::voxel_views(&out.with_extension(""), &[image])? {
+            let sheet = Sheet::new(out.with_extension(""), &self.small_print(&reader));
+            for path in report::voxel_views(&sheet, &[image])? {
                 note(format!("wrote {}", path.display()));
             }
         }
         Ok(())
+    }
+    /// Small print of the figure: what the file says of the image.
+    fn small_print(&self, reader: &ImageReader) -> Vec<String> {
+        let name =
+            self.images.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut parts = match reader.provenance() {
+            Some(provenance) => report::small_print(&provenance.generator),
+            None => vec!["the file does not say of which model and window".to_owned()],
+        };
+        let of_all = reader.provenance().and_then(|provenance| provenance.events_per_image);
+        if let Some(events) = reader.events().map(|events| events[self.image] as usize).or(of_all) {
+            parts.push(format!("{} events", report::count(events)));
+        }
+        parts.push(report::literal(&format!("image {} of {name}", self.image)));
+        parts
     }
 }

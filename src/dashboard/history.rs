@@ -1,4 +1,4 @@
-//! What the dashboard knows of a training.
+//! State of a training as the dashboard knows it.
 
 use std::time::{Duration, Instant};
 

@@ -36,7 +36,7 @@ pub struct Dashboard {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What both threads know.
+/// State that both threads know.
 struct Shared {
     history: Mutex<History>,
     /// The training is over.
@@ -143,14 +143,14 @@ fn draw(
     })
 }
 
-/// What a key asks for.
+/// Request of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
     /// A checkpoint, then the end; once more: after all not.
     Stop,
     /// Another scale of the losses.
     Scale,
-    /// What the terminal would have done outside of raw mode.
+    /// Action of the terminal outside of raw mode.
     End,
     Suspend,
 }

@@ -17,7 +17,7 @@ const SPACING: u16 = 14;
 
 /// Curves over one pair of axes.
 pub(super) struct Plot<'a> {
-    /// What is drawn, and how.
+    /// Title, with the look of the curves.
     pub(super) title: Line<'a>,
     pub(super) x: Scale,
     /// Under the right end of the horizontal axis.
@@ -34,7 +34,7 @@ pub(super) struct Curve {
     pub(super) kind: Kind,
 }
 
-/// How points are drawn.
+/// Look of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Each alone; what lies beyond the axes is left out.

@@ -18,7 +18,7 @@ use super::selection::{Selection, summary};
 /// One measured number, LHCb convention.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Datum {
-    /// What was measured.
+    /// Measured quantity.
     pub quantity: Quantity,
     /// Its value, of a likelihood the best; rates in GeV^-2.
     pub value: f64,
@@ -26,7 +26,7 @@ pub struct Datum {
     pub error_plus: f64,
     /// Downward error.
     pub error_minus: f64,
-    /// Where it comes from.
+    /// Its source.
     pub source: String,
     /// Errors that are one and the same wherever their name occurs, by name, the mean of both sides with the sign of the
     /// factor between conventions.
@@ -267,12 +267,12 @@ impl Data {
         Ok(Self { measurements, correlation, left_out, notes })
     }
 
-    /// What the files hold and does not count.
+    /// Measurements that the files hold and that do not count.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// What a user should know of the measurements, a line each.
+    /// Notes on the measurements for the user, a line each.
     pub fn notes(&self) -> impl Iterator<Item = String> {
         summary(&self.left_out).into_iter().chain(self.notes.iter().cloned())
     }
@@ -282,13 +282,13 @@ impl Data {
         &self.measurements
     }
 
-    /// How many there are.
+    /// Their number.
     #[expect(clippy::len_without_is_empty, reason = "there is at least one")]
     pub fn len(&self) -> usize {
         self.measurements.len()
     }
 
-    /// What was measured, in order.
+    /// Measured quantities, in order.
     pub fn quantities(&self) -> Vec<Quantity> {
         self.measurements.iter().map(|datum| datum.quantity).collect()
     }

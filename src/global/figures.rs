@@ -3,7 +3,26 @@
 use humboldt_physics::Observable;
 use humboldt_schemas::global::{Contribution, LeftOut};
 
-use crate::report::{ObservableBin, ObservablePanel, PullRow};
+use crate::report::{ObservableBin, ObservablePanel, PullRow, count, literal};
+
+/// Small print of the figures of a global fit: model, measurements, errors.
+pub fn small_print(
+    model: &str,
+    sets: &[String],
+    measurements: Option<usize>,
+    errors: [bool; 2],
+) -> Vec<String> {
+    let [theory, correlated] = errors;
+    let words = match (theory, correlated) {
+        (true, true) => "theory errors, correlations",
+        (true, false) => "theory errors, no correlations",
+        (false, true) => "no theory errors, correlations of the measurements",
+        (false, false) => "no theory errors, no correlations",
+    };
+    let number = measurements.map_or_else(String::new, |n| format!("{} ", count(n)));
+    let sets = literal(&sets.join(" + "));
+    vec![format!("model {model}"), format!("{number}measurements of {sets}"), words.to_owned()]
+}
 
 /// A panel for each observable of the same measurements at up to two points; what does not count stands there without
 /// predictions.

@@ -57,7 +57,7 @@ pub enum GlobalError {
     NoMinimum {
         /// The free parameters.
         parameters: String,
-        /// What the minimiser said last.
+        /// Last message of the minimiser.
         reason: String,
     },
 }

@@ -107,7 +107,7 @@ impl Polynomials {
         &self.coefficients
     }
 
-    /// What all coefficients add to each prediction.
+    /// Sum of what all coefficients add to each prediction.
     ///
     /// # Errors
     /// When there are not as many values as coefficients.

@@ -18,7 +18,7 @@ use crate::infer::variation::unit_normals;
 /// Half the width of the flat prior, in units of [`super::statistic::Parameter::scale`].
 pub const PRIOR: f64 = 10.0;
 
-/// How long to sample.
+/// Length of the sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Length {
     /// Steps that are kept.

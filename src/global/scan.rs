@@ -18,7 +18,7 @@ pub struct Axis {
     pub low: f64,
     /// Last value.
     pub high: f64,
-    /// How many.
+    /// Their number.
     pub points: usize,
 }
 
@@ -110,7 +110,7 @@ pub fn rise(sigmas: f64, parameters: u32) -> f64 {
         .map_or(f64::NAN, |distribution| distribution.inverse_cdf(1.0 - outside))
 }
 
-/// How many standard deviations a rise of chi-square in some parameters is worth: the inverse of [`rise`].
+/// Standard deviations that a rise of chi-square in some parameters is worth: the inverse of [`rise`].
 pub fn sigmas(rise: f64, parameters: u32) -> f64 {
     let outside = ChiSquared::new(f64::from(parameters))
         .map_or(f64::NAN, |distribution| distribution.sf(rise.max(0.0)));

@@ -84,7 +84,7 @@ impl Name {
     }
 }
 
-/// What is asked for; by default all that has a prediction and is counted once.
+/// Measurements that are asked for; by default all that have a prediction and are counted once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
     /// Only these, where any are named.
@@ -172,7 +172,7 @@ impl Selection {
     }
 }
 
-/// What is left out, in a few lines: how many, in which bins, and why.
+/// Measurements that are left out, in a few lines: how many, in which bins, and why.
 pub fn summary(left_out: &[LeftOut]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>, usize)> = Vec::new();
     for one in left_out {

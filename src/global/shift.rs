@@ -1,4 +1,4 @@
-//! What may move in a fit: shifts of Wilson coefficients, by lepton and bin, and charm loops as a polynomial in q2.
+//! Parameters that may move in a fit: shifts of Wilson coefficients, by lepton and bin, and charm loops as a polynomial in q2.
 
 use std::str::FromStr;
 
@@ -16,9 +16,9 @@ use super::selection::Bin;
 pub struct Shift {
     /// Who sees it.
     pub leptons: Leptons,
-    /// What is shifted.
+    /// Direction that is shifted.
     pub direction: WilsonDirection,
-    /// Where it acts; everywhere without.
+    /// Range of q2 in which it acts; everywhere without.
     pub bin: Option<Bin>,
     /// The k of `charm_k`; 0 of all others.
     pub power: i32,
@@ -78,7 +78,7 @@ impl FromStr for Shift {
 }
 
 impl Shift {
-    /// What it is multiplied with in a bin: the share of the bin in which it acts, times its power of q2.
+    /// Its factor in a bin: the share of the bin in which it acts, times its power of q2.
     pub(super) fn weight(&self, q2_min: f64, q2_max: f64) -> f64 {
         let share = self
             .bin

@@ -22,7 +22,7 @@ use super::shift::Shift;
 use crate::infer::minimise::{Jet, Objective};
 use crate::infer::variation::{moved, varied};
 
-/// What a chi-square is made with.
+/// Ingredients of a chi-square.
 #[derive(Debug, Clone, Default)]
 pub struct Errors {
     /// Theory errors of the measurements' quantities, in their order.
@@ -51,7 +51,7 @@ impl Errors {
     }
 }
 
-/// Where theory errors come from.
+/// Source of theory errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TheoryErrors {
     /// They are left out.
@@ -228,7 +228,7 @@ impl ChiSquare {
             .collect()
     }
 
-    /// What each measurement adds to chi-square: `p_i (R^-1 p)_i`, the square of the pull without correlations. Their
+    /// Contribution of each measurement to chi-square: `p_i (R^-1 p)_i`, the square of the pull without correlations. Their
     /// sum is chi-square; with correlations one can be negative.
     pub fn contributions(&self, pulls: &[f64]) -> Vec<f64> {
         pulls.iter().zip(self.solved(pulls)).map(|(pull, solved)| pull * solved).collect()
@@ -332,7 +332,7 @@ impl ChiSquare {
         Ok(self.decorrelated(derivatives))
     }
 
-    /// What the second derivatives of the predictions add to those of half of chi-square, in the parameters named by
+    /// Contribution of the second derivatives of the predictions to those of half of chi-square, in the parameters named by
     /// `free`: `-sum_k (R^-1 p)_k/sigma_k d2 prediction_k`, by differences. Polynomials are linear: they add nothing.
     fn bend(&self, values: &[f64], free: &[usize]) -> Result<DMatrix<f64>, GlobalError> {
         const STEP: f64 = 1e-2;

@@ -29,7 +29,7 @@ static HARMONICS: LazyLock<[[f64; TURN]; 8]> = LazyLock::new(|| {
 /// A matrix of pairs of angular functions.
 pub(super) type Gram = SMatrix<f64, 12, 12>;
 
-/// Where the integrals are evaluated.
+/// Points that the integrals are evaluated at.
 #[derive(Debug, Clone)]
 pub(super) struct Sphere {
     /// Cosines of both polar angles with their weights.

@@ -52,7 +52,7 @@ impl EventFamily {
         Ok(Self { density, masses, table })
     }
 
-    /// What the shifts are of, in order.
+    /// Directions of the shifts, in order.
     pub fn directions(&self) -> &[WilsonDirection] {
         self.density.directions()
     }

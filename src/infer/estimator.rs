@@ -32,7 +32,7 @@ pub struct Sample {
     pub image: Vec<f32>,
 }
 
-/// What an estimator says of one sample.
+/// Answer of an estimator for one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// delta C9.

@@ -214,7 +214,7 @@ fn lepton(low: f64, high: f64) -> Angular {
     between(primitive, low, high)
 }
 
-/// The same of cos_theta_k.
+/// Cumulative distribution of cos_theta_k.
 fn kaon(low: f64, high: f64) -> Angular {
     let primitive = |x: f64| {
         let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
@@ -224,7 +224,7 @@ fn kaon(low: f64, high: f64) -> Angular {
     between(primitive, low, high)
 }
 
-/// The same of chi.
+/// Cumulative distribution of chi.
 fn turn(low: f64, high: f64) -> Angular {
     let primitive = |x: f64| {
         let (sin, cos) = x.sin_cos();

@@ -19,7 +19,7 @@ use super::tabulated::Angular;
 /// Interpolation points in the K pi mass for each piece.
 const MASSES: usize = 8;
 
-/// What is known of the K pi mass.
+/// Knowledge of the K pi mass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MassKnowledge {
     /// All events have the pole mass.
@@ -52,7 +52,7 @@ impl Information {
         (&self.shape + &self.rate_slope * self.rate_slope.transpose() * rate) * events
     }
 
-    /// The same with all shifts but the first known.
+    /// Bound with all shifts but the first known.
     #[must_use]
     pub fn with_first_shift_only(&self) -> Self {
         let kept: Vec<usize> = (0..self.shape.nrows()).filter(|i| *i == 0 || *i >= self.shifts).collect();
@@ -69,7 +69,7 @@ impl Information {
         inverse(&self.of_events(events, with_rate).view((0, 0), (n, n)).into_owned())
     }
 
-    /// The same with the nuisance parameters profiled, each constrained to its unit variance.
+    /// Bound with the nuisance parameters profiled, each constrained to its unit variance.
     ///
     /// # Errors
     /// When the events do not tell the shifts apart.

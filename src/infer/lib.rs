@@ -1,4 +1,4 @@
-//! What events and the predictions of a network say about Wilson coefficients.
+//! Inference on Wilson coefficients from events and from the predictions of a network.
 //!
 //! - [`ensembles`]: mean, left and right width, bias, slope and baseline of ensembles of test images
 //! - [`density`]: the density of events as a function of shifts, with tables for fits
@@ -38,7 +38,7 @@ pub use form::Jet;
 use humboldt_physics::PhysicsError;
 use thiserror::Error;
 
-/// Where the profile of a parameter (chi-square or `-2 ln L`, minimised in all others) has risen by 1 below and above its
+/// Distances at which the profile of a parameter (chi-square or `-2 ln L`, minimised in all others) has risen by 1 below and above its
 /// minimum; `None` where it does not as far as it is followed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
@@ -88,15 +88,15 @@ pub enum InferError {
     /// A fit without a result.
     #[error("the fit of {coefficients} found no minimum: {reason}")]
     NoMinimum {
-        /// What was free.
+        /// Free parameters.
         coefficients: String,
-        /// What the minimiser said.
+        /// Message of the minimiser.
         reason: String,
     },
     /// Events that are refused.
     #[error("{what}")]
     Events {
-        /// What is wrong with them.
+        /// Fault of them, in words.
         what: String,
     },
     /// An input that the physics refuses.

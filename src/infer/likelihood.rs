@@ -95,7 +95,7 @@ impl<'a> Likelihood<'a> {
         self.family.log_normalisation(&self.by_mass, self.events as f64, shifts).value - sum
     }
 
-    /// The same with first and second derivatives, all exact.
+    /// Value, first and second derivatives, all exact.
     pub fn jet(&self, shifts: &[f64]) -> Jet {
         let n = shifts.len();
         let (values, slopes) = (monomials(shifts), slopes(shifts));

@@ -19,7 +19,7 @@ const STEPS: usize = 200;
 /// A gain that is none, in units of the function: a thousandth of a standard deviation is 5e-7.
 const SETTLED: f64 = 1e-10;
 
-/// The same relative to the value, whose sums are rounded.
+/// Tolerance relative to the value, whose sums are rounded.
 const ROUNDING: f64 = 1e-14;
 
 /// Radius of the first step, and the largest, in units of the scales.
@@ -30,7 +30,7 @@ const FLAT: f64 = 1e-11;
 
 /// A function of some numbers that has a minimum.
 pub trait Objective {
-    /// What a point can be refused with.
+    /// Refusal of a point.
     type Error;
 
     /// The value at a point.
@@ -45,7 +45,7 @@ pub trait Objective {
     /// When the point is refused.
     fn jet(&self, point: &[f64], free: &[usize]) -> Result<Jet, Self::Error>;
 
-    /// How far from zero each number is looked for, in units of its scale.
+    /// Distance from zero to which each number is looked for, in units of its scale.
     fn limit(&self) -> f64 {
         f64::INFINITY
     }

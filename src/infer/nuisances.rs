@@ -1,4 +1,4 @@
-//! What else the density of events depends on: form factors and hadronic corrections, in units of their uncertainties.
+//! Nuisance parameters of the density of events: form factors and hadronic corrections, in units of their uncertainties.
 
 use std::str::FromStr;
 
@@ -41,7 +41,7 @@ impl FromStr for Nuisance {
 enum Parameter {
     /// The decay one unit up and one down; rates are quadratic in between.
     Varied(Box<[Decay; 2]>),
-    /// What one unit adds to the amplitudes.
+    /// Effect of one unit on the amplitudes.
     Correction(KstarSubleading),
 }
 
@@ -94,7 +94,7 @@ impl Nuisances {
         Ok(Self(all))
     }
 
-    /// How many.
+    /// Their number.
     pub const fn len(&self) -> usize {
         self.0.len()
     }

@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use super::Interval;
 use super::minimise::{Minimum, Objective, minimise};
 
-/// How far a profile is followed, in units of the number's scale.
+/// Limit of following a profile, in units of the number's scale.
 const REACH: f64 = 100.0;
 
 /// Part of the rise to which its place is found: a part of 1e-5 of a standard deviation.
@@ -16,7 +16,7 @@ const CLOSE: f64 = 2e-5;
 pub struct Profile<'a, O> {
     /// The function.
     pub objective: &'a O,
-    /// Where it is lowest.
+    /// Point at which it is lowest.
     pub best: &'a [f64],
     /// Its value there.
     pub minimum: f64,

@@ -64,11 +64,11 @@ struct Table {
 pub struct TemplateFit {
     /// delta C9.
     pub value: f64,
-    /// Where `-2 ln L` has risen by 1.
+    /// Values at which `-2 ln L` has risen by 1.
     pub interval: Interval,
 }
 
-/// What an image says, cell by cell.
+/// Content of an image, cell by cell.
 struct Occupied {
     functions: Angular,
     mean: f64,

@@ -10,10 +10,10 @@ use super::likelihood::Likelihood;
 use super::minimise::{Minimum, Objective, inverse, minimise};
 use super::profile::Profile;
 
-/// Where the minimisation starts along each coefficient, in units of the shift that makes as much rate as there is.
+/// Start of the minimisation along each coefficient, in units of the shift that makes as much rate as there is.
 const STARTS: [f64; 8] = [-1.0, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 1.0];
 
-/// How far shifts are looked for, in the same units. Where all coefficients grow together the shape hardly changes: without
+/// Limit to which shifts are looked for, in the same units. Where all coefficients grow together the shape hardly changes: without
 /// an end the likelihood of small samples can rise for ever.
 pub(super) const FARTHEST: f64 = 10.0;
 

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// What `of` gives of a theory with varied inputs, draw by draw.
+/// Values of `of` for a theory with varied inputs, draw by draw.
 ///
 /// Draw k takes words k d to (k + 1) d of one stream, d the number of inputs: it does not depend on threads, and more
 /// draws hold the fewer.
@@ -31,7 +31,7 @@ pub fn varied<T: Send>(
     (0..draws).into_par_iter().map(draw).collect()
 }
 
-/// What `of` gives of a theory with each unit normal of its inputs at +1 and at -1, all others at 0.
+/// Values of `of` for a theory with each unit normal of its inputs at +1 and at -1, all others at 0.
 ///
 /// # Errors
 /// When the theory's inputs are incomplete, or `of` refuses one.

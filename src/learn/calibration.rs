@@ -69,7 +69,7 @@ impl From<Saved> for Calibration {
     }
 }
 
-/// What an image says.
+/// Answer of the network for an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The coefficients, in the order of the labels.
@@ -88,9 +88,9 @@ pub struct Estimate {
 pub struct Value {
     /// The shift.
     pub value: f64,
-    /// How far its interval of 68 % reaches down; `None` where the estimator does not know, or it leaves the range.
+    /// Reach of its interval of 68 % downwards; `None` where the estimator does not know, or it leaves the range.
     pub minus: Option<f64>,
-    /// How far it reaches up.
+    /// Reach of that interval upwards.
     pub plus: Option<f64>,
 }
 
@@ -266,7 +266,7 @@ fn along_one([low, high]: [f64; 2], at: &impl Fn(f64) -> f64) -> (f64, Reach) {
     (value, (crossing(true), crossing(false)))
 }
 
-/// How far an interval reaches down and up.
+/// Reach of an interval downwards and upwards.
 type Reach = (Option<f64>, Option<f64>);
 
 /// A point in units of ranges, -1 to 1.
@@ -377,7 +377,7 @@ fn minimum(mut low: f64, mut high: f64, f: &impl Fn(f64) -> f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Where a function that is below 0 at `inside` and not at `outside` crosses 0, by bisection.
+/// Crossing of 0 of a function that is below 0 at `inside` and not at `outside`, by bisection.
 fn root(mut inside: f64, mut outside: f64, f: &impl Fn(f64) -> f64) -> f64 {
     for _ in 0..40 {
         let middle = 0.5 * (inside + outside);

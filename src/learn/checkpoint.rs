@@ -28,13 +28,13 @@ const KEPT: usize = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
-    /// What the training depends on; another card or other images have another one.
+    /// Hash of what the training depends on; another card or other images have another one.
     pub(super) fingerprint: String,
     /// Steps that the optimiser has taken.
     pub(super) steps: u64,
     /// Every epoch so far.
     pub(super) history: Vec<EpochMetrics>,
-    /// How far the next epoch is.
+    /// Progress of the next epoch.
     #[serde(default)]
     pub(super) within: Within,
 }
@@ -139,7 +139,7 @@ fn load(path: &Path, fingerprint: &str, kind: Kind, compute: &Compute) -> Result
     Ok(Checkpoint { network, moments, info, state })
 }
 
-/// Where in a training a checkpoint stands: epochs done, and batches of the next.
+/// Place of a checkpoint in a training: epochs done, and batches of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     epoch: usize,
@@ -163,7 +163,7 @@ fn places(folder: &Path) -> Result<Vec<Place>, LearnError> {
     Ok(places)
 }
 
-/// What lies in a folder, which need not exist.
+/// Content of a folder, which need not exist.
 fn names(folder: &Path) -> Result<Vec<String>, LearnError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

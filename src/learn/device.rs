@@ -1,4 +1,4 @@
-//! Where the network computes: `--device auto|cpu|cuda:N|vulkan:N|metal`.
+//! Devices that a network computes on: `--device auto|cpu|cuda:N|vulkan:N|metal`.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};

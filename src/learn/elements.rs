@@ -21,7 +21,7 @@ const FEATURES: usize = SetArchitecture::FEATURES;
 /// Images that are looked at to learn the spread of scores.
 const IMAGES_FOR_SPREAD: usize = 256;
 
-/// How images become sets; the same numbers for training and for prediction.
+/// Conversion of images to sets; the same numbers for training and for prediction.
 #[derive(Debug, Clone)]
 pub(super) struct ElementInput {
     architecture: SetArchitecture,
@@ -39,7 +39,7 @@ pub(super) struct ElementInput {
 /// All elements of one set.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Set {
-    /// What describes each element.
+    /// Features of each element.
     ///
     /// # Shapes
     /// [element, feature]
@@ -62,7 +62,7 @@ impl ElementInput {
         }
     }
 
-    /// The same with the scores that are learned, each brought to mean 0 and deviation 1 over `source` unless their spread
+    /// Input with the scores that are learned, each brought to mean 0 and deviation 1 over `source` unless their spread
     /// is known already.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl ElementInput {
         Ok(moments.into_iter().map(Moments::spread).collect())
     }
 
-    /// What was taken out of each score; empty where none are learned.
+    /// Means and deviations taken out of each score; empty where none are learned.
     pub(super) fn spread(&self) -> &[Spread] {
         &self.spread
     }

@@ -26,7 +26,7 @@ use super::schedule::learning_rate;
 use super::source::{dropout_mask, shuffled};
 use super::training::Training;
 
-/// What losses are multiplied by in half precision of a small range.
+/// Factor of losses in half precision of a small range.
 const LOSS_SCALE: f64 = 1024.0;
 
 /// One micro-batch's share of a step.
@@ -37,7 +37,7 @@ struct Part {
 }
 
 impl Part {
-    /// The same on another device.
+    /// Gradient and numbers on another device.
     fn on(self, device: &Device) -> Self {
         let gradient = self.gradient.into_iter().map(|g| g.to_device(device)).collect();
         let moved = |(m, v): (Tensor<1>, Tensor<1>)| (m.to_device(device), v.to_device(device));
@@ -54,7 +54,7 @@ pub(super) struct Epoch<'a> {
     pub(super) images: usize,
     /// When this run began, and after how many steps.
     pub(super) start: (Instant, u64),
-    /// Where checkpoints go.
+    /// Folder of checkpoints.
     pub(super) folder: &'a Path,
 }
 
@@ -244,7 +244,7 @@ impl Epoch<'_> {
     }
 }
 
-/// How many images each batch takes: all are used, and none stays alone, for a batch norm needs two.
+/// Images of each batch: all are used, and none stays alone, for a batch norm needs two.
 pub(super) fn batch_sizes(images: usize, batch: usize) -> Vec<usize> {
     let mut sizes = vec![batch; images / batch];
     match (images % batch, sizes.last_mut()) {

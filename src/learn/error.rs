@@ -1,4 +1,4 @@
-//! What can go wrong between images and a trained network.
+//! Errors between images and a trained network.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub enum LearnError {
     DeviceFailed {
         /// The device.
         device: String,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
     /// Devices that cannot share a batch.
@@ -59,7 +59,7 @@ pub enum LearnError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Message of the system.
         source: std::io::Error,
     },
     /// A small file that cannot be written.
@@ -70,7 +70,7 @@ pub enum LearnError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Fault of it, in words.
         what: String,
     },
     /// Images that cannot be read.
@@ -78,7 +78,7 @@ pub enum LearnError {
     Image {
         /// Number of the image in its source, from 0.
         index: usize,
-        /// What the source said.
+        /// Message of the source.
         reason: String,
     },
     /// Images that do not fit the network.
@@ -94,9 +94,9 @@ pub enum LearnError {
     TooFewImages {
         /// `training` or `validation`.
         split: &'static str,
-        /// How many there are.
+        /// Their number.
         got: usize,
-        /// How many there must be.
+        /// The number that there must be.
         least: usize,
     },
     /// Events for a network that takes images.
@@ -144,7 +144,7 @@ pub enum LearnError {
     Compute {
         /// The device.
         device: String,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
 }

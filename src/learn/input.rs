@@ -12,7 +12,7 @@ use super::source::{ImageSource, evenly_spaced};
 /// Images that are looked at to learn the spread of a channel.
 const IMAGES_FOR_SPREAD: usize = 256;
 
-/// How images become input tensors; the same numbers for training and for prediction.
+/// Conversion of images to input tensors; the same numbers for training and for prediction.
 ///
 /// Channels that differ from image to image are computed on the CPU, when an image is loaded; the coordinates are the
 /// same for all images and are kept once on the device.
@@ -45,7 +45,7 @@ impl InputTransform {
         }
     }
 
-    /// The same with each channel brought to mean 0 and deviation 1 over `source`, of which up to 256 evenly spaced
+    /// Transform with each channel brought to mean 0 and deviation 1 over `source`, of which up to 256 evenly spaced
     /// images are read.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl InputTransform {
         Ok(self)
     }
 
-    /// What is taken out of each channel; empty if nothing is.
+    /// Means and deviations taken out of each channel; empty if nothing is.
     pub fn spread(&self) -> &[Spread] {
         &self.spread
     }

@@ -24,7 +24,7 @@ const QUEUE: usize = 2;
 /// Images that are looked at to learn the spread of mean scores.
 const IMAGES_FOR_SPREAD: usize = 512;
 
-/// How an image becomes what a network takes.
+/// Conversion of an image to a network's input.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
     /// Channels of an image.
@@ -107,7 +107,7 @@ impl VoxelInput {
     }
 }
 
-/// What one thread works with.
+/// Workspace of one thread.
 struct Scratch {
     image: Vec<f32>,
     events: EventBatch,
@@ -137,7 +137,7 @@ impl Input {
         }
     }
 
-    /// The same with the scores that are learned.
+    /// Input with the scores that are learned.
     pub(super) fn learning(
         self,
         scores: Option<EventScores>,
@@ -163,7 +163,7 @@ impl Input {
         voxels.architecture.score_map.then(|| targets.chunks_exact(voxels.cells()).map(mean).collect())
     }
 
-    /// What is taken out of each score that is learned; empty where none are.
+    /// Means and deviations taken out of each score that is learned; empty where none are.
     pub(super) fn spread(&self) -> &[Spread] {
         match self {
             Self::Voxels(voxels) => &voxels.spread,
@@ -185,12 +185,12 @@ impl Input {
     }
 }
 
-/// What some images leave, one after the other.
+/// Numbers that some images leave, one after the other.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
-    /// What the network takes.
+    /// Input of the network.
     pub(super) inputs: Vec<f32>,
-    /// What it shall put out.
+    /// Targets of the network's outputs.
     pub(super) targets: Vec<f32>,
     /// 1 for each element of a set, 0 for padding; empty for images.
     pub(super) weights: Vec<f32>,

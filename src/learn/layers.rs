@@ -133,7 +133,7 @@ impl<'a> Init<'a> {
         Self { rng: Pcg64::seed_from_u64(seed), device, circular_chi: false }
     }
 
-    /// The same for convolutions in which chi goes on at its other end.
+    /// Convolution in which chi goes on at its other end.
     pub(super) fn with_circular_chi(self, circular_chi: bool) -> Self {
         Self { circular_chi, ..self }
     }

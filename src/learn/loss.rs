@@ -58,7 +58,7 @@ pub(super) fn loss_of(loss: Loss, delta: f64, output: &[f64], truth: f64) -> f64
     }
 }
 
-/// What an output says, in its own units: a value, and how far its interval of 68 % reaches down and up where the loss
+/// Meaning of an output in its own units: a value, and how far its interval of 68 % reaches down and up where the loss
 /// teaches that.
 pub(super) fn meaning(loss: Loss, output: &[f64]) -> (f64, Option<(f64, f64)>) {
     match loss {

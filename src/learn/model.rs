@@ -26,7 +26,7 @@ pub const NETWORK_FILE: &str = "network.json";
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
 pub(super) const VERSION: u32 = 3;
 
-/// What `network.json` says.
+/// Content of `network.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Saved")]
 pub struct ModelInfo {
@@ -34,22 +34,22 @@ pub struct ModelInfo {
     pub version: u32,
     /// The layers and what they take.
     pub architecture: AnyArchitecture,
-    /// What was minimised: it says what the outputs mean.
+    /// Loss that was minimised: it says what the outputs mean.
     pub loss: Loss,
     /// Cells of an axis of the images.
     pub bins: usize,
     /// Events in one image.
     pub events: usize,
-    /// What is taken out of each channel of an image; empty if nothing is.
+    /// Means and deviations taken out of each channel of an image; empty if nothing is.
     pub input: Vec<Spread>,
-    /// What is taken out of each score that is learned; empty where none are.
+    /// Means and deviations taken out of each score that is learned; empty where none are.
     pub scores: Vec<Spread>,
-    /// What is learned, in the order of the labels.
+    /// Parameters that are learned, in the order of the labels.
     pub parameters: Vec<Parameter>,
     /// Least and largest number of events of the training images, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_range: Option<[usize; 2]>,
-    /// How what is learned becomes the coefficients where it is not these themselves, once it is known.
+    /// Calibration from what is learned to the coefficients where it is not these themselves, once it is known.
     pub calibration: Option<Calibration>,
     /// Epoch that the weights are of.
     pub epoch: usize,
@@ -144,7 +144,7 @@ impl ModelInfo {
         self.parameters.len()
     }
 
-    /// How labels become what the network puts out, in their order.
+    /// Scaling of labels to what the network puts out, in their order.
     pub(super) fn targets(&self) -> Vec<Target> {
         self.parameters.iter().map(|parameter| parameter.target).collect()
     }
@@ -232,7 +232,7 @@ pub struct Parameter {
     pub coefficient: String,
     /// The range of its shift in the training.
     pub range: [f64; 2],
-    /// How the network's output becomes its shift.
+    /// Scale from the network's output to its shift.
     pub target: Target,
 }
 
@@ -300,7 +300,7 @@ impl Model {
         self
     }
 
-    /// What the network is, and of which data.
+    /// Description of the network, and of its data.
     pub const fn info(&self) -> &ModelInfo {
         &self.info
     }

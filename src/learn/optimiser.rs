@@ -1,4 +1,4 @@
-//! How weights follow gradients: SGD with momentum, Adam (arXiv:1412.6980) and `AdamW` (arXiv:1711.05101).
+//! Steps from gradients to weights: SGD with momentum, Adam (arXiv:1412.6980) and `AdamW` (arXiv:1711.05101).
 //!
 //! The moments are kept as one flat tensor for each trained parameter, in the order of the layers. Thus gradients add
 //! up in a fixed order, the norm is that of the whole gradient, and the state is an ordinary `SafeTensors` file. (burn's optimisers

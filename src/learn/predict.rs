@@ -99,7 +99,7 @@ impl Model {
         estimates.into_iter().next().ok_or(LearnError::NotOverEvents)
     }
 
-    /// How what is learned becomes the coefficients; `None` where it is these.
+    /// Calibration from what is learned to the coefficients; `None` where it is these.
     fn calibration(&self) -> Result<Option<&Calibration>, LearnError> {
         if !self.info().architecture.is_calibrated() {
             return Ok(None);
@@ -119,7 +119,7 @@ impl Model {
         Estimate { values, p_value: None, correlation: Vec::new() }
     }
 
-    /// What the network puts out for each batch of inputs; ends early when `consume` breaks.
+    /// Outputs of the network for each batch of inputs; ends early when `consume` breaks.
     pub(super) fn outputs(
         &self,
         inputs: &Inputs,

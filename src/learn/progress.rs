@@ -1,4 +1,4 @@
-//! What a training or a prediction tells whoever waits for it; the library itself prints nothing.
+//! Events of a training or a prediction for whoever waits for it; the library itself prints nothing.
 
 use std::ops::ControlFlow;
 use std::time::Duration;

@@ -137,7 +137,7 @@ impl ResNet {
         norms
     }
 
-    /// What the last stage leaves, in single precision; before, the input's decides.
+    /// Output of the last stage, in single precision; before, the input's decides.
     fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
         let x = convolution(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
         let x = relu(self.stem_norm.forward(x, phase)); // the same

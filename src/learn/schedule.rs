@@ -1,4 +1,4 @@
-//! How the learning rate rises and falls.
+//! Learning rate of each step: its rise and its fall.
 
 use std::f64::consts::PI;
 
@@ -6,7 +6,7 @@ use humboldt_schemas::card::{Schedule, TrainingCard};
 
 /// The part of a cycle in which the learning rate rises.
 const RISE: f64 = 0.3;
-/// Where a cycle begins, of the largest learning rate.
+/// Start of a cycle, of the largest learning rate.
 const ONE_CYCLE_START: f64 = 0.04;
 
 /// From 1 at 0 to 0 at 1.

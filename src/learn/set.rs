@@ -46,7 +46,7 @@ impl SetNetwork {
         Self { layers, pooled, head }
     }
 
-    /// What each element brings to the mean.
+    /// Contribution of each element to the mean.
     ///
     /// # Shapes
     /// `elements` [elements, features] -> [elements, pooled].
@@ -58,7 +58,7 @@ impl SetNetwork {
         self.pooled.forward(x) // [elements, pooled]
     }
 
-    /// The same with what elements bring scaled so that its mean over each of some sets has mean 0 and deviation 1 over the
+    /// Network with what elements bring scaled so that its mean over each of some sets has mean 0 and deviation 1 over the
     /// sets. Means of many elements hardly differ from set to set: a head would not see the difference for a long time.
     ///
     /// # Shapes

@@ -1,4 +1,4 @@
-//! Where images come from while a network learns or predicts.
+//! Sources of images while a network learns or predicts.
 
 use std::ops::ControlFlow;
 use std::thread;
@@ -97,7 +97,7 @@ impl ImageSource for Noise {
     }
 }
 
-/// How long a network that takes `work` for each image waits for its inputs, as a part of the whole time.
+/// Waiting time for inputs of a network that takes `work` for each image, as a part of the whole time.
 ///
 /// # Errors
 /// When an image cannot be read.

@@ -1,6 +1,6 @@
 //! The training loop: from labelled images to a network, with a checkpoint after each epoch.
 //!
-//! The same seed gives the same weights to the last bit, for any number of threads and of interruptions.
+//! One seed gives one set of weights to the last bit, for any number of threads and of interruptions.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -28,7 +28,7 @@ use super::source::{ImageSource, evenly_spaced};
 
 /// Everything that a training depends on.
 pub struct Training<'a> {
-    /// How to train.
+    /// Settings of the training.
     pub card: &'a TrainingCard,
     /// The network.
     pub architecture: &'a AnyArchitecture,
@@ -38,7 +38,7 @@ pub struct Training<'a> {
     pub seed: u64,
     /// Events in one image; kept with the network.
     pub events: usize,
-    /// What is learned; the images' labels follow its order.
+    /// Parameters that are learned; the images' labels follow their order.
     pub axes: Axes,
     /// Kept with the network: the whole card, the code's version.
     pub provenance: serde_json::Value,
@@ -46,7 +46,7 @@ pub struct Training<'a> {
     pub train: &'a dyn ImageSource,
     /// Images that decide which epoch is the best.
     pub validation: &'a dyn ImageSource,
-    /// Where to compute.
+    /// Device to compute on.
     pub compute: &'a Compute,
     /// Bytes of memory that inputs may take; where they need more, they are read and transformed anew in each epoch.
     pub memory: u64,
@@ -68,7 +68,7 @@ pub struct Trained {
 /// Sets whose means the first weights are scaled to.
 const SETS_TO_NORMALISE: usize = 64;
 
-/// What the validation images say.
+/// Errors and loss on the validation images.
 #[derive(Debug, Clone, Copy)]
 struct Validation {
     loss: f64,
@@ -156,7 +156,7 @@ impl Training<'_> {
         Ok(Some(Trained { model, history: state.history, best_epoch, stopped_early }))
     }
 
-    /// How images are learned from.
+    /// Conversion of images to the network's input.
     fn input(&self, info: &ModelInfo) -> Result<Input, LearnError> {
         Input::new(info).learning(self.scores.clone(), self.train)
     }
@@ -191,7 +191,7 @@ impl Training<'_> {
         if got == expected { Ok(()) } else { Err(LearnError::Bins { got, expected }) }
     }
 
-    /// What decides the weights. The images stand for themselves by their number and labels; that they come from the
+    /// Hash of what decides the weights. The images stand for themselves by their number and labels; that they come from the
     /// same events is for the caller to see to, as is a change of the code, which `provenance` may tell.
     fn fingerprint(&self, labels: &[Vec<f64>]) -> String {
         let validation: Vec<Vec<f64>> =

@@ -1,28 +1,24 @@
-//! A sheet of paper in mm, drawn by plotters' SVG backend, written as SVG and PNG.
+//! A sheet of paper in mm, drawn as SVG: lines, polygons, discs and text.
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::fmt::{self, Display, Write as _};
 
-use plotters::coord::Shift;
-use plotters::element::DashedPathElement;
-use plotters::prelude::{
-    Circle, Color, DrawingArea, IntoDrawingArea, PathElement, Polygon, SVGBackend, Text,
+use super::style::{
+    CURVE_WIDTH, Colour, FONT_FAMILY, FRAME_WIDTH, GREY, LEGEND_PT, MM_PER_PT, SMALL_PT, THIN_WIDTH,
 };
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, TextStyle};
+use super::{markup, raster};
 
-use super::style::{BLACK, CURVE_WIDTH, FONT_FAMILY, LEGEND_PT, MM_PER_PT, THIN_WIDTH};
-use super::{ReportError, files, markup, raster};
-
-/// The backend draws in whole units; a unit is 0.01 mm.
+/// Coordinates are whole numbers of 0.01 mm.
 const UNITS_PER_MM: f64 = 100.0;
+const XMLNS: &str = "http://www.w3.org/2000/svg";
 
 /// Position on paper [mm], from the upper left corner.
 pub(super) type Point = (f64, f64);
 
-/// How a line is drawn.
+/// Look of a line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stroke {
-    pub(super) colour: RGBColor,
+    pub(super) colour: Colour,
     /// [mm]
     pub(super) width: f64,
     /// Dash and gap [mm].
@@ -31,22 +27,35 @@ pub(super) struct Stroke {
 
 impl Stroke {
     /// A curve.
-    pub(super) fn curve(colour: RGBColor) -> Self {
+    pub(super) fn curve(colour: Colour) -> Self {
         Self { colour, width: CURVE_WIDTH, dash: None }
     }
 
     /// An error bar or a reference line.
-    pub(super) fn thin(colour: RGBColor) -> Self {
+    pub(super) fn thin(colour: Colour) -> Self {
         Self { colour, width: THIN_WIDTH, dash: None }
     }
 
-    /// The same, dashed.
+    /// A frame or a tick.
+    pub(super) fn frame(colour: Colour) -> Self {
+        Self { colour, width: FRAME_WIDTH, dash: None }
+    }
+
+    /// The line with dashes.
     pub(super) fn dashed(self) -> Self {
         Self { dash: Some(super::style::DASH), ..self }
     }
 }
 
-/// Where a text's anchor lies along its baseline.
+impl Display for Stroke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"", self.colour, units(self.width))?;
+        self.dash
+            .map_or(Ok(()), |(dash, gap)| write!(f, " stroke-dasharray=\"{},{}\"", units(dash), units(gap)))
+    }
+}
+
+/// Place of a text's anchor along its baseline.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Align {
     Left,
@@ -54,17 +63,28 @@ pub(super) enum Align {
     Right,
 }
 
-/// Size and weight of text; all text is black.
+impl Align {
+    const fn attribute(self) -> &'static str {
+        match self {
+            Self::Left => "",
+            Self::Centre => " text-anchor=\"middle\"",
+            Self::Right => " text-anchor=\"end\"",
+        }
+    }
+}
+
+/// Size, weight and colour of text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Font {
     pub(super) size_pt: f64,
     pub(super) bold: bool,
+    pub(super) grey: bool,
 }
 
 impl Font {
     /// Black text of a size [pt].
     pub(super) fn new(size_pt: f64) -> Self {
-        Self { size_pt, bold: false }
+        Self { size_pt, bold: false, grey: false }
     }
 
     /// Legend text.
@@ -72,7 +92,12 @@ impl Font {
         Self::new(LEGEND_PT)
     }
 
-    /// The same in bold.
+    /// Small print below a figure.
+    pub(super) fn small_print() -> Self {
+        Self { grey: true, ..Self::new(SMALL_PT - 0.5) }
+    }
+
+    /// The font in bold.
     pub(super) fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
@@ -87,140 +112,154 @@ impl Font {
         1.32 * self.size_pt * MM_PER_PT
     }
 
-    /// Width of text in markup [mm].
+    /// Width of text in markup [mm], as the rasteriser lays it out.
     pub(super) fn width(self, text: &str) -> f64 {
-        markup::width(text, self.size_pt, self.bold)
+        let element = self.element(text, (0.0, 0.0), "");
+        let svg = format!(
+            "<svg xmlns=\"{XMLNS}\" width=\"1\" height=\"1\" font-family=\"{FONT_FAMILY}\">{element}</svg>"
+        );
+        // Text of spaces alone has no box.
+        let tree = raster::parse(&svg, "text").ok();
+        tree.map_or(0.0, |tree| f64::from(tree.root().bounding_box().width()) / UNITS_PER_MM)
+    }
+
+    /// Text in markup as an SVG element with further attributes.
+    fn element(self, text: &str, at: Point, attributes: &str) -> String {
+        let size = units(self.size_pt * MM_PER_PT);
+        let weight = if self.bold { " font-weight=\"bold\"" } else { "" };
+        let fill = if self.grey { format!(" fill=\"{GREY}\"") } else { String::new() };
+        let (x, y) = (units(at.0), units(at.1));
+        format!(
+            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{weight}{fill}{attributes}>{}</text>\n",
+            markup::tspans(text, size)
+        )
     }
 }
 
-/// The drawing surface of one figure.
-pub(super) struct Canvas<'a> {
-    area: DrawingArea<SVGBackend<'a>, Shift>,
-    figure: &'a str,
+/// Drawing surface of one figure.
+#[derive(Debug, Default)]
+pub(super) struct Canvas {
+    elements: RefCell<String>,
 }
 
-impl Canvas<'_> {
+impl Canvas {
     /// A line through points.
-    pub(super) fn line(&self, points: &[Point], stroke: Stroke) -> Result<(), ReportError> {
-        let points: Vec<_> = points.iter().copied().map(units).collect();
-        let style = stroke.colour.stroke_width((stroke.width * UNITS_PER_MM).round() as u32);
-        match stroke.dash {
-            None => self.checked(self.area.draw(&PathElement::new(points, style))),
-            Some((dash, gap)) => {
-                let (dash, gap) = (dash * UNITS_PER_MM, gap * UNITS_PER_MM);
-                self.checked(self.area.draw(&DashedPathElement::new(points, dash as i32, gap as i32, style)))
-            }
-        }
+    pub(super) fn line(&self, points: &[Point], stroke: Stroke) {
+        self.add(format_args!("<polyline points=\"{}\" {stroke}/>", Points(points)));
+    }
+
+    /// A line through points and back to the first.
+    pub(super) fn outline(&self, points: &[Point], stroke: Stroke) {
+        self.add(format_args!("<polygon points=\"{}\" {stroke}/>", Points(points)));
     }
 
     /// A filled polygon.
-    pub(super) fn polygon(&self, points: &[Point], colour: RGBColor, alpha: f64) -> Result<(), ReportError> {
-        let points: Vec<_> = points.iter().copied().map(units).collect();
-        self.checked(self.area.draw(&Polygon::new(points, colour.mix(alpha))))
+    pub(super) fn polygon(&self, points: &[Point], colour: Colour, alpha: f64) {
+        let opacity = if alpha < 1.0 { format!(" fill-opacity=\"{alpha}\"") } else { String::new() };
+        self.add(format_args!("<polygon points=\"{}\" fill=\"{colour}\"{opacity}/>", Points(points)));
     }
 
     /// A filled rectangle between two corners.
-    pub(super) fn rectangle(
-        &self,
-        a: Point,
-        b: Point,
-        colour: RGBColor,
-        alpha: f64,
-    ) -> Result<(), ReportError> {
-        self.polygon(&[a, (b.0, a.1), b, (a.0, b.1)], colour, alpha)
+    pub(super) fn rectangle(&self, a: Point, b: Point, colour: Colour, alpha: f64) {
+        self.polygon(&corners(a, b), colour, alpha);
     }
 
     /// A filled disc.
-    pub(super) fn disc(&self, centre: Point, radius: f64, colour: RGBColor) -> Result<(), ReportError> {
-        let radius = (radius * UNITS_PER_MM).round() as i32;
-        self.checked(self.area.draw(&Circle::new(units(centre), radius, colour.filled())))
+    pub(super) fn disc(&self, (x, y): Point, radius: f64, colour: Colour) {
+        let [x, y, radius] = [x, y, radius].map(units);
+        self.add(format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\"/>"));
     }
 
     /// Text in markup whose baseline starts, is centred or ends at a point.
-    pub(super) fn text(&self, text: &str, at: Point, font: Font, align: Align) -> Result<(), ReportError> {
-        self.draw_text(text, at, font, align, FontTransform::None)
+    pub(super) fn text(&self, text: &str, at: Point, font: Font, align: Align) {
+        self.elements.borrow_mut().push_str(&font.element(text, at, align.attribute()));
     }
 
     /// Text that runs upwards, centred at a point of its baseline.
-    pub(super) fn text_upwards(&self, text: &str, at: Point, font: Font) -> Result<(), ReportError> {
-        self.draw_text(text, at, font, Align::Centre, FontTransform::Rotate270)
+    pub(super) fn text_upwards(&self, text: &str, at: Point, font: Font) {
+        let turned =
+            format!(" text-anchor=\"middle\" transform=\"rotate(270 {} {})\"", units(at.0), units(at.1));
+        self.elements.borrow_mut().push_str(&font.element(text, at, &turned));
     }
 
-    fn draw_text(
-        &self,
-        text: &str,
-        at: Point,
-        font: Font,
-        align: Align,
-        transform: FontTransform,
-    ) -> Result<(), ReportError> {
-        // The backend writes size / 1.24 as the size of an em.
-        let size = (font.size_pt * MM_PER_PT * UNITS_PER_MM).round() * 1.24;
-        let style = if font.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let anchor = match align {
-            Align::Left => HPos::Left,
-            Align::Centre => HPos::Center,
-            Align::Right => HPos::Right,
-        };
-        let style =
-            TextStyle::from(FontDesc::new(FontFamily::Name(FONT_FAMILY), size, style).transform(transform))
-                .color(&BLACK)
-                .pos(Pos::new(anchor, VPos::Bottom));
-        self.checked(self.area.draw(&Text::new(markup::encode(text), units(at), style)))
+    /// The figure of a width and height [mm] as SVG.
+    pub(super) fn svg(self, size: (f64, f64), title: &str) -> String {
+        document(size, title, &self.elements.into_inner())
     }
 
-    fn checked<E: std::error::Error>(&self, result: Result<(), E>) -> Result<(), ReportError> {
-        result.map_err(|e| ReportError::Drawing { figure: self.figure.to_owned(), message: e.to_string() })
+    fn add(&self, element: fmt::Arguments) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.elements.borrow_mut(), "{element}");
     }
 }
 
-fn units((x, y): Point) -> (i32, i32) {
-    ((x * UNITS_PER_MM).round() as i32, (y * UNITS_PER_MM).round() as i32)
+/// Corners of a rectangle, one after the other.
+pub(super) fn corners(a: Point, b: Point) -> [Point; 4] {
+    [a, (b.0, a.1), b, (a.0, b.1)]
 }
 
-/// Draws a figure of a width and height [mm] and writes `stem.svg` and `stem.png`; gives both paths.
-pub(super) fn figure(
-    stem: &Path,
-    title: &str,
-    (width, height): (f64, f64),
-    draw: impl FnOnce(&Canvas) -> Result<(), ReportError>,
-) -> Result<Vec<PathBuf>, ReportError> {
-    raster::register_fonts()?;
-    let mut svg = String::new();
-    {
-        let (w, h) = units((width, height));
-        let area = SVGBackend::with_string(&mut svg, (w as u32, h as u32)).into_drawing_area();
-        let canvas = Canvas { area, figure: title };
-        draw(&canvas)?;
-        canvas.checked(canvas.area.present())?;
-    }
-    let svg = finished(&svg, title, (width, height));
-    let png = raster::png(&svg, title)?;
-    let paths = [files::with_suffix(stem, ".svg"), files::with_suffix(stem, ".png")];
-    files::write(&paths[0], svg.as_bytes())?;
-    files::write(&paths[1], &png)?;
-    Ok(paths.into())
-}
-
-/// The backend's SVG with its size in mm, a title, a white ground, markup, and without what says nothing.
-fn finished(svg: &str, title: &str, (width, height): (f64, f64)) -> String {
-    let (w, h) = units((width, height));
-    let body = svg.split_once('>').map_or(svg, |(_, body)| body);
-    // Text is placed by its baseline: without the backend's shift of half the height of an x, which viewers
-    // do not agree about.
-    let mut lines = String::with_capacity(body.len());
-    for line in body.lines() {
-        lines.push_str(line);
-        // The words of a text stand on a line of their own; some viewers would show that as a space.
-        if !line.starts_with("<text") {
-            lines.push('\n');
-        }
-    }
-    let body =
-        lines.replace(" dy=\"-0.5ex\"", "").replace(" opacity=\"1\"", "").replace("\n</text>", "</text>");
+fn document((width, height): (f64, f64), title: &str, elements: &str) -> String {
+    let (w, h, title) = (units(width), units(height), markup::escaped(title));
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}mm\" height=\"{height}mm\" viewBox=\"0 0 {w} {h}\">\n\
-         <title>{title}</title>\n<rect width=\"{w}\" height=\"{h}\" fill=\"#FFFFFF\"/>{}",
-        markup::to_tspans(&body)
+        "<svg xmlns=\"{XMLNS}\" width=\"{width}mm\" height=\"{height}mm\" viewBox=\"0 0 {w} {h}\" \
+         font-family=\"{FONT_FAMILY}\">\n<title>{title}</title>\n<rect width=\"{w}\" height=\"{h}\" fill=\"#FFFFFF\"/>\n\
+         {elements}</svg>\n"
     )
+}
+
+fn units(mm: f64) -> i64 {
+    (mm * UNITS_PER_MM).round() as i64
+}
+
+/// Points as an attribute has them.
+struct Points<'a>(&'a [Point]);
+
+impl Display for Points<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (x, y)) in self.0.iter().enumerate() {
+            write!(f, "{}{},{}", if i > 0 { " " } else { "" }, units(*x), units(*y))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::style::BLUE;
+
+    #[test]
+    fn every_primitive_is_one_element() {
+        let canvas = Canvas::default();
+        canvas.line(&[(0.0, 1.0), (2.004, -0.5)], Stroke::thin(BLUE).dashed());
+        canvas.rectangle((0.0, 0.0), (1.0, 2.0), BLUE, 0.5);
+        canvas.disc((1.0, 1.0), 0.25, BLUE);
+        canvas.text("a < *b*", (1.0, 2.0), Font::new(10.0), Align::Right);
+        let svg = canvas.svg((3.0, 4.0), "R & D");
+        let lines: Vec<&str> = svg.lines().collect();
+        assert_eq!(lines[1], "<title>R &amp; D</title>");
+        assert_eq!(
+            lines[3..],
+            [
+                "<polyline points=\"0,100 200,-50\" fill=\"none\" stroke=\"#0072B2\" stroke-width=\"26\" \
+                 stroke-dasharray=\"160,100\"/>",
+                "<polygon points=\"0,0 100,0 100,200 0,200\" fill=\"#0072B2\" fill-opacity=\"0.5\"/>",
+                "<circle cx=\"100\" cy=\"100\" r=\"25\" fill=\"#0072B2\"/>",
+                "<text x=\"100\" y=\"200\" font-size=\"353\" text-anchor=\"end\">a &lt; \
+                 <tspan font-style=\"oblique\">b</tspan></text>",
+                "</svg>"
+            ]
+        );
+    }
+
+    /// A legend's box is as wide as its words: those of the embedded fonts, scripts smaller.
+    #[test]
+    fn width_is_that_of_the_words() {
+        let font = Font::new(72.0 / 25.4 * 10.0);
+        // Advances of DejaVu Sans in units of 1/2048 em: n 1298, 2 1303.
+        assert!((font.width("nn") - 10.0 * 2596.0 / 2048.0).abs() < 0.05, "{}", font.width("nn"));
+        let scripted = 10.0 * (1298.0 + 0.7 * 1303.0) / 2048.0;
+        assert!((font.width("n^{2}") - scripted).abs() < 0.05, "{}", font.width("n^{2}"));
+        assert!(font.bold().width("nn") > font.width("nn") && font.width("  ") < 1e-9);
+    }
 }

@@ -1,23 +1,24 @@
-//! What every figure must fulfil, and predictions to draw.
+//! Requirements on every figure, and predictions to draw.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::results::EnsembleResult;
 use resvg::tiny_skia::Pixmap;
 
 use super::style::PNG_DPI;
-use super::{ReportError, raster};
+use super::{ReportError, Sheet, raster};
 use humboldt_infer::ensembles::ensemble;
 
 /// Draws a figure twice into a fresh folder; gives its SVG.
 ///
 /// The SVG parses, the PNG has the SVG's size and is not white, the CSV has rows of equal length, both drawings are
 /// equal to the byte, and no other file is left.
-pub(super) fn figure(name: &str, draw: impl Fn(&Path) -> Result<Vec<PathBuf>, ReportError>) -> String {
+pub(super) fn figure(name: &str, draw: impl Fn(&Sheet) -> Result<Vec<PathBuf>, ReportError>) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let paths = draw(&folder.path().join(name)).unwrap();
-    let again = draw(&folder.path().join("again")).unwrap();
+    let print = ["model full".to_owned(), "24,613 events an image".to_owned()];
+    let [paths, again] =
+        [name, "again"].map(|stem| draw(&Sheet::new(folder.path().join(stem), &print)).unwrap());
     assert_eq!(paths.len(), 3);
     for (a, b) in paths.iter().zip(&again) {
         assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{} differs when drawn again", a.display());
@@ -25,7 +26,7 @@ pub(super) fn figure(name: &str, draw: impl Fn(&Path) -> Result<Vec<PathBuf>, Re
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
 
     let svg = fs::read_to_string(&paths[0]).unwrap();
-    assert!(!svg.chars().any(|c| ('\u{E000}'..'\u{F8FF}').contains(&c)), "private characters are left");
+    assert!(svg.contains(">model full · 24,613 events an image"), "no small print");
     assert!(!svg.contains("214748364"), "a position beyond all paper");
     let size = raster::parse(&svg, name).unwrap().size();
     let png = Pixmap::decode_png(&fs::read(&paths[1]).unwrap()).unwrap();

@@ -1,13 +1,13 @@
-//! How chi-square is distributed over points: of training sets and of generated samples (the study's Fig. 4).
+//! Distribution of chi-square over points: of training sets and of generated samples (the study's Fig. 4).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::canvas::{Point, Stroke, figure};
+use super::canvas::{Canvas, Point, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Panel, Rect};
 use super::style::SERIES;
 use super::ticks::Scale;
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "chi-square distribution";
 const BINS: usize = 60;
@@ -16,7 +16,7 @@ const BINS: usize = 60;
 ///
 /// # Errors
 /// Without values, with values that are not finite and positive, or when a file cannot be written.
-pub fn chi2_distribution(stem: &Path, sets: &[(String, Vec<f64>)]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn chi2_distribution(sheet: &Sheet, sets: &[(String, Vec<f64>)]) -> Result<Vec<PathBuf>, ReportError> {
     if sets.is_empty() || sets.iter().any(|(_, values)| values.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "points" });
     }
@@ -40,7 +40,7 @@ pub fn chi2_distribution(stem: &Path, sets: &[(String, Vec<f64>)]) -> Result<Vec
         })
         .collect();
     let y = Scale::linear(0.0, 1.15 * shares.iter().flatten().copied().fold(0.0, f64::max));
-    let mut paths = figure(stem, "Distribution of chi-square", (120.0, 84.0), |canvas| {
+    let draw = |canvas: &Canvas| {
         let panel = Panel::new(canvas, Rect::new(19.0, 4.0, 97.0, 65.0), x, y);
         let mut entries: Vec<Entry> = Vec::new();
         let mut covered: Vec<Point> = Vec::new();
@@ -48,22 +48,21 @@ pub fn chi2_distribution(stem: &Path, sets: &[(String, Vec<f64>)]) -> Result<Vec
             let colour = SERIES[place % SERIES.len()];
             let stroke = if place % 2 == 1 { Stroke::curve(colour).dashed() } else { Stroke::curve(colour) };
             if place == 0 {
-                panel.fill_steps(&edges, shares, colour, 0.2)?;
+                panel.fill_steps(&edges, shares, colour, 0.2);
             }
-            panel.steps(&edges, shares, stroke)?;
+            panel.steps(&edges, shares, stroke);
             covered.extend(edges.iter().zip(shares).map(|(x, y)| panel.at(*x, *y)));
             entries.push((Key::Line(stroke), name.clone()));
         }
-        panel.draw_axes(&panel.axes(Some("*χ*^{2}"), Some("share of points")))?;
-        legend::draw(&panel, &entries, &covered)
-    })?;
+        panel.draw_axes(&panel.axes(Some("*χ*^{2}"), Some("share of points")));
+        legend::draw(&panel, &entries, &covered);
+    };
     let rows = sets.iter().zip(&shares).flat_map(|((name, _), shares)| {
         let bins = edges.windows(2).zip(shares);
         bins.map(move |(edges, share)| format!("{},{},{},{share}", name.replace(',', ""), edges[0], edges[1]))
     });
     let header = "points,chi2_low,chi2_high,share";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    sheet.write("Distribution of chi-square", (120.0, 84.0), draw, (header, rows))
 }
 
 #[cfg(test)]
@@ -76,21 +75,21 @@ mod tests {
         let wide: Vec<f64> = (0..500).map(|i| 30.0 + f64::from(i * i) / 40.0).collect();
         let sets = [("training set".to_owned(), wide), ("generated".to_owned(), vec![31.0])];
         let folder = tempfile::tempdir().unwrap();
-        chi2_distribution(&folder.path().join("chi2"), &sets).unwrap();
+        chi2_distribution(&Sheet::new(folder.path().join("chi2"), &[]), &sets).unwrap();
         let text = std::fs::read_to_string(folder.path().join("chi2.csv")).unwrap();
         for name in ["training set", "generated"] {
             let own = text.lines().filter(|line| line.starts_with(name));
             let sum: f64 = own.map(|line| line.rsplit(',').next().unwrap().parse::<f64>().unwrap()).sum();
             assert!((sum - 1.0).abs() < 1e-9, "{name}: {sum}");
         }
-        checks::figure("chi2", |stem| chi2_distribution(stem, &sets));
+        checks::figure("chi2", |sheet| chi2_distribution(sheet, &sets));
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(chi2_distribution(stem, &[]), Err(ReportError::NoData { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(chi2_distribution(sheet, &[]), Err(ReportError::NoData { .. })));
         let zero = [("none".to_owned(), vec![0.0])];
-        assert!(matches!(chi2_distribution(stem, &zero), Err(ReportError::Value { .. })));
+        assert!(matches!(chi2_distribution(sheet, &zero), Err(ReportError::Value { .. })));
     }
 }

@@ -4,23 +4,23 @@ use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 
 use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, ONE_SIGMA};
-use plotters::style::RGBColor;
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::canvas::{Align, Canvas, Font, Stroke, figure};
+use super::canvas::{Align, Canvas, Font, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
 use super::style::{
-    BLACK, BLUE, GREEN, GREY, LEGEND_PT, NUMBER_PT, ORANGE, SKY, TITLE_PT, TRUE_DELTA_C9, VERMILION,
+    BLACK, BLUE, Colour, GREEN, GREY, LEGEND_PT, NUMBER_PT, ORANGE, SKY, TITLE_PT, TRUE_DELTA_C9, VERMILION,
     WIDTH_OVER_BOUND,
 };
 use super::ticks::{Scale, number};
-use super::{ReportError, files};
+use super::width::relative_error;
+use super::{ReportError, Sheet, files};
 
 const FIGURE: &str = "comparison of estimators";
 
-/// How an estimator looks in all figures; those that nobody has named yet are grey.
-fn look(name: &str) -> (RGBColor, Marker) {
+/// Colour and marker of an estimator in all figures; those that nobody has named yet are grey.
+fn look(name: &str) -> (Colour, Marker) {
     match name {
         "network" => (BLUE, Marker::Disc),
         "unbinned" => (GREEN, Marker::Square),
@@ -30,7 +30,7 @@ fn look(name: &str) -> (RGBColor, Marker) {
     }
 }
 
-/// What a legend calls an estimator.
+/// Words of a legend for an estimator.
 pub fn estimator_words(name: &str) -> &str {
     match name {
         "unbinned" => "unbinned 4D fit",
@@ -57,37 +57,34 @@ fn truths(comparison: &Comparison) -> Scale {
 ///
 /// # Errors
 /// Without estimators, with numbers that are not finite, or when a file cannot be written.
-pub fn width_over_bound(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, ReportError> {
+pub fn width_over_bound(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, ReportError> {
     checked(comparison)?;
     let heights = || comparison.estimators.iter().flat_map(|e| e.values.iter().map(|v| v.ratio_to_bound));
     let y = Scale::around(heights().chain([1.0]), 0.12, 0.3);
     let y = Scale::linear(y.low.max(0.0), y.high);
-    let paths =
-        figure(stem, "Width of each estimator over the information bound", (140.0, 95.0), |canvas| {
-            let panel = Panel::new(canvas, Rect::new(17.0, 4.0, 119.0, 76.0), truths(comparison), y);
-            panel.straight(0.0, 1.0, Stroke::thin(BLACK).dashed())?;
-            let mut entries: Vec<Entry> = Vec::new();
-            let mut avoid = Vec::new();
-            for e in &comparison.estimators {
-                let (colour, marker) = look(&e.name);
-                let points: Vec<(f64, f64)> =
-                    e.values.iter().map(|v| (v.delta_c9, v.ratio_to_bound)).collect();
-                panel.curve(&points, Stroke::thin(colour))?;
-                for v in &e.values {
-                    // The error of a standard deviation of n values.
-                    let error = v.ratio_to_bound / (2.0 * (v.images.max(2) - 1) as f64).sqrt();
-                    let bar = (v.ratio_to_bound - error, v.ratio_to_bound + error);
-                    panel.error_bar(v.delta_c9, bar, Stroke::thin(colour), 0.0)?;
-                    panel.marker(v.delta_c9, v.ratio_to_bound, marker, colour)?;
-                }
-                avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
-                entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
+    let draw = |canvas: &Canvas| {
+        let panel = Panel::new(canvas, Rect::new(17.0, 4.0, 119.0, 76.0), truths(comparison), y);
+        panel.straight(0.0, 1.0, Stroke::thin(BLACK).dashed());
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut avoid = Vec::new();
+        for e in &comparison.estimators {
+            let (colour, marker) = look(&e.name);
+            let points: Vec<(f64, f64)> = e.values.iter().map(|v| (v.delta_c9, v.ratio_to_bound)).collect();
+            panel.curve(&points, Stroke::thin(colour));
+            for v in &e.values {
+                let error = v.ratio_to_bound * relative_error(v.images);
+                let bar = (v.ratio_to_bound - error, v.ratio_to_bound + error);
+                panel.error_bar(v.delta_c9, bar, Stroke::thin(colour), 0.0);
+                panel.marker(v.delta_c9, v.ratio_to_bound, marker, colour);
             }
-            entries.push((Key::Line(Stroke::thin(BLACK).dashed()), "information bound".to_owned()));
-            panel.draw_axes(&panel.axes(Some(TRUE_DELTA_C9), Some(WIDTH_OVER_BOUND)))?;
-            legend::draw(&panel, &entries, &avoid)
-        })?;
-    with_table(stem, comparison, paths)
+            avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
+            entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
+        }
+        entries.push((Key::Line(Stroke::thin(BLACK).dashed()), "information bound".to_owned()));
+        panel.draw_axes(&panel.axes(Some(TRUE_DELTA_C9), Some(WIDTH_OVER_BOUND)));
+        legend::draw(&panel, &entries, &avoid);
+    };
+    sheet.write("Width of each estimator over the information bound", (140.0, 95.0), draw, table(comparison))
 }
 
 fn words(estimator: &EstimatorResult, mean: f64, decimals: usize) -> String {
@@ -102,10 +99,10 @@ type Level = (f64, f64, fn(&EstimatorValue) -> f64);
 ///
 /// # Errors
 /// As [`width_over_bound`].
-pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, ReportError> {
+pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, ReportError> {
     checked(comparison)?;
     let n = comparison.estimators.len();
-    let paths = figure(stem, "Coverage of calibrated intervals", (140.0, 123.0), |canvas| {
+    let draw = |canvas: &Canvas| {
         let mut avoid = Vec::new();
         let levels: [Level; 2] = [(0.95, 6.0, |v| v.coverage_95), (ONE_SIGMA, 56.0, |v| v.coverage_68)];
         for (i, (level, top, of)) in levels.into_iter().enumerate() {
@@ -113,8 +110,8 @@ pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, Re
             let y = Scale::around(all.chain([level - 0.05, level + 0.05]), 0.2, 0.2);
             let y = Scale::linear(y.low.max(0.0), y.high.min(1.0 + 0.02));
             let panel = Panel::new(canvas, Rect::new(17.0, top, 119.0, 46.0), truths(comparison), y);
-            panel.band(level - 0.03, level + 0.03, SKY, 0.25)?;
-            panel.straight(0.0, level, Stroke::thin(BLACK).dashed())?;
+            panel.band(level - 0.03, level + 0.03, SKY, 0.25);
+            panel.straight(0.0, level, Stroke::thin(BLACK).dashed());
             for (k, e) in comparison.estimators.iter().enumerate() {
                 let (colour, marker) = look(&e.name);
                 // Side by side, so that bars do not hide each other.
@@ -123,15 +120,15 @@ pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, Re
                     let hits = (of(v) * v.images as f64).round() as usize;
                     let bar = binomial_interval(hits, v.images, ONE_SIGMA);
                     let bar = (bar.0.max(y.low), bar.1.min(y.high));
-                    panel.error_bar(v.delta_c9 + step, bar, Stroke::thin(colour), 0.0)?;
-                    panel.marker(v.delta_c9 + step, of(v), marker, colour)?;
+                    panel.error_bar(v.delta_c9 + step, bar, Stroke::thin(colour), 0.0);
+                    panel.marker(v.delta_c9 + step, of(v), marker, colour);
                     avoid.push(panel.at(v.delta_c9 + step, of(v)));
                 }
             }
             let title = (i == 1).then_some(TRUE_DELTA_C9);
             panel.draw_axes(
                 &panel.axes(title, Some(if i == 1 { "coverage, 68.3 %" } else { "coverage, 95 %" })),
-            )?;
+            );
         }
         let keys: Vec<Entry> = comparison
             .estimators
@@ -141,31 +138,27 @@ pub fn coverage(stem: &Path, comparison: &Comparison) -> Result<Vec<PathBuf>, Re
                 (Key::Point(marker, Stroke::thin(colour)), estimator_words(&e.name).to_owned())
             })
             .collect();
-        legend::draw_in_a_row(canvas, &keys, (76.0, 119.5), Font::new(LEGEND_PT - 0.5))
-    })?;
-    with_table(stem, comparison, paths)
+        legend::draw_in_a_row(canvas, &keys, (76.0, 119.5), Font::new(LEGEND_PT - 0.5));
+    };
+    let sheet = sheet.with("error bars: 68.3 % intervals of the share").with("band: ± 3 %");
+    sheet.write("Coverage of calibrated intervals", (140.0, 123.0), draw, table(comparison))
 }
 
-/// The table of all estimators beside a figure.
-fn with_table(
-    stem: &Path,
-    comparison: &Comparison,
-    mut paths: Vec<PathBuf>,
-) -> Result<Vec<PathBuf>, ReportError> {
-    paths.push(write_comparison_csv(&files::with_suffix(stem, ".csv"), comparison)?);
-    Ok(paths)
+/// Header and rows of a table with a row for each estimator and delta C9.
+fn table(comparison: &Comparison) -> (String, impl Iterator<Item = String>) {
+    let values = comparison.estimators.iter().flat_map(|e| e.values.iter().map(move |v| (e, v)));
+    (
+        format!("estimator,{}", EstimatorValue::CSV_HEADER),
+        values.map(|(e, v)| format!("{},{}", e.name, v.csv_row())),
+    )
 }
 
 /// CSV with a row for each estimator and delta C9.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_comparison_csv(path: &Path, comparison: &Comparison) -> Result<PathBuf, ReportError> {
-    let header = format!("estimator,{}", EstimatorValue::CSV_HEADER);
-    let rows = comparison
-        .estimators
-        .iter()
-        .flat_map(|e| e.values.iter().map(|v| format!("{},{}", e.name, v.csv_row())));
+pub fn write_comparison_csv(path: &Path, comparison: &Comparison) -> Result<(), ReportError> {
+    let (header, rows) = table(comparison);
     files::write_csv(path, &header, rows)
 }
 
@@ -189,7 +182,7 @@ const BINS: usize = 36;
 ///
 /// # Errors
 /// Without pulls, with numbers that are not finite, or when a file cannot be written.
-pub fn estimator_pulls(stem: &Path, estimators: &[Pulls]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn estimator_pulls(sheet: &Sheet, estimators: &[Pulls]) -> Result<Vec<PathBuf>, ReportError> {
     let shown: Vec<&Pulls> = estimators.iter().filter(|e| e.pulls.len() > 1).collect();
     if shown.is_empty() {
         return Err(ReportError::NoData { figure: "pulls", what: "pulls" });
@@ -215,23 +208,22 @@ pub fn estimator_pulls(stem: &Path, estimators: &[Pulls]) -> Result<Vec<PathBuf>
     let rows = shown.len().div_ceil(2);
     let columns = shown.len().min(2);
     let size = (18.0 + 66.0 * columns as f64, 12.0 + 52.0 * rows as f64);
-    let mut paths = figure(stem, "Pulls of each estimator", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (i, (e, density)) in shown.iter().zip(&densities).enumerate() {
             let frame = Rect::new(16.0 + 66.0 * (i % 2) as f64, 6.0 + 52.0 * (i / 2) as f64, 60.0, 44.0);
             let last = i + columns >= shown.len();
-            draw_pulls(canvas, frame, e, (&edges, density), (i % 2 == 0, last))?;
+            draw_pulls(canvas, frame, e, (&edges, density), (i % 2 == 0, last));
         }
         let middle = 16.0 + 33.0 * columns as f64 - 3.0;
         let title = "(estimate − truth) / error";
-        canvas.text(title, (middle, size.1 - 2.0), Font::new(TITLE_PT), Align::Centre)
-    })?;
+        canvas.text(title, (middle, size.1 - 2.0), Font::new(TITLE_PT), Align::Centre);
+    };
     let rows = shown.iter().zip(&densities).flat_map(|(e, density)| {
         let bins = edges.windows(2).zip(density);
         bins.map(|(edge, y)| format!("{},{},{},{y}", e.name, edge[0], edge[1])).collect::<Vec<_>>()
     });
-    let header = "estimator,bin_low,bin_high,density";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    let sheet = sheet.with("dashed: normal distribution of width 1");
+    sheet.write("Pulls of each estimator", size, draw, ("estimator,bin_low,bin_high,density", rows))
 }
 
 fn draw_pulls(
@@ -240,23 +232,23 @@ fn draw_pulls(
     e: &Pulls,
     (edges, density): (&[f64], &[f64]),
     (left, last): (bool, bool),
-) -> Result<(), ReportError> {
+) {
     let (colour, _) = look(e.name);
     let panel = Panel::new(canvas, frame, Scale::linear(-REACH, REACH), Scale::linear(0.0, 0.62));
-    panel.fill_steps(edges, density, colour, 0.35)?;
-    panel.steps(edges, density, Stroke::thin(colour))?;
+    panel.fill_steps(edges, density, colour, 0.35);
+    panel.steps(edges, density, Stroke::thin(colour));
     let normal: Vec<(f64, f64)> = (0..=120)
         .map(|i| -REACH + 2.0 * REACH * f64::from(i) / 120.0)
         .map(|x| (x, (-0.5 * x * x).exp() / (2.0 * PI).sqrt()))
         .collect();
-    panel.curve(&normal, Stroke::curve(BLACK).dashed())?;
+    panel.curve(&normal, Stroke::curve(BLACK).dashed());
     let mut axes = panel.axes(Some(""), left.then_some("density"));
     axes.x_ticks = panel.x.ticks(5);
     if !last {
         axes.x_title = None;
     }
     axes.y_title_gap = 11.0;
-    panel.draw_axes(&axes)?;
+    panel.draw_axes(&axes);
     let n = e.pulls.len() as f64;
     let mean = e.pulls.iter().sum::<f64>() / n;
     let sigma = (e.pulls.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
@@ -269,9 +261,8 @@ fn draw_pulls(
     ];
     for (i, text) in lines.iter().enumerate() {
         let font = if i == 0 { Font::new(NUMBER_PT).bold() } else { Font::new(NUMBER_PT) };
-        canvas.text(text, (frame.left + 2.5, frame.top + 5.0 + 4.2 * i as f64), font, Align::Left)?;
+        canvas.text(text, (frame.left + 2.5, frame.top + 5.0 + 4.2 * i as f64), font, Align::Left);
     }
-    Ok(())
 }
 
 /// The interval of a probability of which `hits` of `n` trials are known, by Clopper and Pearson.
@@ -337,26 +328,26 @@ mod tests {
     #[test]
     fn estimators_are_drawn_with_their_names() {
         let comparison = comparison();
-        let svg = checks::figure("widths", |stem| width_over_bound(stem, &comparison));
+        let svg = checks::figure("widths", |sheet| width_over_bound(sheet, &comparison));
         assert!(svg.contains("unbinned 4D fit, mean 1.00") && svg.contains("information bound"));
-        let svg = checks::figure("coverage", |stem| coverage(stem, &comparison));
+        let svg = checks::figure("coverage", |sheet| coverage(sheet, &comparison));
         assert!(svg.contains("angular moments"));
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 37) / 12.0 - 1.5).collect();
         let one = Pulls { name: "unbinned", own_errors: true, pulls: &values };
         let other = Pulls { name: "network", own_errors: false, pulls: &values };
-        let svg = checks::figure("pulls", |stem| estimator_pulls(stem, &[one, other, one]));
+        let svg = checks::figure("pulls", |sheet| estimator_pulls(sheet, &[one, other, one]));
         assert!(svg.contains("calibrated errors") && svg.contains("width 0.8"));
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
+        let sheet = &Sheet::new("never", &[]);
         let mut comparison = comparison();
         comparison.estimators[0].values[0].coverage_68 = f64::NAN;
-        assert!(matches!(coverage(stem, &comparison), Err(ReportError::Value { .. })));
+        assert!(matches!(coverage(sheet, &comparison), Err(ReportError::Value { .. })));
         comparison.estimators.clear();
-        assert!(matches!(width_over_bound(stem, &comparison), Err(ReportError::NoData { .. })));
-        assert!(matches!(estimator_pulls(stem, &[]), Err(ReportError::NoData { .. })));
+        assert!(matches!(width_over_bound(sheet, &comparison), Err(ReportError::NoData { .. })));
+        assert!(matches!(estimator_pulls(sheet, &[]), Err(ReportError::NoData { .. })));
     }
 
     #[test]

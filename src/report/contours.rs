@@ -1,15 +1,15 @@
 //! Regions of two parameters that a global fit allows, with the Standard Model and the best fit.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use plotters::style::RGBColor;
-
-use super::canvas::{Point, Stroke, figure};
+use super::canvas::{Canvas, Point, Stroke};
 use super::legend::{self, Entry, Key};
+use super::markup::literal;
 use super::panel::{Marker, Panel, Rect};
-use super::style::{BLACK, BLUE, GREY, SKY, VERMILION};
+use super::style::shift_symbol;
+use super::style::{BLACK, BLUE, Colour, GREY, SKY, VERMILION};
 use super::ticks::{Scale, short};
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "contours";
 
@@ -31,7 +31,7 @@ pub struct Contours<'a> {
     pub y: (&'a str, [f64; 2]),
     /// The regions, from the smallest.
     pub regions: &'a [Region],
-    /// Where the best fit is.
+    /// Place of the best fit.
     pub best: (f64, f64),
 }
 
@@ -39,7 +39,7 @@ pub struct Contours<'a> {
 ///
 /// # Errors
 /// Without regions, with numbers that are not finite, or when a file cannot be written.
-pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportError> {
+pub fn contours(sheet: &Sheet, plot: &Contours) -> Result<Vec<PathBuf>, ReportError> {
     if plot.regions.iter().all(|region| region.lines.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "region inside the grid" });
     }
@@ -49,7 +49,7 @@ pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportErro
     ReportError::unless_finite(FIGURE, "a value", numbers)?;
     let [x, y] = [plot.x.1, plot.y.1].map(|[low, high]| Scale::linear(low, high));
 
-    let mut paths = figure(stem, "Regions that a global fit allows", (110.0, 96.0), |canvas| {
+    let draw = |canvas: &Canvas| {
         let panel = Panel::new(canvas, Rect::new(19.0, 4.0, 87.0, 76.0), x, y);
         let mut entries: Vec<Entry> = Vec::new();
         for (place, Region { sigmas, lines }) in plot.regions.iter().enumerate().rev() {
@@ -58,31 +58,31 @@ pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportErro
                 let on_paper: Vec<Point> = line.iter().map(|&(x, y)| panel.at(x, y)).collect();
                 // A region with a hole is shown by its lines alone.
                 if lines.iter().all(|other| area(other).signum() == area(line).signum()) {
-                    canvas.polygon(&on_paper, fill, 0.35)?;
+                    canvas.polygon(&on_paper, fill, 0.35);
                 }
-                canvas.line(&on_paper, stroke)?;
+                canvas.line(&on_paper, stroke);
             }
             entries.insert(0, (Key::Line(stroke), format!("{} *σ*", short(*sigmas, 2))));
         }
         let (best_x, best_y) = plot.best;
         let inside = |x: f64, y: f64| panel.frame.holds(panel.at(x, y));
         if inside(0.0, 0.0) {
-            panel.straight(0.0, 0.0, Stroke::thin(GREY).dashed())?;
-            panel.curve(&[(0.0, y.low), (0.0, y.high)], Stroke::thin(GREY).dashed())?;
-            panel.marker(0.0, 0.0, Marker::Star, VERMILION)?;
+            panel.straight(0.0, 0.0, Stroke::thin(GREY).dashed());
+            panel.curve(&[(0.0, y.low), (0.0, y.high)], Stroke::thin(GREY).dashed());
+            panel.marker(0.0, 0.0, Marker::Star, VERMILION);
             entries.push((Key::Marker(Marker::Star, VERMILION), "Standard Model".to_owned()));
         }
         if inside(best_x, best_y) {
-            panel.marker(best_x, best_y, Marker::Disc, BLACK)?;
+            panel.marker(best_x, best_y, Marker::Disc, BLACK);
             let words = format!("best fit ({}, {})", short(best_x, 3), short(best_y, 3));
             entries.push((Key::Marker(Marker::Disc, BLACK), words));
         }
         let (x_title, y_title) = (parameter_title(plot.x.0), parameter_title(plot.y.0));
-        panel.draw_axes(&panel.axes(Some(&x_title), Some(&y_title)))?;
+        panel.draw_axes(&panel.axes(Some(&x_title), Some(&y_title)));
         let covered: Vec<Point> =
             points().chain([(0.0, 0.0), plot.best]).map(|(x, y)| panel.at(x, y)).collect();
-        legend::draw(&panel, &entries, &covered)
-    })?;
+        legend::draw(&panel, &entries, &covered);
+    };
     let rows = plot.regions.iter().flat_map(|Region { sigmas, lines }| {
         lines
             .iter()
@@ -90,12 +90,11 @@ pub fn contours(stem: &Path, plot: &Contours) -> Result<Vec<PathBuf>, ReportErro
             .flat_map(move |(index, line)| line.iter().map(move |(x, y)| format!("{sigmas},{index},{x},{y}")))
     });
     let header = format!("sigmas,line,{},{}", plot.x.0, plot.y.0);
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), &header, rows)?);
-    Ok(paths)
+    sheet.write("Regions that a global fit allows", (110.0, 96.0), draw, (&header, rows))
 }
 
 /// Fill and outline of the regions, from the smallest.
-fn look(place: usize) -> (RGBColor, Stroke) {
+fn look(place: usize) -> (Colour, Stroke) {
     match place {
         0 => (BLUE, Stroke::curve(BLUE)),
         1 => (SKY, Stroke::curve(BLUE).dashed()),
@@ -108,20 +107,16 @@ fn area(line: &[(f64, f64)]) -> f64 {
     line.windows(2).map(|pair| pair[0].0 * pair[1].1 - pair[1].0 * pair[0].1).sum()
 }
 
-/// A parameter of a fit as a title of an axis, in markup.
+/// A parameter of a fit as a title of an axis, in markup: the symbol of a shift with its unit, other names as they are.
 pub fn parameter_title(name: &str) -> String {
-    let (coefficient, imaginary) = name.strip_suffix("_im").map_or((name, false), |name| (name, true));
-    let (base, prime) = coefficient.strip_suffix("_prime").map_or((coefficient, ""), |base| (base, "′"));
-    let symbol = match base {
-        "c_s" => "δ*C*_{S} [GeV^{−1}]".to_owned(),
-        "c_p" => "δ*C*_{P} [GeV^{−1}]".to_owned(),
-        _ => match base.strip_prefix('c').filter(|digits| digits.parse::<u8>().is_ok()) {
-            Some(digits) => format!("δ*C*_{{{digits}}}{prime}"),
-            // Coefficients of polynomials as they are called; the star of K* is no markup.
-            None => return name.replace('*', r"\*"),
-        },
-    };
-    if imaginary { format!("Im {symbol}") } else { symbol }
+    let coefficient = name.strip_suffix("_im").unwrap_or(name);
+    let base = coefficient.strip_suffix("_prime").unwrap_or(coefficient);
+    match base {
+        "c_s" | "c_p" => format!("{} [GeV^{{−1}}]", shift_symbol(name)),
+        _ if base.strip_prefix('c').is_some_and(|digits| digits.parse::<u8>().is_ok()) => shift_symbol(name),
+        // The star of K* is no markup.
+        _ => literal(name),
+    }
 }
 
 #[cfg(test)]
@@ -143,11 +138,11 @@ mod tests {
             regions: &regions,
             best: (-0.8, 0.1),
         };
-        let svg = checks::figure("contours", |stem| contours(stem, &plot));
+        let svg = checks::figure("contours", |sheet| contours(sheet, &plot));
         assert!(svg.contains("Standard Model") && svg.contains("best fit (−0.8, 0.1)"));
         assert!(svg.matches("<polygon").count() >= 3);
         let nothing = Contours { regions: &[Region { sigmas: 1.0, lines: Vec::new() }], ..plot };
-        assert!(matches!(contours(Path::new("never"), &nothing), Err(ReportError::NoData { .. })));
+        assert!(matches!(contours(&Sheet::new("never", &[]), &nothing), Err(ReportError::NoData { .. })));
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Curves in panels side by side: losses and accuracies while networks learn, and coverage of intervals.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::experiment::CurvePanel;
 
-use super::canvas::{Point, Stroke, figure};
+use super::canvas::{Canvas, Point, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Panel, Rect};
 use super::style::{GREY, SERIES};
 use super::ticks::Scale;
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "curves";
 /// Width and height of a panel with its titles [mm].
@@ -21,7 +21,7 @@ const CELL: (f64, f64) = (100.0, 80.0);
 /// # Errors
 /// Without points, with numbers that are not finite or, on a logarithmic axis, not positive, or when a file cannot be
 /// written.
-pub fn curves(stem: &Path, panels: &[CurvePanel], diagonal: bool) -> Result<Vec<PathBuf>, ReportError> {
+pub fn curves(sheet: &Sheet, panels: &[CurvePanel], diagonal: bool) -> Result<Vec<PathBuf>, ReportError> {
     if panels.is_empty() || panels.iter().any(|p| p.lines.iter().all(|line| line.points.is_empty())) {
         return Err(ReportError::NoData { figure: FIGURE, what: "points" });
     }
@@ -40,7 +40,7 @@ pub fn curves(stem: &Path, panels: &[CurvePanel], diagonal: bool) -> Result<Vec<
         }
     }
     let size = (CELL.0 * panels.len() as f64, CELL.1);
-    let mut paths = figure(stem, "Curves", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (i, panel) in panels.iter().enumerate() {
             let points = || panel.lines.iter().flat_map(|line| line.points.iter().copied());
             let x = Scale::around(points().map(|p| p.0), 0.02, 0.02);
@@ -53,28 +53,26 @@ pub fn curves(stem: &Path, panels: &[CurvePanel], diagonal: bool) -> Result<Vec<
             let frame = Rect::new(CELL.0 * i as f64 + 19.0, 4.0, CELL.0 - 23.0, CELL.1 - 19.0);
             let axes = Panel::new(canvas, frame, x, y);
             if diagonal {
-                axes.straight(1.0, 0.0, Stroke::thin(GREY).dashed())?;
+                axes.straight(1.0, 0.0, Stroke::thin(GREY).dashed());
             }
             let mut entries: Vec<Entry> = Vec::new();
             for (place, line) in panel.lines.iter().enumerate() {
                 let stroke = look(place);
-                axes.curve(&line.points, stroke)?;
+                axes.curve(&line.points, stroke);
                 entries.push((Key::Line(stroke), line.name.clone()));
             }
-            axes.draw_axes(&axes.axes(Some(&panel.x), Some(&panel.y)))?;
+            axes.draw_axes(&axes.axes(Some(&panel.x), Some(&panel.y)));
             let covered: Vec<Point> = points().map(|(x, y)| axes.at(x, y)).collect();
             if panel.lines.len() > 1 {
-                legend::draw(&axes, &entries, &covered)?;
+                legend::draw(&axes, &entries, &covered);
             }
         }
-        Ok(())
-    })?;
+    };
     let rows = panels.iter().flat_map(|panel| {
         let named = panel.lines.iter().flat_map(|line| line.points.iter().map(move |point| (line, point)));
         named.map(|(line, (x, y))| format!("{},{},{x},{y}", panel.y, line.name))
     });
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), "panel,curve,x,y", rows)?);
-    Ok(paths)
+    sheet.write("Curves", size, draw, ("panel,curve,x,y", rows))
 }
 
 fn look(place: usize) -> Stroke {
@@ -104,16 +102,16 @@ mod tests {
 
     #[test]
     fn panels_stand_side_by_side() {
-        let svg = checks::figure("curves", |stem| curves(stem, &[panel(true), panel(false)], true));
+        let svg = checks::figure("curves", |sheet| curves(sheet, &[panel(true), panel(false)], true));
         assert_eq!(svg.matches("validation").count(), 2);
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(curves(stem, &[], false), Err(ReportError::NoData { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(curves(sheet, &[], false), Err(ReportError::NoData { .. })));
         let mut negative = panel(true);
         negative.lines[0].points[3].1 = -1.0;
-        assert!(matches!(curves(stem, &[negative], false), Err(ReportError::Value { .. })));
+        assert!(matches!(curves(sheet, &[negative], false), Err(ReportError::Value { .. })));
     }
 }

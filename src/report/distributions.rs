@@ -1,14 +1,14 @@
 //! Angles and q2 of events at different delta C9 (the paper's Fig. 2), with ratios below.
 
 use std::f64::consts::PI;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::canvas::{Canvas, Font, Stroke, figure};
+use super::canvas::{Canvas, Font, Stroke};
 use super::legend::{self, Key};
 use super::panel::{Panel, Rect};
-use super::style::{CHI, COS_THETA_K, COS_THETA_L, DELTA_C9, GREY, LEGEND_PT, Q2, SERIES};
+use super::style::{CHI, COS_THETA_K, COS_THETA_L, GREY, LEGEND_PT, Q2, SERIES};
 use super::ticks::{Scale, Ticks, count, extent, short};
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "distributions";
 const BINS: usize = 40;
@@ -75,7 +75,7 @@ const VARIABLES: [Variable; 4] = [
 /// # Errors
 /// Without samples or events, with more than five samples, columns of different lengths, values outside their
 /// variable's range, or when a file cannot be written.
-pub fn distributions(stem: &Path, samples: &[EventSample]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn distributions(sheet: &Sheet, samples: &[EventSample]) -> Result<Vec<PathBuf>, ReportError> {
     if samples.is_empty() || samples.iter().any(|s| s.q2.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "events" });
     }
@@ -88,18 +88,19 @@ pub fn distributions(stem: &Path, samples: &[EventSample]) -> Result<Vec<PathBuf
         filled.push(variable.filled(samples)?);
     }
     let size = (168.0, 164.0);
-    let mut paths = figure(stem, "Angles and q2 at different shifts of C9", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (i, (variable, histograms)) in VARIABLES.iter().zip(&filled).enumerate() {
             let corner = (20.0 + (i % 2) as f64 * 83.0, 10.0 + (i / 2) as f64 * 78.0);
-            draw(canvas, corner, variable, histograms)?;
+            draw(canvas, corner, variable, histograms);
         }
         let keys = samples.iter().zip(SERIES).enumerate().map(|(i, (s, colour))| {
             let role = if i == 0 && samples.len() > 1 { " (reference)" } else { "" };
-            let words = format!("{DELTA_C9} = {}, {} events{role}", short(s.delta_c9, 3), count(s.q2.len()));
+            let words =
+                format!("{} = {}, {} events{role}", sheet.symbol(), short(s.delta_c9, 3), count(s.q2.len()));
             (Key::Line(Stroke::curve(colour)), words)
         });
-        legend::draw_in_a_row(canvas, &keys.collect::<Vec<_>>(), (size.0 / 2.0, 5.0), Font::new(LEGEND_PT))
-    })?;
+        legend::draw_in_a_row(canvas, &keys.collect::<Vec<_>>(), (size.0 / 2.0, 5.0), Font::new(LEGEND_PT));
+    };
     let rows = VARIABLES.iter().zip(&filled).flat_map(|(variable, histograms)| {
         samples.iter().zip(histograms).flat_map(move |(s, h)| {
             (0..BINS).map(move |i| {
@@ -110,8 +111,7 @@ pub fn distributions(stem: &Path, samples: &[EventSample]) -> Result<Vec<PathBuf
         })
     });
     let header = "delta_c9,variable,bin_low,bin_high,events,density,error";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    sheet.write("Angles and q2 at different shifts", size, draw, (header, rows))
 }
 
 /// Events by bin.
@@ -179,12 +179,7 @@ impl Histogram {
     }
 }
 
-fn draw(
-    canvas: &Canvas,
-    (left, top): (f64, f64),
-    variable: &Variable,
-    histograms: &[Histogram],
-) -> Result<(), ReportError> {
+fn draw(canvas: &Canvas, (left, top): (f64, f64), variable: &Variable, histograms: &[Histogram]) {
     let edges = &histograms[0].edges;
     let x = Scale::linear(edges[0], edges[BINS]);
     let highest = histograms
@@ -194,10 +189,10 @@ fn draw(
     let main = Panel::new(canvas, Rect::new(left, top, 62.0, 41.0), x, Scale::linear(0.0, 1.1 * highest));
     for (h, colour) in histograms.iter().zip(SERIES) {
         let contents: Vec<f64> = (0..BINS).map(|i| h.density(i).0).collect();
-        main.steps(edges, &contents, Stroke::curve(colour))?;
+        main.steps(edges, &contents, Stroke::curve(colour));
         for i in 0..BINS {
             let (y, error) = h.density(i);
-            main.error_bar(h.centre(i), (y - error, y + error), Stroke::thin(colour), 0.0)?;
+            main.error_bar(h.centre(i), (y - error, y + error), Stroke::thin(colour), 0.0);
         }
     }
     let ticks = if variable.name == "chi" { Ticks::of_chi() } else { x.ticks(5) };
@@ -205,7 +200,7 @@ fn draw(
     axes.x_ticks = ticks.clone();
     axes.y_title_gap = 12.0;
     axes.text_scale = 0.9;
-    main.draw_axes(&axes)?;
+    main.draw_axes(&axes);
 
     // Bins with few events would stretch the axis; what does not fit is cut at the frame.
     let precise =
@@ -214,14 +209,14 @@ fn draw(
         histograms[1..].iter().flat_map(|h| (0..BINS).filter_map(|i| precise(h.ratio(&histograms[0], i)?)));
     let y = Scale::around(ratios.flatten().chain([0.9, 1.1]), 0.08, 0.08);
     let below = Panel::new(canvas, Rect::new(left, top + 43.0, 62.0, 17.0), x, y);
-    below.straight(0.0, 1.0, Stroke::thin(GREY).dashed())?;
+    below.straight(0.0, 1.0, Stroke::thin(GREY).dashed());
     for (h, colour) in histograms.iter().zip(SERIES).skip(1) {
         for i in 0..BINS {
             let Some((ratio, error)) = h.ratio(&histograms[0], i) else { continue };
             let [low, middle, high] = [ratio - error, ratio, ratio + error].map(|r| r.clamp(y.low, y.high));
             if low < high {
-                below.error_bar(h.centre(i), (low, high), Stroke::thin(colour), 0.0)?;
-                below.curve(&[(edges[i], middle), (edges[i + 1], middle)], Stroke::curve(colour))?;
+                below.error_bar(h.centre(i), (low, high), Stroke::thin(colour), 0.0);
+                below.curve(&[(edges[i], middle), (edges[i + 1], middle)], Stroke::curve(colour));
             }
         }
     }
@@ -255,7 +250,7 @@ mod tests {
     fn four_variables_of_two_samples() {
         let (a, b) = (columns(3000), columns(1000));
         let samples = [sample(0.0, &a), sample(-1.0, &b)];
-        let svg = checks::figure("distributions", |stem| distributions(stem, &samples));
+        let svg = checks::figure("distributions", |sheet| distributions(sheet, &samples));
         assert_eq!(svg.matches(">ratio<").count(), 4);
         assert!(svg.contains("3,000 events (reference)"));
     }
@@ -274,15 +269,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(distributions(stem, &[]), Err(ReportError::NoData { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(distributions(sheet, &[]), Err(ReportError::NoData { .. })));
         let good = columns(100);
         let empty = EventSample { q2: &[], ..sample(0.0, &good) };
-        assert!(matches!(distributions(stem, &[empty]), Err(ReportError::NoData { .. })));
+        assert!(matches!(distributions(sheet, &[empty]), Err(ReportError::NoData { .. })));
         let short = EventSample { chi: &good[3][..50], ..sample(0.0, &good) };
-        assert!(matches!(distributions(stem, &[short]), Err(ReportError::Length { what: "chi", .. })));
+        assert!(matches!(distributions(sheet, &[short]), Err(ReportError::Length { what: "chi", .. })));
         let outside = [1.5_f32; 100];
         let wrong = EventSample { cos_theta_l: &outside, ..sample(0.0, &good) };
-        assert!(matches!(distributions(stem, &[wrong]), Err(ReportError::Value { what: "cos_theta_l", .. })));
+        assert!(matches!(
+            distributions(sheet, &[wrong]),
+            Err(ReportError::Value { what: "cos_theta_l", .. })
+        ));
     }
 }

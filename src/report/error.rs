@@ -13,7 +13,7 @@ pub enum ReportError {
     NoData {
         /// The figure.
         figure: &'static str,
-        /// What it is made of.
+        /// Its ingredients.
         what: &'static str,
     },
     /// A value that has no place on an axis.
@@ -25,7 +25,7 @@ pub enum ReportError {
         what: &'static str,
         /// Its value.
         got: String,
-        /// What is allowed, in words.
+        /// Allowed values, in words.
         allowed: &'static str,
     },
     /// Lengths that do not belong together.
@@ -48,15 +48,15 @@ pub enum ReportError {
     Encoding {
         /// The file.
         path: PathBuf,
-        /// What the encoder said.
+        /// Message of the encoder.
         message: String,
     },
-    /// The drawing library or the rasteriser failed.
+    /// The rasteriser or an encoder failed.
     #[error("drawing {figure}: {message}")]
     Drawing {
         /// The figure.
         figure: String,
-        /// What it said.
+        /// Its message.
         message: String,
     },
 }

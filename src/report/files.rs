@@ -48,14 +48,13 @@ pub(super) fn write_csv(
     path: &Path,
     header: &str,
     rows: impl IntoIterator<Item = String>,
-) -> Result<PathBuf, ReportError> {
+) -> Result<(), ReportError> {
     let mut text = format!("{header}\n");
     for row in rows {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{row}");
     }
-    write(path, text.as_bytes())?;
-    Ok(path.to_owned())
+    write(path, text.as_bytes())
 }
 
 /// Parquet of f64 columns, compressed by zstd.

@@ -1,15 +1,15 @@
 //! Images of a generative network beside those it learned from (the study's Figs. 11 and 12).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::experiment::ImageRow;
 
-use super::canvas::{Align, Canvas, Font, figure};
+use super::canvas::{Align, Canvas, Font};
 use super::colour_map::{colour_bar, viridis};
 use super::panel::Rect;
 use super::style::TITLE_PT;
 use super::ticks::Scale;
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "images";
 /// Side of an image, distance between images, height of a row's title [mm].
@@ -21,7 +21,7 @@ const TITLE: f64 = 6.5;
 ///
 /// # Errors
 /// Without images, when one is not a square, with numbers that are not finite, or when a file cannot be written.
-pub fn image_rows(stem: &Path, rows: &[ImageRow]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn image_rows(sheet: &Sheet, rows: &[ImageRow]) -> Result<Vec<PathBuf>, ReportError> {
     if rows.is_empty() || rows.iter().any(|row| row.images.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "images" });
     }
@@ -35,17 +35,17 @@ pub fn image_rows(stem: &Path, rows: &[ImageRow]) -> Result<Vec<PathBuf>, Report
     let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(1) as f64;
     let height = (SIDE + GAP + TITLE) * rows.len() as f64;
     let size = (columns * (SIDE + GAP) + 26.0, height + 4.0);
-    let mut paths = figure(stem, "Images of observables and parameters", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (i, row) in rows.iter().enumerate() {
             let top = 2.0 + (SIDE + GAP + TITLE) * i as f64;
-            canvas.text(&row.name, (4.0, top + 4.2), Font::new(TITLE_PT), Align::Left)?;
+            canvas.text(&row.name, (4.0, top + 4.2), Font::new(TITLE_PT), Align::Left);
             for (j, image) in row.images.iter().enumerate() {
-                draw(canvas, (4.0 + (SIDE + GAP) * j as f64, top + TITLE), image)?;
+                draw(canvas, (4.0 + (SIDE + GAP) * j as f64, top + TITLE), image);
             }
         }
         let bar = Rect::new(size.0 - 21.0, 2.0 + TITLE, 3.5, height - TITLE - GAP);
-        colour_bar(canvas, bar, Scale::linear(0.0, 1.0), "scaled value")
-    })?;
+        colour_bar(canvas, bar, Scale::linear(0.0, 1.0), "scaled value");
+    };
     let lines = rows.iter().flat_map(|row| {
         row.images.iter().enumerate().flat_map(move |(number, image)| {
             let side = image.len().isqrt();
@@ -54,20 +54,18 @@ pub fn image_rows(stem: &Path, rows: &[ImageRow]) -> Result<Vec<PathBuf>, Report
         })
     });
     let header = "images,number,row,column,value";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, lines)?);
-    Ok(paths)
+    sheet.write("Images of observables and parameters", size, draw, (header, lines))
 }
 
-fn draw(canvas: &Canvas, (left, top): (f64, f64), image: &[f32]) -> Result<(), ReportError> {
+fn draw(canvas: &Canvas, (left, top): (f64, f64), image: &[f32]) {
     let side = image.len().isqrt();
     let cell = SIDE / side as f64;
     for (i, x) in image.iter().enumerate() {
         let (row, column) = ((i / side) as f64, (i % side) as f64);
         let a = (left + column * cell, top + row * cell);
         // A little overlap, so that no light shines through between neighbours.
-        canvas.rectangle(a, (a.0 + cell + 0.02, a.1 + cell + 0.02), viridis((*x).into()), 1.0)?;
+        canvas.rectangle(a, (a.0 + cell + 0.02, a.1 + cell + 0.02), viridis((*x).into()), 1.0);
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -81,15 +79,16 @@ mod tests {
             name: name.to_owned(),
             images: (0..n).map(|k| (0..64).map(|i| ((i + k) % 8) as f32 / 8.0).collect()).collect(),
         };
-        let svg = checks::figure("images", |stem| image_rows(stem, &[row("training set", 5), row("new", 4)]));
+        let svg =
+            checks::figure("images", |sheet| image_rows(sheet, &[row("training set", 5), row("new", 4)]));
         assert!(svg.matches("<polygon").count() >= 9 * 64);
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(image_rows(stem, &[]), Err(ReportError::NoData { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(image_rows(sheet, &[]), Err(ReportError::NoData { .. })));
         let odd = ImageRow { name: "odd".to_owned(), images: vec![vec![0.0; 5]] };
-        assert!(matches!(image_rows(stem, &[odd]), Err(ReportError::Length { .. })));
+        assert!(matches!(image_rows(sheet, &[odd]), Err(ReportError::Length { .. })));
     }
 }

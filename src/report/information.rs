@@ -1,15 +1,15 @@
-//! Where in phase space the sensitivity to delta C9 sits: the information of events by q2 and by each angle.
+//! Sensitivity to delta C9 over phase space: the information of events by q2 and by each angle.
 
 use std::f64::consts::PI;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::canvas::{Canvas, Font, Stroke, figure};
+use super::canvas::{Canvas, Font, Stroke};
 use super::distributions::EventSample;
 use super::legend::{self, Key};
 use super::panel::{Panel, Rect};
-use super::style::{CHI, COS_THETA_K, COS_THETA_L, DELTA_C9, GREY, LEGEND_PT, Q2, SERIES};
+use super::style::{CHI, COS_THETA_K, COS_THETA_L, GREY, LEGEND_PT, Q2, SERIES};
 use super::ticks::{Scale, Ticks, extent, short};
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "information";
 const BINS: usize = 30;
@@ -35,7 +35,7 @@ struct Shares {
 ///
 /// # Errors
 /// Without samples, events or information, with columns of different lengths, or when a file cannot be written.
-pub fn information(stem: &Path, samples: &[ScoredSample]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn information(sheet: &Sheet, samples: &[ScoredSample]) -> Result<Vec<PathBuf>, ReportError> {
     if samples.is_empty() || samples.iter().any(|s| s.events.q2.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "events" });
     }
@@ -58,22 +58,22 @@ pub fn information(stem: &Path, samples: &[ScoredSample]) -> Result<Vec<PathBuf>
         .map(|(name, _, column, range)| samples.iter().map(|s| filled(s, name, *column, *range)).collect())
         .collect::<Result<_, ReportError>>()?;
     let size = (168.0, 132.0);
-    let mut paths = figure(stem, "Information on C9 by q2 and by angle", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (i, ((name, title, ..), shares)) in variables.iter().zip(&shares).enumerate() {
             let frame = Rect::new(18.0 + (i % 2) as f64 * 82.0, 10.0 + (i / 2) as f64 * 62.0, 64.0, 46.0);
-            draw(canvas, frame, (name, title), shares)?;
+            draw(canvas, frame, (name, title), shares);
         }
         let mut keys: Vec<_> = samples
             .iter()
             .zip(SERIES)
             .map(|(s, colour)| {
-                let words = format!("information at {DELTA_C9} = {}", short(s.events.delta_c9, 3));
+                let words = format!("information at {} = {}", sheet.symbol(), short(s.events.delta_c9, 3));
                 (Key::Line(Stroke::curve(colour)), words)
             })
             .collect();
         keys.push((Key::Line(Stroke::thin(GREY).dashed()), "events".to_owned()));
-        legend::draw_in_a_row(canvas, &keys, (size.0 / 2.0, 5.0), Font::new(LEGEND_PT))
-    })?;
+        legend::draw_in_a_row(canvas, &keys, (size.0 / 2.0, 5.0), Font::new(LEGEND_PT));
+    };
     let rows = variables.iter().zip(&shares).flat_map(|((name, ..), shares)| {
         samples.iter().zip(shares).flat_map(move |(s, h)| {
             (0..BINS).map(move |i| {
@@ -83,8 +83,7 @@ pub fn information(stem: &Path, samples: &[ScoredSample]) -> Result<Vec<PathBuf>
         })
     });
     let header = "delta_c9,variable,bin_low,bin_high,information,events";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    sheet.write("Information by q2 and by angle", size, draw, (header, rows))
 }
 
 type Column = for<'a> fn(&EventSample<'a>) -> &'a [f32];
@@ -118,20 +117,15 @@ fn filled(
     Ok(Shares { edges: (0..=BINS).map(|i| low + width * i as f64).collect(), events, information })
 }
 
-fn draw(
-    canvas: &Canvas,
-    frame: Rect,
-    (name, title): (&str, &str),
-    samples: &[Shares],
-) -> Result<(), ReportError> {
+fn draw(canvas: &Canvas, frame: Rect, (name, title): (&str, &str), samples: &[Shares]) {
     let edges = &samples[0].edges;
     let highest =
         samples.iter().flat_map(|s| s.information.iter().chain(&s.events)).copied().fold(0.0, f64::max);
     let x = Scale::linear(edges[0], edges[BINS]);
     let panel = Panel::new(canvas, frame, x, Scale::linear(0.0, 1.12 * highest));
-    panel.steps(edges, &samples[0].events, Stroke::thin(GREY).dashed())?;
+    panel.steps(edges, &samples[0].events, Stroke::thin(GREY).dashed());
     for (s, colour) in samples.iter().zip(SERIES) {
-        panel.steps(edges, &s.information, Stroke::curve(colour))?;
+        panel.steps(edges, &s.information, Stroke::curve(colour));
     }
     let mut axes = panel.axes(Some(title), Some("share per bin [%]"));
     if name == "chi" {
@@ -159,12 +153,12 @@ mod tests {
         let shares = filled(&sample, "q2", |e| e.q2, (1.0, 19.0)).unwrap();
         assert!((shares.events.iter().sum::<f64>() - 100.0).abs() < 1e-9);
         assert!((shares.information.iter().sum::<f64>() - 100.0).abs() < 1e-9);
-        let svg = checks::figure("information", |stem| information(stem, &[sample, sample]));
+        let svg = checks::figure("information", |sheet| information(sheet, &[sample, sample]));
         assert!(svg.contains("share per bin"));
-        let stem = Path::new("never");
+        let sheet = &Sheet::new("never", &[]);
         let short = ScoredSample { scores: &scores[..3], ..sample };
-        assert!(matches!(information(stem, &[short]), Err(ReportError::Length { .. })));
+        assert!(matches!(information(sheet, &[short]), Err(ReportError::Length { .. })));
         let blind = ScoredSample { scores: &[0.0; 500], ..sample };
-        assert!(matches!(information(stem, &[blind]), Err(ReportError::NoData { .. })));
+        assert!(matches!(information(sheet, &[blind]), Err(ReportError::NoData { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! Figures and tables of a run: SVG and PNG, and their numbers as CSV, Parquet and JSON.
 //!
-//! A figure function takes plain numbers and a stem, writes `stem.svg`, `stem.png` (300 dpi) and `stem.csv`, and gives
-//! their paths. The same numbers give the same bytes: fonts are embedded, nothing depends on the machine. Files
+//! A figure function takes plain numbers and a [`Sheet`], writes `stem.svg`, `stem.png` (300 dpi) and `stem.csv`, and
+//! gives their paths. The same numbers give the same bytes: fonts are embedded, nothing depends on the machine. Files
 //! appear whole or not at all; the folder must exist.
 //!
 //! - [`histograms()`], [`linearity()`], [`width()`]: what a network predicts (the paper's Figs. 5 to 7)
@@ -43,11 +43,14 @@ mod projection;
 mod pulls;
 mod raster;
 mod regions;
+mod sheet;
+mod small_print;
 mod style;
 mod tables;
 mod terminal;
 mod ticks;
 mod training;
+mod training_values;
 mod voxel_views;
 mod width;
 
@@ -64,16 +67,21 @@ pub use histograms::histograms;
 pub use image_rows::image_rows;
 pub use information::{ScoredSample, information};
 pub use linearity::{ErrorBars, linearity};
+pub use markup::literal;
 pub use network::network;
 pub use observables::{ObservableBin, ObservablePanel, observables};
 pub use pulls::{PullRow, pulls};
 pub use regions::regions;
+pub use sheet::Sheet;
+pub use small_print::{process_title, small_print, window};
+pub use style::shift_symbol;
 pub use tables::{
     DELTA_C9, Predictions, read_columns_parquet, read_predictions_parquet, write_columns_parquet,
     write_ensembles_csv, write_grid_csv, write_predictions_parquet,
 };
 pub use terminal::Projected;
-pub use ticks::{Scale, Ticks};
+pub use ticks::{Scale, Ticks, count};
 pub use training::training_curves;
+pub use training_values::TrainingValues;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};

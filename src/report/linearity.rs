@@ -1,41 +1,42 @@
 //! Mean prediction against the truth (the paper's Figs. 6 and 7), with the residuals below.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::results::{EnsembleResult, Summary};
 
-use super::canvas::{Point, Stroke, figure};
+use super::canvas::{Canvas, Point, Stroke};
+use super::contours::parameter_title;
 use super::legend::{self, Entry, Key};
-use super::panel::{Marker, Panel, Rect};
-use super::style::{BLUE, GREY, SKY, VERMILION, shift_symbol};
-use super::ticks::{Scale, extent, short};
-use super::{ReportError, files};
+use super::panel::{Panel, Rect};
+use super::style::{GREY, shift_symbol};
+use super::ticks::{Scale, extent, number, short};
+use super::training_values::{TrainingValues, look};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "linearity plot";
 
-/// What the error bars show.
+/// Meaning of the error bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorBars {
     /// Left and right width of the ensemble: how well one image is measured (the paper's Fig. 7).
     Unscaled,
-    /// The same over sqrt(number of images): how well the mean is known (Fig. 6).
+    /// The widths over sqrt(number of images): how well the mean is known (Fig. 6).
     OfTheMean,
 }
 
-/// Draws `stem.svg`, `stem.png` and `stem.csv`.
+/// Draws mean predictions against the truth, with error bars, and the residuals below.
 ///
 /// The ensembles are those of a coefficient, `delta_c9` or one of another name, with its shifts as their truth.
-/// `summary` fills the legend; `band` shades -band to +band in the residuals.
 ///
 /// # Errors
 /// Without ensembles, with numbers that are not finite, or when a file cannot be written.
 pub fn linearity(
-    stem: &Path,
+    sheet: &Sheet,
     coefficient: &str,
     ensembles: &[EnsembleResult],
-    summary: Option<&Summary>,
+    training: TrainingValues,
+    summary: &Summary,
     errors: ErrorBars,
-    band: Option<f64>,
 ) -> Result<Vec<PathBuf>, ReportError> {
     if ensembles.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "ensembles" });
@@ -46,42 +47,34 @@ pub fn linearity(
     let x = Scale::around(points.iter().map(|p| p.truth), 0.05, 0.05);
     let y = Scale::around(points.iter().flat_map(|p| [p.low, p.high, p.truth]), 0.05, 0.05);
     let residual = extent(points.iter().flat_map(|p| [p.low - p.truth, p.high - p.truth]));
-    let largest = residual.0.abs().max(residual.1.abs()).max(band.unwrap_or(0.0));
+    let largest = residual.0.abs().max(residual.1.abs());
 
     let symbol = shift_symbol(coefficient);
-    let mut paths = figure(stem, "Linearity: predicted against true shift", (140.0, 132.0), |canvas| {
+    let title = parameter_title(coefficient.trim_start_matches("delta_"));
+    let entries = entries(ensembles, training, &symbol, summary, errors);
+    let draw = |canvas: &Canvas| {
         let main = Panel::new(canvas, Rect::new(19.0, 4.0, 117.0, 81.0), x, y);
-        let below = Panel::new(
-            canvas,
-            Rect::new(19.0, 88.0, 117.0, 29.0),
-            x,
-            Scale::around([-largest, largest], 0.12, 0.12),
-        );
-        main.straight(1.0, 0.0, Stroke::thin(GREY).dashed())?;
-        if let Some(half) = band {
-            below.band(-half, half, SKY, 0.3)?;
-        }
-        below.straight(0.0, 0.0, Stroke::thin(GREY).dashed())?;
+        let residuals = Scale::around([-largest, largest], 0.12, 0.12);
+        let below = Panel::new(canvas, Rect::new(19.0, 88.0, 117.0, 29.0), x, residuals);
+        main.straight(1.0, 0.0, Stroke::thin(GREY).dashed());
+        below.straight(0.0, 0.0, Stroke::thin(GREY).dashed());
         for p in &points {
-            p.draw(&main, 0.0)?;
-            p.draw(&below, p.truth)?;
+            p.draw(&main, 0.0);
+            p.draw(&below, p.truth);
         }
-        main.draw_axes(&main.axes(None, Some(&format!("predicted {symbol}"))))?;
-        let truth = format!("true {symbol}");
+        main.draw_axes(&main.axes(None, Some(&format!("predicted {title}"))));
+        let truth = format!("true {title}");
         let mut axes = below.axes(Some(&truth), Some("predicted − true"));
         axes.y_ticks = below.y.ticks(5);
-        below.draw_axes(&axes)?;
-        legend::draw(&main, &entries(&points, &symbol, summary, errors, band), &covered(&main, &points))
-    })?;
-    paths.push(files::write_csv(
-        &files::with_suffix(stem, ".csv"),
-        &format!("{coefficient},trained,n_images,mean,low,high,bias"),
-        ensembles.iter().zip(&points).map(|(e, p)| {
-            let [low, high] = [p.low, p.high].map(|x| if p.known { x.to_string() } else { String::new() });
-            format!("{},{},{},{},{low},{high},{}", e.delta_c9, e.trained, e.n_images, e.mean, e.bias)
-        }),
-    )?);
-    Ok(paths)
+        below.draw_axes(&axes);
+        legend::draw(&main, &entries, &covered(&main, &points));
+    };
+    let header = format!("{coefficient},trained,n_images,mean,low,high,bias");
+    let rows = ensembles.iter().zip(&points).map(|(e, p)| {
+        let [low, high] = [p.low, p.high].map(|x| if p.known { x.to_string() } else { String::new() });
+        format!("{},{},{},{},{low},{high},{}", e.delta_c9, e.trained, e.n_images, e.mean, e.bias)
+    });
+    sheet.write("Linearity: predicted against true shift", (140.0, 132.0), draw, (header, rows))
 }
 
 /// A point with the ends of its error bar.
@@ -111,53 +104,36 @@ impl Measured {
         }
     }
 
-    fn look(trained: bool) -> (Marker, Stroke) {
-        if trained {
-            (Marker::Disc, Stroke::thin(BLUE))
-        } else {
-            (Marker::OpenDiamond, Stroke::thin(VERMILION))
-        }
-    }
-
-    fn draw(&self, panel: &Panel, subtract: f64) -> Result<(), ReportError> {
-        let (marker, stroke) = Self::look(self.trained);
+    fn draw(&self, panel: &Panel, subtract: f64) {
+        let (marker, colour) = look(self.trained);
         if self.known {
-            panel.error_bar(self.truth, (self.low - subtract, self.high - subtract), stroke, 0.8)?;
+            let bar = (self.low - subtract, self.high - subtract);
+            panel.error_bar(self.truth, bar, Stroke::thin(colour), 0.8);
         }
-        panel.marker(self.truth, self.mean - subtract, marker, stroke.colour)
+        panel.marker(self.truth, self.mean - subtract, marker, colour);
     }
 }
 
 fn entries(
-    points: &[Measured],
+    ensembles: &[EnsembleResult],
+    training: TrainingValues,
     symbol: &str,
-    summary: Option<&Summary>,
+    summary: &Summary,
     errors: ErrorBars,
-    band: Option<f64>,
 ) -> Vec<Entry> {
     let bars = match errors {
         ErrorBars::Unscaled => "error bars: *σ*_{L}, *σ*_{R} of single images",
         ErrorBars::OfTheMean => "error bars: *σ*_{L}/√*N*, *σ*_{R}/√*N*",
     };
-    let mut entries = Vec::new();
-    for (trained, words) in [(true, "values trained on"), (false, "values in between")] {
-        if points.iter().any(|p| p.trained == trained) {
-            let (marker, stroke) = Measured::look(trained);
-            entries.push((Key::Point(marker, stroke), words.to_owned()));
-        }
-    }
+    let kinds = training.kinds(ensembles).into_iter();
+    let mut entries: Vec<Entry> =
+        kinds.map(|kind| (Key::Point(kind.marker, Stroke::thin(kind.colour)), kind.words)).collect();
     entries.push((Key::Line(Stroke::thin(GREY).dashed()), "predicted = true".to_owned()));
-    if let Some(half) = band {
-        entries.push((Key::Patch(SKY, 0.3), format!("|predicted − true| ≤ {}", short(half, 3))));
-    }
     entries.push((Key::Nothing, bars.to_owned()));
-    if let Some(s) = summary {
-        let [low, high] = s.range.map(|x| short(x, 2));
-        entries.push((
-            Key::Nothing,
-            format!("{low} ≤ {symbol} ≤ {high}: slope {:.3}, mean |bias| {:.3}", s.slope, s.mean_abs_bias),
-        ));
-    }
+    let [low, high] = summary.range.map(|x| short(x, 2));
+    let (slope, bias) = (number(summary.slope, 3), number(summary.mean_abs_bias, 3));
+    let words = format!("{low} ≤ {symbol} ≤ {high}: slope {slope}, mean |bias| {bias}");
+    entries.push((Key::Nothing, words));
     entries
 }
 
@@ -179,13 +155,14 @@ mod tests {
         let (ensembles, _) = checks::ensembles(22);
         let s = summary("check", [-2.0, 0.0], &ensembles).unwrap();
         for errors in [ErrorBars::Unscaled, ErrorBars::OfTheMean] {
-            let svg = checks::figure("linearity", |stem| {
-                linearity(stem, "delta_c9", &ensembles, Some(&s), errors, Some(0.1))
+            let svg = checks::figure("linearity", |sheet| {
+                linearity(sheet, "delta_c9", &ensembles, TrainingValues::Listed, &s, errors)
             });
             assert!(svg.contains("slope 0.9"), "no slope in the legend");
         }
-        checks::figure("one", |stem| {
-            linearity(stem, "c10", &ensembles[..1], None, ErrorBars::Unscaled, None)
+        let uniform = TrainingValues::Uniform([-2.1, 1.2]);
+        checks::figure("one", |sheet| {
+            linearity(sheet, "c10", &ensembles[..1], uniform, &s, ErrorBars::Unscaled)
         });
     }
 
@@ -200,12 +177,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        let none = linearity(stem, "delta_c9", &[], None, ErrorBars::Unscaled, None);
-        assert!(matches!(none, Err(ReportError::NoData { .. })));
+        let sheet = &Sheet::new("never", &[]);
         let (mut ensembles, _) = checks::ensembles(2);
+        let s = summary("check", [-2.0, 0.0], &ensembles).unwrap();
+        let drawn = |ensembles: &[EnsembleResult]| {
+            linearity(sheet, "delta_c9", ensembles, TrainingValues::Listed, &s, ErrorBars::Unscaled)
+        };
+        assert!(matches!(drawn(&[]), Err(ReportError::NoData { .. })));
         ensembles[1].mean = f64::NAN;
-        let nan = linearity(stem, "delta_c9", &ensembles, None, ErrorBars::Unscaled, None);
+        let nan = drawn(&ensembles);
         assert!(matches!(nan, Err(ReportError::Value { .. })));
     }
 }

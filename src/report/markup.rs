@@ -1,100 +1,140 @@
-//! Text with italics, subscripts and superscripts: `*q*^{2}`, `δ*C*_{9}`.
+//! Text with italics, subscripts and superscripts, `*q*^{2}` or `δ*C*_{9}`, as SVG and as HTML.
 //!
-//! The drawing library knows plain text only. Markup therefore travels through it as characters of Unicode's
-//! private use area, one for each change of face, and becomes `<tspan>` elements in the finished SVG, where text stays
-//! text.
+//! `*` switches italics, `\\*` is a star, `_{` and `^{` open a script that `}` closes; a combining macron puts a bar over
+//! the letter before it.
 
-use super::style::MM_PER_PT;
-use plotters::style::{FontDesc, FontFamily, FontStyle};
-
-const ITALIC: char = '\u{E000}';
-const UPRIGHT: char = '\u{E001}';
-const SUB: char = '\u{E002}';
-const END_SUB: char = '\u{E003}';
-const SUP: char = '\u{E004}';
-const END_SUP: char = '\u{E005}';
+use std::fmt::Write as _;
 
 /// Size of a sub- or superscript relative to its text.
 const SCRIPT_SIZE: f64 = 0.7;
+const MACRON: char = '\u{304}';
+/// Shifts of the baseline downwards, in sizes of the text around: of a subscript, of a superscript.
+const SHIFTS: (f64, f64) = (0.182, -0.35);
 
-/// A script moves its baseline by `dy`; a zero-width space of full size after it moves back (0.7 x 0.26 = 0.182).
-const TAGS: [(char, &str); 6] = [
-    (ITALIC, "<tspan font-style=\"oblique\">"),
-    (UPRIGHT, "</tspan>"),
-    (SUB, "<tspan font-size=\"70%\" dy=\"0.26em\">"),
-    (END_SUB, "</tspan><tspan dy=\"-0.182em\">\u{200B}</tspan>"),
-    (SUP, "<tspan font-size=\"70%\" dy=\"-0.5em\">"),
-    (END_SUP, "</tspan><tspan dy=\"0.35em\">\u{200B}</tspan>"),
-];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Sub,
+    Sup,
+}
 
-/// Markup as text for the drawing library. `*` switches italics, `\\*` is a star, `_{` and `^{` open a script that `}`
-/// closes.
-pub(super) fn encode(markup: &str) -> String {
-    let mut out = String::with_capacity(markup.len());
-    let mut italic = false;
-    let mut open = Vec::new();
+/// Characters of one face.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    text: String,
+    italic: bool,
+    /// Whether a bar is over it.
+    bar: bool,
+    /// Scripts that it lies in, from the outermost.
+    scripts: Vec<Script>,
+}
+
+fn runs(markup: &str) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let (mut italic, mut scripts) = (false, Vec::new());
     let mut rest = markup.chars().peekable();
     while let Some(c) = rest.next() {
-        match c {
-            '\\' if rest.peek() == Some(&'*') => out.extend(rest.next()),
-            '*' => {
-                out.push(if italic { UPRIGHT } else { ITALIC });
-                italic = !italic;
-            }
-            '_' | '^' if rest.peek() == Some(&'{') => {
+        let next = rest.peek().copied();
+        match (c, next) {
+            ('*', _) => italic = !italic,
+            ('_' | '^', Some('{')) => {
                 rest.next();
-                out.push(if c == '_' { SUB } else { SUP });
-                open.push(if c == '_' { END_SUB } else { END_SUP });
+                scripts.push(if c == '_' { Script::Sub } else { Script::Sup });
             }
-            '}' => out.push(open.pop().unwrap_or('}')),
-            other => out.push(other),
+            ('}', _) if !scripts.is_empty() => drop(scripts.pop()),
+            _ => {
+                let shown = if (c, next) == ('\\', Some('*')) { rest.next().unwrap_or(c) } else { c };
+                let bar = rest.next_if_eq(&MACRON).is_some();
+                match runs
+                    .last_mut()
+                    .filter(|run| !bar && !run.bar && run.italic == italic && run.scripts == scripts)
+                {
+                    Some(run) => run.text.push(shown),
+                    None => runs.push(Run { text: shown.into(), italic, bar, scripts: scripts.clone() }),
+                }
+            }
+        }
+    }
+    runs
+}
+
+/// Markup as the content of an SVG text of a font size, in the units of both.
+pub(super) fn tspans(markup: &str, size: i64) -> String {
+    let mut out = String::new();
+    let mut baseline = 0;
+    for Run { text, italic, bar, scripts } in runs(markup) {
+        let (mut own, mut below) = (size as f64, 0.0);
+        for script in &scripts {
+            below += own * if *script == Script::Sub { SHIFTS.0 } else { SHIFTS.1 };
+            own *= SCRIPT_SIZE;
+        }
+        let mut attributes = String::new();
+        if italic {
+            attributes.push_str(" font-style=\"oblique\"");
+        }
+        if bar {
+            attributes.push_str(" text-decoration=\"overline\"");
+        }
+        if !scripts.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(attributes, " font-size=\"{}\"", own.round());
+        }
+        let moved = below.round() as i64 - std::mem::replace(&mut baseline, below.round() as i64);
+        if moved != 0 {
+            let _ = write!(attributes, " dy=\"{moved}\"");
+        }
+        let text = escaped(&text);
+        if attributes.is_empty() {
+            out.push_str(&text);
+        } else {
+            let _ = write!(out, "<tspan{attributes}>{text}</tspan>");
         }
     }
     out
 }
 
-/// The same SVG with tags in place of the characters of [`encode`].
-pub(super) fn to_tspans(svg: &str) -> String {
-    TAGS.iter().fold(svg.to_owned(), |svg, &(mark, tag)| svg.replace(mark, tag))
+/// Markup as HTML.
+pub(super) fn html(markup: &str) -> String {
+    let one = |Run { text, italic, bar, scripts }: &Run| {
+        let text = if *bar { format!("{}{MACRON}", escaped(text)) } else { escaped(text) };
+        let inner = if *italic { format!("<i>{text}</i>") } else { text };
+        scripts.iter().rev().fold(inner, |inner, script| match script {
+            Script::Sub => format!("<sub>{inner}</sub>"),
+            Script::Sup => format!("<sup>{inner}</sup>"),
+        })
+    };
+    runs(markup).iter().map(one).collect()
 }
 
-/// Width of text in markup [mm] at a size [pt].
-pub(super) fn width(markup: &str, size_pt: f64, bold: bool) -> f64 {
-    let (mut italic, mut script) = (false, false);
-    let mut run = String::new();
-    let mut total = 0.0;
-    let mut finish = |run: &mut String, italic: bool, script: bool| {
-        total += run_width(run, italic, bold) * if script { SCRIPT_SIZE } else { 1.0 };
-        run.clear();
+/// Markup as plain text, with Unicode's digits below the line.
+pub(super) fn plain(markup: &str) -> String {
+    let below = |c: char| c.to_digit(10).and_then(|d| char::from_u32(0x2080 + d)).unwrap_or(c);
+    let text = |run: Run| match run.scripts[..] {
+        [Script::Sub] => run.text.chars().map(below).collect(),
+        _ => run.text,
     };
-    for c in encode(markup).chars() {
-        if TAGS.iter().any(|&(mark, _)| mark == c) {
-            finish(&mut run, italic, script);
-            match c {
-                ITALIC | UPRIGHT => italic = c == ITALIC,
-                _ => script = c == SUB || c == SUP,
-            }
-        } else {
-            run.push(c);
+    runs(markup).into_iter().map(text).collect()
+}
+
+/// Text as it stands in SVG and HTML; characters that XML forbids are left out.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => {}
+            c => out.push(c),
         }
     }
-    finish(&mut run, italic, script);
-    total * size_pt * MM_PER_PT
+    out
 }
 
-/// Width of plain text in em.
-fn run_width(text: &str, italic: bool, bold: bool) -> f64 {
-    // The library takes a size as the height from descent to ascent, in whole pixels: 1.164 em in DejaVu Sans.
-    const PIXELS_PER_EM: f64 = 1000.0;
-    const HEIGHT: f64 = 1.164_062_5;
-    let style = match (bold, italic) {
-        (true, _) => FontStyle::Bold,
-        (false, true) => FontStyle::Oblique,
-        (false, false) => FontStyle::Normal,
-    };
-    let font = FontDesc::new(FontFamily::Name(super::style::FONT_FAMILY), PIXELS_PER_EM * HEIGHT, style);
-    // A font that is not there is reported when the text is drawn.
-    font.box_size(text).map_or(0.0, |(width, _)| f64::from(width) / PIXELS_PER_EM)
+/// Plain text as markup: its stars are stars.
+pub fn literal(text: &str) -> String {
+    text.replace('*', r"\*")
 }
 
 #[cfg(test)]
@@ -103,40 +143,32 @@ mod tests {
 
     #[test]
     fn markup_becomes_tspans() {
-        let svg = to_tspans(&encode("*q*^{2} < δC_{9}"));
         assert_eq!(
-            svg,
-            "<tspan font-style=\"oblique\">q</tspan><tspan font-size=\"70%\" dy=\"-0.5em\">2</tspan><tspan dy=\"0.35em\">\u{200B}</tspan> < \
-             δC<tspan font-size=\"70%\" dy=\"0.26em\">9</tspan><tspan dy=\"-0.182em\">\u{200B}</tspan>"
+            tspans("*q*^{2} < δC_{9}", 100),
+            "<tspan font-style=\"oblique\">q</tspan><tspan font-size=\"70\" dy=\"-35\">2</tspan><tspan dy=\"35\"> &lt; \
+             δC</tspan><tspan font-size=\"70\" dy=\"18\">9</tspan>"
+        );
+        assert_eq!(tspans("*R*_{*K*^{0}}", 100).matches("dy=").count(), 2);
+        // No embedded font has the combining macron.
+        assert_eq!(
+            tspans("*B\u{304}*", 100),
+            "<tspan font-style=\"oblique\" text-decoration=\"overline\">B</tspan>"
         );
     }
 
-    /// The rasteriser lays text out by itself; its width must be the one that legends are sized by.
     #[test]
-    fn width_is_that_of_the_rendered_text() {
-        use crate::{canvas, raster, style};
-        raster::register_fonts().unwrap();
-        for (text, bold) in
-            [("error bars: σ of single images", false), ("predicted δ*C*_{9} = −0.87 [GeV^{2}]", true)]
-        {
-            let svg = format!(
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"90\"><text x=\"10\" y=\"40\" \
-                 font-family=\"{}\" font-size=\"30\" font-weight=\"{}\">{}</text></svg>",
-                style::FONT_FAMILY,
-                if bold { "bold" } else { "normal" },
-                to_tspans(&encode(text))
-            );
-            let tree = raster::parse(&svg, "text").unwrap();
-            let rendered = f64::from(tree.root().children()[0].bounding_box().width());
-            let font = canvas::Font { bold, ..canvas::Font::new(30.0 / MM_PER_PT) };
-            let expected = font.width(text);
-            assert!((rendered / expected - 1.0).abs() < 0.03, "{text}: {rendered} instead of {expected}");
-        }
+    fn markup_becomes_html() {
+        assert_eq!(
+            html("cos *θ*_{*ℓ*} & *q*^{2}"),
+            "cos <i>θ</i><sub><i>ℓ</i></sub> &amp; <i>q</i><sup>2</sup>"
+        );
+        assert_eq!(html(&literal("a*b <c>\u{1}")), "a*b &lt;c&gt;");
+        assert_eq!(plain("δ*C*_{9} & *q*^{2}"), "δC₉ & q2");
     }
 
     #[test]
     fn text_without_markup_stays() {
-        assert_eq!(encode("a_b ^ } 10"), "a_b ^ } 10");
-        assert_eq!(encode(r"K\*"), "K*");
+        assert_eq!(tspans("a_b ^ } 10", 30), "a_b ^ } 10");
+        assert_eq!(tspans(r"K\*", 30), "K*");
     }
 }

@@ -1,15 +1,13 @@
 //! The network from its input to its output (the paper's Fig. 4), drawn from the layers that it has.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use plotters::style::RGBColor;
-
-use super::canvas::{Align, Canvas, Font, Point, Stroke, figure};
+use super::canvas::{Align, Canvas, Font, Point, Stroke};
 use super::style::{
-    BLACK, BLUE, FRAME_WIDTH, GREEN, GREY, NUMBER_PT, ORANGE, PURPLE, SKY, SMALL_PT, VERMILION,
+    BLACK, BLUE, Colour, FRAME_WIDTH, GREEN, GREY, NUMBER_PT, ORANGE, PURPLE, SKY, SMALL_PT, VERMILION,
 };
 use super::ticks::count;
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 use humboldt_schemas::card::layers::Layer;
 
 const FIGURE: &str = "network diagram";
@@ -23,16 +21,16 @@ const LARGEST: f64 = 26.0;
 /// Columns of a row; a deep network has several rows.
 const MOST: usize = 12;
 const ROW: f64 = 64.0;
-/// Below all rows, for the remarks [mm].
-const REMARKS: f64 = 13.0;
+/// Height of a remark below all rows [mm].
+const REMARK: f64 = 4.0;
 
-/// What stands in one column: the layers of one block, or one layer.
+/// Column of the figure: the layers of one block, or one layer.
 struct Unit {
     /// As in `stem`, `block 2`, `dense`.
     name: String,
     /// As in `stage 1`; empty outside of the stages.
     stage: String,
-    /// What its layers do, without norms and activations.
+    /// Operations of its layers, without norms and activations.
     kinds: Vec<String>,
     /// Whether its input is added to its output, and by a convolution of its own.
     shortcut: Option<bool>,
@@ -45,45 +43,57 @@ struct Unit {
 ///
 /// # Errors
 /// Without layers, or when a file cannot be written.
-pub fn network(stem: &Path, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn network(sheet: &Sheet, layers: &[Layer]) -> Result<Vec<PathBuf>, ReportError> {
     let units = units(layers);
     if units.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "layers" });
     }
     let columns = units.len().div_ceil(units.len().div_ceil(MOST));
     let rows: Vec<&[Unit]> = units.chunks(columns).collect();
-    let size = (2.0 * LEFT + COLUMN * columns.max(7) as f64, ROW * rows.len() as f64 + REMARKS);
     let largest = units.iter().map(|u| u.size).max().unwrap_or(1);
-    let mut paths = figure(stem, "The network, layer by layer", size, |canvas| {
+    let remarks = remarks(layers, &units, largest);
+    let font = Font::new(SMALL_PT + 0.5);
+    let words = remarks.iter().map(|text| font.width(text)).fold(0.0, f64::max);
+    let width = 2.0 * LEFT + (COLUMN * columns.max(7) as f64).max(words);
+    let size = (width, ROW * rows.len() as f64 + REMARK * (remarks.len() + 1) as f64);
+    let draw = |canvas: &Canvas| {
         for (i, row) in rows.iter().enumerate() {
             let top = ROW * i as f64;
             for (k, unit) in row.iter().enumerate() {
                 let centre = (LEFT + COLUMN * (k as f64 + 0.5), top + MIDDLE);
                 // Where the next block's front begins, from the middle of its column.
                 let next = row.get(k + 1).map(|next| next.front(largest));
-                unit.draw(canvas, centre, largest, next)?;
+                unit.draw(canvas, centre, largest, next);
             }
-            stages(canvas, row, top)?;
-        }
-        let total: usize = layers.iter().map(|layer| layer.parameters).sum();
-        let below = if largest > 1 { "filters × cells of each axis" } else { "numbers that it puts out" };
-        let mut remarks = vec![format!("{} weights; below each block: {below}", count(total))];
-        if units.iter().any(|unit| unit.shortcut.is_some()) {
-            remarks.push("arcs: the input is added to the output, dashed: after a convolution".to_owned());
+            stages(canvas, row, top);
         }
         for (i, text) in remarks.iter().enumerate() {
-            let at = (LEFT, size.1 - REMARKS + 5.0 + 4.0 * i as f64);
-            canvas.text(text, at, Font::new(SMALL_PT + 0.5), Align::Left)?;
+            let at = (LEFT, size.1 - REMARK * (remarks.len() - i) as f64);
+            canvas.text(text, at, font, Align::Left);
         }
-        Ok(())
-    })?;
+    };
     let rows = layers.iter().map(|l| {
         let [name, kind] = [&l.name, &l.kind].map(|text| text.replace(',', ""));
         format!("{name},{kind},{},{},{}", l.channels, l.size, l.parameters)
     });
     let header = "layer,kind,channels,cells_of_an_axis,parameters";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    sheet.write("The network, layer by layer", size, draw, (header, rows))
+}
+
+/// Explanations of what stands in the figure.
+fn remarks(layers: &[Layer], units: &[Unit], largest: usize) -> Vec<String> {
+    let total: usize = layers.iter().map(|layer| layer.parameters).sum();
+    let below = if largest > 1 { "filters × cells of each axis" } else { "numbers that it puts out" };
+    let mut remarks = vec![format!("{} weights; below each block: {below}", count(total))];
+    let kinds = || units.iter().flat_map(|unit| &unit.kinds);
+    if kinds().any(|kind| kind.contains('^')) {
+        let size = r"conv 3^{3}: filters over 3 × 3 × 3 cells; / 2: moved by two cells";
+        remarks.push(format!("{size}, which halves each axis"));
+    }
+    if units.iter().any(|unit| unit.shortcut.is_some()) {
+        remarks.push("arcs: the input is added to the output, dashed: after a convolution".to_owned());
+    }
+    remarks
 }
 
 /// Layers by what they belong to.
@@ -144,7 +154,7 @@ impl Unit {
         0.5 * (width + depth)
     }
 
-    fn colour(&self) -> RGBColor {
+    fn colour(&self) -> Colour {
         match self.name.as_str() {
             "input" => GREY,
             "stem" => ORANGE,
@@ -157,13 +167,7 @@ impl Unit {
     }
 
     /// A box seen a little from the side: higher with more cells, deeper with more filters.
-    fn draw(
-        &self,
-        canvas: &Canvas,
-        (x, y): Point,
-        largest: usize,
-        next: Option<f64>,
-    ) -> Result<(), ReportError> {
+    fn draw(&self, canvas: &Canvas, (x, y): Point, largest: usize, next: Option<f64>) {
         let [height, width, depth] = self.extent(largest);
         let (left, right, top, bottom) = (
             x - width / 2.0 - depth / 2.0,
@@ -178,68 +182,59 @@ impl Unit {
         let front = [(left, top), (right, top), (right, bottom), (left, bottom)];
         let outline = Stroke { colour: BLACK, width: 0.6 * FRAME_WIDTH, dash: None };
         for (face, alpha) in [(&roof, 0.35), (&flank, 0.75), (&front, 0.55)] {
-            canvas.polygon(face, colour, alpha)?;
-            let mut closed = face.to_vec();
-            closed.extend([face[0], face[1]]);
-            canvas.line(&closed, outline)?;
+            canvas.polygon(face, colour, alpha);
+            canvas.outline(face, outline);
         }
         if let Some(next) = next {
             let from = right + depth + 0.6;
             let to = x + COLUMN - next - 0.5 - 1.2;
-            let arrow = Stroke { colour: GREY, width: FRAME_WIDTH, dash: None };
+            let arrow = Stroke::frame(GREY);
             if to > from {
-                canvas.line(&[(from, y), (to, y)], arrow)?;
-                canvas.polygon(&[(to, y - 0.7), (to + 1.2, y), (to, y + 0.7)], GREY, 1.0)?;
+                canvas.line(&[(from, y), (to, y)], arrow);
+                canvas.polygon(&[(to, y - 0.7), (to + 1.2, y), (to, y + 0.7)], GREY, 1.0);
             }
         }
-        self.words(canvas, (x, y))?;
-        match self.shortcut {
-            Some(own) => arc(canvas, (x, y - height / 2.0 - depth - 1.0), own),
-            None => Ok(()),
+        self.words(canvas, (x, y));
+        if let Some(own) = self.shortcut {
+            arc(canvas, (x, y - height / 2.0 - depth - 1.0), own);
         }
     }
 
-    fn words(&self, canvas: &Canvas, (x, y): Point) -> Result<(), ReportError> {
+    fn words(&self, canvas: &Canvas, (x, y): Point) {
         let font = Font::new(SMALL_PT);
         let below = y + LARGEST / 2.0 + 4.5;
-        canvas.text(&self.name, (x, below), font.bold(), Align::Centre)?;
+        canvas.text(&self.name, (x, below), font.bold(), Align::Centre);
         let shape = if self.size > 1 {
             format!("{} × {}^{{3}}", self.channels, self.size)
         } else {
             self.channels.to_string()
         };
-        canvas.text(&shape, (x, below + 3.4), font, Align::Centre)?;
+        canvas.text(&shape, (x, below + 3.4), font, Align::Centre);
         for (i, kind) in self.kinds.iter().enumerate() {
             let kind = match kind.split_once("^3") {
                 Some((before, after)) => format!("{before}^{{3}}{after}"),
                 None => kind.replace("global average pool", "average"),
             };
-            let kind = kind.replace("max pool", "max");
-            canvas.text(
-                &kind,
-                (x, below + 6.8 + 3.1 * i as f64),
-                Font::new(SMALL_PT - 1.0),
-                Align::Centre,
-            )?;
+            let kind = kind.replace("max pool", "max").replace(" / 1", "");
+            canvas.text(&kind, (x, below + 6.8 + 3.1 * i as f64), Font::new(SMALL_PT - 1.0), Align::Centre);
         }
-        Ok(())
     }
 }
 
 /// Over one block, from its input to its output.
-fn arc(canvas: &Canvas, (x, y): Point, dashed: bool) -> Result<(), ReportError> {
+fn arc(canvas: &Canvas, (x, y): Point, dashed: bool) {
     let half = 0.42 * COLUMN;
     let at = |k: u32| {
         let angle = std::f64::consts::PI * f64::from(k) / 16.0;
         (x - half * angle.cos(), y - 3.2 * angle.sin())
     };
     let points: Vec<Point> = (0..=16).map(at).collect();
-    let stroke = Stroke { colour: BLACK, width: FRAME_WIDTH, dash: None };
+    let stroke = Stroke::frame(BLACK);
     canvas.line(&points, if dashed { stroke.dashed() } else { stroke })
 }
 
 /// A bracket with a name over the blocks of each stage.
-fn stages(canvas: &Canvas, row: &[Unit], top: f64) -> Result<(), ReportError> {
+fn stages(canvas: &Canvas, row: &[Unit], top: f64) {
     let mut start = 0;
     while start < row.len() {
         let stage = &row[start].stage;
@@ -247,14 +242,13 @@ fn stages(canvas: &Canvas, row: &[Unit], top: f64) -> Result<(), ReportError> {
         if !stage.is_empty() {
             let (left, right) = (LEFT + COLUMN * start as f64 + 0.8, LEFT + COLUMN * end as f64 - 0.8);
             let y = top + 7.5;
-            let stroke = Stroke { colour: GREY, width: FRAME_WIDTH, dash: None };
-            canvas.line(&[(left, y + 1.2), (left, y), (right, y), (right, y + 1.2)], stroke)?;
+            let stroke = Stroke::frame(GREY);
+            canvas.line(&[(left, y + 1.2), (left, y), (right, y), (right, y + 1.2)], stroke);
             let font = Font::new(NUMBER_PT);
-            canvas.text(stage, (0.5 * (left + right), y - 1.4), font, Align::Centre)?;
+            canvas.text(stage, (0.5 * (left + right), y - 1.4), font, Align::Centre);
         }
         start = end;
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -276,10 +270,12 @@ mod tests {
         assert_eq!(units.iter().filter(|u| u.shortcut == Some(true)).count(), 3);
         let parameters: usize = units.iter().map(|u| u.parameters).sum();
         assert_eq!(parameters, list.iter().map(|l| l.parameters).sum::<usize>());
-        let svg = checks::figure("network", |stem| network(stem, &list));
+        let svg = checks::figure("network", |sheet| network(sheet, &list));
         assert!(svg.contains("stage 4") && svg.contains("63,"));
+        // Issue 13: what "/ 2" means is said.
+        assert!(svg.contains("/ 2: moved by two cells") && !svg.contains("/ 1<"));
         let small = NetworkCard { preset: Preset::Resnet10, ..NetworkCard::default() }.architecture();
-        checks::figure("small", |stem| network(stem, &layers(&small, 10, 1)));
-        assert!(matches!(network(Path::new("never"), &[]), Err(ReportError::NoData { .. })));
+        checks::figure("small", |sheet| network(sheet, &layers(&small, 10, 1)));
+        assert!(matches!(network(&Sheet::new("never", &[]), &[]), Err(ReportError::NoData { .. })));
     }
 }

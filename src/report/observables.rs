@@ -1,19 +1,17 @@
 //! Measured observables in bins of q2 with predictions, a panel each (Figs. 1 to 3, 6, 9, 10 of the study of global fits).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use plotters::style::RGBColor;
-
-use super::canvas::{Canvas, Font, Stroke, figure};
+use super::canvas::{Canvas, Font, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Panel, Rect};
-use super::style::{BLUE, GREEN, LEGEND_PT, ORANGE, Q2};
+use super::style::{BLUE, Colour, GREEN, LEGEND_PT, ORANGE, Q2};
 use super::ticks::Scale;
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "observables";
 /// Colour and strength of each prediction's boxes.
-const LOOKS: [(RGBColor, f64); 2] = [(ORANGE, 0.55), (BLUE, 0.35)];
+const LOOKS: [(Colour, f64); 2] = [(ORANGE, 0.55), (BLUE, 0.35)];
 /// Half the height of a box whose prediction has no error, in shares of its panel.
 const THIN_BOX: f64 = 0.008;
 /// Columns of panels, and the size of one with its titles [mm].
@@ -54,7 +52,7 @@ pub struct ObservableBin {
 /// Without panels or bins, when a bin has neither `names.len()` predictions nor none, or that is more than two, with numbers that
 /// are not finite, or when a file cannot be written.
 pub fn observables(
-    stem: &Path,
+    sheet: &Sheet,
     panels: &[ObservablePanel],
     names: &[&str],
 ) -> Result<Vec<PathBuf>, ReportError> {
@@ -78,17 +76,17 @@ pub fn observables(
     let rows = panels.len().div_ceil(COLUMNS);
     let columns = panels.len().min(COLUMNS);
     let size = (2.0 + CELL.0 * columns as f64, 12.0 + CELL.1 * rows as f64);
-    let mut paths = figure(stem, "Measured observables and predictions", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (i, panel) in panels.iter().enumerate() {
             let corner = (CELL.0 * (i % COLUMNS) as f64, 10.0 + CELL.1 * (i / COLUMNS) as f64);
-            draw(canvas, corner, panel)?;
+            draw(canvas, corner, panel);
         }
         let mut keys: Vec<Entry> = vec![(Key::Line(data_stroke()), "measured".to_owned())];
         keys.extend(
             names.iter().zip(LOOKS).map(|(name, (c, alpha))| (Key::Patch(c, alpha), (*name).to_owned())),
         );
-        legend::draw_in_a_row(canvas, &keys, (size.0 / 2.0, 5.0), Font::new(LEGEND_PT))
-    })?;
+        legend::draw_in_a_row(canvas, &keys, (size.0 / 2.0, 5.0), Font::new(LEGEND_PT));
+    };
     let header = "observable,q2_min,q2_max,measured,error_plus,error_minus,prediction,value,error";
     let rows = panels.iter().flat_map(|panel| {
         panel.bins.iter().flat_map(move |bin| {
@@ -106,15 +104,14 @@ pub fn observables(
             rows
         })
     });
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    sheet.write("Measured observables and predictions", size, draw, (header, rows))
 }
 
 fn data_stroke() -> Stroke {
     Stroke::curve(GREEN)
 }
 
-fn draw(canvas: &Canvas, (left, top): (f64, f64), panel: &ObservablePanel) -> Result<(), ReportError> {
+fn draw(canvas: &Canvas, (left, top): (f64, f64), panel: &ObservablePanel) {
     let ends = panel.bins.iter().flat_map(|bin| [bin.q2_min, bin.q2_max]);
     let heights = panel.bins.iter().flat_map(|bin| {
         let predictions = bin.predictions.iter().flat_map(|(value, error)| [value - error, value + error]);
@@ -126,14 +123,14 @@ fn draw(canvas: &Canvas, (left, top): (f64, f64), panel: &ObservablePanel) -> Re
         for ((value, error), (colour, alpha)) in bin.predictions.iter().zip(LOOKS) {
             let half = error.max(THIN_BOX * (y.high - y.low));
             let corners = (axes.at(bin.q2_min, value - half), axes.at(bin.q2_max, value + half));
-            canvas.rectangle(corners.0, corners.1, colour, alpha)?;
+            canvas.rectangle(corners.0, corners.1, colour, alpha);
         }
     }
     for bin in &panel.bins {
         let centre = 0.5 * (bin.q2_min + bin.q2_max);
         let range = (bin.measured - bin.error_minus, bin.measured + bin.error_plus);
-        axes.error_bar(centre, range, data_stroke(), 0.0)?;
-        axes.curve(&[(bin.q2_min, bin.measured), (bin.q2_max, bin.measured)], data_stroke())?;
+        axes.error_bar(centre, range, data_stroke(), 0.0);
+        axes.curve(&[(bin.q2_min, bin.measured), (bin.q2_max, bin.measured)], data_stroke());
     }
     let mut words = axes.axes(Some(Q2), Some(&panel.title));
     words.x_ticks = x.ticks(5);
@@ -166,19 +163,20 @@ mod tests {
     #[test]
     fn panels_of_many_and_of_one_bin_are_drawn() {
         let panels = [panel("P5p", 6), panel("R_K", 1), panel("P1", 2), panel("P2", 3)];
-        let svg =
-            checks::figure("observables", |stem| observables(stem, &panels, &["Standard Model", "best fit"]));
+        let svg = checks::figure("observables", |sheet| {
+            observables(sheet, &panels, &["Standard Model", "best fit"])
+        });
         // Two boxes a bin and two in the legend.
-        assert_eq!(svg.matches("<polygon").count(), 2 * 12 + 2);
+        assert_eq!(svg.matches("fill-opacity").count(), 2 * 12 + 2);
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(observables(stem, &[], &["SM"]), Err(ReportError::NoData { .. })));
-        assert!(matches!(observables(stem, &[panel("P1", 1)], &["SM"]), Err(ReportError::Length { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(observables(sheet, &[], &["SM"]), Err(ReportError::NoData { .. })));
+        assert!(matches!(observables(sheet, &[panel("P1", 1)], &["SM"]), Err(ReportError::Length { .. })));
         let mut nan = panel("P1", 1);
         nan.bins[0].measured = f64::NAN;
-        assert!(matches!(observables(stem, &[nan], &["SM", "fit"]), Err(ReportError::Value { .. })));
+        assert!(matches!(observables(sheet, &[nan], &["SM", "fit"]), Err(ReportError::Value { .. })));
     }
 }

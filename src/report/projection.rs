@@ -3,13 +3,10 @@
 //! Only faces of which something can be seen are drawn, found on a fine raster from front to back: a tenth of all
 //! faces for an image in which every sixth cell holds an event.
 
-use plotters::style::RGBColor;
-
-use super::ReportError;
 use super::canvas::{Align, Canvas, Font, Point, Stroke};
 use super::colour_map::shaded;
 use super::panel::Rect;
-use super::style::{BLACK, CHI, COS_THETA_K, COS_THETA_L, GREY, NUMBER_PT, TITLE_PT};
+use super::style::{BLACK, CHI, COS_THETA_K, COS_THETA_L, Colour, GREY, NUMBER_PT, TITLE_PT};
 
 /// Direction of the eye: 30 degrees to the left of -y, 24 degrees above.
 const AZIMUTH: f64 = -60.0;
@@ -65,22 +62,17 @@ fn sum(a: Vector, b: Vector) -> Vector {
 ///
 /// # Shapes
 /// `cells`: `bins^3`.
-pub(super) fn draw(
-    canvas: &Canvas,
-    frame: Rect,
-    bins: usize,
-    cells: &[Option<RGBColor>],
-) -> Result<(), ReportError> {
+pub(super) fn draw(canvas: &Canvas, frame: Rect, bins: usize, cells: &[Option<Colour>]) {
     let view = View::new(frame);
     // The three edges behind the cells meet in the corner away from the eye.
     let far = [0.0, 1.0, 0.0];
     for end in [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 1.0]] {
-        canvas.line(&[view.at(far), view.at(end)], Stroke::thin(GREY))?;
+        canvas.line(&[view.at(far), view.at(end)], Stroke::thin(GREY));
     }
     for (corners, colour) in visible_faces(&view, frame, bins, cells) {
-        canvas.polygon(&corners, colour, 1.0)?;
+        canvas.polygon(&corners, colour, 1.0);
     }
-    draw_axes(canvas, &view)
+    draw_axes(canvas, &view);
 }
 
 /// Faces from back to front.
@@ -88,8 +80,8 @@ fn visible_faces(
     view: &View,
     frame: Rect,
     bins: usize,
-    cells: &[Option<RGBColor>],
-) -> Vec<([Point; 4], RGBColor)> {
+    cells: &[Option<Colour>],
+) -> Vec<([Point; 4], Colour)> {
     let side = 1.0 / bins as f64;
     let place = |cell: usize| [cell / (bins * bins), cell / bins % bins, cell % bins].map(|i| i as f64);
     let mut order: Vec<(f64, usize)> =
@@ -151,7 +143,7 @@ impl Raster {
 }
 
 /// The nine edges in front, ticks at both ends and the middle of three of them, titles.
-fn draw_axes(canvas: &Canvas, view: &View) -> Result<(), ReportError> {
+fn draw_axes(canvas: &Canvas, view: &View) {
     let near = [1.0, 0.0, 1.0];
     let edges = [
         [near, [0.0, 0.0, 1.0]],
@@ -165,7 +157,7 @@ fn draw_axes(canvas: &Canvas, view: &View) -> Result<(), ReportError> {
         [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]],
     ];
     for edge in edges {
-        canvas.line(&edge.map(|p| view.at(p)), Stroke::thin(BLACK))?;
+        canvas.line(&edge.map(|p| view.at(p)), Stroke::thin(BLACK));
     }
     // Title, start and direction of the edge, direction of the ticks on paper, numbers.
     let cosine = ["−1", "0", "1"];
@@ -183,26 +175,25 @@ fn draw_axes(canvas: &Canvas, view: &View) -> Result<(), ReportError> {
             (at.0 + out.0 * distance, at.1 + out.1 * distance)
         };
         for (text, fraction) in numbers.into_iter().zip([0.0, 0.5, 1.0]) {
-            canvas.line(&[beside(fraction, 0.0), beside(fraction, 1.0)], Stroke::thin(BLACK))?;
+            canvas.line(&[beside(fraction, 0.0), beside(fraction, 1.0)], Stroke::thin(BLACK));
             let at = beside(fraction, if out.1 == 0.0 { 1.8 } else { 3.0 });
             let align = if out.1 == 0.0 { Align::Right } else { Align::Centre };
-            canvas.text(text, (at.0, at.1 + number.cap_height() / 2.0), number, align)?;
+            canvas.text(text, (at.0, at.1 + number.cap_height() / 2.0), number, align);
         }
         if out.1 == 0.0 {
-            canvas.text_upwards(name, beside(0.5, 7.5), title)?;
+            canvas.text_upwards(name, beside(0.5, 7.5), title);
         } else {
             let at = beside(0.5, 8.5);
-            canvas.text(name, (at.0, at.1 + title.cap_height() / 2.0), title, Align::Centre)?;
+            canvas.text(name, (at.0, at.1 + title.cap_height() / 2.0), title, Align::Centre);
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn faces(bins: usize, cells: &[Option<RGBColor>]) -> usize {
+    fn faces(bins: usize, cells: &[Option<Colour>]) -> usize {
         let frame = Rect::new(10.0, 20.0, 60.0, 47.0);
         visible_faces(&View::new(frame), frame, bins, cells).len()
     }

@@ -1,19 +1,17 @@
 //! Pulls of measurements, a row for each.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use plotters::style::RGBColor;
-
-use super::canvas::{Font, Stroke, figure};
+use super::canvas::{Canvas, Font, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
-use super::style::{BLUE, GREY, LEGEND_PT, ORANGE, SKY};
+use super::style::{BLUE, Colour, GREY, LEGEND_PT, ORANGE, SKY};
 use super::ticks::{Scale, Ticks, short};
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "pulls";
 /// Marker and colour of each point.
-const LOOKS: [(Marker, RGBColor); 2] = [(Marker::OpenDiamond, ORANGE), (Marker::Disc, BLUE)];
+const LOOKS: [(Marker, Colour); 2] = [(Marker::OpenDiamond, ORANGE), (Marker::Disc, BLUE)];
 /// Height of a row, and of what is above and below all rows [mm].
 const ROW: f64 = 4.4;
 const TOP: f64 = 9.0;
@@ -40,7 +38,7 @@ pub struct PullRow {
 /// # Errors
 /// Without measurements, when one does not have `names.len()` pulls or that is more than two, with numbers that are not
 /// finite, or when a file cannot be written.
-pub fn pulls(stem: &Path, rows: &[PullRow], names: &[&str]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn pulls(sheet: &Sheet, rows: &[PullRow], names: &[&str]) -> Result<Vec<PathBuf>, ReportError> {
     if rows.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "measurements" });
     }
@@ -56,21 +54,21 @@ pub fn pulls(stem: &Path, rows: &[PullRow], names: &[&str]) -> Result<Vec<PathBu
     let reach = all().map(f64::abs).fold(3.0, f64::max) + 0.4;
     let (x, y) = (Scale::linear(-reach, reach), Scale::linear(0.0, count));
     let size = (WIDTH, TOP + ROW * count + BOTTOM);
-    let mut paths = figure(stem, "Pulls", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         let frame = Rect::new(NAMES, TOP, WIDTH - NAMES - 4.0, ROW * count);
         let panel = Panel::new(canvas, frame, x, y);
         for (sigmas, alpha) in [(2.0, 0.12), (1.0, 0.2)] {
-            canvas.rectangle(panel.at(-sigmas, 0.0), panel.at(sigmas, count), SKY, alpha)?;
+            canvas.rectangle(panel.at(-sigmas, 0.0), panel.at(sigmas, count), SKY, alpha);
         }
-        panel.curve(&[(0.0, 0.0), (0.0, count)], Stroke::thin(GREY))?;
+        panel.curve(&[(0.0, 0.0), (0.0, count)], Stroke::thin(GREY));
         let place = |i: usize| count - 0.5 - i as f64;
         for (i, row) in rows.iter().enumerate() {
             if i > 0 && rows[i - 1].name != row.name {
                 let at = count - i as f64;
-                panel.curve(&[(-reach, at), (reach, at)], Stroke::thin(GREY))?;
+                panel.curve(&[(-reach, at), (reach, at)], Stroke::thin(GREY));
             }
             for (pull, (marker, colour)) in row.pulls.iter().zip(LOOKS) {
-                panel.marker(*pull, place(i), marker, colour)?;
+                panel.marker(*pull, place(i), marker, colour);
             }
         }
         let mut axes = panel.axes(Some("(measured − predicted) / *σ*"), Some(""));
@@ -81,19 +79,18 @@ pub fn pulls(stem: &Path, rows: &[PullRow], names: &[&str]) -> Result<Vec<PathBu
             major: rows.iter().enumerate().map(|(i, row)| (place(i), name(row))).collect(),
             minor: Vec::new(),
         };
-        panel.draw_axes(&axes)?;
+        panel.draw_axes(&axes);
         let looks = names.iter().zip(LOOKS);
         let keys: Vec<Entry> =
             looks.map(|(name, (marker, colour))| (Key::Marker(marker, colour), (*name).to_owned())).collect();
-        legend::draw_in_a_row(canvas, &keys, (size.0 / 2.0, 4.5), Font::new(LEGEND_PT))
-    })?;
+        legend::draw_in_a_row(canvas, &keys, (size.0 / 2.0, 4.5), Font::new(LEGEND_PT));
+    };
     let lines = rows.iter().map(|row| {
         let pulls: Vec<String> = row.pulls.iter().map(ToString::to_string).collect();
         format!("{},{},{},{}", row.name, row.q2[0], row.q2[1], pulls.join(","))
     });
     let header = format!("observable,q2_min,q2_max,{}", names.join(","));
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), &header, lines)?);
-    Ok(paths)
+    sheet.write("Pulls", size, draw, (&header, lines))
 }
 
 #[cfg(test)]
@@ -113,17 +110,17 @@ mod tests {
 
     #[test]
     fn a_row_for_each_measurement() {
-        let svg = checks::figure("pulls", |stem| pulls(stem, &rows(7), &["Standard Model", "best fit"]));
+        let svg = checks::figure("pulls", |sheet| pulls(sheet, &rows(7), &["Standard Model", "best fit"]));
         assert_eq!(svg.matches("<circle").count(), 7 + 1);
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(pulls(stem, &[], &["SM"]), Err(ReportError::NoData { .. })));
-        assert!(matches!(pulls(stem, &rows(1), &["SM"]), Err(ReportError::Length { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(pulls(sheet, &[], &["SM"]), Err(ReportError::NoData { .. })));
+        assert!(matches!(pulls(sheet, &rows(1), &["SM"]), Err(ReportError::Length { .. })));
         let mut nan = rows(1);
         nan[0].pulls[0] = f64::NAN;
-        assert!(matches!(pulls(stem, &nan, &["SM", "fit"]), Err(ReportError::Value { .. })));
+        assert!(matches!(pulls(sheet, &nan, &["SM", "fit"]), Err(ReportError::Value { .. })));
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use plotters::style::{FontStyle, register_font};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::ReportError;
-use super::style::{FONT_FAMILY, PNG_DPI};
+use super::style::PNG_DPI;
 
 const REGULAR: &[u8] = include_bytes!("fonts/DejaVuSans.ttf");
 const BOLD: &[u8] = include_bytes!("fonts/DejaVuSans-Bold.ttf");
@@ -15,23 +14,6 @@ const OBLIQUE: &[u8] = include_bytes!("fonts/DejaVuSans-Oblique.ttf");
 
 /// Pixels of an inch in SVG and CSS.
 const CSS_DPI: f32 = 96.0;
-
-/// Makes the fonts known to the drawing library, which measures text with them.
-pub(super) fn register_fonts() -> Result<(), ReportError> {
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let fonts = [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD), (FontStyle::Oblique, OBLIQUE)];
-    let registered = REGISTERED.get_or_init(|| {
-        fonts.into_iter().all(|(style, bytes)| register_font(FONT_FAMILY, style, bytes).is_ok())
-    });
-    if *registered {
-        Ok(())
-    } else {
-        Err(ReportError::Drawing {
-            figure: "text".to_owned(),
-            message: "the embedded fonts are damaged".to_owned(),
-        })
-    }
-}
 
 /// The SVG as usvg sees it, with the embedded fonts only.
 pub(super) fn parse(svg: &str, title: &str) -> Result<Tree, ReportError> {

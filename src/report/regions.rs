@@ -1,16 +1,16 @@
 //! Regions of (C9, C10) of an exact and a learned density, with generated points.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::experiment::RegionsFigure;
 
-use super::canvas::{Point, Stroke, figure};
+use super::canvas::{Canvas, Point, Stroke};
 use super::contours::parameter_title;
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
 use super::style::{BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION};
 use super::ticks::{Scale, number, short};
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "regions";
 /// Radius of a generated point [mm].
@@ -20,7 +20,7 @@ const DOT: f64 = 0.22;
 ///
 /// # Errors
 /// Without regions, with numbers that are not finite, or when a file cannot be written.
-pub fn regions(stem: &Path, plot: &RegionsFigure) -> Result<Vec<PathBuf>, ReportError> {
+pub fn regions(sheet: &Sheet, plot: &RegionsFigure) -> Result<Vec<PathBuf>, ReportError> {
     let Some(first) = plot.regions.first().map(|region| region.name.clone()) else {
         return Err(ReportError::NoData { figure: FIGURE, what: "regions" });
     };
@@ -30,7 +30,7 @@ pub fn regions(stem: &Path, plot: &RegionsFigure) -> Result<Vec<PathBuf>, Report
     ReportError::unless_finite(FIGURE, "a value", numbers.chain(plot.c9).chain(plot.c10))?;
     let [x, y] = [plot.c9, plot.c10].map(|[low, high]| Scale::linear(low, high));
 
-    let mut paths = figure(stem, "Regions of C9 and C10", (110.0, 96.0), |canvas| {
+    let draw = |canvas: &Canvas| {
         let panel = Panel::new(canvas, Rect::new(19.0, 4.0, 87.0, 76.0), x, y);
         let mut entries: Vec<Entry> = Vec::new();
         // The largest first, so that smaller ones lie on it.
@@ -43,9 +43,9 @@ pub fn regions(stem: &Path, plot: &RegionsFigure) -> Result<Vec<PathBuf>, Report
                     |&(c9, c10): &(f64, f64)| panel.at(c9.clamp(x.low, x.high), c10.clamp(y.low, y.high));
                 let on_paper: Vec<Point> = line.iter().map(clipped).collect();
                 if fill {
-                    canvas.polygon(&on_paper, SKY, 0.3)?;
+                    canvas.polygon(&on_paper, SKY, 0.3);
                 }
-                canvas.line(&on_paper, stroke)?;
+                canvas.line(&on_paper, stroke);
             }
             let probabilities: Vec<String> = plot
                 .regions
@@ -63,19 +63,19 @@ pub fn regions(stem: &Path, plot: &RegionsFigure) -> Result<Vec<PathBuf>, Report
             for (c9, c10) in points {
                 let at = panel.at(*c9, *c10);
                 if panel.frame.holds(at) {
-                    canvas.disc(at, DOT, colour)?;
+                    canvas.disc(at, DOT, colour);
                 }
             }
             entries.push((Key::Marker(Marker::Disc, colour), format!("generated, {name}")));
         }
-        panel.marker(plot.best.0, plot.best.1, Marker::Star, BLACK)?;
+        panel.marker(plot.best.0, plot.best.1, Marker::Star, BLACK);
         let words = format!("best fit ({}, {})", number(plot.best.0, 2), number(plot.best.1, 2));
         entries.push((Key::Marker(Marker::Star, BLACK), words));
         let titles = ["c9", "c10"].map(parameter_title);
-        panel.draw_axes(&panel.axes(Some(&titles[0]), Some(&titles[1])))?;
+        panel.draw_axes(&panel.axes(Some(&titles[0]), Some(&titles[1])));
         let covered: Vec<Point> = points().chain(samples()).map(|(x, y)| panel.at(x, y)).collect();
-        legend::draw(&panel, &entries, &covered)
-    })?;
+        legend::draw(&panel, &entries, &covered);
+    };
     let rows = plot.regions.iter().flat_map(|region| {
         region.lines.iter().enumerate().flat_map(move |(index, line)| {
             line.iter()
@@ -83,8 +83,7 @@ pub fn regions(stem: &Path, plot: &RegionsFigure) -> Result<Vec<PathBuf>, Report
         })
     });
     let header = "density,probability,line,c9,c10";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    sheet.write("Regions of C9 and C10", (110.0, 96.0), draw, (header, rows))
 }
 
 #[cfg(test)]
@@ -120,17 +119,17 @@ mod tests {
 
     #[test]
     fn both_densities_and_points_are_drawn() {
-        let svg = checks::figure("regions", |stem| regions(stem, &plot()));
+        let svg = checks::figure("regions", |sheet| regions(sheet, &plot()));
         assert!(svg.contains("exact, 68 and 95 %") && svg.contains("network, 68 and 95 %"));
         assert!(svg.matches("<circle").count() >= 61);
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
+        let sheet = &Sheet::new("never", &[]);
         let nothing = RegionsFigure { regions: Vec::new(), ..plot() };
-        assert!(matches!(regions(stem, &nothing), Err(ReportError::NoData { .. })));
+        assert!(matches!(regions(sheet, &nothing), Err(ReportError::NoData { .. })));
         let nan = RegionsFigure { best: (f64::NAN, 0.0), ..plot() };
-        assert!(matches!(regions(stem, &nan), Err(ReportError::Value { .. })));
+        assert!(matches!(regions(sheet, &nan), Err(ReportError::Value { .. })));
     }
 }

@@ -3,7 +3,17 @@
 //! Colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with any common colour
 //! blindness tell apart; the series also differ by marker or dash.
 
-use plotters::style::RGBColor;
+use std::fmt;
+
+/// Red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Colour(pub(super) u8, pub(super) u8, pub(super) u8);
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:02X}{:02X}{:02X}", self.0, self.1, self.2)
+    }
+}
 
 /// Families in the order in which a viewer of the SVG should try them; the first is the embedded one.
 pub(super) const FONT_FAMILY: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
@@ -36,26 +46,26 @@ pub(super) const DASH: (f64, f64) = (1.6, 1.0);
 pub(super) const MARKER_RADIUS: f64 = 0.95;
 
 /// Text, frames.
-pub(super) const BLACK: RGBColor = RGBColor(0, 0, 0);
+pub(super) const BLACK: Colour = Colour(0, 0, 0);
 /// Reference lines.
-pub(super) const GREY: RGBColor = RGBColor(110, 110, 110);
+pub(super) const GREY: Colour = Colour(110, 110, 110);
 /// Background.
-pub(super) const WHITE: RGBColor = RGBColor(255, 255, 255);
+pub(super) const WHITE: Colour = Colour(255, 255, 255);
 /// First series.
-pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(super) const BLUE: Colour = Colour(0, 114, 178);
 /// Second series.
-pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub(super) const VERMILION: Colour = Colour(213, 94, 0);
 /// Third series.
-pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(super) const GREEN: Colour = Colour(0, 158, 115);
 /// Fourth series.
-pub(super) const PURPLE: RGBColor = RGBColor(204, 121, 167);
+pub(super) const PURPLE: Colour = Colour(204, 121, 167);
 /// Fifth series.
-pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub(super) const ORANGE: Colour = Colour(230, 159, 0);
 /// Bands, fills of histograms.
-pub(super) const SKY: RGBColor = RGBColor(86, 180, 233);
+pub(super) const SKY: Colour = Colour(86, 180, 233);
 
 /// Series in their order.
-pub(super) const SERIES: [RGBColor; 5] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE];
+pub(super) const SERIES: [Colour; 5] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE];
 
 /// Axis titles, in the markup of [`super::markup`].
 pub(super) const DELTA_C9: &str = "δ*C*_{9}";
@@ -69,15 +79,13 @@ pub(super) const COS_THETA_K: &str = "cos *θ*_{*K*}";
 pub(super) const CHI: &str = "*χ* [rad]";
 /// Axis title of the truth.
 pub(super) const TRUE_DELTA_C9: &str = "true δ*C*_{9}";
-/// Axis title of predictions.
-pub(super) const PREDICTED_DELTA_C9: &str = "predicted δ*C*_{9}";
 /// The symbol of a coefficient's shift: of `delta_c9`, or of a name such as `c10`, `c7_prime` or `c9_im`.
-pub(super) fn shift_symbol(name: &str) -> String {
+pub fn shift_symbol(name: &str) -> String {
     let name = name.trim_start_matches("delta_");
     let (name, part) = name.strip_suffix("_im").map_or((name, ""), |name| (name, "Im "));
     let (name, prime) = name.strip_suffix("_prime").map_or((name, ""), |name| (name, "′"));
     let index = name.trim_start_matches("c_").trim_start_matches('c').to_uppercase();
-    format!("{part}δ*C*{prime}_{{{index}}}")
+    format!("{part}δ*C*_{{{index}}}{prime}")
 }
 
 /// Axis title of what is measured, without saying whether it is true or predicted.
@@ -91,7 +99,7 @@ mod tests {
     fn shifts_have_their_symbols() {
         assert_eq!(shift_symbol("delta_c9"), DELTA_C9);
         assert_eq!(shift_symbol("c10"), "δ*C*_{10}");
-        assert_eq!(shift_symbol("c7_prime_im"), "Im δ*C*′_{7}");
+        assert_eq!(shift_symbol("c7_prime_im"), "Im δ*C*_{7}′");
         assert_eq!(shift_symbol("c_s"), "δ*C*_{S}");
     }
 }

@@ -42,7 +42,7 @@ pub fn write_ensembles_csv(
             e.trained
         )
     });
-    files::write_csv(path, &header, rows).map(drop)
+    files::write_csv(path, &header, rows)
 }
 
 /// Parquet with the coefficient (`delta_c9`) and `prediction` as columns, f64, a row an image.
@@ -109,7 +109,7 @@ pub fn write_grid_csv(
         .iter()
         .zip(chi2)
         .flat_map(|(y, row)| x.iter().zip(row).map(move |(x, chi2)| format!("{x},{y},{chi2}")));
-    files::write_csv(path, &format!("{x_name},{y_name},chi2"), rows).map(drop)
+    files::write_csv(path, &format!("{x_name},{y_name},chi2"), rows)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! An image in the characters of a terminal: two cells in each, one above the other.
 
 use humboldt_schemas::voxels::Axis;
-use plotters::style::RGBColor;
 
 use super::colour_map::viridis;
+use super::style::Colour;
 
 /// Characters from dark to light, for terminals without colours.
 const SHADES: [char; 10] = ['.', ':', '-', '=', '+', '*', 'o', '%', '#', '@'];
@@ -92,7 +92,7 @@ impl Projected {
     fn coloured(&self, above: &[Option<f32>], below: Option<&[Option<f32>]>) -> String {
         let code = |kind: u8, value: Option<f32>| {
             value.map(|value| {
-                let RGBColor(r, g, b) = viridis(self.fraction(value));
+                let Colour(r, g, b) = viridis(self.fraction(value));
                 format!("\u{1b}[{kind};2;{r};{g};{b}m")
             })
         };

@@ -39,9 +39,12 @@ impl Scale {
         (of(value) - of(self.low)) / (of(self.high) - of(self.low))
     }
 
-    /// At most `at_most` (and about half of that at least) numbered ticks with round numbers.
+    /// At most `at_most` (and about half of that at least) numbered ticks with round numbers; more where there would be
+    /// fewer than two.
     pub fn ticks(self, at_most: usize) -> Ticks {
-        if self.logarithmic { log_ticks(self, at_most) } else { linear_ticks(self, at_most) }
+        let ticks = |n| if self.logarithmic { log_ticks(self, n) } else { linear_ticks(self, n) };
+        let enough = (at_most.max(1)..).map(ticks).take(9).find(|ticks| ticks.major.len() >= 2);
+        enough.unwrap_or_else(|| ticks(at_most))
     }
 
     fn holds(self, value: f64) -> bool {
@@ -55,7 +58,7 @@ pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
 }
 
-/// Where an axis is marked.
+/// Marks of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ticks {
     /// Positions and numbers (in markup) of the long ticks.
@@ -149,7 +152,7 @@ pub(crate) fn short(value: f64, decimals: usize) -> String {
 }
 
 /// A count with thousands set apart: 24,613.
-pub(crate) fn count(n: usize) -> String {
+pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -213,6 +216,20 @@ mod tests {
     fn what_is_counted_has_whole_ticks() {
         assert_eq!(texts(&Scale::linear(0.5, 2.5).ticks(8).integers()), ["1", "2"]);
         assert_eq!(texts(&Scale::linear(0.0, 40.0).ticks(5).integers()), ["0", "10", "20", "30", "40"]);
+    }
+
+    #[test]
+    fn issue_13_every_axis_has_two_numbers_at_least() {
+        // The colour bar of a real image, 1.2 to 18.7 GeV^2 on 34 mm, had one.
+        for (low, high) in [(1.2, 18.7), (0.104, 0.17), (-3.0, 1e-3), (9.9, 10.1), (0.5, 1.6)] {
+            for at_most in 1..12 {
+                let numbers = Scale::linear(low, high).ticks(at_most).major.len();
+                assert!(numbers >= 2 && numbers <= at_most.max(5), "{low} to {high}: {numbers} of {at_most}");
+                if low > 0.0 {
+                    assert!(Scale::log_around([low, high], 0.0, 0.0).ticks(at_most).major.len() >= 2);
+                }
+            }
+        }
     }
 
     #[test]

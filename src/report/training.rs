@@ -1,15 +1,15 @@
 //! Loss, validation error and learning rate against the epoch.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::results::EpochMetrics;
 
-use super::canvas::{Stroke, figure};
+use super::canvas::{Canvas, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
 use super::style::{BLACK, BLUE, GREEN, GREY, VERMILION};
 use super::ticks::{Scale, number};
-use super::{ReportError, files};
+use super::{ReportError, Sheet};
 
 const FIGURE: &str = "training curves";
 /// Up to as many epochs are marked as points; a line through one would not be seen.
@@ -19,7 +19,7 @@ const FEW: usize = 5;
 ///
 /// # Errors
 /// Without epochs, without any positive loss or learning rate, or when a file cannot be written.
-pub fn training_curves(stem: &Path, epochs: &[EpochMetrics]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn training_curves(sheet: &Sheet, epochs: &[EpochMetrics]) -> Result<Vec<PathBuf>, ReportError> {
     if epochs.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "epochs" });
     }
@@ -47,7 +47,7 @@ pub fn training_curves(stem: &Path, epochs: &[EpochMetrics]) -> Result<Vec<PathB
     let y = Scale::log_around(curves.iter().flat_map(|c| c.1.iter().map(|p| p.1)), 0.07, 0.12);
     let best = epochs.iter().rev().find(|m| m.best && m.validation_mae > 0.0);
 
-    let mut paths = figure(stem, "Training curves", (140.0, 118.0), |canvas| {
+    let draw = |canvas: &Canvas| {
         let main = Panel::new(canvas, Rect::new(21.0, 4.0, 115.0, 70.0), x, y);
         let below = Panel::new(
             canvas,
@@ -59,42 +59,40 @@ pub fn training_curves(stem: &Path, epochs: &[EpochMetrics]) -> Result<Vec<PathB
         if let Some(m) = best {
             for panel in [&main, &below] {
                 let at = m.epoch as f64;
-                panel.curve(&[(at, panel.y.low), (at, panel.y.high)], Stroke::thin(GREY).dashed())?;
+                panel.curve(&[(at, panel.y.low), (at, panel.y.high)], Stroke::thin(GREY).dashed());
             }
         }
         for (name, points, stroke) in &curves {
-            main.curve(points, *stroke)?;
+            main.curve(points, *stroke);
             for &(x, y) in points.iter().take(if points.len() <= FEW { FEW } else { 0 }) {
-                main.marker(x, y, Marker::Disc, stroke.colour)?;
+                main.marker(x, y, Marker::Disc, stroke.colour);
             }
             entries.push((Key::Line(*stroke), (*name).to_owned()));
         }
         if let Some(m) = best {
-            main.marker(m.epoch as f64, m.validation_mae, Marker::Star, BLACK)?;
+            main.marker(m.epoch as f64, m.validation_mae, Marker::Star, BLACK);
             let words = format!("best: epoch {}, MAE {}", m.epoch, number(m.validation_mae, 4));
             entries.push((Key::Marker(Marker::Star, BLACK), words));
         }
-        below.curve(&rates, Stroke::curve(BLUE))?;
+        below.curve(&rates, Stroke::curve(BLUE));
         let mut axes = main.axes(None, Some("loss, MAE"));
         axes.y_title_gap = 15.0;
         axes.x_ticks = axes.x_ticks.integers();
-        main.draw_axes(&axes)?;
+        main.draw_axes(&axes);
         let mut axes = below.axes(Some("epoch"), Some("learning rate"));
         axes.y_title_gap = 15.0;
         axes.x_ticks = axes.x_ticks.integers();
         axes.y_ticks = below.y.ticks(4);
-        below.draw_axes(&axes)?;
+        below.draw_axes(&axes);
         let mut avoid: Vec<_> = curves.iter().flat_map(|c| c.1.iter().map(|&(x, y)| main.at(x, y))).collect();
         if let Some(m) = best {
             let x = main.at(m.epoch as f64, m.validation_mae).0;
             avoid.extend((0..60).map(|i| (x, main.frame.top + main.frame.height * f64::from(i) / 60.0)));
         }
-        legend::draw(&main, &entries, &avoid)
-    })?;
+        legend::draw(&main, &entries, &avoid);
+    };
     let rows = epochs.iter().map(EpochMetrics::csv_row);
-    let csv = files::with_suffix(stem, ".csv");
-    paths.push(files::write_csv(&csv, EpochMetrics::CSV_HEADER, rows)?);
-    Ok(paths)
+    sheet.write("Training curves", (140.0, 118.0), draw, (EpochMetrics::CSV_HEADER, rows))
 }
 
 #[cfg(test)]
@@ -117,16 +115,16 @@ mod tests {
 
     #[test]
     fn curves_of_one_epoch_and_of_many() {
-        checks::figure("training", |stem| training_curves(stem, &epochs(1)));
-        let svg = checks::figure("training", |stem| training_curves(stem, &epochs(30)));
+        checks::figure("training", |sheet| training_curves(sheet, &epochs(1)));
+        let svg = checks::figure("training", |sheet| training_curves(sheet, &epochs(30)));
         assert!(svg.contains("best: epoch 20, MAE 0.0750") && svg.contains("validation loss"));
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
-        assert!(matches!(training_curves(stem, &[]), Err(ReportError::NoData { .. })));
+        let sheet = &Sheet::new("never", &[]);
+        assert!(matches!(training_curves(sheet, &[]), Err(ReportError::NoData { .. })));
         let dead = EpochMetrics { learning_rate: 0.0, ..epochs(1)[0].clone() };
-        assert!(matches!(training_curves(stem, &[dead]), Err(ReportError::NoData { .. })));
+        assert!(matches!(training_curves(sheet, &[dead]), Err(ReportError::NoData { .. })));
     }
 }

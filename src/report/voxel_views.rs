@@ -1,15 +1,15 @@
 //! Voxel images as a network gets them (the paper's Fig. 3): all occupied cells, and the three slices in the middle.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use humboldt_schemas::voxels::Axis;
 
-use super::canvas::{Align, Canvas, Font, figure};
+use super::canvas::{Align, Canvas, Font};
 use super::colour_map::{colour_bar, viridis};
 use super::panel::{Panel, Rect};
-use super::style::{CHI, COS_THETA_K, COS_THETA_L, DELTA_C9, NUMBER_PT, SMALL_PT, TITLE_PT};
+use super::style::{CHI, COS_THETA_K, COS_THETA_L, NUMBER_PT, SMALL_PT, TITLE_PT};
 use super::ticks::{Scale, Ticks, count, short};
-use super::{ReportError, files, projection};
+use super::{ReportError, Sheet, projection};
 
 const FIGURE: &str = "voxel image";
 
@@ -18,7 +18,7 @@ const FIGURE: &str = "voxel image";
 pub struct VoxelImage<'a> {
     /// Shift of C9; NaN where it is not known.
     pub delta_c9: f64,
-    /// How many images the values are the mean of.
+    /// Number of images that the values are the mean of.
     pub images: usize,
     /// Cells along each axis.
     pub bins: usize,
@@ -55,7 +55,7 @@ const SLICES: ([f64; 3], f64) = ([93.0, 147.0, 201.0], 36.0);
 /// # Errors
 /// Without images or occupied cells, when an image does not have `bins^3` values, with numbers that are not finite,
 /// or when a file cannot be written.
-pub fn voxel_views(stem: &Path, images: &[VoxelImage]) -> Result<Vec<PathBuf>, ReportError> {
+pub fn voxel_views(sheet: &Sheet, images: &[VoxelImage]) -> Result<Vec<PathBuf>, ReportError> {
     for image in images {
         let (got, expected) = (image.values.len(), image.bins.pow(3));
         if got != expected {
@@ -65,13 +65,13 @@ pub fn voxel_views(stem: &Path, images: &[VoxelImage]) -> Result<Vec<PathBuf>, R
     }
     let scale = colour_scale(images).ok_or(ReportError::NoData { figure: FIGURE, what: "occupied cells" })?;
     let size = (262.0, TOP + ROW * images.len() as f64);
-    let mut paths = figure(stem, "Voxel images of mean q2", size, |canvas| {
+    let draw = |canvas: &Canvas| {
         for (row, image) in images.iter().enumerate() {
-            image.draw(canvas, TOP + row as f64 * ROW, scale)?;
+            image.draw(canvas, TOP + row as f64 * ROW, scale, sheet.symbol());
         }
         let bar = Rect::new(243.0, TOP + 14.0, 4.0, ROW * images.len() as f64 - 34.0);
-        colour_bar(canvas, bar, scale, "mean *q*^{2} [GeV^{2}]")
-    })?;
+        colour_bar(canvas, bar, scale, "mean *q*^{2} [GeV^{2}]");
+    };
     let rows = images.iter().flat_map(|image| {
         let cells = Axis::ALL.into_iter().flat_map(|axis| image.slice(axis));
         cells.map(|cell| {
@@ -80,8 +80,8 @@ pub fn voxel_views(stem: &Path, images: &[VoxelImage]) -> Result<Vec<PathBuf>, R
         })
     });
     let header = "delta_c9,slice_across,cos_theta_l,cos_theta_k,chi,mean_q2";
-    paths.push(files::write_csv(&files::with_suffix(stem, ".csv"), header, rows)?);
-    Ok(paths)
+    let sheet = sheet.with("colours from the first to the last hundredth of the cells");
+    sheet.write("Voxel images of mean q2", size, draw, (header, rows))
 }
 
 /// Between the first and last hundredth of all occupied cells.
@@ -144,13 +144,13 @@ impl VoxelImage<'_> {
         })
     }
 
-    fn draw(&self, canvas: &Canvas, top: f64, scale: Scale) -> Result<(), ReportError> {
+    fn draw(&self, canvas: &Canvas, top: f64, scale: Scale, symbol: &str) {
         let bold = Font::new(TITLE_PT).bold();
         let label = match self.delta_c9 {
-            known if known.is_finite() => format!("{DELTA_C9} = {}", short(known, 3)),
-            _ => format!("{DELTA_C9} unknown"),
+            known if known.is_finite() => format!("{symbol} = {}", short(known, 3)),
+            _ => format!("{symbol} unknown"),
         };
-        canvas.text(&label, (8.0, top + 7.0), bold, Align::Left)?;
+        canvas.text(&label, (8.0, top + 7.0), bold, Align::Left);
         let occupied = self.values.iter().filter(|x| **x != 0.0).count();
         let share = short(100.0 * occupied as f64 / self.values.len() as f64, 1);
         let what = if self.images == 1 {
@@ -159,11 +159,11 @@ impl VoxelImage<'_> {
             format!("mean of {} images", count(self.images))
         };
         let words = format!("{what}, {share} % of {}^{{3}} cells occupied", self.bins);
-        canvas.text(&words, (8.0, top + 11.5), Font::new(SMALL_PT + 1.0), Align::Left)?;
+        canvas.text(&words, (8.0, top + 11.5), Font::new(SMALL_PT + 1.0), Align::Left);
 
         let colour = |value: f32| viridis(scale.fraction(value.into()));
         let cells: Vec<_> = self.values.iter().map(|&x| (x != 0.0).then(|| colour(x))).collect();
-        projection::draw(canvas, Rect::new(18.0, top + 14.0, 60.0, 47.0), self.bins, &cells)?;
+        projection::draw(canvas, Rect::new(18.0, top + 14.0, 60.0, 47.0), self.bins, &cells);
 
         let planes = [
             (Axis::CosThetaL, Axis::CosThetaK, Axis::Chi),
@@ -182,19 +182,18 @@ impl VoxelImage<'_> {
                 let (a, b) = (at(0), at(1));
                 // A little overlap, so that no light shines through between neighbours.
                 let b = (b.0 + 0.02, b.1 - 0.02);
-                canvas.rectangle(a, b, colour(cell.value), 1.0)?;
+                canvas.rectangle(a, b, colour(cell.value), 1.0);
             }
             let ticks = |axis| if axis == Axis::Chi { Ticks::of_chi() } else { scale_of(axis).ticks(2) };
             let mut axes = panel.axes(Some(title(x)), Some(title(y)));
             (axes.x_ticks, axes.y_ticks) = (ticks(x), ticks(y));
             axes.y_title_gap = 8.5;
-            panel.draw_axes(&axes)?;
+            panel.draw_axes(&axes);
             let [low, high] = [0, 1].map(|i| short(self.edge(across, self.bins / 2 + i), 3));
             let name = title(across).trim_end_matches(" [rad]");
             let above = (left + SLICES.1 / 2.0, frame.top - 1.6);
-            canvas.text(&format!("{low} ≤ {name} < {high}"), above, Font::new(NUMBER_PT), Align::Centre)?;
+            canvas.text(&format!("{low} ≤ {name} < {high}"), above, Font::new(NUMBER_PT), Align::Centre);
         }
-        Ok(())
     }
 }
 
@@ -215,8 +214,8 @@ mod tests {
         let values = image();
         let one = VoxelImage { delta_c9: -0.5, images: 1, bins: BINS, values: &values };
         let mean = VoxelImage { delta_c9: 0.0, images: 40, ..one };
-        checks::figure("voxels", |stem| voxel_views(stem, &[one]));
-        let svg = checks::figure("voxels", |stem| voxel_views(stem, &[one, mean]));
+        checks::figure("voxels", |sheet| voxel_views(sheet, &[one]));
+        let svg = checks::figure("voxels", |sheet| voxel_views(sheet, &[one, mean]));
         assert!(svg.contains("one image, 33.4 %") && svg.contains("mean of 40 images"));
     }
 
@@ -245,12 +244,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let stem = Path::new("never");
+        let sheet = &Sheet::new("never", &[]);
         let empty = [0.0_f32; 8];
         let image = VoxelImage { delta_c9: 0.0, images: 1, bins: 2, values: &empty };
-        assert!(matches!(voxel_views(stem, &[]), Err(ReportError::NoData { .. })));
-        assert!(matches!(voxel_views(stem, &[image]), Err(ReportError::NoData { .. })));
+        assert!(matches!(voxel_views(sheet, &[]), Err(ReportError::NoData { .. })));
+        assert!(matches!(voxel_views(sheet, &[image]), Err(ReportError::NoData { .. })));
         let wrong = VoxelImage { bins: 3, ..image };
-        assert!(matches!(voxel_views(stem, &[wrong]), Err(ReportError::Length { .. })));
+        assert!(matches!(voxel_views(sheet, &[wrong]), Err(ReportError::Length { .. })));
     }
 }

@@ -41,7 +41,7 @@ const TIMED: usize = 9;
 /// Range of delta C9 that slopes are quoted for: where the paper quotes them.
 const QUOTED_RANGE: [f64; 2] = [-2.0, 0.0];
 
-/// What is asked for.
+/// Plan of what is to be computed.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Names of estimators, of [`estimators::NAMES`].
@@ -52,11 +52,11 @@ pub struct Plan {
     pub images: usize,
     /// Samples at each training value.
     pub calibration_images: usize,
-    /// What the samples are drawn from in place of the card's generator.
+    /// Source of the samples in place of the card's generator.
     pub test: Option<SystematicShift>,
 }
 
-/// What came out.
+/// Result of a comparison.
 pub struct Compared {
     /// The numbers of tables and figures.
     pub comparison: Comparison,
@@ -90,7 +90,7 @@ pub fn values_between(card: &RunCard) -> Result<Vec<f64>> {
     Ok((0..n).map(|k| all[if n > 1 { k * (all.len() - 1) / (n - 1) } else { 0 }]).collect())
 }
 
-/// What the samples of a set are for.
+/// Purpose of the samples of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Intervals are made from them.

@@ -1,30 +1,38 @@
-//! What a comparison leaves in a folder: tables, single estimates, calibrations, figures.
+//! Folder of a comparison: tables, single estimates, calibrations, figures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::comparison::Comparison;
 
 use super::compare::{Compared, Judged, pull};
+use super::figures::small_print;
 use crate::infer::neyman::{Calibration, Span};
-use crate::report::{self, Predictions, Pulls};
+use crate::report::{self, Predictions, Pulls, Sheet};
 
 /// Name of the file with all numbers.
 pub const COMPARISON: &str = "comparison.json";
 
-/// Where the predictions lie that an estimator's intervals are calibrated with.
+/// Path of the predictions that an estimator's intervals are calibrated with.
 pub fn calibration_file(folder: &Path, estimator: &str) -> PathBuf {
     folder.join(format!("calibration_{estimator}.parquet"))
 }
 
-/// Writes everything into a folder, which is made where it is missing; the numbers of all last.
+/// Writes everything into a folder, which is made where it is missing; the numbers of all last. `generator` is what the
+/// estimators know.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, compared: &Compared) -> Result<()> {
+pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let comparison = &compared.comparison;
+    let mut print = small_print(generator, comparison.events, "a sample");
+    if let Some(test) = &comparison.test {
+        print.push(report::literal(&format!("samples of {}", test.description)));
+    }
+    let sheet = |name: &str| Sheet::new(folder.join(name), &print);
     let mut pulls = Vec::new();
     for (result, judged) in comparison.estimators.iter().zip(&compared.estimates) {
         let known = judged.calibration.iter();
@@ -41,14 +49,14 @@ pub fn write(folder: &Path, compared: &Compared) -> Result<()> {
     }
     // Of samples of another world the bound is another.
     if comparison.test.is_none() {
-        report::width_over_bound(&folder.join("width_over_bound"), comparison)?;
+        report::width_over_bound(&sheet("width_over_bound"), comparison)?;
     }
-    report::coverage(&folder.join("coverage"), comparison)?;
+    report::coverage(&sheet("coverage"), comparison)?;
     let shown = comparison.estimators.iter().zip(&pulls);
     let shown: Vec<Pulls> =
         shown.map(|(e, pulls)| Pulls { name: &e.name, own_errors: e.own_errors, pulls }).collect();
     if pulls.iter().any(|all| all.len() > 1) {
-        report::estimator_pulls(&folder.join("pulls"), &shown)?;
+        report::estimator_pulls(&sheet("pulls"), &shown)?;
     }
     report::write_comparison_csv(&folder.join("comparison.csv"), comparison)?;
     Ok(report::write_json(&folder.join(COMPARISON), comparison)?)

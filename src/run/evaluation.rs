@@ -3,23 +3,24 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::store::ImageReader;
-use humboldt_schemas::card::{DatasetPoint, RunCard, Split};
+use humboldt_schemas::card::{DatasetPoint, Prior, RunCard, Split};
 use humboldt_schemas::results::{EnsembleResult, Summary};
 use humboldt_schemas::voxels::label;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::RunFolder;
-use crate::campaign::live::LiveImages;
+use super::{RunFolder, timing};
+use crate::campaign::live::{LiveImages, widened};
 use crate::campaign::{CampaignImages, Shard};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::learn::{Compute, Event, ImageSource, Model, model};
 use crate::progress::{Progress, note};
-use crate::report::{self, Predictions};
+use crate::report::{self, Predictions, TrainingValues};
 
 /// Range of delta C9 that slope and bias are quoted for: where the paper quotes them.
 const QUOTED_RANGE: [f64; 2] = [-2.0, 0.0];
@@ -44,6 +45,8 @@ pub struct Evaluated {
     pub predictions: Vec<Predictions>,
     /// All of them in a few numbers.
     pub summary: Summary,
+    /// The shifts that the network was trained at.
+    pub training: TrainingValues,
 }
 
 impl Evaluated {
@@ -89,6 +92,7 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
         note(format!("evaluate: finished before; the results are in {}", run.results().display()));
         return read(run);
     }
+    let start = Instant::now();
     let evaluation = Evaluation::new(card, predict(&model, card, stored.then_some(shards.as_slice()))?)?;
     let results = run.results();
     fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
@@ -100,6 +104,7 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
         report::write_json(&path("summary", ".json"), &of.summary)?;
     }
     report::write_json(&origin_file, &origin)?;
+    timing::record(run.root(), "evaluation", start.elapsed(), Some(compute.name().to_string()))?;
     Ok(evaluation)
 }
 
@@ -177,20 +182,36 @@ pub fn read(run: &RunFolder) -> Result<Evaluation> {
 impl Evaluation {
     fn new(card: &RunCard, predictions: Vec<Vec<Predictions>>) -> Result<Self> {
         let (points, directions) = (card.data().points()?, card.axes()?.directions());
+        let training = training_values(card)?;
         let of = |(place, (direction, predictions)): (usize, (WilsonDirection, Vec<Predictions>))| {
-            let trained = |x: f64| {
+            let training = training[place];
+            let listed = |x: f64| {
                 let mut own =
                     points.iter().filter(|p| p.count(Split::Train) > 0).map(|p| p.shifts[place].to_bits());
                 own.any(|shift| shift == x.to_bits())
+            };
+            let trained = |x: f64| match training {
+                TrainingValues::Listed => listed(x),
+                TrainingValues::Uniform([low, high]) => (low..=high).contains(&x),
             };
             let one = |p: &Predictions| ensemble(p.delta_c9, trained(p.delta_c9), &p.values);
             let ensembles = predictions.iter().map(one).collect::<Result<Vec<_>, _>>()?;
             let summary = summary(&card.name, quoted_range(direction, &ensembles), &ensembles)
                 .with_context(|| format!("coefficient {direction}"))?;
-            Ok(Evaluated { direction, ensembles, predictions, summary })
+            Ok(Evaluated { direction, ensembles, predictions, summary, training })
         };
         Ok(Self(directions.into_iter().zip(predictions).enumerate().map(of).collect::<Result<_>>()?))
     }
+}
+
+/// The shifts that the network was trained at, of each coefficient.
+fn training_values(card: &RunCard) -> Result<Vec<TrainingValues>> {
+    let axes = card.axes()?;
+    let uniform = card.training.prior == Prior::Uniform;
+    let ranges = widened(&axes, card.training.margin).into_iter();
+    Ok(ranges
+        .map(|range| if uniform { TrainingValues::Uniform(range) } else { TrainingValues::Listed })
+        .collect())
 }
 
 /// The paper's range of C9, or all of a run that has fewer than two ensembles in it.

@@ -8,8 +8,8 @@ use humboldt_physics::{Axes, Point, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
-use humboldt_schemas::card::RunCard;
 use humboldt_schemas::card::layers::any_layers;
+use humboldt_schemas::card::{GeneratorCard, RunCard};
 use humboldt_schemas::results::EpochMetrics;
 
 use super::evaluation::{Evaluated, Evaluation, file};
@@ -17,7 +17,7 @@ use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
 use crate::campaign::of_point;
 use crate::progress::note;
-use crate::report::{self, ErrorBars, EventSample, ScoredSample, VoxelImage, WidthReferences};
+use crate::report::{self, ErrorBars, EventSample, ScoredSample, Sheet, VoxelImage, WidthReferences};
 use crate::sampling;
 
 /// Draws the figures of a run.
@@ -26,30 +26,46 @@ use crate::sampling;
 /// When a result is missing or damaged, or a figure cannot be written.
 pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     let results = run.results();
-    let stem = |name: &str| results.join(name);
+    let print = small_print(&run.card().generator, run.card().images.events, "an image");
+    let first = evaluation.first().label();
+    let sheet = |name: &str| Sheet::new(results.join(name), &print).of(&first);
     for (place, of) in evaluation.0.iter().enumerate() {
         for (name, errors) in [("linearity", ErrorBars::Unscaled), ("linearity_scaled", ErrorBars::OfTheMean)]
         {
-            let stem = stem(&file(place, of.direction, name, ""));
-            report::linearity(&stem, &of.label(), &of.ensembles, Some(&of.summary), errors, None)?;
+            let sheet = sheet(&file(place, of.direction, name, ""));
+            report::linearity(&sheet, &of.label(), &of.ensembles, of.training, &of.summary, errors)?;
         }
     }
-    let Evaluated { ensembles, predictions, summary, .. } = evaluation.first();
-    report::histograms(&stem("predictions"), ensembles, predictions)?;
+    let Evaluated { ensembles, predictions, summary, training, .. } = evaluation.first();
+    report::histograms(&sheet("predictions"), ensembles, predictions, *training)?;
     if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma.is_some_and(|sigma| sigma > 0.0)) {
         let bound = bound(run, evaluation)?;
         let references = WidthReferences { baseline: Some(summary.baseline_rmse), bound: &bound };
-        report::width(&stem("widths"), ensembles, summary.slope, references)?;
+        report::width(&sheet("widths"), ensembles, *training, summary.slope, references)?;
     }
-    report::training_curves(&stem("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
+    report::training_curves(&sheet("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
     let architecture = run.card().architecture();
     report::network(
-        &stem("network"),
+        &sheet("network"),
         &any_layers(&architecture, run.card().images.bins, run.card().outputs()),
     )?;
     phase_space(run)?;
+    let views = compared_images(run)?;
+    let bins = run.card().images.bins;
+    let views: Vec<VoxelImage> = views
+        .iter()
+        .map(|(delta_c9, values)| VoxelImage { delta_c9: *delta_c9, images: 1, bins, values })
+        .collect();
+    report::voxel_views(&sheet("images"), &views)?;
     note(format!("figures in {}", results.display()));
     Ok(())
+}
+
+/// Small print of the figures of a run: decay, model, window, and so many events of something.
+pub fn small_print(generator: &GeneratorCard, events: usize, of: &str) -> Vec<String> {
+    let mut parts = report::small_print(generator);
+    parts.push(format!("{} events {of}", report::count(events)));
+    parts
 }
 
 /// Points of the information bound that are computed; the curve goes through them.
@@ -139,10 +155,9 @@ pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>> {
     compared_points(card)?.into_iter().map(&mut image).collect()
 }
 
-/// Distributions, images and information at the two points (the first two are the paper's Figs. 2 and 3).
+/// Distributions (the paper's Fig. 2) and information at the two points.
 fn phase_space(run: &RunFolder) -> Result<()> {
     let card = run.card();
-    let bins = card.images.bins;
     let line_shape = card.generator.line_shape()?;
     let mut batches = Vec::new();
     let direction = card.axes()?.directions()[0];
@@ -157,18 +172,16 @@ fn phase_space(run: &RunFolder) -> Result<()> {
         batches.push((shift, events, scored, scores));
     }
     let samples: Vec<EventSample> = batches.iter().map(|(x, events, ..)| event_sample(*x, events)).collect();
-    report::distributions(&run.results().join("distributions"), &samples)?;
+    let sheet = |name: &str, events: usize| {
+        let print = small_print(&card.generator, events, "at each value");
+        Sheet::new(run.results().join(name), &print).of(&direction.to_string())
+    };
+    report::distributions(&sheet("distributions", card.figures.events), &samples)?;
     let scored: Vec<ScoredSample> = batches
         .iter()
         .map(|(x, _, events, scores)| ScoredSample { events: event_sample(*x, events), scores })
         .collect();
-    report::information(&run.results().join("information"), &scored)?;
-    let voxels = compared_images(run)?;
-    let views: Vec<VoxelImage> = voxels
-        .iter()
-        .map(|(delta_c9, values)| VoxelImage { delta_c9: *delta_c9, images: 1, bins, values })
-        .collect();
-    report::voxel_views(&run.results().join("images"), &views)?;
+    report::information(&sheet("information", card.figures.events.min(SCORED)), &scored)?;
     Ok(())
 }
 

@@ -1,32 +1,58 @@
 //! The report of a run: everything it has, in one HTML file.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use humboldt_physics::{Part, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard, Split, TrainingImages, layers};
 use humboldt_schemas::provenance::program;
 
 use super::evaluation::{Evaluation, file};
+use super::timing::Stage;
 use super::{RunFolder, compared, figures, timing};
 use crate::learn::model::NETWORK_FILE;
 use crate::progress::{number, seconds};
-use crate::report::page::{Figure, Image, Page, page};
-use crate::report::{self};
+use crate::report::page::{Figure, Image, Page, Place, page};
+use crate::report::{self, TrainingValues};
+
+/// Git commit that the program was built from; none outside a git repository.
+const COMMIT: Option<&str> = option_env!("HUMBOLDT_COMMIT");
 
 /// Name of the report in a run's folder.
 pub const REPORT: &str = "report.html";
 
-/// Figures that the page shows as they are, with what they say; those that a run does not have are left out.
-const FIGURES: [(&str, &str); 6] = [
-    ("compare/width_over_bound.svg", "Width over slope of each estimator, over the information bound"),
-    ("compare/coverage.svg", "Which part of the calibrated intervals holds the truth; the band is ±3 %"),
-    ("compare/pulls.svg", "Pulls of each estimator; dashed: a normal distribution of width 1"),
-    ("information.svg", "Where the information on C9 sits: share by bin, dashed: share of the events"),
-    ("distributions.svg", "What changes with C9: distributions of events, below their ratios"),
-    ("network.svg", "The network, layer by layer"),
+/// Figures that the page shows as they are, with what they say in markup; those that a run does not have are left out.
+const FIGURES: [(&str, Place, &str); 10] = [
+    ("linearity.svg", Place::Linearity, "Mean prediction against the truth"),
+    ("widths.svg", Place::Width, "Width over slope against the truth"),
+    ("training.svg", Place::Training, "Loss, validation error and learning rate against the epoch"),
+    (
+        "predictions.svg",
+        Place::Predictions,
+        "Predictions of the images of each ensemble less their truth, all on one scale.",
+    ),
+    ("compare/width_over_bound.svg", Place::Figures, ESTIMATORS),
+    (
+        "compare/coverage.svg",
+        Place::Figures,
+        "Part of the calibrated intervals that holds the truth; the band is ±3 %",
+    ),
+    (
+        "compare/pulls.svg",
+        Place::Figures,
+        "Pulls of each estimator; dashed: a normal distribution of width 1",
+    ),
+    (
+        "information.svg",
+        Place::Figures,
+        "Place of the information on the first coefficient: share by bin, dashed: share of the events",
+    ),
+    ("distributions.svg", Place::Figures, "Distributions of events at two values, and below their ratios"),
+    ("network.svg", Place::Figures, "The network, layer by layer"),
 ];
+const ESTIMATORS: &str = "Width over slope of each estimator, over the information bound";
 
 /// Writes the report of an evaluated run; gives its path.
 ///
@@ -43,23 +69,26 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
         .collect();
     let mut shown = Vec::new();
     let also = evaluation.0.iter().enumerate().skip(1).map(|(place, of)| {
-        let words =
-            format!("Predicted against true shift of {}, over all values of the others", of.direction);
-        (file(place, of.direction, "linearity", ".svg"), words)
+        let symbol = report::parameter_title(&of.direction.to_string());
+        let words = format!("Predicted against true {symbol}, over all values of the others");
+        (file(place, of.direction, "linearity", ".svg"), Place::Figures, words)
     });
-    let figures: Vec<(String, String)> =
-        also.chain(FIGURES.map(|(name, words)| (name.to_owned(), words.to_owned()))).collect();
-    for (name, words) in &figures {
+    let figures: Vec<(String, Place, String)> =
+        also.chain(FIGURES.map(|(name, place, words)| (name.to_owned(), place, words.to_owned()))).collect();
+    for (name, place, words) in &figures {
         let path = results.join(name);
         if path.exists() {
             let svg = fs::read(&path).with_context(|| path.display().to_string())?;
-            shown.push(Figure { name, words, svg });
+            shown.push(Figure { name, words, place: *place, svg });
         }
     }
+    let stages = timing::read(run.root());
     let html = page(&Page {
         title: &card.name,
-        question: question(card)?,
+        symbol: report::shift_symbol(&evaluation.first().label()),
+        question: question(card, evaluation.first().training)?,
         ensembles: &evaluation.first().ensembles,
+        training: evaluation.first().training,
         predictions: &evaluation.first().predictions,
         summary: &evaluation.first().summary,
         bound: &bound,
@@ -67,8 +96,8 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
         comparison: comparison.as_ref(),
         images: &images,
         figures: &shown,
-        durations: timing::read(run.root()).into_iter().map(|(stage, s)| (stage, seconds(s))).collect(),
-        provenance: provenance(run)?,
+        durations: stages.iter().map(|(stage, s)| (stage.clone(), seconds(s.seconds))).collect(),
+        provenance: provenance(run, &stages)?,
         card: card.to_toml()?,
     })?;
     let path = out.map_or_else(|| run.results().join(REPORT), Path::to_owned);
@@ -76,21 +105,16 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
     Ok(path)
 }
 
-/// What was asked, in one sentence.
-fn question(card: &RunCard) -> Result<String> {
+/// The question of a run in one sentence of markup.
+fn question(card: &RunCard, training: TrainingValues) -> Result<String> {
     let g = &card.generator;
-    let windows: Vec<String> = g.q2.iter().map(|w| String::from(*w)).collect();
-    let windows = if windows.is_empty() {
-        "all q²".to_owned()
-    } else {
-        format!("q² in {} GeV²", windows.join(", "))
-    };
     let axes = card.axes()?;
-    let names: Vec<String> = axes.directions().iter().map(|d| coefficient_words(*d)).collect();
+    let names: Vec<String> = axes.directions().iter().map(|d| report::shift_symbol(&d.to_string())).collect();
+    let of = if training == TrainingValues::Listed { "values of " } else { "" };
     let ranges: Vec<String> = names
         .iter()
         .zip(&axes)
-        .map(|(name, axis)| format!("{name} from {} to {}", axis.range[0], axis.range[1]))
+        .map(|(name, axis)| format!("{of}{name} from {} to {}", axis.range[0], axis.range[1]))
         .collect();
     let number_of_events = card
         .training
@@ -98,51 +122,45 @@ fn question(card: &RunCard) -> Result<String> {
         .map_or_else(|| card.images.events.to_string(), |[least, most]| format!("{least} to {most}"));
     let seen = match card.architecture() {
         AnyArchitecture::Set(set) if set.elements == Elements::Events => "the events themselves".to_owned(),
-        _ => format!("images of mean q² in {}³ cells", card.images.bins),
+        _ => format!("images of mean *q*^{{2}} in {}^{{3}} cells", card.images.bins),
     };
     let source = match card.training.images {
         TrainingImages::Stored => "stored",
         TrainingImages::Live => "fresh",
     };
-    Ok(format!(
-        "What {} behind {number_of_events} events of {} → K* {}{} ({windows}, model {})? Asked of {seen}, by a network trained \
-         on {} {source} images an epoch with {}.",
+    let question = format!(
+        "What {} behind {number_of_events} events of {} ({}, model {})? Asked of {seen}, by a network trained on {} {source} \
+         images an epoch with {}.",
         if names.len() == 1 { format!("is {}", names[0]) } else { format!("are {}", names.join(" and ")) },
-        g.flavour,
-        if g.lepton == "mu" { "μ" } else { "e" },
-        if g.lepton == "mu" { "μ" } else { "e" },
+        report::process_title(g),
+        report::window(g),
         g.model,
         number(card.data().count(Split::Train) as f64),
         ranges.join(", ")
-    ))
-}
-
-/// A shift as prose writes it: δC₉, Im δC₁₀′.
-fn coefficient_words(direction: WilsonDirection) -> String {
-    use WilsonCoefficient as W;
-    let name = match direction.coefficient {
-        W::C7 => "δC₇",
-        W::C9 => "δC₉",
-        W::C10 => "δC₁₀",
-        W::C7Prime => "δC₇′",
-        W::C9Prime => "δC₉′",
-        W::C10Prime => "δC₁₀′",
-        W::CS => "δC_S",
-        W::CP => "δC_P",
-    };
-    if direction.part == Part::Imaginary { format!("Im {name}") } else { name.to_owned() }
+    );
+    Ok(question.replace(" -", " −"))
 }
 
 /// Names and values of where the results come from.
-fn provenance(run: &RunFolder) -> Result<Vec<(String, String)>> {
+fn provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Result<Vec<(String, String)>> {
     let card = run.card();
     let architecture = card.architecture();
     let path = run.model().join(NETWORK_FILE);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let network: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let done = |stage: &str| {
+        let stage = stages.get(stage)?;
+        let device = stage.device.as_ref().map_or_else(String::new, |device| format!(", on {device}"));
+        Some(format!("{}{device}", stage.finished))
+    };
+    let unknown = || "not known".to_owned();
     let rows = [
         ("program", program()),
+        ("commit of the program", COMMIT.map_or_else(unknown, str::to_owned)),
+        ("trained", done("training").unwrap_or_else(unknown)),
+        ("evaluated", done("evaluation").unwrap_or_else(unknown)),
+        ("report written", timing::date(SystemTime::now())),
         ("card", card.name.clone()),
         ("hash of the card (BLAKE3)", card.hash()),
         ("seed", card.seed.to_string()),

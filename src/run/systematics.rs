@@ -1,4 +1,4 @@
-//! What samples may be drawn from in place of what estimators assume: another model, other inputs, other form factors.
+//! Samples in place of those that estimators assume: of another model, other inputs, other form factors.
 
 use anyhow::{Context, Result, ensure};
 use humboldt_physics::uncertainty::Variation;

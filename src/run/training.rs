@@ -1,6 +1,7 @@
 //! The second stage of a run: the network.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use anyhow::Result;
 use humboldt_pipeline::scores::{EventScores, ScoreLine};
@@ -8,7 +9,7 @@ use humboldt_schemas::card::parameters::{ScorePoints, score_points};
 use humboldt_schemas::card::{AnyArchitecture, DataCard, RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::Provenance;
 
-use super::RunFolder;
+use super::{RunFolder, timing};
 use crate::campaign::CampaignImages;
 use crate::campaign::live::LiveImages;
 use crate::dashboard::Dashboard;
@@ -33,6 +34,7 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
         note(format!("train: finished before; the network of epoch {epoch} is in {}", folder.display()));
         return Ok(());
     }
+    let start = Instant::now();
     let (campaign, data) = (run.campaign()?, card.data());
     let splits = stored_splits(card);
     let open = |split| splits.contains(&split).then(|| campaign.open_shards(split)).transpose();
@@ -71,6 +73,7 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     let calibrated =
         if architecture.is_calibrated() { calibrate(trained.model, card, &data)? } else { trained.model };
     calibrated.save(&run.model())?;
+    timing::record(run.root(), "training", start.elapsed(), Some(compute.name().to_string()))?;
     note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
     Ok(())
 }

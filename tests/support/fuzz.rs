@@ -1,7 +1,7 @@
 //! Damaged files against readers, in child processes: whatever a file holds, a reader reads it or refuses it.
 //!
 //! A child is the test's own binary, run again for the same test under `ulimit -v`; a thread of it watches the time.
-//! What ends a child (a panic, a signal, too much memory, a hang) is a finding: its input is saved, and the next
+//! Any end of a child (a panic, a signal, too much memory, a hang) is a finding: its input is saved, and the next
 //! child goes on behind it. Case n of a seed is always the same, so that a finding can be had again.
 
 use std::fs::{self, File};
@@ -33,16 +33,16 @@ pub(crate) struct Target {
     pub(crate) name: &'static str,
     /// Makes valid files in a folder, to be damaged, and whatever else the reader needs.
     pub(crate) seeds: fn(&Path) -> Vec<PathBuf>,
-    /// What means something to the reader, to be put anywhere.
+    /// Pieces that mean something to the reader, to be put anywhere.
     pub(crate) words: &'static [&'static str],
     /// Reads all of a file in the folder, and panics if what it gives, or how it refuses, is wrong; whether it read it.
     pub(crate) read: fn(&Path) -> bool,
 }
 
-/// How long.
+/// Limit of a run, in time or cases.
 #[derive(Clone, Copy)]
 pub(crate) enum Budget {
-    /// The same cases every time: for the tests of every day.
+    /// Equal cases every time: for the tests of every day.
     Cases(u64),
     /// `HUMBOLDT_FUZZ_SECONDS` (600 if not set) of cases that begin with `HUMBOLDT_FUZZ_SEED`.
     Time,

@@ -1,4 +1,4 @@
-//! What the whole-program tests share: running the program, and comparing folders.
+//! Tools of the whole-program tests: running the program, and comparing folders.
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
@@ -43,7 +43,7 @@ pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// The same files with the same bytes.
+/// Equality of files and bytes.
 pub(crate) fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>) {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     for (name, bytes) in a {

@@ -42,7 +42,7 @@ impl Bsz2015 {
         })
     }
 
-    /// The same fit with both exact relations at q2 = 0 imposed, `A12 = (mB^2 - mV^2)/(8 mB mV) A0` and `T2 = T1`, and
+    /// Fit with both exact relations at q2 = 0 imposed, `A12 = (mB^2 - mV^2)/(8 mB mV) A0` and `T2 = T1`, and
     /// with the poles of the models `bare`, `nnlo` and `full`.
     ///
     /// # Errors

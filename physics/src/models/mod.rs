@@ -44,7 +44,7 @@ impl Model {
         }
     }
 
-    /// The same with charmonium resonances in place of the charm loop.
+    /// Amplitudes with charmonium resonances in place of the charm loop.
     ///
     /// # Errors
     /// When the model has no charm loop.
@@ -94,7 +94,7 @@ impl Model {
         }
     }
 
-    /// What does not factorise in B -> K*; `None` where the model has nothing of the kind.
+    /// Contribution to B -> K* that does not factorise; `None` where the model has nothing of the kind.
     pub fn nonlocal(&self, point: &PhaseSpacePoint, form_factors: &FormFactors) -> Option<Nonlocal> {
         match self {
             Self::Npr(_) | Self::Bare(_) | Self::Nnlo(_) => None,
@@ -102,7 +102,7 @@ impl Model {
         }
     }
 
-    /// What does not factorise in B -> K, as a shift of C9.
+    /// Contribution to B -> K that does not factorise, as a shift of C9.
     pub fn kaon_delta_c9(&self, q2: f64) -> Complex64 {
         match self {
             Self::Npr(_) | Self::Bare(_) | Self::Nnlo(_) => Complex64::ZERO,
@@ -110,7 +110,7 @@ impl Model {
         }
     }
 
-    /// Where amplitudes are not smooth in q2, or change within less than itself, in GeV^2: integrals over q2 are split
+    /// Points where amplitudes are not smooth in q2, or change within less than itself, in GeV^2: integrals over q2 are split
     /// there.
     pub fn thresholds(&self) -> Vec<f64> {
         match self {

@@ -1,4 +1,4 @@
-//! What several tests share: lists of quantities as flavio names them.
+//! Tools of several tests: lists of quantities as flavio names them.
 #![allow(dead_code, reason = "each test uses its part")]
 
 use humboldt_physics::channel::KSTAR_892;

@@ -79,7 +79,7 @@ impl AngularTerms {
         const COS2_K: [f64; 4] = [0.0, 0.3, 0.7, 1.0];
         /// `cos theta_K sin theta_K`.
         const MIXED: [f64; 4] = [0.0, 0.458_257_569_495_584, 0.458_257_569_495_584, 0.0];
-        /// Where the terms vanish and the difference does not, the ratio says no more than that.
+        /// A ratio says no more than that where the terms vanish and the difference does not.
         const MOST: f64 = 10.0;
         let (t, d) = (&terms.0, &difference.0);
         // Mean of the even part over the two cosines; see `weight`.

@@ -14,7 +14,7 @@ const ROW: usize = 8;
 
 type Square = [[f32; ROW]; ROW];
 
-/// What the chosen nodes say, by column; see [`super::table::Node`] and [`super::table::PatchMap`].
+/// Columns of the chosen nodes; see [`super::table::Node`] and [`super::table::PatchMap`].
 #[derive(Debug, Clone)]
 pub(crate) struct Gathered {
     pub(crate) even: [Column; ROW],
@@ -38,7 +38,7 @@ impl Gathered {
         self.fill_narrow(table, chosen);
     }
 
-    /// The same without vectors.
+    /// Gathering without vectors.
     pub(crate) fn fill_narrow(&mut self, table: &Table, chosen: &[u32; CHUNK]) {
         Fill { transpose: Plain, gathered: self, table, chosen }.call();
     }

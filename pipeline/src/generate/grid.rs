@@ -144,7 +144,7 @@ impl Fine {
         0.25 * weighed.sum::<f64>()
     }
 
-    /// What interpolation misses half way to the next node, in one of the four directions; `None` at the edges.
+    /// Error of interpolation half way to the next node, in one of the four directions; `None` at the edges.
     fn missed(&self, i: usize, j: usize, along_x: bool, up: bool) -> Option<AngularTerms> {
         let step = |distance: usize| {
             let moved = |at: usize| if up { at.checked_add(distance) } else { at.checked_sub(distance) };

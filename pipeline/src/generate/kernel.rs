@@ -204,7 +204,7 @@ impl Chunk {
     }
 }
 
-/// What needs random words alone; compiled once for each kind of vectors.
+/// Step that needs random words alone; compiled once for each kind of vectors.
 struct Choice<'a> {
     chunk: &'a mut Chunk,
     table: &'a Table,
@@ -221,7 +221,7 @@ impl pulp::NullaryFnOnce for Choice<'_> {
     }
 }
 
-/// What needs the nodes; compiled once for each kind of vectors.
+/// Step that needs the nodes; compiled once for each kind of vectors.
 struct Arithmetic<'a> {
     chunk: &'a mut Chunk,
     table: &'a Table,

@@ -211,7 +211,7 @@ impl EventSampler {
     }
 }
 
-/// Where the events of one block go.
+/// Destination of the events of one block.
 struct Columns<'a> {
     q2: &'a mut [f32],
     cos_theta_l: &'a mut [f32],

@@ -1,4 +1,4 @@
-//! How the windows are cut into regions inside which the density is smooth.
+//! Division of the windows into regions inside which the density is smooth.
 
 use humboldt_physics::Decay;
 

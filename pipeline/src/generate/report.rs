@@ -1,6 +1,6 @@
 //! The account of how events were made.
 
-/// How a sample came about.
+/// Account of how a sample came about.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct GenerationReport {
     /// Events delivered.

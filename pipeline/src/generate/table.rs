@@ -28,7 +28,7 @@ const MOST_PATCHES: usize = 2048;
 /// `delta = doubt * (even part + DOUBT_FLOOR * weight)` in terms of the raised coefficients; see [`rise`].
 pub(crate) const DOUBT_FLOOR: f64 = ISOTROPIC_FLOOR / 9.0;
 
-/// What is drawn from one node; one cache line.
+/// Numbers to draw from one node; one cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Node {
@@ -169,7 +169,7 @@ pub(crate) struct Densities {
 }
 
 impl Node {
-    /// The same at a place in a patch.
+    /// Node at a place in a patch.
     fn placed(mut self, x: f32, y: f32, patch: u32) -> Self {
         self.even[7] = x;
         self.harmonics[6] = y;

@@ -148,10 +148,10 @@ fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
     Ok(bins)
 }
 
-/// Where images begin, and their labels.
+/// Start of the images, and their labels.
 type Dense = (Vec<u64>, Vec<f64>);
 
-/// Where the images are, and the labels, if the batches are neither compressed nor have nulls.
+/// Places of the images, and the labels, if the batches are neither compressed nor have nulls.
 fn dense(path: &Path, file: &File, blocks: &[Block], bins: usize) -> Result<Option<Dense>, PipelineError> {
     let damaged = |what| PipelineError::corrupt(path, format!("Arrow record batch: {what}"));
     let size = 4 * bins.pow(3) as u64;

@@ -207,7 +207,7 @@ enum Part {
     Digests = 19,
 }
 
-/// How many there are.
+/// Their number.
 const PARTS: usize = 20;
 
 /// A record batch in the file.
@@ -215,7 +215,7 @@ struct Body<'a> {
     path: &'a Path,
     file: &'a File,
     rows: u64,
-    /// Where each buffer begins, and its length.
+    /// Start and length of each buffer.
     buffers: Vec<(u64, u64)>,
 }
 
@@ -287,7 +287,7 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    /// Where the lists of a column begin and end, in order.
+    /// Starts and ends of the lists of a column, in order.
     fn offsets(&self, part: Part) -> Result<Vec<u64>, PipelineError> {
         let rows = self.rows.checked_add(1).ok_or_else(|| self.damaged("too many rows"))?;
         let offsets = self.read::<i32>(part, rows)?;
@@ -297,7 +297,7 @@ impl<'a> Body<'a> {
         Ok(offsets.into_iter().map(|offset| offset as u64).collect())
     }
 
-    /// Where a buffer begins that must have at least `n` values.
+    /// Start of a buffer that must have at least `n` values.
     fn find(&self, part: Part, n: u64, size: u64) -> Result<u64, PipelineError> {
         let (at, length) = self.buffers[part as usize];
         let whole = n.checked_mul(size).is_some_and(|bytes| bytes <= length);

@@ -135,7 +135,7 @@ pub(super) fn column<'a>(
     })
 }
 
-/// What a schema and some of its columns say of themselves.
+/// Metadata of a schema and of some of its columns.
 pub(super) fn said<'a>(schema: &Schema, columns: impl IntoIterator<Item = &'a Field>) -> Vec<Entry> {
     let texts = |owner: &str, metadata: &Metadata| {
         metadata::of_texts(owner, metadata.iter().map(|(key, value)| (key.as_ref(), value.as_ref())))

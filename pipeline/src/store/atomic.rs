@@ -69,7 +69,7 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// What a writer writes to: a file under its temporary name, which is removed if it is dropped without
+/// Target of a writer: a file under its temporary name, which is removed if it is dropped without
 /// [`PartFile::commit`]; or a stream.
 #[derive(Debug)]
 pub struct PartFile {

@@ -18,10 +18,10 @@ use crate::voxels::{CompactImage, bitmap_bytes};
 /// A BLAKE3 digest.
 pub(super) type Digest = [u8; blake3::OUT_LEN];
 
-/// What makes the checksum of this layout differ from that of any other.
+/// Tag that makes the checksum of this layout differ from that of any other.
 const CONTEXT: &[u8] = b"humboldt compact images 1";
 
-/// What of an image is not stored as it is in memory.
+/// Parts of an image that are not stored as they are in memory.
 pub(super) struct Encoded {
     pub(super) counts: Vec<u8>,
     /// Place in `counts`, and the count.
@@ -50,7 +50,7 @@ fn digest(bitmap: &[u8], sums: &[f32], counts: &[u8]) -> Digest {
 /// Numbers of all images of a file.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// Where the cells of each image begin among those of all, and their number at the end.
+    /// Start of each image's cells among those of all, and their number at the end.
     pub(super) offsets: Vec<u64>,
     /// Place among the cells of all images, and the count.
     pub(super) overflow: Vec<[u64; 2]>,
@@ -122,7 +122,7 @@ impl Tables {
     }
 }
 
-/// Where the parts of an image begin in the file.
+/// Starts of the parts of an image in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) bitmap: u64,

@@ -61,7 +61,7 @@ impl std::fmt::Debug for EventReader {
     }
 }
 
-/// What is read besides angles and q2.
+/// Columns that are read besides angles and q2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum More {
     Nothing,
@@ -126,7 +126,7 @@ impl EventReader {
         Ok(Self { path, batches, schema, provenance, weighted, phase_space, len: rows, read: 0 })
     }
 
-    /// The same table, of events of a decay; otherwise they are those of the file's own, or of any where it says nothing.
+    /// Table of events of a decay; otherwise they are those of the file's own, or of any where it says nothing.
     #[must_use]
     pub fn of_decay(self, decay: &Decay) -> Self {
         Self { phase_space: PhaseSpace::of(decay), ..self }
@@ -142,7 +142,7 @@ impl EventReader {
         self.len == 0
     }
 
-    /// Where the file comes from; none in files that others made.
+    /// Provenance of the file; none in files that others made.
     pub const fn provenance(&self) -> Option<&Provenance> {
         self.provenance.as_ref()
     }

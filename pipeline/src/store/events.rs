@@ -68,7 +68,7 @@ impl EventWriter {
         Self::create_with(path, provenance, &[])
     }
 
-    /// The same with columns of f64 behind those of an event.
+    /// Table with columns of f64 behind those of an event.
     ///
     /// # Errors
     /// As [`EventWriter::create`].
@@ -82,7 +82,7 @@ impl EventWriter {
         Self::create_as(EventFormat::of(path).ok_or_else(unknown)?, path, provenance, extra)
     }
 
-    /// The same in a format that the name need not say; Arrow can go to a stream, such as a named pipe.
+    /// Writer of a format that the name need not say; Arrow can go to a stream, such as a named pipe.
     ///
     /// # Errors
     /// [`PipelineError::Io`] if the file cannot be written; [`PipelineError::OutOfRange`] of Parquet to a stream.
@@ -98,7 +98,7 @@ impl EventWriter {
         Self::create_table(format, path, provenance, Arc::new(Schema::new(fields)))
     }
 
-    /// The same for [`EventWriter::write_table`], with any columns.
+    /// Writer for [`EventWriter::write_table`], with any columns.
     ///
     /// # Errors
     /// As [`EventWriter::create_as`].

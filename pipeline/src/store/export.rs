@@ -19,7 +19,7 @@ use humboldt_schemas::card::ImageLayout as Layout;
 const GROUP_BYTES: usize = 32 << 20;
 const GROUP: usize = 64;
 
-/// What [`export`] makes.
+/// Account of what [`export`] made.
 #[derive(Debug, Clone, Copy)]
 pub struct Export {
     /// HDF5: `images` (n, bins, bins, bins) f32 and `labels`; Arrow: `arrow.fixed_shape_tensor`, not compressed.

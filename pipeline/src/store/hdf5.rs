@@ -1,7 +1,7 @@
 //! Images in HDF5: dataset `images` `(image, cos_theta_l, cos_theta_k, chi)` f32, dataset `labels/delta_c9` f64, and
 //! attributes on the file.
 //!
-//! The same images make the same file to the last bit: nothing in it tells the time.
+//! Equal images make equal files to the last bit: nothing in one tells the time.
 //! Without gzip the images are contiguous; with gzip a chunk is one image. The library serves for the structure
 //! only: images are compressed, and read, without its process-wide lock.
 
@@ -162,7 +162,7 @@ pub(super) fn index(hdf5: &Hdf5File<'_>) -> Result<Index, PipelineError> {
     Ok(Index { source, bins, labels, provenance })
 }
 
-/// How to read the images: contiguous f32 of this file need no library, and f32 with one image to a chunk only its index.
+/// Way to read the images: contiguous f32 of this file need no library, and f32 with one image to a chunk only its index.
 fn source(path: &Path, images: Dataset, own: bool, n: usize, bins: usize) -> hdf5::Result<Source> {
     let path = path.to_owned();
     let foreign =

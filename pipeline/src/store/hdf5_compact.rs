@@ -206,7 +206,7 @@ impl Arrays<'_> {
         Ok(self.dataset(name)?.1.first().copied().unwrap_or_default())
     }
 
-    /// Where an array of this shape begins.
+    /// Start of an array of this shape.
     fn find<T: H5Type>(&self, name: &str, shape: &[usize]) -> Result<u64, PipelineError> {
         let wrong = |what: String| PipelineError::refused(self.0.path, format!("`{name}` {what}"));
         let (dataset, found) = self.dataset(name)?;

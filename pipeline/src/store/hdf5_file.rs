@@ -155,7 +155,7 @@ impl<'a> Hdf5File<'a> {
         dataset.filename() == self.library.filename()
     }
 
-    /// What the file and datasets of it say of themselves, and the files that links lead to.
+    /// Metadata of the file and of datasets of it, and the files that links lead to.
     pub(super) fn said<'d>(&self, datasets: impl IntoIterator<Item = (&'d str, &'d Dataset)>) -> Vec<Entry> {
         let mut entries = said("", &self.library);
         for (name, dataset) in datasets {
@@ -174,7 +174,7 @@ impl<'a> Hdf5File<'a> {
     }
 }
 
-/// What the attributes of a file or a dataset say that means something here.
+/// Attributes of a file or a dataset that mean something here.
 fn said(owner: &str, location: &Location) -> Vec<Entry> {
     let names = location.attr_names().unwrap_or_default();
     let entry = |key: String| {
@@ -258,7 +258,7 @@ pub(super) fn one_line(error: &hdf5::Error) -> String {
     format!("HDF5: {}", error.to_string().replace('\n', " "))
 }
 
-/// What the library says of a whole file that another program writes, or wrote when it was killed.
+/// Message of the library for a whole file that another program writes, or wrote when it was killed.
 fn in_use(path: &Path, error: &hdf5::Error) -> Option<PipelineError> {
     let message = error.to_string();
     let what = if message.contains("unable to lock file") {

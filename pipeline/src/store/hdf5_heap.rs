@@ -172,7 +172,7 @@ fn message<'a>(messages: &mut Bytes<'a>, flags: u64) -> Option<(u64, Bytes<'a>)>
     Some((kind, Bytes(messages.take(size)?)))
 }
 
-/// What is still to be read.
+/// Bytes that are still to be read.
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {

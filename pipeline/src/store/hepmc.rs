@@ -201,7 +201,7 @@ impl HepMcWriter {
     }
 }
 
-/// What all events of a file have in common.
+/// Common properties of all events of a file.
 #[derive(Debug)]
 struct Template {
     flavour: Flavour,

@@ -91,7 +91,7 @@ impl ImageReader {
         &self.index.labels
     }
 
-    /// How the images are stored.
+    /// Storage of the images.
     pub fn layout(&self) -> Layout {
         if matches!(self.index.source, Source::Compact(_)) { Layout::Compact } else { Layout::Dense }
     }
@@ -104,7 +104,7 @@ impl ImageReader {
         }
     }
 
-    /// Where the file comes from; none in files that others made.
+    /// Provenance of the file; none in files that others made.
     pub fn provenance(&self) -> Option<&Provenance> {
         self.index.provenance.as_ref()
     }

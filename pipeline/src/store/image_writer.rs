@@ -15,7 +15,7 @@ use crate::voxels::CompactImage;
 /// Images are encoded in groups of at most this number for each thread.
 const ENCODED_PER_THREAD: usize = 4;
 
-/// What a file of images is like.
+/// Shape and layout of a file of images.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
     pub(super) layout: Layout,

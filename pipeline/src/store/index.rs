@@ -1,6 +1,6 @@
-//! What a format's reader finds in a file of images, and how an image is read from it.
+//! Index of a file of images, as a format's reader finds it, and reading an image by it.
 //!
-//! Where images lie in the file as they are, a table of their places suffices: any number of threads reads at once,
+//! A table of places suffices for images that lie in the file as they are: any number of threads reads at once,
 //! without HDF5's process-wide lock and without Arrow's batches.
 
 use std::cell::RefCell;
@@ -20,15 +20,15 @@ pub(super) trait Decode: Send + Sync {
     fn decode(&self, i: usize, image: &mut [f32]) -> Result<(), PipelineError>;
 }
 
-/// How images are read.
+/// Ways to read images.
 pub(super) enum Source {
-    /// Where each image begins, as f32 from its first cell to its last.
+    /// Start of each image, as f32 from its first cell to its last.
     Dense(Vec<u64>),
     Compact(Compact),
     Library(Box<dyn Decode>),
 }
 
-/// What a format's reader finds in a file.
+/// Index of a file as a format's reader finds it.
 pub(super) struct Index {
     pub(super) source: Source,
     pub(super) bins: usize,

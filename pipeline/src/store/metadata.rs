@@ -1,4 +1,4 @@
-//! What a data file says of itself: provenance, angle convention, axes, units.
+//! Metadata of a data file: provenance, angle convention, axes, units.
 //!
 //! Files that others made say it under other names and in other spellings; what they say is honoured or refused, never
 //! passed over.
@@ -63,7 +63,7 @@ pub(super) fn of_texts<'a>(owner: &str, texts: impl IntoIterator<Item = (&'a str
     entries.into_iter().filter(|(key, _)| concerns(key)).map(entry).collect()
 }
 
-/// What an entry speaks of.
+/// Subject of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Provenance,
@@ -140,7 +140,7 @@ pub(super) fn provenance(path: &Path, entries: &[Entry]) -> Result<Option<Proven
     provenance.map(|json| parsed(path, json)).transpose()
 }
 
-/// What a file of images says of its axes and unit is said of its images.
+/// Entries of a file of images, of which those on axes and unit are said of its images.
 pub(super) fn of_images(mut entries: Vec<Entry>) -> Vec<Entry> {
     for entry in &mut entries {
         if entry.owner.is_empty() && matches!(subject(&entry.key), Some(Subject::Axes | Subject::Unit)) {

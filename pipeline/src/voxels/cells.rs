@@ -1,4 +1,4 @@
-//! Where events lie, in vector arithmetic.
+//! Cells of events, in vector arithmetic.
 //!
 //! Only comparisons and exactly rounded arithmetic are used: cells are the same whatever the width of the vectors.
 
@@ -20,7 +20,7 @@ pub(super) fn locate(events: EventSlices, bins: u32, cells: &mut [u32; BLOCK]) -
     pulp::Arch::new().dispatch(Locate { events, bins, cells })
 }
 
-/// What is compiled once for each kind of vectors.
+/// Constants that are compiled once for each kind of vectors.
 struct Locate<'a> {
     events: EventSlices<'a>,
     bins: u32,

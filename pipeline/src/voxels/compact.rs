@@ -143,7 +143,7 @@ impl CompactImage {
         Ok(())
     }
 
-    /// The same events in fewer, wider bins. The cells are those of binning the events anew, but for events within
+    /// Events of the image in fewer, wider bins. The cells are those of binning the events anew, but for events within
     /// the rounding of a double next to an edge.
     ///
     /// # Errors

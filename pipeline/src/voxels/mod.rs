@@ -149,7 +149,7 @@ pub fn voxelise_many_compact(
     Ok(events.len() % events_per_image)
 }
 
-/// What [`voxelise_stream`] made of its events.
+/// Account of what [`voxelise_stream`] made of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Voxelised {
     /// Images made.
@@ -197,7 +197,7 @@ pub fn voxelise_stream_compact(
     })
 }
 
-/// How events become images; checked.
+/// Binning of events into images; checked.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
     events_per_image: usize,

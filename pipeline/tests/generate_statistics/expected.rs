@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// Bins in q2 and in each angle; in q2 some more if there are gaps between windows.
 pub(crate) const BINS: usize = 24;
 
-/// What all histograms are made of.
+/// Basis of all histograms.
 pub(crate) struct Expected {
     pub(crate) edges_q2: Vec<f64>,
     pub(crate) edges_m: Vec<f64>,
@@ -115,7 +115,7 @@ pub(crate) fn angular_box(j: &AngularCoefficients, l: (f64, f64), k: (f64, f64),
     sum
 }
 
-/// The same over a small box: a product rule of degree 9 on a smooth function.
+/// Integral over a small box: a product rule of degree 9 on a smooth function.
 fn small_box(j: &AngularCoefficients, l: (f64, f64), k: (f64, f64), chi: (f64, f64)) -> f64 {
     const RULE: [(f64, f64); 5] = [
         (0.0, 0.568_888_888_888_889),

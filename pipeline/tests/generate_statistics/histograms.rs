@@ -140,7 +140,7 @@ impl Histogram {
     }
 }
 
-/// What is counted: each axis for itself, and the four of q2 and the angles together, [`JOINT`] bins as one.
+/// Counted bins: each axis for itself, and the four of q2 and the angles together, [`JOINT`] bins as one.
 pub(crate) struct Counts {
     single: [Vec<u64>; AXES],
     joint: Vec<u64>,

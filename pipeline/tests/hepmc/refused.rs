@@ -1,4 +1,4 @@
-//! What is refused, by name, without a file.
+//! Requests that are refused, by name, without a file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a file holds, and on what it does not depend.
+//! Content of a file, and on what it does not depend.
 
 use std::fs;
 

@@ -12,7 +12,7 @@ use humboldt_schemas::card::ImageFormat;
 use crate::store::compact::{FORMATS, images, write};
 use crate::store::{TestResult, provenance, refusal, some_labels};
 
-/// What a reader finds: labels, images, counts.
+/// Findings of a reader: labels, images, counts.
 type Content = (Vec<f64>, Vec<CompactImage>);
 
 fn read(path: &Path) -> Result<Content, PipelineError> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Invalid;
 
-/// How the events of one image are binned and stored.
+/// Binning and storage of the events of one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImagesCard {
@@ -48,7 +48,7 @@ pub enum ImageFormat {
     Arrow,
 }
 
-/// How images are stored.
+/// Storage of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageLayout {
@@ -126,13 +126,13 @@ pub struct DatasetCard {
     /// coefficient, 55 for several).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub points: Option<usize>,
-    /// The same: training images of all points (default 5280).
+    /// With `points`: training images of all of them (default 5280).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<usize>,
-    /// The same: validation images of all points (default 220).
+    /// With `points`: validation images of all of them (default 220).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
-    /// The same: test images of all points (default 2200).
+    /// With `points`: test images of all of them (default 2200).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<usize>,
     /// Shorthand for `[parameters]` beside groups of delta C9: further coefficients that are learned (`c10`, `c7_prime`,
@@ -162,7 +162,7 @@ pub struct GroupCard {
     pub test: usize,
 }
 
-/// What a set of images is used for.
+/// Use of a set of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::complex::ComplexValue;
 use crate::error::Invalid;
 
-/// What the events are drawn from.
+/// Source of the events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GeneratorCard {
@@ -145,7 +145,7 @@ impl GeneratorCard {
         self.decay_with(shifts, &self.parameters()?)
     }
 
-    /// The same with other inputs than the card's.
+    /// Decay with other inputs than the card's.
     ///
     /// # Errors
     /// As [`GeneratorCard::decay`].
@@ -176,7 +176,7 @@ fn blamed(error: &PhysicsError) -> &'static str {
     }
 }
 
-/// What the physics refuses, in the card's words.
+/// Refusal of the physics, in the card's words.
 fn refused(table: &str, error: PhysicsError) -> Invalid {
     match error {
         PhysicsError::Unknown { got, allowed, .. } => Invalid::new(table, format!("`{got}`"), allowed),

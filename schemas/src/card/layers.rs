@@ -5,9 +5,9 @@ use super::{AnyArchitecture, Architecture, Elements, SetArchitecture, strided};
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Where it stands, as in `stage 2, block 1, conv 2`.
+    /// Its place, as in `stage 2, block 1, conv 2`.
     pub name: String,
-    /// What it does, as in `conv 3^3 / 2`.
+    /// Its operation, as in `conv 3^3 / 2`.
     pub kind: String,
     /// Filters (or neurons) it puts out.
     pub channels: usize,

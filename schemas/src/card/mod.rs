@@ -34,7 +34,7 @@ pub struct RunCard {
     pub seed: u64,
     /// The decay, the model and the window.
     pub generator: GeneratorCard,
-    /// How events become an image.
+    /// Binning of events into an image.
     pub images: ImagesCard,
     /// Which coefficients are learned, and the range of the shift of each: `c9 = [-2.0, 1.1]`, `c10 = [-1.0, 1.0]`,
     /// `c7_prime_im`, .., up to six. Without it C9 is, over the values of `dataset.groups`, and `dataset.also` beside it.
@@ -44,9 +44,9 @@ pub struct RunCard {
     pub dataset: DatasetCard,
     /// The network.
     pub network: NetworkCard,
-    /// How it is fitted.
+    /// Its training.
     pub training: TrainingCard,
-    /// What is drawn.
+    /// Figures.
     pub figures: FiguresCard,
 }
 
@@ -58,7 +58,7 @@ pub struct DataCard {
     pub seed: u64,
     /// The decay, the model and the window.
     pub generator: GeneratorCard,
-    /// How events become an image.
+    /// Binning of events into an image.
     pub images: ImagesCard,
     /// Which coefficients are learned, over which ranges.
     #[serde(default, skip_serializing_if = "Ranges::is_empty")]
@@ -107,7 +107,7 @@ impl DataCard {
         self.dataset.count(split, !self.parameters.is_empty())
     }
 
-    /// What is learned, in the order that all labels follow: C9 first where it is among them, the others by name.
+    /// Parameters that are learned, in the order that all labels follow: C9 first where it is among them, the others by name.
     ///
     /// # Errors
     /// For an unknown name, a range that is none, no coefficient or too many.
@@ -198,7 +198,7 @@ impl RunCard {
         architecture
     }
 
-    /// What is learned, in the order that all labels follow.
+    /// Parameters that are learned, in the order that all labels follow.
     ///
     /// # Errors
     /// As [`DataCard::axes`].
@@ -228,7 +228,7 @@ impl RunCard {
         )
     }
 
-    /// What network, dataset and training need of each other.
+    /// Conditions of network, dataset and training on each other.
     fn check_supervision(&self) -> Result<(), Invalid> {
         let architecture = self.network.any_architecture();
         if architecture.is_calibrated() {
@@ -308,7 +308,7 @@ impl RunCard {
         hash_json(self)
     }
 
-    /// What decides events and images.
+    /// Settings that decide events and images.
     pub fn data(&self) -> DataCard {
         DataCard {
             seed: self.seed,

@@ -59,7 +59,7 @@ pub struct NetworkCard {
     pub sample: Option<usize>,
 }
 
-/// What a network over images learns.
+/// Target of a network over images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageSupervision {
@@ -86,9 +86,9 @@ pub enum Preset {
     Resnet10,
     /// Deep Sets (Zaheer et al., arXiv:1703.06114): layers for each element, a mean over the set, a dense head.
     Set,
-    /// The same layers learn each element's exact score; its mean over the set is calibrated to delta C9.
+    /// Layers of `set` that learn each element's exact score; its mean over the set is calibrated to delta C9.
     Score,
-    /// The same layers learn delta C9 from single events, which the voxel study reports as failing; calibrated too.
+    /// Layers of `set` that learn delta C9 from single events, which the voxel study reports as failing; calibrated too.
     Event,
 }
 
@@ -105,7 +105,7 @@ impl Preset {
         }
     }
 
-    /// What a network over sets learns; `None` for those over images.
+    /// Target of a network over sets; `None` for those over images.
     pub const fn supervision(self) -> Option<Supervision> {
         match self {
             Self::Resnet34 | Self::Resnet18 | Self::Resnet10 => None,
@@ -116,7 +116,7 @@ impl Preset {
     }
 }
 
-/// What a cell of the image brings to the input of the network.
+/// Value that a cell of the image brings to the input of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {

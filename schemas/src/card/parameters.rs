@@ -39,7 +39,7 @@ impl DatasetPoint {
     }
 }
 
-/// What is learned: C9 first where it is among them, the others by name.
+/// Parameters that are learned: C9 first where it is among them, the others by name.
 ///
 /// # Errors
 /// For an unknown name, a range that is none, no coefficient or too many, and for values of groups that do not fit.
@@ -136,7 +136,7 @@ fn rounded(x: f64) -> f64 {
     (x * 1e9).round() / 1e9
 }
 
-/// How many of `images` the `part`-th of so many equal parts has.
+/// Images of `images` that the `part`-th of so many equal parts has.
 pub const fn share(part: usize, parts: usize, images: usize) -> usize {
     // No product that could overflow: a card may say any number, and is refused only after it was counted.
     images / parts + (((part + 1) * (images % parts)) / parts - (part * (images % parts)) / parts)

@@ -7,7 +7,7 @@ use super::NetworkCard;
 use super::network::check_references;
 use crate::error::Invalid;
 
-/// What a set consists of.
+/// Elements of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Elements {
@@ -18,7 +18,7 @@ pub enum Elements {
     Cells,
 }
 
-/// What the network over elements learns.
+/// Target of the network over elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Supervision {
@@ -34,9 +34,9 @@ pub enum Supervision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetArchitecture {
-    /// What a set consists of.
+    /// Elements of a set.
     pub elements: Elements,
-    /// What is learned.
+    /// Target.
     pub supervision: Supervision,
     /// Neurons of the layers that each element passes.
     pub layers: Vec<usize>,
@@ -51,7 +51,7 @@ pub struct SetArchitecture {
 }
 
 impl SetArchitecture {
-    /// What describes an element: q2/10 - 1, half its logarithm, cos_theta_l, cos_theta_k, cos chi, sin chi.
+    /// Features of an element: q2/10 - 1, half its logarithm, cos_theta_l, cos_theta_k, cos chi, sin chi.
     pub const FEATURES: usize = 6;
 
     /// Whether the mean over a set is calibrated, in place of a head that is trained.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Invalid;
 
-/// How the network is fitted. The defaults are the paper's, where it states them.
+/// Settings of the fit of the network. The defaults are the paper's, where it states them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingCard {
@@ -38,7 +38,7 @@ pub struct TrainingCard {
     pub loss: Loss,
     /// `huber`: where it goes straight on, in units of the target's deviation if `standardise_target`.
     pub huber_delta: f64,
-    /// Where scores or single events are learned: images at each of 33 values of delta C9 (165, 330 or 660 points with one, two or
+    /// Images of calibration where scores or single events are learned, at each of 33 values of delta C9 (165, 330 or 660 points with one, two or
     /// three further coefficients) from which the statistic is calibrated.
     pub calibration_images: usize,
     /// Optimiser (paper: stochastic gradient descent).
@@ -49,7 +49,7 @@ pub struct TrainingCard {
     pub weight_decay: f64,
     /// Learning rate at the start (not known from the paper).
     pub learning_rate: f64,
-    /// How the learning rate falls.
+    /// Decay of the learning rate.
     pub schedule: Schedule,
     /// `step`: epochs between two cuts of the learning rate (paper: 5).
     pub step_epochs: usize,
@@ -131,7 +131,7 @@ impl Precision {
     }
 }
 
-/// Where training images come from.
+/// Source of training images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainingImages {
@@ -141,7 +141,7 @@ pub enum TrainingImages {
     Live,
 }
 
-/// How delta C9 of live images are distributed.
+/// Distribution of delta C9 among live images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Prior {
@@ -189,7 +189,7 @@ impl Loss {
     }
 }
 
-/// How weights follow gradients.
+/// Rule from gradients to weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimiser {
@@ -201,7 +201,7 @@ pub enum Optimiser {
     AdamW,
 }
 
-/// How the learning rate falls.
+/// Decay of the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
@@ -304,7 +304,7 @@ impl TrainingCard {
     }
 }
 
-/// What is drawn beside the results.
+/// Figures that are drawn beside the results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FiguresCard {

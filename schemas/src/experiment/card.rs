@@ -18,11 +18,11 @@ pub struct ExperimentCard {
     pub name: String,
     /// Every random number follows from it.
     pub seed: u64,
-    /// What is compared with what.
+    /// Data and model that are compared.
     pub comparison: ComparisonCard,
     /// Points of parameter space.
     pub points: PointsCard,
-    /// What the study reports, to stand beside.
+    /// Numbers that the study reports, to stand beside.
     pub study: StudyCard,
     /// A network that gives parameters of observables.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ impl Default for ComparisonCard {
     }
 }
 
-/// How the points of a training set are chosen.
+/// Choice of the points of a training set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrangement {
@@ -100,7 +100,7 @@ pub struct PointsCard {
     pub c9: [f64; 2],
     /// Range of the shift of C10.
     pub c10: [f64; 2],
-    /// How points are chosen.
+    /// Choice of the points.
     pub arrangement: Arrangement,
     /// Values of each shift; random pairs are as many as their product.
     pub counts: [usize; 2],
@@ -138,14 +138,14 @@ pub struct StudyPoint {
     pub chi2: f64,
 }
 
-/// What the study reports of an experiment.
+/// Numbers of an experiment that the study reports.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StudyCard {
     /// The lowest chi-square of the training set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_in_training: Option<StudyPoint>,
-    /// What the network gives for the data.
+    /// Answer of the network for the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<StudyPoint>,
     /// The lowest chi-square of the generated samples.

@@ -1,4 +1,4 @@
-//! What an experiment leaves in `result.json`: tables, and the numbers of its figures.
+//! Content of an experiment's `result.json`: tables, and the numbers of its figures.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,14 +20,14 @@ pub struct ExperimentResult {
     pub spreads: Vec<SpreadRow>,
     /// Single numbers.
     pub numbers: Vec<NumberRow>,
-    /// What the figures show.
+    /// Numbers of the figures.
     pub figures: Figures,
 }
 
 /// A point and its chi-square.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PointRow {
-    /// What it is.
+    /// Its name in words.
     pub what: String,
     /// Shift of C9.
     pub c9: f64,
@@ -38,7 +38,7 @@ pub struct PointRow {
     /// Names and values of the coefficients of polynomials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coefficients: Vec<(String, f64)>,
-    /// What the study prints.
+    /// Numbers that the study prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub study: Option<StudyPoint>,
 }
@@ -66,7 +66,7 @@ pub struct Statistics {
 /// One number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NumberRow {
-    /// What it is.
+    /// Its name in words.
     pub what: String,
     /// Its value.
     pub value: f64,
@@ -117,7 +117,7 @@ pub struct CurveLine {
 /// A point with all its predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ComparedPoint {
-    /// What it is.
+    /// Its name in words.
     pub name: String,
     /// Every measurement.
     pub contributions: Vec<Contribution>,
@@ -126,7 +126,7 @@ pub struct ComparedPoint {
 /// Images of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageRow {
-    /// Where they come from.
+    /// Their source.
     pub name: String,
     /// Each image, row by row.
     ///

@@ -14,7 +14,7 @@ const LARGEST: u64 = 1 << 30;
 /// Files by their names, without the folder that all of them may share.
 #[derive(Debug)]
 pub(super) struct Archive {
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) name: String,
     files: BTreeMap<String, Vec<u8>>,
 }

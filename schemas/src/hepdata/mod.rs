@@ -24,7 +24,7 @@ use crate::correlation::Correlation;
 use crate::error::{Invalid, SchemaError};
 use crate::measurements::{Measurement, MeasurementFile, MeasurementGroup};
 
-/// What an archive does not say of itself.
+/// Settings that an archive does not say of itself.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     /// Names of tables, with `*` for any characters; all where it is empty.
@@ -35,7 +35,7 @@ pub struct Choice {
     pub convention: ValueConvention,
     /// The process, where the record does not name its reaction.
     pub process: Option<String>,
-    /// Where the numbers come from, in place of what the record says.
+    /// Source of the numbers, in place of what the record says.
     pub source: Option<String>,
     /// The experiment.
     pub experiment: Option<String>,
@@ -50,7 +50,7 @@ pub struct Choice {
 pub struct Import {
     /// The measurements, in the record's own convention.
     pub file: MeasurementFile,
-    /// What was left out or taken for granted, a line each.
+    /// Notes of what was left out or taken for granted, a line each.
     pub notes: Vec<String>,
 }
 
@@ -278,7 +278,7 @@ fn resource(
     }
 }
 
-/// What has been read so far.
+/// Rows that have been read so far.
 struct Reading<'a> {
     choice: &'a Choice,
     notes: Vec<String>,

@@ -23,7 +23,7 @@ pub(super) struct Column {
     pub(super) entries: Vec<Option<Entry>>,
 }
 
-/// What a table is.
+/// Kind of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Table {
     /// Columns of values in bins of q2 [GeV^2].

@@ -11,7 +11,7 @@ const LARGEST: usize = 4_000_000;
 /// The documents of a YAML file, or the one of a JSON file.
 ///
 /// # Errors
-/// What the parser found, in one line.
+/// Message of the parser, in one line.
 pub(super) fn documents(bytes: &[u8]) -> Result<Vec<Value>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "bytes that are not text".to_owned())?;
     if text.trim_start().starts_with('{') {
@@ -104,7 +104,7 @@ impl EventReceiver for Builder {
     }
 }
 
-/// How many values a value holds, itself included.
+/// Number of values that a value holds, itself included.
 fn size(value: &Value) -> usize {
     1 + match value {
         Value::Array(list) => list.iter().map(size).sum(),

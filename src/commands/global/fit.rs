@@ -14,7 +14,7 @@ use crate::global::scan::sigmas;
 use crate::global::shift::Shift;
 use crate::global::statistic::{ChiSquare, p_value};
 use crate::progress::{note, outln};
-use crate::report::{ObservableBin, ObservablePanel, observables};
+use crate::report::{ObservableBin, ObservablePanel, Sheet, observables};
 
 /// Fit shifts of Wilson coefficients, and polynomials in q2, to measurements
 #[derive(Debug, Args)]
@@ -49,7 +49,8 @@ impl Fit {
             });
         }
         if let (Some(folder), Some(by_bin), Some(one)) = (&self.out, &self.free.by_bin, result.one_value) {
-            draw(folder, &by_bin.shift, &self.free.shifts(&setup.data), &result, one.value)?;
+            let print = self.comparison.small_print(&setup);
+            draw((folder, &print), &by_bin.shift, &self.free.shifts(&setup.data), &result, one.value)?;
         }
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&result)?);
@@ -61,7 +62,13 @@ impl Fit {
 }
 
 /// The value in each range of q2 beside the one of all.
-fn draw(folder: &Path, shift: &Shift, shifts: &[Shift], fit: &FitResult, one: f64) -> Result<()> {
+fn draw(
+    (folder, print): (&Path, &[String]),
+    shift: &Shift,
+    shifts: &[Shift],
+    fit: &FitResult,
+    one: f64,
+) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("--out {}", folder.display()))?;
     let bins = shifts.iter().zip(&fit.parameters).filter_map(|(shift, p)| {
         let (range, sigma) = (shift.bin?, p.sigma?);
@@ -78,7 +85,7 @@ fn draw(folder: &Path, shift: &Shift, shifts: &[Shift], fit: &FitResult, one: f6
     let (letter, index) =
         ("*C*", shift.direction.coefficient.name().trim_start_matches('c').replace("_prime", "′"));
     let panel = ObservablePanel { title: format!("δ{letter}_{{{index}}}"), name: shift.to_string(), bins };
-    observables(&folder.join("by_bin"), &[panel], &["one value"])?;
+    observables(&Sheet::new(folder.join("by_bin"), print), &[panel], &["one value"])?;
     note(format!("wrote {}", folder.display()));
     Ok(())
 }
@@ -112,7 +119,7 @@ fn result(statistic: &ChiSquare, fit: &Fitted) -> Result<FitResult> {
     })
 }
 
-/// What makes the numbers doubtful.
+/// Reasons that make the numbers doubtful.
 fn warnings(statistic: &ChiSquare, fit: &Fitted, p_value: f64) -> Vec<String> {
     let mut warnings = Vec::new();
     for (i, parameter) in statistic.parameters().iter().enumerate() {

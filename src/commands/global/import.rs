@@ -29,7 +29,7 @@ pub(super) struct ImportArguments {
     /// Process, where the record does not name its reaction, as in B0->K*0mumu
     #[arg(long, value_name = "NAME")]
     process: Option<String>,
-    /// Where the numbers come from, in place of what the record says
+    /// Source of the numbers, in place of what the record says
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
     /// The experiment: overlapping bins of one experiment are never counted together

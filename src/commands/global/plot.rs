@@ -17,8 +17,8 @@ pub(super) struct PlotArguments {
 
 impl PlotArguments {
     pub(super) fn run(self) -> Result<()> {
-        let result = folder::read(&self.folder)?;
-        for path in folder::draw(&self.folder, &result.figures)? {
+        let (card, result) = folder::read(&self.folder)?;
+        for path in folder::draw(&self.folder, &card, &result.figures)? {
             note(format!("wrote {}", path.display()));
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::global::scan::{Axis, Scan, rise};
 use crate::global::shift::Shift;
 use crate::global::statistic::ChiSquare;
 use crate::progress::{note, outln};
-use crate::report::{Contours, Region, contours, observables, pulls as pulls_figure, write_grid_csv};
+use crate::report::{Contours, Region, Sheet, contours, observables, pulls as pulls_figure, write_grid_csv};
 
 /// Sizes of the regions in standard deviations.
 const REGIONS: [f64; 3] = [1.0, 2.0, 3.0];
@@ -99,8 +99,13 @@ impl ScanArguments {
         let (x, y) = (axis(self.x)?, axis(self.y)?);
         let scan = Scan::new(&statistic, &best, x, y)?;
         let [x_name, y_name] = [self.x, self.y].map(|range| range.shift.to_string());
-        let path = |name: &str| self.out.join(name);
-        write_grid_csv(&path("scan.csv"), (&x_name, &x.values()), (&y_name, &y.values()), &scan.chi2)?;
+        let print = self.comparison.small_print(&setup);
+        write_grid_csv(
+            &self.out.join("scan.csv"),
+            (&x_name, &x.values()),
+            (&y_name, &y.values()),
+            &scan.chi2,
+        )?;
         let regions =
             REGIONS.map(|sigmas| Region { sigmas, lines: scan.contour(best.chi2 + rise(sigmas, 2)) });
         let plot = Contours {
@@ -109,8 +114,8 @@ impl ScanArguments {
             regions: &regions,
             best: (best.values[x.parameter], best.values[y.parameter]),
         };
-        contours(&path("contours"), &plot)?;
-        self.draw_observables(&setup, &statistic, &best.values)?;
+        contours(&Sheet::new(self.out.join("contours"), &print), &plot)?;
+        self.draw_observables(&setup, &statistic, &best.values, &print)?;
         outln!("best fit: chi2 {:.2}", best.chi2);
         for (parameter, value) in statistic.parameters().iter().zip(&best.values) {
             outln!("  {parameter} = {value:.4}");
@@ -121,7 +126,13 @@ impl ScanArguments {
 
     /// Measured values with those of the Standard Model and of the best fit, each with its theory errors where asked for,
     /// and the pulls of both.
-    fn draw_observables(&self, setup: &Setup, statistic: &ChiSquare, best: &[f64]) -> Result<()> {
+    fn draw_observables(
+        &self,
+        setup: &Setup,
+        statistic: &ChiSquare,
+        best: &[f64],
+        print: &[String],
+    ) -> Result<()> {
         let theory = self.comparison.standard_model(setup)?;
         let predictions = Plan::new(&setup.data.quantities()).values(&theory)?;
         let spread = self.comparison.spread(&theory, &setup.data)?;
@@ -140,12 +151,9 @@ impl ScanArguments {
             })
             .collect();
         let (points, names) = ([&standard_model[..], &fitted[..]], ["Standard Model", "best fit"]);
-        observables(
-            &self.out.join("observables"),
-            &observable_panels(&points, setup.data.left_out()),
-            &names,
-        )?;
-        pulls_figure(&self.out.join("pulls"), &pull_rows(&points), &names)?;
+        let sheet = |name: &str| Sheet::new(self.out.join(name), print);
+        observables(&sheet("observables"), &observable_panels(&points, setup.data.left_out()), &names)?;
+        pulls_figure(&sheet("pulls"), &pull_rows(&points), &names)?;
         Ok(())
     }
 }

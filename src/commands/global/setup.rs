@@ -14,13 +14,14 @@ use humboldt_schemas::global::Contribution;
 use crate::assumptions::{charmonium_caution, note_cautions, note_idle};
 use crate::commands::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
 use crate::global::data::Data;
+use crate::global::figures::small_print;
 use crate::global::polynomials::{Polynomials, Sharing};
 use crate::global::selection::{Bin, NEAR_CHARMONIA, Name, Selection};
 use crate::global::shift::Shift;
 use crate::global::statistic::{ChiSquare, Errors, TheoryErrors, spread};
 use crate::progress::{note, outln};
 
-/// What is compared with what.
+/// Data and model that are compared.
 #[derive(Debug, Args)]
 pub(super) struct Comparison {
     /// Measurements: default, lhcb-2025-s, lhcb-2025-p, lhcb-2025-s-massive, lhcb-2025-s-massless, lhcb-2025-p-massless,
@@ -99,7 +100,7 @@ impl FixedShifts {
     }
 }
 
-/// What may move in a fit.
+/// Parameters that may move in a fit.
 #[derive(Debug, Args)]
 pub(super) struct FreeParameters {
     /// Shifts that are free: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p of muons, with _e of electrons, with _u of
@@ -174,7 +175,7 @@ impl Comparison {
         self.setup_of(&self.data)
     }
 
-    /// What is wrong with the prediction of a quantity, where something is.
+    /// Fault of the prediction of a quantity, where there is one.
     pub(super) fn caution(&self, quantity: &Quantity) -> Option<String> {
         let [_, above] = NEAR_CHARMONIA;
         let apart = quantity.observable.compares_leptons() || quantity.q2_min >= above;
@@ -221,6 +222,12 @@ impl Comparison {
         self.data == [MeasurementSet::Recommended.name()]
     }
 
+    /// Small print of figures.
+    pub(super) fn small_print(&self, setup: &Setup) -> Vec<String> {
+        let errors = [self.theory_from() != TheoryErrors::None, self.counts_correlations()];
+        small_print(self.model.name(), &self.data, Some(setup.data.len()), errors)
+    }
+
     /// The theory at a point.
     pub(super) fn theory<'a>(&self, setup: &'a Setup, shifts: &FixedShifts) -> Result<Theory<'a>> {
         let mut theory = self.standard_model(setup)?;
@@ -264,7 +271,7 @@ impl Comparison {
         self.statistic_of(setup, free, &free.shifts(&setup.data), &self.errors(setup)?)
     }
 
-    /// The same of given shifts and errors.
+    /// Statistic of given shifts and errors.
     pub(super) fn statistic_of(
         &self,
         setup: &Setup,

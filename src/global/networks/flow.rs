@@ -94,10 +94,10 @@ impl Network {
     }
 }
 
-/// What a network's numbers stand for.
+/// Meaning of a network's numbers.
 #[derive(Debug, Clone)]
 struct Frame {
-    /// Where chi-square is lowest on the grid, and what it is there.
+    /// Point of the grid with the lowest chi-square, and its value there.
     best: [f64; 2],
     chi2: f64,
     /// Widths of the posterior density.
@@ -216,7 +216,7 @@ impl Flow {
     }
 }
 
-/// Where training points come from.
+/// Source of training points.
 struct Source {
     frame: Frame,
     prior: Prior,

@@ -8,8 +8,8 @@ use humboldt_schemas::experiment::{ExperimentCard, ExperimentResult, Figures};
 
 use super::experiment::Outcome;
 use super::tables::{numbers_csv, points_csv};
-use crate::global::figures::{observable_panels, pull_rows};
-use crate::report::{self, write, write_columns_parquet, write_json};
+use crate::global::figures::{observable_panels, pull_rows, small_print};
+use crate::report::{self, Sheet, write, write_columns_parquet, write_json};
 
 const CARD: &str = "card.toml";
 const RESULT: &str = "result.json";
@@ -55,14 +55,14 @@ pub fn save(root: &Path, card: &ExperimentCard, outcome: &Outcome) -> Result<()>
         let columns = outcome.samples.iter().map(|(name, values)| (name.as_str(), values.clone())).collect();
         write_columns_parquet(&root.join("samples.parquet"), columns)?;
     }
-    draw(root, &outcome.result.figures).map(drop)
+    draw(root, card, &outcome.result.figures).map(drop)
 }
 
-/// Reads the result of an experiment.
+/// Reads card and result of an experiment.
 ///
 /// # Errors
 /// When the folder has none, or it is damaged.
-pub fn read(root: &Path) -> Result<ExperimentResult> {
+pub fn read(root: &Path) -> Result<(ExperimentCard, ExperimentResult)> {
     let path = root.join(RESULT);
     if !path.exists() {
         bail!(
@@ -71,39 +71,40 @@ pub fn read(root: &Path) -> Result<ExperimentResult> {
         );
     }
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| path.display().to_string())
+    let result = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok((ExperimentCard::read(&root.join(CARD))?, result))
 }
 
 /// Draws every figure that there are numbers for.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw(root: &Path, figures: &Figures) -> Result<Vec<PathBuf>> {
+pub fn draw(root: &Path, card: &ExperimentCard, figures: &Figures) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
+    let c = &card.comparison;
+    let measurements = figures.observables.first().map(|point| point.contributions.len());
+    let print = small_print(&c.model, &c.data, measurements, [c.theory_errors, c.correlations]);
+    let sheet = |name: &str| Sheet::new(root.join(name), &print);
     if !figures.losses.is_empty() {
-        paths.extend(report::curves(&root.join("losses"), &figures.losses, false)?);
+        paths.extend(report::curves(&sheet("losses"), &figures.losses, false)?);
     }
     if !figures.chi2.is_empty() {
-        paths.extend(report::chi2_distribution(&root.join("chi2"), &figures.chi2)?);
+        paths.extend(report::chi2_distribution(&sheet("chi2"), &figures.chi2)?);
     }
     if !figures.observables.is_empty() {
         let names: Vec<&str> = figures.observables.iter().map(|point| point.name.as_str()).collect();
         let points: Vec<_> = figures.observables.iter().map(|p| p.contributions.as_slice()).collect();
-        paths.extend(report::observables(
-            &root.join("observables"),
-            &observable_panels(&points, &[]),
-            &names,
-        )?);
-        paths.extend(report::pulls(&root.join("pulls"), &pull_rows(&points), &names)?);
+        paths.extend(report::observables(&sheet("observables"), &observable_panels(&points, &[]), &names)?);
+        paths.extend(report::pulls(&sheet("pulls"), &pull_rows(&points), &names)?);
     }
     if !figures.images.is_empty() {
-        paths.extend(report::image_rows(&root.join("images"), &figures.images)?);
+        paths.extend(report::image_rows(&sheet("images"), &figures.images)?);
     }
     if let Some(regions) = &figures.regions {
-        paths.extend(report::regions(&root.join("regions"), regions)?);
+        paths.extend(report::regions(&sheet("regions"), regions)?);
     }
     if let Some(coverage) = &figures.coverage {
-        paths.extend(report::curves(&root.join("coverage"), std::slice::from_ref(coverage), true)?);
+        paths.extend(report::curves(&sheet("coverage"), std::slice::from_ref(coverage), true)?);
     }
     Ok(paths)
 }

@@ -105,7 +105,7 @@ pub struct Gan {
     scaling: Scaling,
     latent: usize,
     compute: Compute,
-    /// How the training went.
+    /// Course of the training.
     pub history: Vec<Balance>,
 }
 

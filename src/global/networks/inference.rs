@@ -1,4 +1,4 @@
-//! What the study's networks were missing: the posterior density, and samples of fits, beside the exact ones.
+//! Inference that the study's networks were missing: the posterior density, and samples of fits, beside the exact ones.
 
 use humboldt_schemas::experiment::{
     CurveLine, CurvePanel, Figures, FlowCard, NumberRow, PosteriorCard, RegionRow, RegionsFigure, SpreadRow,
@@ -98,7 +98,7 @@ fn spreads(expected: &Moments, found: &Moments, remark: &str) -> Vec<SpreadRow> 
     vec![row(0, "c9"), row(1, "c10")]
 }
 
-/// How far two densities are from each other.
+/// Distance between two densities.
 fn differences(expected: &Moments, found: &Moments) -> Vec<NumberRow> {
     let mut numbers = Vec::new();
     for (i, name) in ["C9", "C10"].into_iter().enumerate() {
@@ -221,7 +221,7 @@ pub(super) fn flow(
     Ok(Outcome { result, samples: columns(statistic, &samples) })
 }
 
-/// How generated chi-squares agree with those of the generated points and observables.
+/// Agreement of generated chi-squares with those of the generated points and observables.
 fn agreement(
     statistic: &ChiSquare,
     fits: &[Fit],

@@ -147,7 +147,7 @@ pub(super) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tenso
     Tensor::from_data(TensorData::new(values, [rows, columns]), device)
 }
 
-/// The same, as a constant of a graph.
+/// Value as a constant of a graph.
 pub(super) fn constant(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
     Tensor::from_inner(matrix(values, columns, device))
 }
@@ -157,7 +157,7 @@ pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// What random numbers are for: streams of different purposes are independent.
+/// Purposes of random numbers: streams of different purposes are independent.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     Points,

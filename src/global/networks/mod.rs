@@ -31,5 +31,5 @@ pub mod posterior;
 pub mod regression;
 pub mod tables;
 
-/// What a training tells while it goes on: steps done, of how many, and its loss.
+/// Report of a training while it goes on: steps done, of how many, and its loss.
 pub type Watch<'a> = &'a dyn Fn(usize, usize, f64);

@@ -135,7 +135,7 @@ impl Posterior {
     }
 }
 
-/// Where truths lie in learned densities: uniform between 0 and 1 where these are right.
+/// Quantiles of truths in learned densities: uniform between 0 and 1 where these are right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranks {
     /// Probability below the true C9, and C10, of each pseudo-data.

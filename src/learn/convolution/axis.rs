@@ -9,7 +9,7 @@ pub(super) struct Axis {
     pub(super) padding: usize,
 }
 
-/// What makes one cell of a result: `count` cells from `source` on, by as many packed taps from `slot` on.
+/// Recipe of one cell of a result: `count` cells from `source` on, by as many packed taps from `slot` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) slot: usize,

@@ -127,7 +127,7 @@ pub(super) trait Convolution: Backend {
     fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
 }
 
-/// What the way back needs of a backend.
+/// Tensors that the way back needs of a backend.
 pub(super) trait ConvolutionGradients: Convolution {
     /// Of the shape of the input, from that of the output.
     fn input_gradient(

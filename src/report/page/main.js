@@ -7,12 +7,12 @@
   widths(data);
   training(data);
 
-  const viewers = new Viewers(element('viewers'), data.images.map(unpacked), data.palette);
+  const viewers = new Viewers(element('viewers'), data.images.map(unpacked), data.palette, data.symbol);
   const last = viewers.bins - 1;
   const words = () => {
     const { axis, first, last: end } = viewers.cut, [low, high] = axis === 2 ? [-Math.PI, Math.PI] : [-1, 1];
     const edge = (i) => (low + (high - low) * i / viewers.bins).toFixed(2).replace('-', '−');
-    element('cut-words').value = `${edge(first)} ≤ ${AXES[axis]} < ${edge(end + 1)}`;
+    element('cut-words').innerHTML = `${edge(first)} ≤ ${NAMES[axis]} &lt; ${edge(end + 1)}`;
   };
   for (const [id, value] of [['cut-first', 0], ['cut-last', last]]) {
     element(id).max = last;
@@ -23,11 +23,13 @@
     if (first > end) { if (moved === 'cut-first') { end = first; } else { first = end; } }
     element('cut-first').value = first;
     element('cut-last').value = end;
-    viewers.cut = { axis: Number(element('cut-axis').value), first, last: end };
+    const axis = document.querySelector('input[name=cut-axis]:checked').value;
+    viewers.cut = { axis: Number(axis), first, last: end };
     words();
     viewers.draw();
   };
-  for (const id of ['cut-axis', 'cut-first', 'cut-last']) element(id).addEventListener('input', () => cut(id));
+  for (const id of ['cut-first', 'cut-last']) element(id).addEventListener('input', () => cut(id));
+  for (const radio of document.getElementsByName('cut-axis')) radio.addEventListener('input', () => cut(radio.name));
   element('turn-back').addEventListener('click', () => viewers.home());
   addEventListener('resize', () => viewers.draw());
   words();

@@ -6,13 +6,15 @@ use std::fmt::Write as _;
 
 use humboldt_schemas::comparison::Comparison;
 use humboldt_schemas::results::{EnsembleResult, EpochMetrics, Summary};
-use plotters::style::RGBColor;
 use serde::Serialize;
 
 use super::colour_map::viridis;
 use super::comparison::estimator_words;
+use super::markup::{escaped, html, plain};
+use super::style::Colour;
 use super::ticks::{number, short};
-use super::{Predictions, ReportError};
+use super::width::relative_error;
+use super::{Predictions, ReportError, TrainingValues};
 
 const PAGE: &str = include_str!("page.html");
 const PARTS: [(&str, &str); 7] = [
@@ -25,15 +27,19 @@ const PARTS: [(&str, &str); 7] = [
     ("main", include_str!("main.js")),
 ];
 
-/// What the page shows.
+/// Content of the page.
 #[derive(Debug)]
 pub struct Page<'a> {
     /// Name of the run.
     pub title: &'a str,
-    /// What was asked, in a sentence.
+    /// Symbol of the shifts, in markup.
+    pub symbol: String,
+    /// The question, in a sentence of markup.
     pub question: String,
     /// Ensembles of test images.
     pub ensembles: &'a [EnsembleResult],
+    /// The delta C9 that the network was trained at.
+    pub training: TrainingValues,
     /// Their predictions.
     pub predictions: &'a [Predictions],
     /// The run in a few numbers.
@@ -72,10 +78,27 @@ pub struct Image {
 pub struct Figure<'a> {
     /// Its file.
     pub name: &'a str,
-    /// What it shows.
+    /// Its subject, in markup.
     pub words: &'a str,
+    /// Its place on the page.
+    pub place: Place,
     /// Its SVG.
     pub svg: Vec<u8>,
+}
+
+/// Part of the page that a figure belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On paper in place of the plot that the scripts draw on a screen.
+    Linearity,
+    /// On paper in place of the plot of widths.
+    Width,
+    /// On paper in place of the plot of the training.
+    Training,
+    /// A section and a printed page of its own.
+    Predictions,
+    /// Among all others.
+    Figures,
 }
 
 /// The HTML of the page.
@@ -98,14 +121,19 @@ pub fn page(content: &Page) -> Result<String, ReportError> {
         PARTS.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
     parts.extend([
         ("title", escaped(content.title)),
-        ("question", escaped(&content.question)),
-        ("answer", escaped(&answer(content))),
+        ("question", html(&content.question)),
+        ("answer", html(&answer(content))),
+        ("symbol", html(&content.symbol)),
         ("range_low", short(low, 3)),
         ("range_high", short(high, 3)),
         ("summary_rows", rows(&summary_rows(content))),
         ("comparison_link", content.comparison.map_or_else(String::new, |_| COMPARISON_LINK.to_owned())),
         ("comparison", content.comparison.map_or_else(String::new, comparison)),
-        ("figures", content.figures.iter().map(figure).collect::<Vec<_>>().join("\n")),
+        ("linearity_figure", placed(content.figures, Place::Linearity)),
+        ("width_figure", placed(content.figures, Place::Width)),
+        ("training_figure", placed(content.figures, Place::Training)),
+        ("predictions", placed(content.figures, Place::Predictions)),
+        ("figures", placed(content.figures, Place::Figures)),
         ("card", escaped(&content.card)),
         ("provenance_rows", rows(&content.provenance)),
         ("data", data(content)?),
@@ -131,10 +159,6 @@ fn filled(template: &str, parts: &[(&str, String)]) -> String {
     page
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 fn rows(pairs: &[(String, String)]) -> String {
     let row = |(name, value): &(String, String)| {
         format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escaped(name), escaped(value))
@@ -142,8 +166,8 @@ fn rows(pairs: &[(String, String)]) -> String {
     pairs.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
-/// Mean over the ensembles of the quoted range of width over slope over the bound.
-fn ratio_to_bound(content: &Page) -> Option<f64> {
+/// Mean over the ensembles of the quoted range of width over slope over the bound, and its statistical error.
+fn ratio_to_bound(content: &Page) -> Option<(f64, f64)> {
     let [low, high] = content.summary.range;
     let bound = |x: f64| {
         let above = content.bound.partition_point(|p| p.0 < x).clamp(1, content.bound.len().max(2) - 1);
@@ -151,17 +175,26 @@ fn ratio_to_bound(content: &Page) -> Option<f64> {
         Some(a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0))
     };
     let inside = content.ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9));
-    let ratios: Vec<f64> = inside
+    let ratios: Vec<(f64, f64)> = inside
         .filter_map(|e| {
-            Some(e.sigma.filter(|sigma| *sigma > 0.0)? / content.summary.slope.abs() / bound(e.delta_c9)?)
+            let sigma = e.sigma.filter(|sigma| *sigma > 0.0)?;
+            Some((sigma / content.summary.slope.abs() / bound(e.delta_c9)?, e.n_images))
         })
-        .filter(|ratio| ratio.is_finite())
+        .filter(|(ratio, _)| ratio.is_finite())
+        .map(|(ratio, images)| (ratio, (ratio * relative_error(images)).powi(2)))
         .collect();
-    (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64)
+    let n = ratios.len() as f64;
+    let (sum, squares) = ratios.iter().fold((0.0, 0.0), |(sum, squares), r| (sum + r.0, squares + r.1));
+    (n > 0.0).then(|| (sum / n, squares.sqrt() / n))
+}
+
+/// A value and its error with two places.
+fn with_error((value, error): (f64, f64)) -> String {
+    format!("{} ± {}", number(value, 2), number(error, 2))
 }
 
 fn answer(content: &Page) -> String {
-    let s = content.summary;
+    let (s, symbol) = (content.summary, &content.symbol);
     let [low, high] = s.range.map(|x| short(x, 3));
     let learned = if s.rmse_over_baseline >= 0.95 {
         "The network learned nothing that always predicting the mean would not give. ".to_owned()
@@ -169,15 +202,15 @@ fn answer(content: &Page) -> String {
         String::new()
     };
     let bound = ratio_to_bound(content)
-        .map_or_else(String::new, |ratio| format!(", {} times the information bound", number(ratio, 2)));
+        .map_or_else(String::new, |ratio| format!(", {} times the information bound", with_error(ratio)));
     let width = match s.mean_sigma {
         None => "that is not known (ensembles of one image)".to_owned(),
         Some(_) if s.slope == 0.0 => number(f64::INFINITY, 4),
         Some(sigma) => number(sigma / s.slope.abs(), 4),
     };
     format!(
-        "{learned}Between δC₉ = {low} and {high} the mean prediction follows the truth with slope {}; one image measures \
-         δC₉ with a width (σ over slope) of {width}{bound}. Bias: {} on average.",
+        "{learned}Between {symbol} = {low} and {high} the mean prediction follows the truth with slope {}; one image measures \
+         {symbol} with a width (σ over slope) of {width}{bound}. Bias: {} on average.",
         number(s.slope, 3),
         number(s.mean_abs_bias, 4)
     )
@@ -198,7 +231,7 @@ fn summary_rows(content: &Page) -> Vec<(String, String)> {
         rows.push(("width / slope / baseline".to_owned(), number(width, 4)));
     }
     if let Some(ratio) = ratio_to_bound(content) {
-        rows.push(("width / slope / information bound".to_owned(), number(ratio, 3)));
+        rows.push(("width / slope / information bound".to_owned(), with_error(ratio)));
     }
     let images: usize = content.ensembles.iter().map(|e| e.n_images).sum();
     rows.push(("test images".to_owned(), format!("{images} in {} ensembles", content.ensembles.len())));
@@ -252,19 +285,36 @@ fn known_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| sum / f64::from(n))
 }
 
+/// The figures of one place.
+fn placed(figures: &[Figure], place: Place) -> String {
+    let here = figures.iter().filter(|figure| figure.place == place);
+    here.map(figure).collect::<Vec<_>>().join("\n")
+}
+
 fn figure(figure: &Figure) -> String {
-    let words = escaped(figure.words);
-    format!(
-        "<figure class=\"shown\"><figcaption>{words}</figcaption><img alt=\"{words}\" decoding=\"async\" \
-         src=\"data:image/svg+xml;base64,{}\"></figure>",
-        base64(&figure.svg)
-    )
+    let (words, alt, svg) = (html(figure.words), escaped(&plain(figure.words)), base64(&figure.svg));
+    let image = format!("<img alt=\"{alt}\" decoding=\"sync\" src=\"data:image/svg+xml;base64,{svg}\">");
+    match figure.place {
+        Place::Linearity | Place::Width | Place::Training => {
+            format!("<figure class=\"paper\">{image}</figure>")
+        }
+        Place::Predictions => format!(
+            "<section id=\"predictions\">\n<h2>Predictions</h2>\n<p>{words}</p>\n<figure class=\"shown\">{image}\
+             </figure>\n</section>"
+        ),
+        Place::Figures => {
+            format!("<figure class=\"shown\"><figcaption>{words}</figcaption>{image}</figure>")
+        }
+    }
 }
 
 /// The numbers that the scripts draw. Fields of tables keep their order: downloads have them as columns.
 #[derive(Serialize)]
 struct Data<'a> {
+    symbol: String,
     ensembles: &'a [EnsembleResult],
+    /// Words for ensembles that were trained on and for the others, where there are any.
+    kinds: Vec<(bool, String)>,
     predictions: Vec<Rounded>,
     summary: &'a Summary,
     bound: &'a [(f64, f64)],
@@ -304,11 +354,14 @@ fn data(content: &Page) -> Result<String, ReportError> {
         Rounded { delta_c9: p.delta_c9, values }
     };
     let colour = |i: u32| {
-        let RGBColor(r, g, b) = viridis(f64::from(i) / 127.0);
+        let Colour(r, g, b) = viridis(f64::from(i) / 127.0);
         [r, g, b]
     };
+    let kinds = content.training.kinds(content.ensembles);
     let all = Data {
+        symbol: plain(&content.symbol),
         ensembles: content.ensembles,
+        kinds: kinds.into_iter().map(|kind| (kind.trained, kind.words)).collect(),
         predictions: content.predictions.iter().map(rounded).collect(),
         summary: content.summary,
         bound: content.bound,
@@ -380,17 +433,21 @@ mod tests {
         }];
         let image = Image { delta_c9: -2.0, bins: 2, values: vec![0.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0] };
         let bound = [(-2.0, 0.03), (0.0, 0.07)];
+        let figure = |place| Figure { name: "a.svg", words: "δ*C*_{9}", place, svg: b"<svg/>".to_vec() };
+        let figures = [Place::Linearity, Place::Predictions, Place::Figures].map(figure);
         let content = Page {
             title: "a <test>",
-            question: "What?".to_owned(),
+            symbol: "δ*C*_{9}".to_owned(),
+            question: "*B\u{304}*^{0}?".to_owned(),
             ensembles: &ensembles,
+            training: TrainingValues::Uniform([-2.1, 0.1]),
             predictions: &predictions,
             summary: &summary,
             bound: &bound,
             metrics: &metrics,
             comparison: None,
             images: &[image],
-            figures: &[],
+            figures: &figures,
             durations: [("training".to_owned(), "3 s".to_owned())].into(),
             provenance: vec![("seed".to_owned(), "5".to_owned())],
             card: "name = \"</script>\"".to_owned(),
@@ -398,6 +455,10 @@ mod tests {
         let html = page(&content).unwrap();
         assert!(html.starts_with("<!DOCTYPE html>") && html.contains("a &lt;test&gt;"));
         assert!(html.contains("times the information bound") && html.contains("time for training"));
+        // Issue 13: typeset words, errors of widths, a figure for paper, predictions apart.
+        assert!(html.contains("<i>B\u{304}</i><sup>0</sup>?") && html.contains("alt=\"δC₉\""));
+        assert!(html.contains(" ± 0.") && html.contains("inside the training’s range"));
+        assert!(html.contains("<figure class=\"paper\">") && html.contains("<h2>Predictions</h2>"));
         assert_eq!(html.matches("</script>").count(), 5, "data must not end its script");
         assert!(!html.contains("{{") && !html.contains("http://") || html.contains("w3.org"));
         assert!(!html.contains("src=\"http") && !html.contains("href=\"http"));

@@ -11,13 +11,21 @@ function points(label, stroke, open) {
 function curve(label, stroke, dash) {
   return { label, stroke, width: 2, dash, value: shown, points: { show: false }, spanGaps: true };
 }
+// Powers of ten where decimals would take too many places.
+function tick(x) {
+  if (x === null || x === undefined) return '';
+  if (x === 0 || (Math.abs(x) >= 1e-3 && Math.abs(x) < 1e6)) return Number(x.toPrecision(3)).toString().replace('-', '−');
+  const power = Math.floor(Math.log10(Math.abs(x)) + 1e-9), digits = Number((x / 10 ** power).toPrecision(2));
+  const above = [...String(power)].map((c) => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[c])).join('');
+  return `${digits === 1 ? '' : `${digits}·`.replace('-', '−')}10${above}`;
+}
 function shown(_, x) { return x === null || x === undefined ? '' : Number(x.toPrecision(4)).toString(); }
 
 function plot(id, series, data, options) {
   const place = document.getElementById(id);
   place.textContent = '';
   const axis = (label, scale) => ({ label, scale, font: '13px sans-serif', labelFont: '15px sans-serif', labelSize: 34,
-    size: scale === 'x' ? 46 : 66, grid: { stroke: '#e4e4e4', width: 1 }, ticks: { stroke: '#999' } });
+    values: (u, all) => all.map(tick), size: scale === 'x' ? 46 : 66, grid: { stroke: '#e4e4e4', width: 1 }, ticks: { stroke: '#999' } });
   const all = {
     width: Math.max(320, place.clientWidth), height: 380,
     scales: Object.assign({ x: { time: false } }, options.scales),
@@ -71,10 +79,10 @@ function linearity(data) {
   const ends = list.flatMap((b) => [b[1], b[2]]);
   const y = padded(Math.min(...ends), Math.max(...ends));
   return plot('linearity-plot',
-    [curve('prediction = truth', GREY, [6, 5]), curve('fitted line', GREEN), points('trained on', BLUE, false),
-      points('in between', VERMILION, true)],
-    [xs, lines[0], lines[1], only(true), only(false)],
-    { x: 'true δC₉', y: bias ? 'mean prediction − truth' : 'mean predicted δC₉',
+    [curve('prediction = truth', GREY, [6, 5]), curve('fitted line', GREEN),
+      ...data.kinds.map(([trained, words]) => points(words, trained ? BLUE : VERMILION, !trained))],
+    [xs, lines[0], lines[1], ...data.kinds.map(([trained]) => only(trained))],
+    { x: `true ${data.symbol}`, y: bias ? 'mean prediction − truth' : `mean predicted ${data.symbol}`,
       scales: { x: { time: false, range: (u, a, b) => padded(a, b) }, y: { range: () => y } },
       hooks: { draw: [bars(list)] } });
 }
@@ -87,19 +95,31 @@ function widths(data) {
     if (!rows.has(x)) rows.set(x, {});
     rows.get(x)[i] = y;
   };
-  const series = [points('network, trained on', BLUE, false), points('network, in between', VERMILION, true),
-    curve('information bound', GREEN), curve('always the mean truth', GREY, [6, 5])];
-  for (const e of data.ensembles) put(e.delta_c9, e.trained ? 1 : 2, e.sigma / slope);
-  for (const [x, y] of data.bound) { put(x, 3, y); put(x, 4, data.summary.baseline_rmse); }
+  const series = [curve('information bound', GREEN), curve('always the mean truth', GREY, [6, 5])], list = [];
+  // The error of a standard deviation of n numbers.
+  const bar = (x, y, n, colour) => { const error = y / Math.sqrt(2 * (Math.max(n, 2) - 1)); list.push([x, y - error, y + error, colour]); };
+  for (const [x, y] of data.bound) { put(x, 1, y); put(x, 2, data.summary.baseline_rmse); }
+  for (const [trained, words] of data.kinds) {
+    const colour = trained ? BLUE : VERMILION;
+    series.push(points(`network, ${words}`, colour, !trained));
+    for (const e of data.ensembles.filter((e) => e.trained === trained && e.sigma > 0)) {
+      put(e.delta_c9, series.length, e.sigma / slope);
+      bar(e.delta_c9, e.sigma / slope, e.n_images, colour);
+    }
+  }
   const others = data.comparison ? data.comparison.estimators : [];
   for (const e of others) {
     series.push(Object.assign(points(`${WORDS[e.name] || e.name}, compared`, LOOKS[e.name] || PURPLE, true)));
-    for (const v of e.values) put(v.delta_c9, series.length, v.width_over_slope);
+    for (const v of e.values) {
+      put(v.delta_c9, series.length, v.width_over_slope);
+      bar(v.delta_c9, v.width_over_slope, v.images, LOOKS[e.name] || PURPLE);
+    }
   }
   const xs = [...rows.keys()].sort((a, b) => a - b);
   const table = [xs].concat(series.map((_, i) => xs.map((x) => rows.get(x)[i + 1] ?? null)));
-  return plot('width-plot', series, table, { x: 'true δC₉', y: 'σ / slope of predicted δC₉',
-    scales: { x: { time: false, range: (u, a, b) => padded(a, b) }, y: { distr: 3 } } });
+  return plot('width-plot', series, table, { x: `true ${data.symbol}`, y: `σ / slope of predicted ${data.symbol}`,
+    scales: { x: { time: false, range: (u, a, b) => padded(a, b) }, y: { distr: 3 } },
+    hooks: { draw: [bars(list)] } });
 }
 
 function training(data) {
@@ -108,7 +128,7 @@ function training(data) {
   return plot('training-plot',
     [curve('training loss', BLUE), curve('validation loss', GREEN, [6, 5]), curve('validation MAE', VERMILION), rate],
     [m.map((e) => e.epoch), of('train_loss'), of('validation_loss'), of('validation_mae'), of('learning_rate')],
-    { x: 'epoch', y: 'loss, error in δC₉', scales: { y: { distr: 3 }, rate: { distr: 3 } },
-      axes: [{ scale: 'rate', side: 1, label: 'learning rate', grid: { show: false }, size: 66, font: '13px sans-serif',
+    { x: 'epoch', y: `loss, error in ${data.symbol}`, scales: { y: { distr: 3 }, rate: { distr: 3 } },
+      axes: [{ scale: 'rate', side: 1, label: 'learning rate', grid: { show: false }, values: (u, all) => all.map(tick), size: 66, font: '13px sans-serif',
         labelFont: '15px sans-serif', labelSize: 34 }] });
 }

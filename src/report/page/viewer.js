@@ -1,6 +1,8 @@
 'use strict';
 // Voxel images turned in 3D and cut along an axis; drawn point by point into pixels, nearest in front.
-const AXES = ['cos θℓ', 'cos θK', 'χ'];
+// Symbols of the axes and their subscripts.
+const AXES = [['cos θ', 'ℓ'], ['cos θ', 'K'], ['χ', '']];
+const NAMES = AXES.map(([symbol, sub]) => `${symbol.replace(/[θχ]/, '<i>$&</i>')}${sub ? `<sub><i>${sub}</i></sub>` : ''}`);
 const ENDS = [['−1', '1'], ['−1', '1'], ['−π', 'π']];
 
 function bytes(text) { return Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); }
@@ -11,7 +13,7 @@ function unpacked(image) {
 }
 
 class Viewers {
-  constructor(place, images, palette) {
+  constructor(place, images, palette, symbol) {
     this.palette = palette.map(([r, g, b]) => [r, g, b]);
     this.images = images;
     this.bins = images[0].bins;
@@ -23,15 +25,15 @@ class Viewers {
     this.cut = { axis: 2, first: 0, last: this.bins - 1 };
     this.views = images.map((image) => {
       const figure = document.createElement('figure'), caption = document.createElement('figcaption');
-      caption.textContent = `δC₉ = ${image.delta_c9}, ${image.cells.length} of ${image.bins}³ cells occupied`;
+      caption.textContent = `${symbol} = ${image.delta_c9}, ${image.cells.length} of ${image.bins}³ cells occupied`;
       const cube = document.createElement('canvas'), flat = document.createElement('canvas');
       cube.tabIndex = 0;
       cube.className = 'cube';
       cube.setAttribute('role', 'img');
-      cube.setAttribute('aria-label', `Voxel image at δC₉ = ${image.delta_c9}; arrow keys turn it, + and − zoom`);
+      cube.setAttribute('aria-label', `Voxel image at ${symbol} = ${image.delta_c9}; arrow keys turn it, + and − zoom`);
       flat.className = 'cut';
       flat.setAttribute('role', 'img');
-      flat.setAttribute('aria-label', `Cut of the voxel image at δC₉ = ${image.delta_c9}`);
+      flat.setAttribute('aria-label', `Cut of the voxel image at ${symbol} = ${image.delta_c9}`);
       figure.append(caption, cube, flat);
       place.append(figure);
       this.listen(cube);
@@ -150,14 +152,21 @@ class Viewers {
         return { at, m, far: Math.hypot(m[0] - middle[0], m[1] - middle[1]) + 0.4 * (m[1] - middle[1]) };
       });
       const edge = edges.reduce((a, b) => (b.far > a.far ? b : a));
-      const word = (text, t, size, push) => {
+      const word = (text, sub, t, size, push) => {
         const p = edge.at(t), [dx, dy] = [edge.m[0] - middle[0], edge.m[1] - middle[1]], norm = Math.hypot(dx, dy) || 1;
-        context.font = `${Math.round(size * side / 400)}px sans-serif`;
-        context.fillText(text, p[0] + push * side * dx / norm, p[1] + push * side * dy / norm);
+        const font = (scale) => { context.font = `${Math.round(scale * size * side / 400)}px sans-serif`; };
+        const [x, y] = [p[0] + push * side * dx / norm, p[1] + push * side * dy / norm];
+        font(1);
+        const width = context.measureText(text).width;
+        font(0.7);
+        const below = context.measureText(sub).width;
+        context.fillText(sub, x + width / 2, y + 0.35 * size * side / 400);
+        font(1);
+        context.fillText(text, x - below / 2, y);
       };
-      word(AXES[axis], 0, 14, 0.085);
-      word(ENDS[axis][0], -0.94, 11, 0.035);
-      word(ENDS[axis][1], 0.94, 11, 0.035);
+      word(...AXES[axis], 0, 14, 0.085);
+      word(ENDS[axis][0], '', -0.94, 11, 0.035);
+      word(ENDS[axis][1], '', 0.94, 11, 0.035);
     }
   }
 
@@ -178,6 +187,6 @@ class Viewers {
       pixels.data.set([r, g, b, 255], 4 * i);
     }
     context.putImageData(pixels, 0, 0);
-    flat.title = `${AXES[across]} to the right, ${AXES[up]} upwards`;
+    flat.title = `${AXES[across].join('')} to the right, ${AXES[up].join('')} upwards`;
   }
 }
