@@ -18,7 +18,7 @@ const QUANTITIES: [&str; 4] = ["score", "a", "b", "c"];
 ///
 /// The shifts are counted from the sample's own; p is the normalised density, |A|^2 the four-fold rate in GeV^-1.
 #[derive(Debug, Clone)]
-pub struct ScoreColumns(Density);
+pub struct ScoreColumns(Option<Density>);
 
 impl ScoreColumns {
     /// For the events of `decay` with a line shape, in windows of q2 (GeV^2) as of [`crate::generate::EventSampler::windows`].
@@ -31,13 +31,15 @@ impl ScoreColumns {
         windows: &[(f64, f64)],
         directions: &[WilsonDirection],
     ) -> Result<Self, PipelineError> {
-        Ok(Self(Density::new(decay, line_shape, windows, directions)?))
+        // A normalisation that nobody asks for costs as much as a sampler.
+        let wanted = !directions.is_empty();
+        Ok(Self(wanted.then(|| Density::new(decay, line_shape, windows, directions)).transpose()?))
     }
 
     /// Names of the columns: `score_c9`, `a_c9`, `b_c9`, `c_c9` for each direction.
     pub fn names(&self) -> Vec<String> {
         let names = |direction: &WilsonDirection| QUANTITIES.map(|what| format!("{what}_{direction}"));
-        self.0.directions().iter().flat_map(names).collect()
+        self.0.iter().flat_map(Density::directions).flat_map(names).collect()
     }
 
     /// The columns of some events, of which the first is row `first_row` of its table.
@@ -45,16 +47,14 @@ impl ScoreColumns {
     /// # Errors
     /// When an event lies outside phase space; the error names its row.
     pub fn of(&self, events: &EventBatch, first_row: u64) -> Result<Vec<Vec<f64>>, PipelineError> {
-        let directions = self.0.directions().len();
-        if directions == 0 {
-            return Ok(Vec::new());
-        }
-        let rows = by_event(events, first_row, &self.0, |event| {
-            let (scores, rate) = self.0.scores_and_rate(event);
+        let Some(density) = &self.0 else { return Ok(Vec::new()) };
+        let rows = by_event(events, first_row, density, |event| {
+            let (scores, rate) = density.scores_and_rate(event);
             let of = |(i, score)| [score, rate.constant(), rate.linear(i), rate.quadratic(i, i)];
             scores.into_iter().enumerate().flat_map(of).collect()
         })?;
-        Ok((0..QUANTITIES.len() * directions).map(|i| rows.iter().map(|row| row[i]).collect()).collect())
+        let columns = QUANTITIES.len() * density.directions().len();
+        Ok((0..columns).map(|i| rows.iter().map(|row| row[i]).collect()).collect())
     }
 }
 
