@@ -9,10 +9,8 @@ use std::f32::consts::FRAC_PI_2;
 use std::hint::select_unpredictable;
 
 use super::gather::Gathered;
-use super::patch::Patch;
 use super::table::{AliasColumn, CandidatePoint, DOUBT_FLOOR, Table};
 use crate::rng::BlockRng;
-use humboldt_physics::LineShape;
 
 /// Candidates at a time: the arrays stay in the first-level cache.
 pub(crate) const CHUNK: usize = 128;
@@ -289,7 +287,7 @@ fn sin_cos(x: f32) -> (f32, f32) {
 
 #[cfg(test)]
 mod tests {
-    use humboldt_physics::{Decay, Flavour, Lepton, ModelName, WilsonShifts};
+    use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts};
     use pulp::NullaryFnOnce;
 
     use super::*;
