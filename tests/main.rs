@@ -6,6 +6,7 @@ mod bad_input;
 mod campaign;
 mod dashboard;
 mod docs;
+mod examples;
 mod exchange;
 mod fuzz;
 mod generate_bytes;

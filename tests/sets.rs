@@ -283,7 +283,7 @@ fn two_coefficients_are_learned_at_once() {
     let error = refused(&["campaign", "run", card, "--out", campaign.to_str().unwrap()]);
     assert!(error.contains("parameters c9, c10 are not allowed here") && !campaign.exists(), "{error}");
     let printed = succeed(&["infer", events, "--model", model]);
-    assert!(printed.contains("delta c10 = ") && printed.contains("correlation of C9 and c10"), "{printed}");
+    assert!(printed.contains("delta c10 = ") && printed.contains("correlation of c9 and c10"), "{printed}");
 }
 
 /// A residual network for merged cells that is told the number of events.

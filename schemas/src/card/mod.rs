@@ -353,7 +353,8 @@ mod tests {
     fn issue_13_counts_may_be_written_as_powers_of_ten() {
         let groups = "[[dataset.groups]]\ndelta_c9 = [-1.0, 1e0]\ntrain = 1e2\nvalidation = 1\ntest = 1_0";
         let text = format!(
-            "seed = 1e3\n[images]\nevents = 2.5e4\nbins = 10\n{groups}\n[training]\nevents = [1e3, 25_000]"
+            "seed = 1e3\n[images]\nevents = 2.5e4\nbins = 10\n{groups}\n[network]\npreset = \"set\"\n\
+             [training]\nimages = \"live\"\nevents = [1e3, 25_000]"
         );
         let card = RunCard::parse(&text, "card.toml").unwrap();
         assert_eq!((card.seed, card.images.events), (1000, 25_000));
