@@ -1,6 +1,6 @@
 //! Closure: what the examples show is what was put in.
 
-#![allow(missing_docs, clippy::pedantic, reason = "tests")]
+#![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "tests")]
 
 #[path = "../examples/generate_and_fit.rs"]
 mod generate_and_fit;
