@@ -24,6 +24,11 @@ const APART: &[(&str, &str, &str)] = &[
         "a record of 4 MB; schemas/tests/hepdata.rs imports a part of it",
     ),
     ("README.md", "SUDO=", "installs what the machine lacks; .ci/run takes the test command from there"),
+    (
+        "docs/assumptions.md",
+        "humboldt fit cut.parquet",
+        "was cut in Python; tests/issue_13_fits.rs makes such files",
+    ),
     ("docs/campaigns.md", "humboldt campaign submit", "needs Slurm; tests/slurm/run.sh has one"),
     ("docs/campaigns.md", "humboldt campaign status campaigns/cluster", "needs Slurm"),
     (
@@ -188,7 +193,9 @@ fn timeless(line: &str) -> String {
 
 /// A line of progress, of which there are more or fewer.
 fn is_progress(line: &str) -> bool {
-    line.contains("/s, ") && line.ends_with(" left") || line.contains(" left, ")
+    let bar = line.contains("/s, ") && line.ends_with(" left") || line.contains(" left, ");
+    // What a bar leaves: it comes only where the work took a while.
+    bar || line.contains(" s (") && line.ends_with("/s)")
 }
 
 /// Whether lines are those expected, of which `...` stands for any number.
@@ -291,6 +298,11 @@ fn issue_13_20_commands_of_inference() {
 #[test]
 fn issue_13_20_commands_of_learning() {
     check("docs/learning.md");
+}
+
+#[test]
+fn issue_13_20_commands_of_assumptions() {
+    check("docs/assumptions.md");
 }
 
 #[test]

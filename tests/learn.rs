@@ -292,7 +292,7 @@ fn damaged_networks_say_in_one_line_what_they_are() {
     }
     fs::write(&weights, &whole).unwrap();
     for (from, to) in
-        [("\"stem_filters\": 4", "\"stem_filters\": 5"), ("{", "["), ("\"version\": 2", "\"version\": 9")]
+        [("\"stem_filters\": 4", "\"stem_filters\": 5"), ("{", "["), ("\"version\": 3", "\"version\": 9")]
     {
         assert!(text.contains(from));
         fs::write(&network, text.replacen(from, to, 1)).unwrap();

@@ -109,7 +109,7 @@ fn arguments_of_a_comparison_are_refused() {
         (["--values", "0.5"], ["--values = 0.5", "-2 to 0"]),
         (["--estimators", "oracle"], ["oracle", "unbinned"]),
         (["--estimators", "moments,moments"], ["moments", "once"]),
-        (["--images", "1"], ["--images", "2.."]),
+        (["--images", "1"], ["--images", "2 to"]),
         (["--test-model", "qcdf"], ["qcdf", "npr"]),
         (["--test-inputs", "v_xy=1"], ["v_xy", "allowed"]),
     ] {
@@ -164,7 +164,7 @@ fn images_are_predicted_with_intervals_or_refused() {
     let untrained = folder.path().join("untrained");
     fs::create_dir(&untrained).unwrap();
     fs::copy(tiny_card(), untrained.join("card.toml")).unwrap();
-    assert!(refusal(&["predict", untrained.to_str().unwrap(), &same]).contains("network.json"));
+    assert!(refusal(&["predict", untrained.to_str().unwrap(), &same]).contains("20 test images"));
     assert!(refusal(&["report", untrained.to_str().unwrap()]).contains("no results yet"));
 }
 

@@ -134,7 +134,7 @@ mod tests {
         PhaseSpace::any().unwrap().admit(&mut events, Role::Feature, 0).unwrap();
         let refused = PhaseSpace::of(&muons).admit(&mut events, Role::Truth, 7).unwrap_err().to_string();
         assert!(
-            refused.starts_with("true_q2 in row 7 = 0.04 is not allowed; allowed: 0.044656 to "),
+            refused.starts_with("true_q2 in row 7 = 0.04 is not allowed; allowed: 0.044655 to "),
             "{refused}"
         );
     }

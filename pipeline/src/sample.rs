@@ -126,7 +126,7 @@ fn numbers(name: &str, array: &ArrayRef, first_row: usize) -> Result<Vec<f32>, P
         let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
         return refuse(row, "null".to_owned(), "a number in every row (pandas writes NaN as null)");
     }
-    let doubles = array.as_primitive_opt::<Float64Type>().map(|doubles| doubles.values());
+    let doubles = array.as_primitive_opt::<Float64Type>().map(arrow::array::PrimitiveArray::values);
     let numbers: Vec<f32> = match (doubles, array.as_primitive_opt::<Float32Type>()) {
         (Some(doubles), _) => doubles.iter().map(|&x| x as f32).collect(),
         (None, Some(singles)) => singles.values().to_vec(),

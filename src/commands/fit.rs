@@ -62,7 +62,9 @@ impl FitArguments {
             outln!("{}", serde_json::to_string_pretty(&results)?);
         } else {
             outln!("assumed: {}", sentence(&sample.assumed));
-            results.iter().for_each(|result| print(result, &common));
+            for result in &results {
+                print(result, &common);
+            }
             print_warnings(&common);
         }
         if total % size > 0 {

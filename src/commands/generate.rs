@@ -61,7 +61,7 @@ pub(super) enum Format {
 
 /// Destination of the events.
 enum Output {
-    Table { writer: Box<EventWriter>, scores: ScoreColumns, written: u64 },
+    Table { writer: Box<EventWriter>, scores: Box<ScoreColumns>, written: u64 },
     Momenta(Box<HepMcWriter>),
 }
 
@@ -90,7 +90,7 @@ impl GenerateArguments {
             directions.retain(|direction| seen.insert(*direction));
             let scores = ScoreColumns::new(&decay, card.line_shape()?, sampler.windows(), &directions)?;
             let writer = EventWriter::create_as(format, &self.out, &provenance, &scores.names())?;
-            Output::Table { writer: Box::new(writer), scores, written: 0 }
+            Output::Table { writer: Box::new(writer), scores: Box::new(scores), written: 0 }
         } else {
             let momentum = self.b_momentum.unwrap_or_default();
             Output::Momenta(Box::new(HepMcWriter::create(&self.out, &provenance, &decay, momentum, &[])?))

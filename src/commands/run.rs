@@ -63,8 +63,10 @@ pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>, compute: &Com
         images.unwrap_or(Path::new("")).display()
     );
     let campaign = images.map(|folder| campaign_of(&card, folder)).transpose()?;
-    limits::limits(&card)?.into_iter().for_each(note);
+    let limits = limits::limits(&card)?;
     let run = RunFolder::for_card(out, card)?;
+    // Said once nothing is refused any more.
+    limits.into_iter().for_each(note);
     if let Some(campaign) = campaign {
         run.use_images_of(campaign.folder())?;
     }

@@ -128,12 +128,11 @@ impl SampleArguments {
         note_idle_inputs(&card)?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
         let mut assumed = assumed(&card, free)?;
-        let warnings = match &made {
-            Some(made) => differences(made, &card, free)?,
-            None => {
-                assumed.by_default = self.by_default();
-                Vec::new()
-            }
+        let warnings = if let Some(made) = &made {
+            differences(made, &card, free)?
+        } else {
+            assumed.by_default = self.by_default();
+            Vec::new()
         };
         let all = events.len();
         let events = if self.select { selected(&events, &windows) } else { events };

@@ -225,7 +225,7 @@ fn draw(canvas: &Canvas, (left, top): (f64, f64), variable: &Variable, histogram
     axes.y_ticks = y.ticks(3);
     axes.y_title_gap = 12.0;
     axes.text_scale = 0.9;
-    below.draw_axes(&axes)
+    below.draw_axes(&axes);
 }
 
 #[cfg(test)]

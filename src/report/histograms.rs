@@ -154,7 +154,7 @@ impl<'a> Counted<'a> {
         let mut contents = vec![0; bins.number];
         let mut outside = 0;
         for x in values {
-            let place = ((x - ensemble.delta_c9) / bins.reach + 1.0) / 2.0 * bins.number as f64;
+            let place = f64::midpoint((x - ensemble.delta_c9) / bins.reach, 1.0) * bins.number as f64;
             match contents.get_mut(place.max(0.0) as usize) {
                 Some(content) if place >= 0.0 => *content += 1,
                 _ => outside += 1,

@@ -132,7 +132,7 @@ fn draw(canvas: &Canvas, frame: Rect, (name, title): (&str, &str), samples: &[Sh
         axes.x_ticks = Ticks::of_chi();
     }
     axes.y_title_gap = 10.0;
-    panel.draw_axes(&axes)
+    panel.draw_axes(&axes);
 }
 
 #[cfg(test)]

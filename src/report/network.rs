@@ -230,7 +230,7 @@ fn arc(canvas: &Canvas, (x, y): Point, dashed: bool) {
     };
     let points: Vec<Point> = (0..=16).map(at).collect();
     let stroke = Stroke::frame(BLACK);
-    canvas.line(&points, if dashed { stroke.dashed() } else { stroke })
+    canvas.line(&points, if dashed { stroke.dashed() } else { stroke });
 }
 
 /// A bracket with a name over the blocks of each stage.

@@ -136,7 +136,7 @@ fn draw(canvas: &Canvas, (left, top): (f64, f64), panel: &ObservablePanel) {
     words.x_ticks = x.ticks(5);
     words.text_scale = 0.8;
     words.y_title_gap = 10.0;
-    axes.draw_axes(&words)
+    axes.draw_axes(&words);
 }
 
 #[cfg(test)]

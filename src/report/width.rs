@@ -48,7 +48,7 @@ pub fn width(
     if points.is_empty() {
         return Err(ReportError::NoData { figure: FIGURE, what: "widths" });
     }
-    ReportError::unless_finite(FIGURE, "a width", points.iter().flat_map(|p| [p.truth, p.width]))?;
+    ReportError::unless_finite(FIGURE, "a width", points.iter().flat_map(|p| [p.truth, p.value]))?;
     let positive = |what, y: f64| {
         let ok = y > 0.0 && y.is_finite();
         let error = || ReportError::Value { figure: FIGURE, what, got: y.to_string(), allowed: "above 0" };
@@ -60,7 +60,7 @@ pub fn width(
     let x = Scale::around(points.iter().map(|p| p.truth), 0.05, 0.05);
     let bound: Vec<(f64, f64)> =
         references.bound.iter().copied().filter(|p| (x.low..=x.high).contains(&p.0)).collect();
-    let ends = points.iter().flat_map(|p| [p.width - p.error, p.width + p.error]);
+    let ends = points.iter().flat_map(|p| [p.value - p.error, p.value + p.error]);
     let heights = ends.chain(references.baseline).chain(bound.iter().map(|p| p.1));
     let y = Scale::log_around(heights, 0.08, 0.12);
     let draw = |canvas: &Canvas| {
@@ -68,8 +68,8 @@ pub fn width(
         let mut entries: Vec<Entry> = Vec::new();
         for p in &points {
             let (marker, colour) = look(p.trained);
-            panel.error_bar(p.truth, (p.width - p.error, p.width + p.error), Stroke::thin(colour), 0.8);
-            panel.marker(p.truth, p.width, marker, colour);
+            panel.error_bar(p.truth, (p.value - p.error, p.value + p.error), Stroke::thin(colour), 0.8);
+            panel.marker(p.truth, p.value, marker, colour);
         }
         for kind in training.kinds(&known) {
             let key = Key::Point(kind.marker, Stroke::thin(kind.colour));
@@ -89,12 +89,12 @@ pub fn width(
         panel.draw_axes(&panel.axes(Some(&format!("true {}", sheet.symbol())), Some(&y_title)));
         let across = (0..=100).map(|i| x.low + (x.high - x.low) * f64::from(i) / 100.0);
         let baseline = across.filter_map(|x| Some((x, references.baseline?)));
-        let bars = points.iter().flat_map(|p| [-1.0, 0.0, 1.0].map(|s| (p.truth, p.width + s * p.error)));
+        let bars = points.iter().flat_map(|p| [-1.0, 0.0, 1.0].map(|s| (p.truth, p.value + s * p.error)));
         let avoid = bars.chain(bound.iter().copied()).chain(baseline);
         let avoid: Vec<_> = avoid.map(|(x, y)| panel.at(x, y)).collect();
         legend::draw(&panel, &entries, &avoid);
     };
-    let rows = points.iter().map(|p| format!("{},{},{},{}", p.truth, p.width, p.error, p.trained));
+    let rows = points.iter().map(|p| format!("{},{},{},{}", p.truth, p.value, p.error, p.trained));
     sheet.write(
         "Width against true shift",
         (140.0, 95.0),
@@ -106,7 +106,7 @@ pub fn width(
 /// The width of one ensemble over the slope, with the statistical error of a standard deviation of N normal numbers.
 struct Width {
     truth: f64,
-    width: f64,
+    value: f64,
     error: f64,
     trained: bool,
 }
@@ -116,7 +116,7 @@ impl Width {
     fn new(e: &EnsembleResult, slope: f64) -> Option<Self> {
         let width = e.sigma? / slope.abs();
         let error = width * relative_error(e.n_images);
-        Some(Self { truth: e.delta_c9, width, error, trained: e.trained })
+        Some(Self { truth: e.delta_c9, value: width, error, trained: e.trained })
     }
 }
 
@@ -135,9 +135,9 @@ mod tests {
     fn issue_13_widths_have_errors() {
         let (ensembles, values) = checks::ensembles(2);
         let width = Width::new(&ensembles[0], -0.5).unwrap();
-        assert!((width.width - 2.0 * ensembles[0].sigma.unwrap()).abs() < 1e-12);
+        assert!((width.value - 2.0 * ensembles[0].sigma.unwrap()).abs() < 1e-12);
         assert!(
-            (width.error / width.width - 1.0 / (2.0 * (values[0].len() - 1) as f64).sqrt()).abs() < 1e-12
+            (width.error / width.value - 1.0 / (2.0 * (values[0].len() - 1) as f64).sqrt()).abs() < 1e-12
         );
         assert!((relative_error(2) - 0.5_f64.sqrt()).abs() < 1e-12 && relative_error(1) < 1.0);
     }

@@ -149,7 +149,7 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
         note(few.replace("will do", "(--calibration-images) will do"));
     }
     let Times { of_sample, of_estimates: times } = times(card, plan.values[0], &all)?;
-    let parts = Parts::open(parts, &key(run, plan)?, all.len())?;
+    let parts = Parts::open(parts, &key(run, plan), all.len())?;
     let own = &card.generator;
     let other = plan.test.as_ref().map_or(own, |test| &test.generator);
     let sets = [
@@ -203,14 +203,14 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
 }
 
 /// What decides every sample and every estimate.
-fn key(run: &RunFolder, plan: &Plan) -> Result<String> {
+fn key(run: &RunFolder, plan: &Plan) -> String {
     let weights = run.model().join(model::WEIGHTS_FILE);
     // Without the network no training is needed.
     let weights =
         fs::read(weights).map_or_else(|_| String::new(), |bytes| blake3::hash(&bytes).to_hex().to_string());
     let Plan { estimators, values, images, calibration_images, test } = plan;
     let plan = serde_json::json!([estimators, values, images, calibration_images, test]);
-    Ok(format!("{} {} {weights} {plan}", program(), run.card().hash()))
+    format!("{} {} {weights} {plan}", program(), run.card().hash())
 }
 
 /// Samples of one purpose.

@@ -83,6 +83,13 @@ impl Target {
         );
     }
 
+    /// The whole name of the test that runs, modules and all; on a single thread it is not known, but for the module.
+    fn test(&self) -> String {
+        let thread = std::thread::current();
+        let name = thread.name().filter(|name| name.ends_with(self.name));
+        name.map_or_else(|| format!("fuzz::{}", self.name), str::to_owned)
+    }
+
     /// Runs a child; how it ended, unless well.
     fn run_child(&self, folder: &Path, work: &str) -> Option<String> {
         let log = folder.join("log");
@@ -90,7 +97,7 @@ impl Target {
         let status = Command::new("bash")
             .args(["-c", &format!("ulimit -c 0 -v {MEMORY}; exec \"$0\" \"$@\"")])
             .arg(env::current_exe().unwrap())
-            .args(["--exact", self.name, "--include-ignored", "--nocapture"])
+            .args(["--exact", &self.test(), "--include-ignored", "--nocapture"])
             .env(CHILD, format!("{work} {}", folder.display()))
             // Threads reserve address space.
             .envs([("RAYON_NUM_THREADS", "2"), ("MALLOC_ARENA_MAX", "1")])
@@ -135,12 +142,11 @@ impl Target {
             fs::write(&counter, case.to_string()).unwrap();
             fs::write(&input, Damage::new(generator(seed(), case), &seeds, self.words).apply()).unwrap();
             CASE.store(case, Ordering::Relaxed);
-            match catch_unwind(AssertUnwindSafe(|| (self.read)(&input))) {
-                Ok(whole) => read += u64::from(whole),
-                Err(_) => {
-                    eprintln!("panic: {}", PANIC.lock().unwrap());
-                    std::process::exit(101);
-                }
+            if let Ok(whole) = catch_unwind(AssertUnwindSafe(|| (self.read)(&input))) {
+                read += u64::from(whole);
+            } else {
+                eprintln!("panic: {}", PANIC.lock().unwrap());
+                std::process::exit(101);
             }
             tried += 1;
         }

@@ -218,7 +218,8 @@ impl Batches {
             match column.as_primitive_opt::<Float64Type>() {
                 Some(doubles) => values.extend_from_slice(doubles.values()),
                 None => {
-                    values.extend(column.as_primitive::<Float32Type>().values().iter().map(|&x| f64::from(x)))
+                    values
+                        .extend(column.as_primitive::<Float32Type>().values().iter().map(|&x| f64::from(x)));
                 }
             }
         }

@@ -296,7 +296,7 @@ fn open_parquet(path: &Path, file: File, len: u64, more: More) -> Result<Opened,
 
 /// Refuses compression that the library does not know, by name.
 fn check_codecs(path: &Path, footer: &ParquetMetaData, schema: &Schema) -> Result<(), PipelineError> {
-    let columns = footer.row_groups().iter().flat_map(|group| group.columns());
+    let columns = footer.row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns);
     let is_read = |name: &str| schema.column_with_name(name).is_some();
     let mut read = columns.filter(|c| c.column_path().parts().first().is_some_and(|name| is_read(name)));
     match read.find(|column| column.compression() == Compression::LZO) {

@@ -122,7 +122,9 @@ fn a_part_is_not_a_file() -> TestResult {
 /// The unfinished file that will be `name`.
 fn part_of(folder: &Path, name: &str) -> PathBuf {
     let begins = format!(".{name}.");
-    let part = names(folder).into_iter().find(|n| n.starts_with(&begins) && n.ends_with(".part"));
+    let part = names(folder)
+        .into_iter()
+        .find(|n| n.starts_with(&begins) && Path::new(n).extension().is_some_and(|e| e == "part"));
     folder.join(part.expect("an unfinished file"))
 }
 

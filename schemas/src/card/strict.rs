@@ -72,7 +72,8 @@ fn parse<T: DeserializeOwned + JsonSchema>(text: &str, file: &str) -> Result<T, 
             && !form.is_empty()
             && ["invalid type", "invalid length"].iter().any(|words| message.starts_with(words))
         {
-            *message += &format!("; allowed: {form}");
+            message.push_str("; allowed: ");
+            message.push_str(&form);
         }
         error
     })

@@ -110,7 +110,7 @@ pub fn import(path: &Path, choice: &Choice) -> Result<Import, SchemaError> {
             }
             // Of all tables of a record, those of other things are passed over; one that was asked for is not.
             Table::Other(_) if choice.tables.is_empty() && chosen.len() > 1 => {
-                skipped.push(listed.name.as_str())
+                skipped.push(listed.name.as_str());
             }
             Table::Other(what) => {
                 let field = format!("{}: {}", archive.name, listed.name);
@@ -469,7 +469,8 @@ impl Reading<'_> {
             names::observable(&plain).map_or_else(|| names::nuisance(&plain), |o| o.name().to_owned());
         self.found.iter().position(|found| {
             let m = &found.measurement;
-            [m.q2_min, m.q2_max] == bin && found.plain == wanted
+            (m.q2_min.to_bits(), m.q2_max.to_bits()) == (bin[0].to_bits(), bin[1].to_bits())
+                && found.plain == wanted
         })
     }
 }

@@ -90,19 +90,20 @@ fn table_of_rows(labels: &[Value], rows: &[Value], name: &str) -> Result<Table, 
 
 /// A table of a submission: lists of independent and dependent variables.
 fn submission(independent: &[Value], dependent: &[Value], name: &str) -> Result<Table, Invalid> {
-    if let ([first, second], [correlation]) = (independent, dependent) {
-        if first["values"][0]["value"].is_string() && second["values"][0]["value"].is_string() {
-            let words = |of: &Value| -> Result<Vec<String>, Invalid> {
-                Ok(list(&of["values"], name)?.iter().map(|v| text(&v["value"])).collect())
-            };
-            let entries = list(&correlation["values"], name)?.iter().map(|v| number(&v["value"], name));
-            let entries: Vec<f64> = entries.collect::<Result<_, _>>()?;
-            let bin = array(&correlation["qualifiers"])
-                .iter()
-                .filter(|q| text(&q["name"]).to_lowercase().replace(['^', '$', '*'], "").contains("q2"))
-                .find_map(|q| range(&text(&q["value"])));
-            return pairs(&words(first)?, &words(second)?, &entries, bin, name);
-        }
+    if let ([first, second], [correlation]) = (independent, dependent)
+        && first["values"][0]["value"].is_string()
+        && second["values"][0]["value"].is_string()
+    {
+        let words = |of: &Value| -> Result<Vec<String>, Invalid> {
+            Ok(list(&of["values"], name)?.iter().map(|v| text(&v["value"])).collect())
+        };
+        let entries = list(&correlation["values"], name)?.iter().map(|v| number(&v["value"], name));
+        let entries: Vec<f64> = entries.collect::<Result<_, _>>()?;
+        let bin = array(&correlation["qualifiers"])
+            .iter()
+            .filter(|q| text(&q["name"]).to_lowercase().replace(['^', '$', '*'], "").contains("q2"))
+            .find_map(|q| range(&text(&q["value"])));
+        return pairs(&words(first)?, &words(second)?, &entries, bin, name);
     }
     let mut with_bins = independent.iter().filter(|v| v["values"][0]["low"].is_number());
     let (Some(q2), None) = (with_bins.next(), with_bins.next()) else {

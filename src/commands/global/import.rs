@@ -66,7 +66,7 @@ impl ImportArguments {
         let imported = import(&self.archive, &choice)?;
         let text = toml::to_string(&imported.file).context("measurements as TOML")?;
         write_atomically(&self.out, text.as_bytes())?;
-        imported.notes.iter().for_each(|line| note(line));
+        imported.notes.iter().for_each(note);
         for group in &imported.file.groups {
             let [values, nuisances] = [false, true]
                 .map(|nuisance| group.measurements.iter().filter(|m| m.nuisance == nuisance).count());

@@ -23,6 +23,7 @@ use crate::progress::{note, outln};
 
 /// Data and model that are compared.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "options as they are typed")]
 pub(super) struct Comparison {
     /// Measurements: default, lhcb-2025-s, lhcb-2025-p, lhcb-2025-s-massive, lhcb-2025-s-massless, lhcb-2025-p-massless,
     /// lhcb-2025-half-bins, cms-2024, lhcb-2020-kstar-plus, ratios, kaon-rates, kstar-plus-rates, lhcb-2021, lhcb-modern, or a
