@@ -29,6 +29,11 @@ const APART: &[(&str, &str, &str)] = &[
         "humboldt fit cut.parquet",
         "was cut in Python; tests/issue_13_fits.rs makes such files",
     ),
+    (
+        "docs/formats.md",
+        "humboldt generate --events 100000 --quiet --out - --format arrow",
+        "needs pyarrow; tests/systems.rs reads such a stream",
+    ),
     ("docs/campaigns.md", "humboldt campaign submit", "needs Slurm; tests/slurm/run.sh has one"),
     ("docs/campaigns.md", "humboldt campaign status campaigns/cluster", "needs Slurm"),
     (
@@ -193,9 +198,7 @@ fn timeless(line: &str) -> String {
 
 /// A line of progress, of which there are more or fewer.
 fn is_progress(line: &str) -> bool {
-    let bar = line.contains("/s, ") && line.ends_with(" left") || line.contains(" left, ");
-    // What a bar leaves: it comes only where the work took a while.
-    bar || line.contains(" s (") && line.ends_with("/s)")
+    line.contains("/s, ") && line.ends_with(" left") || line.contains(" left, ")
 }
 
 /// Whether lines are those expected, of which `...` stands for any number.
@@ -303,6 +306,11 @@ fn issue_13_20_commands_of_learning() {
 #[test]
 fn issue_13_20_commands_of_assumptions() {
     check("docs/assumptions.md");
+}
+
+#[test]
+fn issue_13_20_commands_of_formats() {
+    check("docs/formats.md");
 }
 
 #[test]

@@ -38,6 +38,17 @@ pub struct Made {
     pub report: GenerationReport,
 }
 
+impl Made {
+    /// Says that all images of these splits were there, where there are any.
+    pub fn note_finished(&self, campaign: &Campaign, splits: &[Split]) {
+        let shards = campaign.shards(splits);
+        if self.shards == 0 && !shards.is_empty() {
+            let images: usize = shards.iter().map(Shard::len).sum();
+            note(format!("images: finished before; {images} images in {} shards", shards.len()));
+        }
+    }
+}
+
 impl AddAssign for Made {
     fn add_assign(&mut self, other: Self) {
         self.shards += other.shards;
@@ -67,10 +78,6 @@ impl Campaign {
         }
         let mut made = Made::default();
         if missing.is_empty() {
-            let images: usize = own.iter().map(|shard| shard.len()).sum();
-            if images > 0 {
-                note(format!("images: finished before; {images} images in {} shards", own.len()));
-            }
             return Ok(made);
         }
         let _lock = self.lock(task == Task::ALL)?;

@@ -37,7 +37,9 @@ impl RunArguments {
         let run = open(&self.card, &self.out, self.images.as_deref(), &compute)?;
         let splits = [training::stored_splits(run.card()), training::tested_splits(run.card())].concat();
         let start = Instant::now();
-        let made = run.campaign()?.make(&splits, Task::ALL)?;
+        let campaign = run.campaign()?;
+        let made = campaign.make(&splits, Task::ALL)?;
+        made.note_finished(&campaign, &splits);
         if made.shards > 0 {
             timing::record(run.root(), "images", start.elapsed(), None)?;
         }

@@ -28,7 +28,8 @@ impl TrainArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = self.device.open()?;
         let run = super::run::open(&self.card, &self.out, self.images.as_deref(), &compute)?;
-        run.campaign()?.make(training::stored_splits(run.card()), Task::ALL)?;
+        let (campaign, splits) = (run.campaign()?, training::stored_splits(run.card()));
+        campaign.make(splits, Task::ALL)?.note_finished(&campaign, splits);
         training::train(&run, &compute)
     }
 }
