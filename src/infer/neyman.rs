@@ -117,7 +117,7 @@ impl Calibration {
         smoothed(&self.truths, &self.means, delta_c9)[1]
     }
 
-    /// The belt of a probability, such as [`ONE_SIGMA`] or 0.95, with as much left out above as below.
+    /// The belt of a probability, such as `ONE_SIGMA` or 0.95, with as much left out above as below.
     pub fn belt(&self, coverage: f64) -> Belt {
         let edge = |part: f64| -> Vec<f64> {
             self.predictions

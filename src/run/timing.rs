@@ -15,7 +15,7 @@ const FILE: &str = ".timing.json";
 /// The last start of a stage that did work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
-    /// Its duration [s].
+    /// Its duration in seconds.
     pub seconds: f64,
     /// Date and time of its end, as in `2026-11-28 20:15 UTC`.
     pub finished: String,
