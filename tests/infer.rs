@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::support::{humboldt, succeed};
+use crate::support::{refused, succeed};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::EventReader;
@@ -19,16 +19,6 @@ fn json(arguments: &[&str]) -> Value {
 
 fn number(x: &Value) -> f64 {
     x.as_f64().unwrap()
-}
-
-fn refused(arguments: &[&str], words: &[&str]) {
-    let output = humboldt(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    assert!(stderr.trim_end().lines().count() == 1 && output.stdout.is_empty(), "{arguments:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{arguments:?}: `{word}` is not in: {stderr}");
-    }
 }
 
 fn generate(folder: &Path, name: &str, extra: &[&str]) -> String {

@@ -21,7 +21,7 @@ use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::support::{humboldt, succeed};
+use crate::support::{humboldt, refused, succeed};
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_slice(&succeed(arguments).stdout).unwrap()
@@ -35,16 +35,6 @@ fn number(x: &Value) -> f64 {
 fn said(arguments: &[&str]) -> (String, String) {
     let output = succeed(arguments);
     (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
-}
-
-fn refused(arguments: &[&str], words: &[&str]) {
-    let output = humboldt(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    assert!(stderr.trim_end().lines().count() == 1 && output.stdout.is_empty(), "{arguments:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{arguments:?}: `{word}` is not in: {stderr}");
-    }
 }
 
 fn generate(folder: &Path, name: &str, extra: &[&str]) -> String {

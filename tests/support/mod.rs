@@ -25,6 +25,17 @@ pub(crate) fn succeed(arguments: &[&str]) -> Output {
     output
 }
 
+/// Runs the program and expects a refusal: one line that holds all of `words`, and no result.
+pub(crate) fn refused(arguments: &[&str], words: &[&str]) {
+    let output = humboldt(arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(stderr.trim_end().lines().count() == 1 && output.stdout.is_empty(), "{arguments:?}: {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{arguments:?}: `{word}` is not in: {stderr}");
+    }
+}
+
 /// Content of every file below a folder, by relative path; lock files and other hidden files left out.
 pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
