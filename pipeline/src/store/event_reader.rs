@@ -3,40 +3,22 @@
 //! All that is refused is refused here, for every command alike: columns that are missing, twice there or of another type,
 //! rows without a number, numbers outside phase space, another convention or unit.
 
-use std::fs::File;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow::datatypes::{DataType, SchemaRef};
 use humboldt_physics::{Decay, WilsonShifts};
 use humboldt_schemas::events::{EVENT_COLUMNS, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
-use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
 
-use super::arrow_batches::Columns;
-use super::arrow_file;
-use super::formats::{self, PARQUET_MAGIC};
-use super::index::read_at;
-use super::metadata::{self, Entry};
+use super::table_reader::{Batches, TableReader};
+use super::{arrow_file, metadata};
 use crate::phase_space::PhaseSpace;
 use crate::sample::{Role, Sample};
 use crate::{EventBatch, PipelineError};
 
-/// Rows that a reader gives at a time.
-const BATCH: usize = 1 << 16;
-
 /// Columns that make an image.
 const ANGULAR: usize = 4;
-
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, PipelineError>> + Send>;
 
 /// An event table that is read batch by batch, in file order; an iterator of [`EventBatch`].
 ///
@@ -106,16 +88,10 @@ impl EventReader {
     }
 
     fn open_with(path: &Path, more: More) -> Result<Self, PipelineError> {
-        let (file, len) = formats::open(path)?;
-        let start: [u8; 6] = formats::start(path, &file, len)?;
-        let opened = if start.starts_with(PARQUET_MAGIC) {
-            open_parquet(path, file, len, more)?
-        } else if start == arrow_file::MAGIC {
-            open_arrow(path, file, len, more)?
-        } else {
-            return Err(formats::foreign(path, &file, len, "Parquet nor an Arrow IPC file"));
-        };
-        let Opened { batches, schema, provenance, weighted, rows } = opened;
+        let table = TableReader::open(path)?;
+        let Chosen { places, schema, weighted, provenance } = choose(path, &table, more)?;
+        let rows = table.rows();
+        let batches = table.batches(places)?;
         let phase_space = provenance.as_ref().map_or_else(PhaseSpace::any, |provenance| {
             let generator = &provenance.generator;
             generator
@@ -174,32 +150,16 @@ impl EventReader {
     /// [`PipelineError::Refused`] for a null, or a number outside phase space; [`PipelineError::Corrupt`];
     /// [`PipelineError::Io`].
     pub fn next_sample(&mut self) -> Option<Result<Sample, PipelineError>> {
-        // Parquet's decoder panics on some damaged pages: a page has no checksum that it could look at.
-        let next = catch_unwind(AssertUnwindSafe(|| self.batches.next()));
-        let next = next.unwrap_or_else(|_| Some(Err(PipelineError::corrupt(&self.path, "damaged page"))));
-        let result = match next {
-            Some(batch) => batch.and_then(|batch| {
-                let first_row = self.read;
-                self.read += batch.num_rows();
-                Sample::new(batch, &self.phase_space, first_row)
-                    .map_err(|e| PipelineError::refused(&self.path, e.to_string()))
-            }),
-            None if self.read != self.len => {
-                let what = format!("{} rows, but its footer says {}", self.read, self.len);
-                Err(PipelineError::corrupt(&self.path, what))
-            }
-            None => return None,
-        };
+        let result = self.batches.next()?.and_then(|batch| {
+            let first_row = self.read;
+            self.read += batch.num_rows();
+            Sample::new(batch, &self.phase_space, first_row)
+                .map_err(|e| PipelineError::refused(&self.path, e.to_string()))
+        });
         if result.is_err() {
-            self.stop();
+            self.batches.stop();
         }
         Some(result)
-    }
-
-    /// Reads no more: what follows a damaged batch, or a refused row, is not worth it.
-    fn stop(&mut self) {
-        self.batches = Box::new(std::iter::empty());
-        self.read = self.len;
     }
 }
 
@@ -209,15 +169,6 @@ impl Iterator for EventReader {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_sample().map(|sample| sample.map(Sample::into_features))
     }
-}
-
-/// A table whose head and foot are read.
-struct Opened {
-    batches: Batches,
-    schema: SchemaRef,
-    provenance: Option<Provenance>,
-    weighted: bool,
-    rows: usize,
 }
 
 /// The columns of a table that are read.
@@ -230,7 +181,8 @@ struct Chosen {
 }
 
 /// Finds the columns of a table, and hears what it says of them.
-fn choose(path: &Path, schema: &Schema, texts: Vec<Entry>, more: More) -> Result<Chosen, PipelineError> {
+fn choose(path: &Path, table: &TableReader, more: More) -> Result<Chosen, PipelineError> {
+    let schema = table.schema();
     let wanted = if more == More::Nothing { &EVENT_COLUMNS[..ANGULAR] } else { &EVENT_COLUMNS };
     let mut places = Vec::new();
     for name in wanted {
@@ -254,9 +206,7 @@ fn choose(path: &Path, schema: &Schema, texts: Vec<Entry>, more: More) -> Result
         }
     }
     let weighted = arrow_file::find(path, schema, WEIGHT_COLUMN)?.is_some();
-    let columns = places.iter().map(|&place| schema.field(place));
-    let said: Vec<Entry> = texts.into_iter().chain(arrow_file::said(schema, columns)).collect();
-    let provenance = metadata::provenance(path, &said)?;
+    let provenance = metadata::provenance(path, &table.said(&places))?;
     if more == More::Everything {
         places = (0..schema.fields().len()).collect();
     }
@@ -264,76 +214,4 @@ fn choose(path: &Path, schema: &Schema, texts: Vec<Entry>, more: More) -> Result
     let schema =
         schema.project(&places).map_err(|e| PipelineError::corrupt(path, arrow_file::one_line(&e)))?;
     Ok(Chosen { places, schema: Arc::new(schema), weighted, provenance })
-}
-
-fn open_parquet(path: &Path, file: File, len: u64, more: More) -> Result<Opened, PipelineError> {
-    let corrupt = |e: ParquetError| PipelineError::corrupt(path, metadata::first_line(&e));
-    let mut end = [0; 4];
-    let end_at = len.saturating_sub(4);
-    read_at(path, &file, end_at, &mut end)?;
-    if end_at >= 8 && end == *b"PARE" {
-        return Err(PipelineError::refused(path, "encrypted Parquet; allowed: Parquet without encryption"));
-    }
-    if end_at < 8 || end != *PARQUET_MAGIC {
-        return Err(PipelineError::corrupt(path, "truncated: the end of a Parquet file is missing"));
-    }
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(corrupt)?;
-    let footer = builder.metadata().file_metadata();
-    let rows = usize::try_from(footer.num_rows())
-        .map_err(|_| PipelineError::corrupt(path, format!("{} rows", footer.num_rows())))?;
-    let texts = footer.key_value_metadata().into_iter().flatten();
-    let texts = texts.filter_map(|entry| Some((entry.key.as_str(), entry.value.as_deref()?)));
-    let texts = metadata::of_texts("", texts);
-    let chosen = choose(path, builder.schema(), texts, more)?;
-    check_codecs(path, builder.metadata(), &chosen.schema)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), chosen.places);
-    let batches = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(corrupt)?;
-    let path = path.to_owned();
-    let batches = Box::new(batches.map(move |batch| batch.map_err(|e| read_error(&path, e))));
-    let Chosen { schema, weighted, provenance, .. } = chosen;
-    Ok(Opened { batches, schema, provenance, weighted, rows })
-}
-
-/// Refuses compression that the library does not know, by name.
-fn check_codecs(path: &Path, footer: &ParquetMetaData, schema: &Schema) -> Result<(), PipelineError> {
-    let columns = footer.row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns);
-    let is_read = |name: &str| schema.column_with_name(name).is_some();
-    let mut read = columns.filter(|c| c.column_path().parts().first().is_some_and(|name| is_read(name)));
-    match read.find(|column| column.compression() == Compression::LZO) {
-        Some(column) => {
-            let what = format!(
-                "column `{}` is compressed with {}; allowed: zstd, snappy, gzip, lz4, brotli or none",
-                column.column_path(),
-                column.compression()
-            );
-            Err(PipelineError::refused(path, what))
-        }
-        None => Ok(()),
-    }
-}
-
-fn open_arrow(path: &Path, file: File, len: u64, more: More) -> Result<Opened, PipelineError> {
-    let (schema, blocks) = arrow_file::footer(path, &file, len)?;
-    let chosen = choose(path, &schema, Vec::new(), more)?;
-    let dictionary = |field: &&Arc<Field>| matches!(field.data_type(), DataType::Dictionary(..));
-    if let Some(field) = chosen.schema.fields().iter().find(dictionary) {
-        let what = format!(
-            "column `{}` is a dictionary; allowed: plain columns, all of which are kept",
-            field.name()
-        );
-        return Err(PipelineError::refused(path, what));
-    }
-    let rows = arrow_file::rows(path, &file, &blocks)?;
-    let batches = Box::new(Columns::new(path, file, &schema, blocks, chosen.places));
-    let Chosen { schema, weighted, provenance, .. } = chosen;
-    Ok(Opened { batches, schema, provenance, weighted, rows })
-}
-
-fn read_error(path: &Path, error: ArrowError) -> PipelineError {
-    match error {
-        ArrowError::IoError(_, source) if source.kind() != io::ErrorKind::UnexpectedEof => {
-            PipelineError::io(path)(source)
-        }
-        other => PipelineError::corrupt(path, arrow_file::one_line(&other)),
-    }
 }

@@ -31,6 +31,7 @@ mod image_writer;
 mod index;
 mod metadata;
 mod parquet_table;
+mod table_reader;
 
 pub use atomic::{write_atomically, write_json};
 pub use event_reader::EventReader;
