@@ -50,6 +50,18 @@ pub fn exchange_lhcb_and_theory(j: AngularCoefficients) -> AngularCoefficients {
     AngularCoefficients { j4: -j.j4, j6s: -j.j6s, j6c: -j.j6c, j7: -j.j7, j9: -j.j9, ..j }
 }
 
+/// `cos_theta_l` and chi of the theory convention in LHCb's, and back: its own inverse.
+///
+/// Theory measures `theta_l` of both flavours from l- against the direction of the B, and has the conjugate distribution
+/// of a B0 by `J_5, J_6, J_8, J_9 -> -J`.
+///
+/// # Source
+/// Altmannshofer et al., arXiv:0811.1214, section 3.2, and [`exchange_lhcb_and_theory`].
+#[must_use]
+pub fn exchange_angles_of_lhcb_and_theory(flavour: Flavour, cos_theta_l: f64, chi: f64) -> (f64, f64) {
+    if flavour.has_b_quark() { (-cos_theta_l, -chi) } else { (cos_theta_l, chi + std::f64::consts::PI) }
+}
+
 /// Conversion for B -> K: the lepton angle is measured from the opposite direction.
 #[must_use]
 pub fn exchange_lepton_angle(coefficients: KaonCoefficients) -> KaonCoefficients {

@@ -9,11 +9,13 @@
 //! - [`generate`]: unweighted events of one decay
 //! - [`scores`]: what each event says about the Wilson coefficients, and weights
 //! - [`voxels`]: images of events, the mean q2 in cells of the angles
+//! - [`layout`]: columns of experiments' files in place of our own
 //! - [`store`]: events and images on disk
 
 mod error;
 pub mod events;
 pub mod generate;
+pub mod layout;
 pub mod phase_space;
 pub mod rng;
 pub mod sample;

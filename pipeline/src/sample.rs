@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int8Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use humboldt_schemas::events::{EVENT_COLUMNS, TRUTH_PREFIX, WEIGHT_COLUMN};
+use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, TRUTH_PREFIX, WEIGHT_COLUMN};
 
+use crate::layout::{B0, B0BAR};
 use crate::phase_space::PhaseSpace;
 use crate::{EventBatch, PipelineError};
 
@@ -41,6 +42,8 @@ pub struct Sample {
     features: EventBatch,
     /// True values, where they are others.
     truth: Option<EventBatch>,
+    /// +1 of a B0bar, -1 of a B0.
+    flavours: Option<Vec<i8>>,
 }
 
 impl Sample {
@@ -64,7 +67,10 @@ impl Sample {
         };
         let features = of_role(Role::Feature, None)?.unwrap_or_default();
         let truth = of_role(Role::Truth, Some(&features))?;
-        Ok(Self { table, features, truth })
+        let flavours =
+            table.column_by_name(FLAVOUR_COLUMN).and_then(|array| array.as_primitive_opt::<Int8Type>());
+        let flavours = flavours.map(|array| signs(array, first_row)).transpose()?;
+        Ok(Self { table, features, truth, flavours })
     }
 
     /// Number of events.
@@ -80,6 +86,11 @@ impl Sample {
     /// The events as they were generated: their features where the table has nothing else.
     pub fn truth(&self) -> &EventBatch {
         self.truth.as_ref().unwrap_or(&self.features)
+    }
+
+    /// Flavour of each event, +1 of a B0bar, -1 of a B0; `None` where the table does not say it.
+    pub fn flavours(&self) -> Option<&[i8]> {
+        self.flavours.as_deref()
     }
 
     /// The events as they were measured.
@@ -115,6 +126,19 @@ pub fn weighted(schema: &Schema) -> SchemaRef {
 
 fn refused(error: &ArrowError) -> PipelineError {
     PipelineError::out_of_range("columns", error, "of one length")
+}
+
+/// A column of flavours.
+fn signs(array: &PrimitiveArray<Int8Type>, first_row: usize) -> Result<Vec<i8>, PipelineError> {
+    let wrong = array.iter().position(|sign| !matches!(sign, Some(B0 | B0BAR)));
+    match wrong {
+        Some(row) => {
+            let got = if array.is_null(row) { "null".to_owned() } else { array.value(row).to_string() };
+            let name = format!("{FLAVOUR_COLUMN} in row {}", first_row + row);
+            Err(PipelineError::out_of_range(&name, got, "1 (B0bar) or -1 (B0)"))
+        }
+        None => Ok(array.values().to_vec()),
+    }
 }
 
 /// A column of f32 or f64 as f32.

@@ -13,6 +13,7 @@ mod generate_reference;
 mod generate_statistics;
 mod generate_streams;
 mod hepmc;
+mod layouts;
 mod scores;
 mod store;
 mod voxels;

@@ -9,6 +9,9 @@ pub const TRUTH_PREFIX: &str = "true_";
 /// Column of the weights of a reweighted sample, f64.
 pub const WEIGHT_COLUMN: &str = "weight";
 
+/// Column of the flavour where both are in a file, i8: +1 of a B0bar, -1 of a B0.
+pub const FLAVOUR_COLUMN: &str = "flavour";
+
 /// Key of the file's metadata that holds the [`crate::provenance::Provenance`] as JSON.
 pub const PROVENANCE_KEY: &str = "humboldt";
 

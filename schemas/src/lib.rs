@@ -11,6 +11,7 @@
 //! - [`hepdata`]: HEPData submissions to files of measurements
 //! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`events`]: column names of event tables
+//! - [`layout`]: columns of experiments' files (TOML), strictly read
 //! - [`voxels`]: axes and names of voxel datasets
 //! - [`results`]: ensembles, summary, observables, training metrics
 //! - [`inference`]: bounds, fits and moments of events
@@ -29,6 +30,7 @@ pub mod global;
 pub mod hepdata;
 pub mod inference;
 pub mod json_schema;
+pub mod layout;
 pub mod measurements;
 pub mod provenance;
 pub mod results;

@@ -105,7 +105,7 @@ pub(super) fn rows(path: &Path, file: &File, blocks: &[Block]) -> Result<usize, 
 ///
 /// # Errors
 /// When a table has two of them.
-pub(super) fn find<'a>(
+pub(crate) fn find<'a>(
     path: &Path,
     schema: &'a Schema,
     name: &str,
@@ -128,11 +128,14 @@ pub(super) fn column<'a>(
     schema: &'a Schema,
     name: &str,
 ) -> Result<(usize, &'a Field), PipelineError> {
-    find(path, schema, name)?.ok_or_else(|| {
-        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let what = format!("no column `{name}`; the file has {} (rename what is meant)", listed(&names));
-        PipelineError::refused(path, what)
-    })
+    find(path, schema, name)?.ok_or_else(|| missing(path, schema, name))
+}
+
+/// That a table has no column of this name.
+pub(crate) fn missing(path: &Path, schema: &Schema, name: &str) -> PipelineError {
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let what = format!("no column `{name}`; the file has {} (rename what is meant)", listed(&names));
+    PipelineError::refused(path, what)
 }
 
 /// Metadata of a schema and of some of its columns.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use humboldt_physics::{Decay, WilsonShifts};
-use humboldt_schemas::events::{EVENT_COLUMNS, WEIGHT_COLUMN};
+use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
+use humboldt_schemas::layout::Layout;
 use humboldt_schemas::provenance::Provenance;
 
 use super::table_reader::{Batches, TableReader};
 use super::{arrow_file, metadata};
+use crate::layout::{Mass, Translation, Wanted};
 use crate::phase_space::PhaseSpace;
 use crate::sample::{Role, Sample};
 use crate::{EventBatch, PipelineError};
@@ -29,6 +31,7 @@ pub struct EventReader {
     schema: SchemaRef,
     provenance: Option<Provenance>,
     weighted: bool,
+    translation: Option<Translation>,
     phase_space: PhaseSpace,
     len: usize,
     read: usize,
@@ -45,12 +48,36 @@ impl std::fmt::Debug for EventReader {
 
 /// Columns that are read besides angles and q2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum More {
+pub enum More {
+    /// None: the K pi mass stays empty.
     Nothing,
+    /// The K pi mass, which must be there.
     Mass,
+    /// The K pi mass where there is one.
     MassIfThere,
     /// The mass, the truth where it is another, and a user's own columns.
     Everything,
+    /// The same of a table that may lack the mass.
+    EverythingThereIs,
+}
+
+impl More {
+    const fn may_lack_mass(self) -> bool {
+        matches!(self, Self::MassIfThere | Self::EverythingThereIs)
+    }
+
+    const fn is_everything(self) -> bool {
+        matches!(self, Self::Everything | Self::EverythingThereIs)
+    }
+
+    const fn wanted(self) -> Wanted {
+        let mass = match self {
+            Self::Nothing => Mass::No,
+            Self::Mass | Self::Everything => Mass::Required,
+            Self::MassIfThere | Self::EverythingThereIs => Mass::IfThere,
+        };
+        Wanted { mass, truth: self.is_everything(), extras: self.is_everything() }
+    }
 }
 
 impl EventReader {
@@ -60,7 +87,7 @@ impl EventReader {
     /// [`PipelineError::Io`]; [`PipelineError::Refused`] for anything else than a table with these columns, each once, of
     /// f32 or f64, in the LHCb convention; [`PipelineError::Corrupt`] for one that is not whole.
     pub fn open(path: &Path) -> Result<Self, PipelineError> {
-        Self::open_with(path, More::Mass)
+        Self::open_as(path, None, More::Mass)
     }
 
     /// Opens a table for its angles and q2 only: it need not have the K pi mass, which stays empty.
@@ -68,7 +95,7 @@ impl EventReader {
     /// # Errors
     /// As [`EventReader::open`].
     pub fn open_for_images(path: &Path) -> Result<Self, PipelineError> {
-        Self::open_with(path, More::Nothing)
+        Self::open_as(path, None, More::Nothing)
     }
 
     /// Opens a table that may lack the K pi mass, which then stays empty.
@@ -76,7 +103,7 @@ impl EventReader {
     /// # Errors
     /// As [`EventReader::open`].
     pub fn open_with_any_mass(path: &Path) -> Result<Self, PipelineError> {
-        Self::open_with(path, More::MassIfThere)
+        Self::open_as(path, None, More::MassIfThere)
     }
 
     /// Opens a table with all of [`EVENT_COLUMNS`] and whatever else it has, for [`EventReader::next_sample`].
@@ -84,12 +111,19 @@ impl EventReader {
     /// # Errors
     /// As [`EventReader::open`].
     pub fn open_whole(path: &Path) -> Result<Self, PipelineError> {
-        Self::open_with(path, More::Everything)
+        Self::open_as(path, None, More::Everything)
     }
 
-    fn open_with(path: &Path, more: More) -> Result<Self, PipelineError> {
+    /// Opens a table whose columns are those of a layout; humboldt's own without one.
+    ///
+    /// # Errors
+    /// As [`EventReader::open`], and for columns of the layout that the file lacks.
+    pub fn open_as(path: &Path, layout: Option<&Layout>, more: More) -> Result<Self, PipelineError> {
         let table = TableReader::open(path)?;
-        let Chosen { places, schema, weighted, provenance } = choose(path, &table, more)?;
+        let Chosen { places, schema, weighted, provenance, translation } = match layout {
+            Some(layout) => translate(path, &table, layout, more)?,
+            None => choose(path, &table, more)?,
+        };
         let rows = table.rows();
         let batches = table.batches(places)?;
         let phase_space = provenance.as_ref().map_or_else(PhaseSpace::any, |provenance| {
@@ -99,7 +133,7 @@ impl EventReader {
                 .map_or_else(|_| PhaseSpace::any(), |d| Ok(PhaseSpace::of(&d)))
         })?;
         let path = path.to_owned();
-        Ok(Self { path, batches, schema, provenance, weighted, phase_space, len: rows, read: 0 })
+        Ok(Self { path, batches, schema, provenance, weighted, translation, phase_space, len: rows, read: 0 })
     }
 
     /// Table of events of a decay; otherwise they are those of the file's own, or of any where it says nothing.
@@ -108,7 +142,7 @@ impl EventReader {
         Self { phase_space: PhaseSpace::of(decay), ..self }
     }
 
-    /// Number of events in the file.
+    /// Number of rows in the file, of which a layout may leave some out ([`Self::selects`]).
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -133,6 +167,16 @@ impl EventReader {
         self.weighted
     }
 
+    /// Whether the layout leaves rows out.
+    pub fn selects(&self) -> bool {
+        self.translation.as_ref().is_some_and(Translation::selects)
+    }
+
+    /// What the file does not say under its layout, and what is assumed in its place.
+    pub fn notes(&self) -> &[String] {
+        self.translation.as_ref().map_or(&[], Translation::notes)
+    }
+
     /// Reads the rest of the table.
     ///
     /// # Errors
@@ -152,6 +196,10 @@ impl EventReader {
     pub fn next_sample(&mut self) -> Option<Result<Sample, PipelineError>> {
         let result = self.batches.next()?.and_then(|batch| {
             let first_row = self.read;
+            let batch = match &self.translation {
+                Some(translation) => translation.apply(batch, first_row)?,
+                None => batch,
+            };
             self.read += batch.num_rows();
             Sample::new(batch, &self.phase_space, first_row)
                 .map_err(|e| PipelineError::refused(&self.path, e.to_string()))
@@ -178,6 +226,18 @@ struct Chosen {
     schema: SchemaRef,
     weighted: bool,
     provenance: Option<Provenance>,
+    translation: Option<Translation>,
+}
+
+/// Finds the columns that a layout names.
+fn translate(path: &Path, table: &TableReader, layout: &Layout, more: More) -> Result<Chosen, PipelineError> {
+    let file = table.schema();
+    let translation = Translation::new(path, file, layout, more.wanted())?;
+    // Columns are what the layout says; what they say of units themselves may be of another program's mind.
+    let provenance = metadata::provenance(path, &table.said(&[]))?;
+    let (places, schema) = (translation.places(file), translation.schema().clone());
+    let weighted = translation.is_weighted();
+    Ok(Chosen { places, schema, weighted, provenance, translation: Some(translation) })
 }
 
 /// Finds the columns of a table, and hears what it says of them.
@@ -186,13 +246,13 @@ fn choose(path: &Path, table: &TableReader, more: More) -> Result<Chosen, Pipeli
     let wanted = if more == More::Nothing { &EVENT_COLUMNS[..ANGULAR] } else { &EVENT_COLUMNS };
     let mut places = Vec::new();
     for name in wanted {
-        let may_lack = more == More::MassIfThere && *name == EVENT_COLUMNS[ANGULAR];
+        let may_lack = more.may_lack_mass() && *name == EVENT_COLUMNS[ANGULAR];
         if !may_lack || arrow_file::find(path, schema, name)?.is_some() {
             places.push(arrow_file::column(path, schema, name)?.0);
         }
     }
     let truth = EVENT_COLUMNS.map(|name| Role::Truth.column(name));
-    if more == More::Everything {
+    if more.is_everything() {
         for name in &truth {
             places.extend(arrow_file::find(path, schema, name)?.map(|(place, _)| place));
         }
@@ -206,12 +266,15 @@ fn choose(path: &Path, table: &TableReader, more: More) -> Result<Chosen, Pipeli
         }
     }
     let weighted = arrow_file::find(path, schema, WEIGHT_COLUMN)?.is_some();
+    let flavour = arrow_file::find(path, schema, FLAVOUR_COLUMN)?;
+    let flavour = flavour.filter(|(_, field)| *field.data_type() == DataType::Int8);
+    places.extend(flavour.map(|(place, _)| place).filter(|_| more != More::Nothing));
     let provenance = metadata::provenance(path, &table.said(&places))?;
-    if more == More::Everything {
+    if more.is_everything() {
         places = (0..schema.fields().len()).collect();
     }
     places.sort_unstable();
     let schema =
         schema.project(&places).map_err(|e| PipelineError::corrupt(path, arrow_file::one_line(&e)))?;
-    Ok(Chosen { places, schema: Arc::new(schema), weighted, provenance })
+    Ok(Chosen { places, schema: Arc::new(schema), weighted, provenance, translation: None })
 }

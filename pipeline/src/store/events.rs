@@ -1,5 +1,6 @@
 //! Writes event tables, Parquet or Arrow IPC: one row an event, columns of [`EVENT_COLUMNS`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,10 +109,26 @@ impl EventWriter {
         provenance: &Provenance,
         schema: SchemaRef,
     ) -> Result<Self, PipelineError> {
-        let metadata = metadata::entries(path, provenance)?;
+        Self::create_saying(format, path, metadata::entries(path, provenance)?.to_vec(), schema)
+    }
+
+    /// The same of a file that says nothing of itself, as those of experiments.
+    ///
+    /// # Errors
+    /// As [`EventWriter::create_as`].
+    pub fn create_silent(format: EventFormat, path: &Path, schema: SchemaRef) -> Result<Self, PipelineError> {
+        Self::create_saying(format, path, Vec::new(), schema)
+    }
+
+    fn create_saying(
+        format: EventFormat,
+        path: &Path,
+        metadata: Vec<(String, String)>,
+        schema: SchemaRef,
+    ) -> Result<Self, PipelineError> {
         let sink = match format {
             EventFormat::Parquet => {
-                let metadata = metadata.map(|(key, value)| KeyValue::new(key, value)).to_vec();
+                let metadata = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
                 // Bytes of the same place in the numbers compress better together; repeated values do not occur.
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -130,6 +147,7 @@ impl EventWriter {
                 Sink::Parquet(Box::new(table.map_err(|e| parquet_io_error(path, e))?))
             }
             EventFormat::Arrow => {
+                let metadata: BTreeMap<String, String> = metadata.into_iter().collect();
                 let with_metadata = schema.as_ref().clone().with_metadata(metadata);
                 let part = PartFile::create_or_open(path)?;
                 let failed = |e| arrow_file::io_error(path, e);

@@ -13,7 +13,7 @@
 mod arrow;
 mod arrow_batches;
 mod arrow_compact;
-mod arrow_file;
+pub(crate) mod arrow_file;
 pub mod atomic;
 mod compact;
 mod event_reader;
@@ -31,10 +31,10 @@ mod image_writer;
 mod index;
 mod metadata;
 mod parquet_table;
-mod table_reader;
+pub(crate) mod table_reader;
 
 pub use atomic::{write_atomically, write_json};
-pub use event_reader::EventReader;
+pub use event_reader::{EventReader, More};
 pub use events::{EventFormat, EventWriter};
 pub use export::{Export, export};
 pub use hepmc::{BMomentum, HepMcWriter};

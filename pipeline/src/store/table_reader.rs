@@ -30,7 +30,7 @@ const BATCH: usize = 1 << 16;
 type Inner = Box<dyn Iterator<Item = Result<RecordBatch, PipelineError>> + Send>;
 
 /// A table whose head and foot are read.
-pub(super) struct TableReader {
+pub(crate) struct TableReader {
     path: PathBuf,
     schema: SchemaRef,
     texts: Vec<Entry>,
@@ -49,7 +49,7 @@ impl TableReader {
     /// # Errors
     /// [`PipelineError::Io`]; [`PipelineError::Refused`] for another format; [`PipelineError::Corrupt`] for a file that is
     /// not whole.
-    pub(super) fn open(path: &Path) -> Result<Self, PipelineError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, PipelineError> {
         let (file, len) = formats::open(path)?;
         let start: [u8; 6] = formats::start(path, &file, len)?;
         if start.starts_with(PARQUET_MAGIC) {
@@ -93,12 +93,12 @@ impl TableReader {
     }
 
     /// All columns of the file.
-    pub(super) const fn schema(&self) -> &SchemaRef {
+    pub(crate) const fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// Number of rows.
-    pub(super) const fn rows(&self) -> usize {
+    pub(crate) const fn rows(&self) -> usize {
         self.rows
     }
 
@@ -112,7 +112,7 @@ impl TableReader {
     ///
     /// # Errors
     /// For a compression or an encoding that is not read.
-    pub(super) fn batches(self, columns: Vec<usize>) -> Result<Batches, PipelineError> {
+    pub(crate) fn batches(self, columns: Vec<usize>) -> Result<Batches, PipelineError> {
         let Self { path, schema, rows, source, .. } = self;
         let inner: Inner = match source {
             Source::Parquet(builder) => {
@@ -133,7 +133,7 @@ impl TableReader {
 }
 
 /// Batches of rows in file order; ends behind the first error.
-pub(super) struct Batches {
+pub(crate) struct Batches {
     path: PathBuf,
     inner: Inner,
     rows: usize,

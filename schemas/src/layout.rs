@@ -1,0 +1,505 @@
+//! Layouts: which column of an experiment's file is what (TOML), strictly read.
+//!
+//! A name of a column, or a prefix of columns, may be several, as in `"q_squared|q_sq"`: the file then has one of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::card::strict;
+use crate::error::{Invalid, SchemaError};
+
+/// Built-in layouts by name.
+const BUILT_IN: [(&str, &str); 4] = [
+    ("humboldt", include_str!("../layouts/humboldt.toml")),
+    ("basf2", include_str!("../layouts/basf2.toml")),
+    ("lhcb", include_str!("../layouts/lhcb.toml")),
+    ("cms", include_str!("../layouts/cms.toml")),
+];
+
+/// What the columns of an event table are.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layout {
+    /// Squared mass of the lepton pair, or its mass (see `units`).
+    pub q2: Option<String>,
+    /// Cosine of the lepton angle.
+    pub cos_theta_l: Option<String>,
+    /// Cosine of the kaon angle.
+    pub cos_theta_k: Option<String>,
+    /// Angle between the decay planes.
+    pub chi: Option<String>,
+    /// Mass of the K pi pair.
+    pub m_kpi: Option<String>,
+    /// Weight of the event, of either sign.
+    pub weight: Option<String>,
+    /// Convention of the angles: `lhcb` (default) or `theory`.
+    pub convention: Option<AngleConvention>,
+    /// The lepton that `cos_theta_l` is of, where it is not the convention's own: `l_plus` or `l_minus` of both flavours.
+    pub theta_l_of: Option<LeptonOfAngle>,
+    /// Range of chi, where it is known: `symmetric` (-pi to pi) or `positive` (0 to 2 pi).
+    pub chi_range: Option<ChiRange>,
+    /// Flavours whose ready chi has the opposite sign: `["b0bar"]` where it is computed as if every event were a B0.
+    pub mirrored: Option<Vec<Meson>>,
+    /// What is used where a file has ready columns and momenta too: `columns` (default) or `momenta`.
+    pub prefer: Source,
+    /// Units, where they are not GeV and radians.
+    pub units: Units,
+    /// How a B0 is told from a B0bar.
+    pub flavour: Option<FlavourColumn>,
+    /// Four-momenta of the final state.
+    pub momenta: Option<Momenta>,
+    /// Several candidates of one event.
+    pub candidates: Option<Candidates>,
+    /// Rows that are read: those whose column has one of these whole numbers, as in `isSignal = [1]`.
+    pub keep: BTreeMap<String, Vec<i64>>,
+    /// The same as it was generated; units, convention and the rest as above where they are not given.
+    pub truth: Option<Box<Layout>>,
+}
+
+/// Convention of angles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AngleConvention {
+    /// arXiv:1304.6325.
+    #[default]
+    Lhcb,
+    /// arXiv:0811.1214.
+    Theory,
+}
+
+/// The lepton that an angle is measured from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeptonOfAngle {
+    /// The positive one, of both flavours.
+    LPlus,
+    /// The negative one, of both flavours.
+    LMinus,
+}
+
+/// Range of an angle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChiRange {
+    /// -pi to pi.
+    Symmetric,
+    /// 0 to 2 pi.
+    Positive,
+}
+
+/// Flavour of the meson.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Meson {
+    /// -> K+ pi- l+ l-.
+    #[default]
+    B0,
+    /// -> K- pi+ l+ l-.
+    B0bar,
+}
+
+/// What q2 and angles are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Ready columns.
+    #[default]
+    Columns,
+    /// Four-momenta.
+    Momenta,
+}
+
+/// Units of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Units {
+    /// `GeV2` (default) or `MeV2`; `GeV` or `MeV` of a column with the mass of the pair, which is squared.
+    pub q2: Option<Q2Unit>,
+    /// `rad` (default) or `deg`.
+    pub chi: Option<AngleUnit>,
+    /// `GeV` (default) or `MeV`.
+    pub m_kpi: Option<EnergyUnit>,
+    /// `GeV` (default) or `MeV`.
+    pub momenta: Option<EnergyUnit>,
+}
+
+/// Unit of q2, or of its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names are those of the units")]
+pub enum Q2Unit {
+    #[default]
+    GeV2,
+    MeV2,
+    GeV,
+    MeV,
+}
+
+/// Unit of an angle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are those of the units")]
+pub enum AngleUnit {
+    #[default]
+    Rad,
+    Deg,
+}
+
+/// Unit of masses and momenta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names are those of the units")]
+pub enum EnergyUnit {
+    #[default]
+    GeV,
+    MeV,
+}
+
+impl EnergyUnit {
+    /// GeV of one.
+    pub const fn gev(self) -> f64 {
+        match self {
+            Self::GeV => 1.0,
+            Self::MeV => 1e-3,
+        }
+    }
+}
+
+/// How a B0 is told from a B0bar.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlavourColumn {
+    /// Charge or PDG number of the kaon, PDG number of the meson, or a tag.
+    pub column: String,
+    /// Its values of a B0 (-> K+ pi-).
+    pub b0: Vec<i64>,
+    /// Its values of a B0bar (-> K- pi+).
+    pub b0bar: Vec<i64>,
+    /// The decay that the columns are named after, which all events are taken for where the file has no such column.
+    pub listed: Meson,
+    /// Events whose true flavour is the other one: `keep` (default), `drop`, or `only` them.
+    pub wrong_tags: WrongTags,
+}
+
+/// Events whose true flavour is another than the measured one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WrongTags {
+    /// Among the others.
+    #[default]
+    Keep,
+    /// Left out.
+    Drop,
+    /// Nothing but them.
+    Only,
+}
+
+/// Four-momenta of the final state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Momenta {
+    /// The positive lepton.
+    pub l_plus: Particle,
+    /// The negative lepton.
+    pub l_minus: Particle,
+    /// The kaon, of either charge.
+    pub kaon: Particle,
+    /// The pion, of either charge.
+    pub pion: Particle,
+    /// What follows a prefix: energy, and momentum along x, y, z.
+    #[serde(default = "components")]
+    pub components: [String; 4],
+    /// `charges` (default) where `l_plus` always is the positive lepton; `slots` where the charge conjugate of the listed decay
+    /// fills the same columns, `l_plus` with its negative lepton.
+    #[serde(default)]
+    pub leptons: Leptons,
+    /// PDG number or charge of what is in `l_plus`: decides it event by event, where a file has it.
+    #[serde(default)]
+    pub lepton_id: Option<String>,
+    /// Flavours whose decays are mirrored: `["b0", "b0bar"]` in samples of EvtGen's model for new physics, whose S_7, S_8 and
+    /// S_9 have the opposite sign.
+    #[serde(default)]
+    pub mirrored: Vec<Meson>,
+}
+
+fn components() -> [String; 4] {
+    ["E", "px", "py", "pz"].map(str::to_owned)
+}
+
+/// Which lepton is in the columns of the positive one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Leptons {
+    /// The positive one.
+    #[default]
+    Charges,
+    /// The positive one of the listed decay, the negative one of its charge conjugate.
+    Slots,
+}
+
+/// Columns of a four-momentum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "OneOrFour", into = "OneOrFour")]
+#[schemars(with = "Value", extend("examples" = ["mu_p_"]))]
+pub enum Particle {
+    /// Before the names of the components.
+    Prefix(String),
+    /// Energy, and momentum along x, y, z.
+    Columns([String; 4]),
+}
+
+/// A prefix or four columns, as they are written.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct OneOrFour(Value);
+
+impl TryFrom<OneOrFour> for Particle {
+    type Error = String;
+
+    fn try_from(written: OneOrFour) -> Result<Self, String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let columns =
+            |items: &Vec<Value>| items.iter().map(text).collect::<Option<Vec<String>>>()?.try_into().ok();
+        match &written.0 {
+            Value::String(prefix) => Ok(Self::Prefix(prefix.clone())),
+            Value::Array(items) if columns(items).is_some() => {
+                Ok(Self::Columns(columns(items).unwrap_or_default()))
+            }
+            other => Err(format!(
+                "{other} is not allowed; allowed: a prefix as in \"mu_p_\", or four columns, energy, px, py, pz"
+            )),
+        }
+    }
+}
+
+impl From<Particle> for OneOrFour {
+    fn from(particle: Particle) -> Self {
+        Self(match particle {
+            Particle::Prefix(prefix) => prefix.into(),
+            Particle::Columns(columns) => columns.to_vec().into(),
+        })
+    }
+}
+
+/// Several candidates of one event.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Candidates {
+    /// Number of the candidate within its event, from 0.
+    pub column: Option<String>,
+    /// Candidates of the event.
+    pub count: Option<String>,
+}
+
+impl Layout {
+    /// Names of the built-in layouts.
+    pub fn names() -> [&'static str; 4] {
+        BUILT_IN.map(|(name, _)| name)
+    }
+
+    /// The text of a built-in layout.
+    pub fn text(name: &str) -> Option<&'static str> {
+        BUILT_IN.iter().find(|(other, _)| *other == name).map(|(_, text)| *text)
+    }
+
+    /// A built-in layout by its name, or one in a file whose name ends in `.toml`.
+    ///
+    /// # Errors
+    /// For an unknown name; when the file cannot be read, is not TOML, has an unknown key or a value that is not allowed, by
+    /// file, line and field.
+    pub fn find(name: &str) -> Result<Self, SchemaError> {
+        let path = Path::new(name);
+        match Self::text(name) {
+            Some(text) => strict::checked(text, name, Self::validate),
+            None if path.extension().is_some_and(|ending| ending == "toml") => {
+                strict::read(path, Self::validate)
+            }
+            None => {
+                let allowed = format!("{}, or a file whose name ends in .toml", Self::names().join(", "));
+                Err(Invalid::new("layout", name, allowed).into())
+            }
+        }
+    }
+
+    /// Parses and checks a layout; `file` is its name in error messages.
+    ///
+    /// # Errors
+    /// As [`Layout::find`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
+        strict::checked(text, file, Self::validate)
+    }
+
+    /// Names of the ready columns, in the order of [`crate::events::EVENT_COLUMNS`].
+    pub const fn columns(&self) -> [&Option<String>; 5] {
+        [&self.q2, &self.cos_theta_l, &self.cos_theta_k, &self.chi, &self.m_kpi]
+    }
+
+    /// The layout of the truth, with what it takes from the measured one.
+    pub fn whole_truth(&self) -> Option<Self> {
+        let own = self.truth.as_deref()?;
+        let units = Units {
+            q2: own.units.q2.or(self.units.q2),
+            chi: own.units.chi.or(self.units.chi),
+            m_kpi: own.units.m_kpi.or(self.units.m_kpi),
+            momenta: own.units.momenta.or(self.units.momenta),
+        };
+        Some(Self {
+            convention: own.convention.or(self.convention),
+            theta_l_of: own.theta_l_of.or(self.theta_l_of),
+            chi_range: own.chi_range.or(self.chi_range),
+            mirrored: own.mirrored.clone().or_else(|| self.mirrored.clone()),
+            prefer: self.prefer,
+            units,
+            ..own.clone()
+        })
+    }
+
+    fn validate(&self) -> Result<(), Invalid> {
+        self.check_columns("")?;
+        let Some(truth) = &self.truth else { return Ok(()) };
+        for (field, there) in [
+            ("truth.truth", truth.truth.is_some()),
+            ("truth.weight", truth.weight.is_some()),
+            ("truth.candidates", truth.candidates.is_some()),
+            ("truth.keep", !truth.keep.is_empty()),
+            ("truth.prefer", truth.prefer != Source::default()),
+        ] {
+            Invalid::unless(!there, field, "a table or a name", "this once, above [truth]")?;
+        }
+        if let Some(flavour) = &truth.flavour {
+            let given = flavour.wrong_tags != WrongTags::default() || flavour.listed != Meson::default();
+            Invalid::unless(!given, "truth.flavour", "`wrong_tags` or `listed`", "these under [flavour]")?;
+        }
+        truth.check_columns("truth.")
+    }
+
+    fn check_columns(&self, table: &str) -> Result<(), Invalid> {
+        let angles = &self.columns()[..4];
+        let missing = ["q2", "cos_theta_l", "cos_theta_k", "chi"];
+        let missing = missing.iter().zip(angles).find(|(_, column)| column.is_none());
+        if let (Some((name, _)), None) = (missing, &self.momenta) {
+            Invalid::unless(
+                !table.is_empty() && angles.iter().all(|column| column.is_none()),
+                &format!("{table}{name}"),
+                "missing",
+                "a column's name for each of q2, cos_theta_l, cos_theta_k, chi, or a table [momenta]",
+            )?;
+        }
+        let named = ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi", "weight"].into_iter();
+        let named: Vec<(&str, &String)> = named
+            .zip(self.columns().into_iter().chain([&self.weight]))
+            .filter_map(|(name, column)| Some((name, column.as_ref()?)))
+            .collect();
+        for (i, (name, column)) in named.iter().enumerate() {
+            let field = format!("{table}{name}");
+            let empty = column.split('|').any(str::is_empty);
+            Invalid::unless(
+                !empty,
+                &field,
+                format!("`{column}`"),
+                "a column's name; several with | between",
+            )?;
+            let twice = named[..i].iter().find(|(_, other)| other == column);
+            if let Some((other, _)) = twice {
+                let allowed = format!("another column than that of {other}");
+                return Err(Invalid::new(&field, format!("`{column}`"), allowed));
+            }
+        }
+        if let Some(flavour) = &self.flavour {
+            flavour.validate(table)?;
+        }
+        for (column, values) in &self.keep {
+            Invalid::unless(
+                !values.is_empty(),
+                &format!("keep.{column}"),
+                "[]",
+                "at least one whole number",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl FlavourColumn {
+    fn validate(&self, table: &str) -> Result<(), Invalid> {
+        let field = |name: &str| format!("{table}flavour.{name}");
+        Invalid::unless(!self.column.is_empty(), &field("column"), "missing", "a column's name")?;
+        for (name, values) in [("b0", &self.b0), ("b0bar", &self.b0bar)] {
+            Invalid::unless(!values.is_empty(), &field(name), "[]", "the values of the column, as in [1]")?;
+        }
+        match self.b0.iter().find(|value| self.b0bar.contains(value)) {
+            Some(value) => {
+                Err(Invalid::new(&field("b0bar"), format!("[{value}]"), "values that are not those of b0"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_layouts_are_whole() {
+        for name in Layout::names() {
+            let layout = Layout::find(name).unwrap();
+            assert!(layout.whole_truth().is_some(), "{name}");
+            let text = toml::to_string(&layout).unwrap();
+            assert_eq!(Layout::parse(&text, name).unwrap(), layout, "{text}");
+        }
+    }
+
+    #[test]
+    fn truth_takes_what_it_does_not_say() {
+        let text = "q2 = \"a\"\ncos_theta_l = \"b\"\ncos_theta_k = \"c\"\nchi = \"d\"\nmirrored = [\"b0\"]\n\
+            [units]\nq2 = \"MeV2\"\nchi = \"deg\"\n[truth]\nq2 = \"e\"\ncos_theta_l = \"f\"\ncos_theta_k = \"g\"\n\
+            chi = \"h\"\n[truth.units]\nq2 = \"GeV2\"\n";
+        let truth = Layout::parse(text, "x.toml").unwrap().whole_truth().unwrap();
+        assert_eq!((truth.units.q2, truth.units.chi), (Some(Q2Unit::GeV2), Some(AngleUnit::Deg)));
+        assert_eq!(truth.mirrored, Some(vec![Meson::B0]));
+    }
+
+    #[test]
+    fn faults_are_named_with_line_and_field() {
+        let four = "q2 = \"a\"\ncos_theta_l = \"b\"\ncos_theta_k = \"c\"\nchi = \"d\"\n";
+        let with = |more: &str| format!("{four}{more}");
+        for (text, message) in [
+            (
+                "q2 = \"a\"\n".to_owned(),
+                "x.toml:1: cos_theta_l = missing is not allowed; allowed: a column's name",
+            ),
+            (with("q_2 = \"x\"\n"), "x.toml:5: unknown key `q_2` (did you mean `q2`?)"),
+            (
+                with("m_kpi = \"a\"\n"),
+                "x.toml:5: m_kpi = `a` is not allowed; allowed: another column than that of q2",
+            ),
+            (with("weight = \"\"\n"), "x.toml:5: weight = ``"),
+            (
+                with("[units]\nq2 = \"eV2\"\n"),
+                "x.toml:6: units.q2: unknown variant `eV2`, expected one of `GeV2`",
+            ),
+            (with("[flavour]\ncolumn = \"f\"\nb0 = [1]\nb0bar = [1]\n"), "x.toml:8: flavour.b0bar = [1]"),
+            (with("[flavour]\nb0 = [1]\nb0bar = [0]\n"), "flavour.column = missing"),
+            (with("[flavour]\ncolumn = \"f\"\nb0 = [1]\n"), "flavour.b0bar = []"),
+            (with("[truth]\nq2 = \"e\"\n"), "x.toml:5: truth.cos_theta_l = missing"),
+            (with("[truth]\nweight = \"e\"\n"), "x.toml:6: truth.weight"),
+            (with("[keep]\nisSignal = []\n"), "x.toml:6: keep.isSignal = []"),
+            (with("[momenta]\nl_plus = \"p\"\n"), "missing field `l_minus`"),
+            (
+                "[momenta]\nl_plus = [\"E\"]\nl_minus = \"b\"\nkaon = \"c\"\npion = \"d\"\n".to_owned(),
+                "[\"E\"] is not allowed; allowed: a prefix",
+            ),
+        ] {
+            let error = Layout::parse(&text, "x.toml").unwrap_err().to_string();
+            assert!(error.contains(message) && !error.contains('\n'), "{text}\n{error}");
+        }
+        let unknown = Layout::find("babar").unwrap_err().to_string();
+        assert!(
+            unknown.contains("layout = babar is not allowed; allowed: humboldt, basf2, lhcb, cms"),
+            "{unknown}"
+        );
+    }
+}
