@@ -44,14 +44,15 @@ pub struct Sample {
     truth: Option<EventBatch>,
     /// +1 of a B0bar, -1 of a B0.
     flavours: Option<Vec<i8>>,
+    weights: Option<Vec<f64>>,
 }
 
 impl Sample {
     /// Row `first_row` and following ones of a table, of events in a phase space.
     ///
     /// # Errors
-    /// [`PipelineError::OutOfRange`] for a feature, or the truth of one, that is null, not finite or out of range, with its
-    /// column and row.
+    /// [`PipelineError::OutOfRange`] for a feature, the truth of one or a weight that is null, not finite or out of range,
+    /// with its column and row.
     pub fn new(table: RecordBatch, space: &PhaseSpace, first_row: usize) -> Result<Self, PipelineError> {
         let of_role = |role: Role, otherwise: Option<&EventBatch>| {
             let mut events = otherwise.cloned().unwrap_or_default();
@@ -59,7 +60,8 @@ impl Sample {
             for (&name, column) in EVENT_COLUMNS.iter().zip(events.columns_mut()) {
                 let name = role.column(name);
                 if let Some(array) = table.column_by_name(&name) {
-                    (*column, found) = (numbers(&name, array, first_row)?, true);
+                    let values = numbers(&name, array, first_row)?;
+                    (*column, found) = (values.into_iter().map(|x| x as f32).collect(), true);
                 }
             }
             space.admit(&mut events, role, first_row)?;
@@ -70,7 +72,9 @@ impl Sample {
         let flavours =
             table.column_by_name(FLAVOUR_COLUMN).and_then(|array| array.as_primitive_opt::<Int8Type>());
         let flavours = flavours.map(|array| signs(array, first_row)).transpose()?;
-        Ok(Self { table, features, truth, flavours })
+        let weights = table.column_by_name(WEIGHT_COLUMN);
+        let weights = weights.map(|array| numbers(WEIGHT_COLUMN, array, first_row)).transpose()?;
+        Ok(Self { table, features, truth, flavours, weights })
     }
 
     /// Number of events.
@@ -91,6 +95,29 @@ impl Sample {
     /// Flavour of each event, +1 of a B0bar, -1 of a B0; `None` where the table does not say it.
     pub fn flavours(&self) -> Option<&[i8]> {
         self.flavours.as_deref()
+    }
+
+    /// The weights of the events, of either sign; `None` where each counts as one.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
+    }
+
+    /// Another column of numbers, as it is in the table.
+    ///
+    /// # Errors
+    /// [`PipelineError::OutOfRange`] when there is none of this name, or for a value that is not a finite number.
+    pub fn column(&self, name: &str, first_row: usize) -> Result<Vec<f64>, PipelineError> {
+        let array = self.table.column_by_name(name).ok_or_else(|| {
+            let schema = self.table.schema();
+            let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            PipelineError::out_of_range("column", name, format!("one of {}", names.join(", ")))
+        })?;
+        numbers(name, array, first_row)
+    }
+
+    /// The events as they were measured.
+    pub fn features(&self) -> &EventBatch {
+        &self.features
     }
 
     /// The events as they were measured.
@@ -141,8 +168,8 @@ fn signs(array: &PrimitiveArray<Int8Type>, first_row: usize) -> Result<Vec<i8>, 
     }
 }
 
-/// A column of f32 or f64 as f32.
-fn numbers(name: &str, array: &ArrayRef, first_row: usize) -> Result<Vec<f32>, PipelineError> {
+/// A column of f32 or f64, all of which are finite.
+fn numbers(name: &str, array: &ArrayRef, first_row: usize) -> Result<Vec<f64>, PipelineError> {
     let refuse = |row: usize, got: String, allowed: &str| {
         Err(PipelineError::out_of_range(&format!("{name} in row {}", first_row + row), got, allowed))
     };
@@ -151,19 +178,17 @@ fn numbers(name: &str, array: &ArrayRef, first_row: usize) -> Result<Vec<f32>, P
         return refuse(row, "null".to_owned(), "a number in every row (pandas writes NaN as null)");
     }
     let doubles = array.as_primitive_opt::<Float64Type>().map(arrow::array::PrimitiveArray::values);
-    let numbers: Vec<f32> = match (doubles, array.as_primitive_opt::<Float32Type>()) {
-        (Some(doubles), _) => doubles.iter().map(|&x| x as f32).collect(),
-        (None, Some(singles)) => singles.values().to_vec(),
+    let numbers: Vec<f64> = match (doubles, array.as_primitive_opt::<Float32Type>()) {
+        (Some(doubles), _) => doubles.to_vec(),
+        (None, Some(singles)) => singles.values().iter().copied().map(f64::from).collect(),
         (None, None) => {
             let allowed = "Float32 or Float64";
             return Err(PipelineError::out_of_range(&format!("type of {name}"), array.data_type(), allowed));
         }
     };
-    match numbers.iter().position(|x| !x.is_finite()) {
-        Some(row) => {
-            let value = doubles.map_or_else(|| f64::from(numbers[row]), |doubles| doubles[row]);
-            refuse(row, format!("{value:?}"), "a finite number in every row")
-        }
+    // Features are held as f32, in which what is too large is infinite.
+    match numbers.iter().position(|x| !(*x as f32).is_finite()) {
+        Some(row) => refuse(row, format!("{:?}", numbers[row]), "a finite number in every row"),
         None => Ok(numbers),
     }
 }

@@ -6,11 +6,14 @@ pub const EVENT_COLUMNS: [&str; 5] = ["q2", "cos_theta_l", "cos_theta_k", "chi",
 /// Before the name of one of [`EVENT_COLUMNS`]: its value at generation, where the column itself holds what was measured.
 pub const TRUTH_PREFIX: &str = "true_";
 
-/// Column of the weights of a reweighted sample, f64.
+/// Column of the weights of a reweighted sample, or of signal in one with background, f64.
 pub const WEIGHT_COLUMN: &str = "weight";
 
 /// Column of the flavour where both are in a file, i8: +1 of a B0bar, -1 of a B0.
 pub const FLAVOUR_COLUMN: &str = "flavour";
+
+/// Before the name of a component that is not signal: column of its sWeights, f64.
+pub const SWEIGHT_PREFIX: &str = "sweight_";
 
 /// Key of the file's metadata that holds the [`crate::provenance::Provenance`] as JSON.
 pub const PROVENANCE_KEY: &str = "humboldt";

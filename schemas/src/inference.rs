@@ -77,6 +77,15 @@ pub struct FitResult {
     pub first_row: u64,
     /// Number of events.
     pub events: usize,
+    /// Sums over their weights; absent where each counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<SumOfWeights>,
+    /// Accepted simulated events that the density is normalised over; absent where it is by integrals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<SimulationUsed>,
+    /// The background; absent where all events are taken to be signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<FittedBackground>,
     /// The fitted shifts.
     pub coefficients: Vec<FittedCoefficient>,
     /// Correlation of each pair; absent where a coefficient has no standard deviation.
@@ -93,6 +102,46 @@ pub struct FitResult {
     /// Reasons that make the numbers doubtful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// Sums over the weights of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SumOfWeights {
+    /// Sum of the weights.
+    pub sum: f64,
+    /// `(sum w)^2/sum w^2`: events without weights of the same statistics.
+    pub effective_events: f64,
+}
+
+/// Accepted simulated events of a fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SimulationUsed {
+    /// Number of them.
+    pub events: usize,
+    /// `(sum w)^2/sum w^2` of their weights.
+    pub effective_events: f64,
+    /// Shift of each coefficient if the true values of these events were replaced by the measured ones: a measure of what
+    /// the resolution, which the fit does not know of, does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolution_shifts: Vec<f64>,
+}
+
+/// Background of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FittedBackground {
+    /// Events of the sample that its density is smoothed from.
+    pub sample_events: usize,
+    /// Highest order of the polynomials that smooth it.
+    pub order: usize,
+    /// Its part of the events.
+    pub fraction: f64,
+    /// Standard deviation of that; absent where it is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction_sigma: Option<f64>,
+    /// Events, or weights, that are background.
+    pub events: f64,
+    /// Events, or weights, that are signal.
+    pub signal_events: f64,
 }
 
 /// One fitted shift.
@@ -141,6 +190,9 @@ pub struct MomentsBin {
     pub q2_max: f64,
     /// Events in it.
     pub events: usize,
+    /// Sums over their weights; absent where each counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<SumOfWeights>,
     /// Name, value and standard deviation: F_L, A_FB and the S_i.
     pub observables: Vec<(String, f64, f64)>,
 }

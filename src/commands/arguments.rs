@@ -26,7 +26,7 @@ pub(crate) struct ShiftArguments {
     /// Shifts of Wilson coefficients: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p; complex values allowed,
     /// as in c7=-0.05,c10=0.5+0.1i
     #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = shift)]
-    wilson: Vec<(WilsonCoefficient, ComplexValue)>,
+    wilson: Vec<Shift>,
 }
 
 impl ShiftArguments {
@@ -253,7 +253,11 @@ pub(super) fn finite(text: &str) -> Result<f64, String> {
     text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| "allowed: a finite number".to_owned())
 }
 
-fn shift(text: &str) -> Result<(WilsonCoefficient, ComplexValue), String> {
+/// The shift of a coefficient.
+pub(super) type Shift = (WilsonCoefficient, ComplexValue);
+
+/// As in `c10=0.5+0.1i`.
+pub(super) fn shift(text: &str) -> Result<Shift, String> {
     let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
     let coefficient = name.trim().parse().map_err(|e: humboldt_physics::PhysicsError| e.to_string())?;
     let value = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;

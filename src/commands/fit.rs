@@ -5,17 +5,23 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_physics::WilsonDirection;
-use humboldt_schemas::inference::{Assumed, FitResult, FittedCoefficient, GoodnessOfFit};
+use humboldt_schemas::inference::{
+    Assumed, FitResult, FittedBackground, FittedCoefficient, GoodnessOfFit, SimulationUsed, SumOfWeights,
+};
 use rayon::prelude::*;
 
 use super::arguments::count;
+use super::measured::{KnownOfMeasured, MeasuredArguments};
 use super::sample::{Sample, SampleArguments};
 use crate::assumptions::{emptiness, print_warnings, sentence, small_p_value};
 use crate::infer::InferError;
+use crate::infer::background::Background;
 use crate::infer::density::EventFamily;
-use crate::infer::goodness::{Goodness, goodness};
+use crate::infer::goodness::{Goodness, goodness_of_measured};
 use crate::infer::likelihood::Likelihood;
+use crate::infer::mixture::Fraction;
 use crate::infer::unbinned::{Fitted, Interval, fit, intervals};
+use crate::infer::weights::Counted;
 use crate::progress::{note, outln};
 
 /// Fit Wilson coefficients to events: exact density in q2, both cosines and chi (and m_kpi), of its shape alone
@@ -23,6 +29,8 @@ use crate::progress::{note, outln};
 pub(super) struct FitArguments {
     #[command(flatten)]
     sample: SampleArguments,
+    #[command(flatten)]
+    measured: MeasuredArguments,
     /// Coefficients to fit, as in c9,c10,c7_im
     #[arg(long, value_name = "NAME,...", default_value = "c9", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
     free: Vec<WilsonDirection>,
@@ -41,6 +49,7 @@ impl FitArguments {
     pub(super) fn run(self) -> Result<()> {
         let sample = self.sample.read(&self.free, true)?;
         let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
+        let (family, known) = self.measured.read(&sample, &self.free, family)?;
         let total = sample.events.len();
         let size = self.events_per_fit.map_or(total, |n| usize::try_from(n).unwrap_or(usize::MAX));
         ensure!(
@@ -48,10 +57,13 @@ impl FitArguments {
             "--events = {size} is not allowed; allowed: at most {total}, of which there are events"
         );
         let starts: Vec<usize> = (0..total / size).map(|k| k * size).collect();
-        let of = |start: &usize| self.fit_one(&family, &sample, *start, size, starts.len());
+        let of = |start: &usize| self.fit_one(&family, &sample, &known, *start, size, starts.len());
         let mut results: Vec<FitResult> = starts.par_iter().map(of).collect::<Result<_>>()?;
         let mut common = sample.warnings.clone();
-        if let Some(fit) = results.iter().find(|fit| fit.failure.is_none()) {
+        let fitted = results.iter().find(|fit| fit.failure.is_none());
+        // Of weighted or selected events, and of background, nothing is known there.
+        let plain = sample.weights.is_none() && !known.is_simulated() && known.background().is_none();
+        if let Some(fit) = fitted.filter(|_| plain) {
             let shifts: Vec<f64> = fit.coefficients.iter().map(|coefficient| coefficient.value).collect();
             common.extend(emptiness(&family, &sample.events, &shifts));
         }
@@ -89,13 +101,24 @@ impl FitArguments {
         &self,
         family: &EventFamily,
         sample: &Sample,
+        known: &KnownOfMeasured,
         start: usize,
         size: usize,
         fits: usize,
     ) -> Result<FitResult> {
         let rows = format!("events {start} to {}", start + size - 1);
         let events = sample.events.rows(start..start + size);
-        let likelihood = Likelihood::new(family, &events, start as u64).with_context(|| rows.clone())?;
+        let weights = sample.weights.as_ref().map(|weights| weights.rows(start..start + size)).transpose();
+        let weights = weights.with_context(|| rows.clone())?;
+        let mut likelihood = Likelihood::new(family, &events, start as u64).with_context(|| rows.clone())?;
+        if let Some(weights) = &weights {
+            likelihood = likelihood.weighted(weights.clone())?;
+        }
+        if let Some((background, fraction)) = known.background() {
+            likelihood = likelihood.with_background(&events, background, fraction)?;
+        }
+        let counted = likelihood.counted();
+        let sum_of = weights.as_ref().map(|_| sum_of_weights(counted));
         let found = fit(&likelihood).and_then(|mut fitted| {
             let profile = if self.no_intervals { None } else { Some(intervals(&likelihood, &mut fitted)?) };
             Ok((fitted, profile))
@@ -103,14 +126,28 @@ impl FitArguments {
         let at = Rows { first: start as u64, count: size, fits };
         match found {
             Ok((fitted, profile)) => {
-                let goodness = goodness(family, &events, &fitted.values)?;
+                let n = self.free.len();
+                let background =
+                    known.background().map(|background| fitted_background(background, &fitted, n, counted));
+                let fraction = background.map_or(0.0, |background| background.fraction);
+                let shifts = &fitted.values[..n];
+                let goodness = known.measured(weights.as_ref(), shifts, fraction, |measured| {
+                    goodness_of_measured(family, &events, shifts, measured)
+                })??;
+                let signal = counted.effective * (1.0 - fraction);
+                let (simulation, warnings) = known.simulation_used(&fitted, likelihood.names(), signal)?;
                 let profile = profile.as_deref();
-                Ok(result(family.directions(), &fitted, profile, goodness, &at, sample.assumed.clone()))
+                let mut result = result(&self.free, &fitted, profile, goodness, &at, sample.assumed.clone());
+                result.warnings.extend(warnings);
+                Ok(FitResult { weights: sum_of, simulation, background, ..result })
             }
             // One sample without a minimum takes nothing from the others.
             Err(InferError::NoMinimum { reason, .. }) => Ok(FitResult {
                 first_row: at.first,
                 events: at.count,
+                weights: sum_of,
+                simulation: None,
+                background: None,
                 coefficients: Vec::new(),
                 correlation: Vec::new(),
                 goodness: None,
@@ -121,6 +158,32 @@ impl FitArguments {
             Err(error) => Err(error).with_context(|| rows),
         }
     }
+}
+
+/// The background after a fit of `n` shifts.
+fn fitted_background(
+    (density, fraction): (&Background, Fraction),
+    fitted: &Fitted,
+    n: usize,
+    counted: Counted,
+) -> FittedBackground {
+    let (value, sigma) = match fraction {
+        Fraction::Fixed(value) => (value, None),
+        Fraction::Free | Fraction::Constrained(..) => (fitted.values[n], Some(fitted.sigma()[n])),
+    };
+    FittedBackground {
+        sample_events: density.events(),
+        order: density.order(),
+        fraction: value,
+        fraction_sigma: sigma.filter(|sigma| sigma.is_finite()),
+        events: counted.sum * value,
+        signal_events: counted.sum * (1.0 - value),
+    }
+}
+
+/// Weights as they are printed.
+pub(super) const fn sum_of_weights(counted: Counted) -> SumOfWeights {
+    SumOfWeights { sum: counted.sum, effective_events: counted.effective }
 }
 
 fn names(directions: &[WilsonDirection]) -> String {
@@ -152,7 +215,7 @@ pub(super) fn result(
         minus: interval(i).and_then(|interval| interval.minus),
         plus: interval(i).and_then(|interval| interval.plus),
     };
-    let n = sigma.len();
+    let n = directions.len();
     let correlation = |i: usize, j: usize| fitted.covariance[(i, j)] / (sigma[i] * sigma[j]);
     let known = sigma.iter().all(|sigma| sigma.is_finite());
     let doubt = |(i, direction): (usize, &WilsonDirection)| match (sigma[i].is_finite(), interval(i)) {
@@ -172,6 +235,9 @@ pub(super) fn result(
     FitResult {
         first_row: rows.first,
         events: rows.count,
+        weights: None,
+        simulation: None,
+        background: None,
         coefficients: directions.iter().enumerate().map(coefficient).collect(),
         correlation: if known {
             (0..n).map(|i| (0..n).map(|j| correlation(i, j)).collect()).collect()
@@ -192,6 +258,24 @@ pub(super) fn result(
 /// A fit with its own warnings, those in `elsewhere` left out.
 pub(super) fn print(result: &FitResult, elsewhere: &[String]) {
     outln!("{} events from row {}", result.events, result.first_row);
+    if let Some(weights) = &result.weights {
+        let SumOfWeights { sum, effective_events } = weights;
+        outln!("  sum of weights {sum:.1}, as good as {effective_events:.1} events without");
+    }
+    if let Some(simulation) = &result.simulation {
+        let SimulationUsed { events, effective_events, .. } = simulation;
+        outln!(
+            "  normalised over {events} accepted simulated events, as good as {effective_events:.1} without weights"
+        );
+    }
+    if let Some(background) = &result.background {
+        let FittedBackground { fraction, events, signal_events, .. } = background;
+        let sigma =
+            background.fraction_sigma.map_or_else(|| "fixed".to_owned(), |sigma| format!("+- {sigma:.5}"));
+        outln!(
+            "  background {fraction:.5} {sigma} of them: {signal_events:.1} signal, {events:.1} background"
+        );
+    }
     if let Some(failure) = &result.failure {
         outln!("  no fit: {failure}");
     }

@@ -12,6 +12,7 @@ mod generate;
 mod global;
 mod infer;
 mod inputs;
+mod measured;
 mod model;
 mod moments;
 mod observe;

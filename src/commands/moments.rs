@@ -8,11 +8,11 @@ use humboldt_physics::{AngularCoefficients, WilsonDirection};
 use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::inference::{MomentsBin, MomentsResult};
 
-use super::fit::{Rows, print as print_fit, result};
+use super::fit::{Rows, print as print_fit, result, sum_of_weights};
 use super::sample::{Sample, SampleArguments};
 use crate::assumptions::{emptiness, sentence};
 use crate::infer::density::EventFamily;
-use crate::infer::moments::{BinMoments, MomentPredictions, fit, moments};
+use crate::infer::moments::{BinMoments, MomentPredictions, fit, weighted_moments};
 use crate::progress::{out, outln};
 
 /// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments; fit coefficients to them by chi-square
@@ -36,7 +36,7 @@ impl MomentsArguments {
         let open = self.bins.iter().any(|bin| bin.min.is_none() || bin.max.is_none());
         let sample = self.sample.read(&self.free, open || !self.free.is_empty())?;
         let bins = self.bins(&sample)?;
-        let measured = moments(&sample.events, &bins)?;
+        let measured = weighted_moments(&sample.events, sample.weights.as_ref(), &bins)?;
         let fit = if self.free.is_empty() {
             None
         } else {
@@ -45,12 +45,14 @@ impl MomentsArguments {
             let count = measured.iter().map(|bin| bin.events).sum();
             let rows = Rows { first: 0, count, fits: 1 };
             let mut fit = result(&self.free, &fitted, None, goodness, &rows, sample.assumed.clone());
-            let empty = emptiness(&family, &sample.events, &fitted.values);
+            let plain = sample.weights.is_none();
+            let empty = if plain { emptiness(&family, &sample.events, &fitted.values) } else { Vec::new() };
             let strange = sample.warnings.iter().cloned().chain(sample.outside()).chain(empty);
             fit.warnings.splice(0..0, strange);
             Some(fit)
         };
-        let result = MomentsResult { bins: measured.iter().map(printed).collect(), fit };
+        let weighted = sample.weights.is_some();
+        let result = MomentsResult { bins: measured.iter().map(|bin| printed(bin, weighted)).collect(), fit };
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&result)?);
         } else {
@@ -81,7 +83,7 @@ impl MomentsArguments {
     }
 }
 
-fn printed(bin: &BinMoments) -> MomentsBin {
+fn printed(bin: &BinMoments, weighted: bool) -> MomentsBin {
     let mut observables: Vec<(String, f64, f64)> = Vec::new();
     let mut add = |name: &str, (value, sigma): (f64, f64)| observables.push((name.to_owned(), value, sigma));
     add("F_L", bin.f_l());
@@ -91,7 +93,8 @@ fn printed(bin: &BinMoments) -> MomentsBin {
         factors[i] = 1.0;
         add(&format!("S{name}"), bin.combination(&factors));
     }
-    MomentsBin { q2_min: bin.q2.0, q2_max: bin.q2.1, events: bin.events, observables }
+    let weights = weighted.then(|| sum_of_weights(bin.counted));
+    MomentsBin { q2_min: bin.q2.0, q2_max: bin.q2.1, events: bin.events, weights, observables }
 }
 
 fn print(result: &MomentsResult) {
@@ -105,6 +108,13 @@ fn print(result: &MomentsResult) {
         out!("{:>24}", bin.events);
     }
     outln!();
+    if result.bins.iter().any(|bin| bin.weights.is_some()) {
+        out!("{:<12}", "weights");
+        for weights in result.bins.iter().filter_map(|bin| bin.weights) {
+            out!("{:>24}", format!("{:.1}, as {:.1}", weights.sum, weights.effective_events));
+        }
+        outln!();
+    }
     for i in 0..result.bins.first().map_or(0, |bin| bin.observables.len()) {
         out!("{:<12}", result.bins[0].observables[i].0);
         for (_, value, sigma) in result.bins.iter().map(|bin| &bin.observables[i]) {

@@ -10,13 +10,14 @@ use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirec
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::phase_space::{PhaseSpace, ROUNDING};
 use humboldt_pipeline::sample::Role;
-use humboldt_pipeline::store::EventReader;
+use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
-use humboldt_schemas::events::WEIGHT_COLUMN;
+use humboldt_schemas::events::{SWEIGHT_PREFIX, WEIGHT_COLUMN};
 use humboldt_schemas::inference::Assumed;
 
 use super::arguments::{InputArguments, ShiftArguments};
 use crate::assumptions::{assumed, differences, note_idle_inputs, ranges};
+use crate::infer::weights::Weights;
 use crate::progress::note;
 use crate::sampling;
 
@@ -52,11 +53,18 @@ pub(super) struct SampleArguments {
     /// Leave out events outside the windows; without it they are refused
     #[arg(long)]
     select: bool,
+    /// Count each event once, although the file has a column `weight`
+    #[arg(long)]
+    unweighted: bool,
 }
 
 /// Events and what they are supposed to follow.
 pub(super) struct Sample {
     pub(super) events: EventBatch,
+    /// The events' weights; `None` where each counts as one.
+    pub(super) weights: Option<Weights>,
+    /// Settings that the file says it was made with, with what the arguments change.
+    pub(super) card: GeneratorCard,
     /// With all shifts but the free ones.
     pub(super) decay: Decay,
     pub(super) line_shape: LineShape,
@@ -98,9 +106,14 @@ impl SampleArguments {
     /// the window must be known.
     pub(super) fn read(&self, free: &[WilsonDirection], window_matters: bool) -> Result<Sample> {
         let file = self.events.display();
-        let reader = open_unweighted(&self.events)?;
+        let reader = EventReader::open_with_any_mass(&self.events)?;
         let made = reader.provenance().map(|provenance| provenance.generator.clone());
-        let mut events = reader.read_all()?;
+        let Table { features: mut events, weights, .. } = if reader.is_weighted() && !self.unweighted {
+            Table::read(EventReader::open_as(&self.events, None, More::EverythingThereIs)?)
+                .with_context(|| file.to_string())?
+        } else {
+            Table { features: reader.read_all()?, ..Table::default() }
+        };
         ensure!(!events.is_empty(), "{file}: events = 0 is not allowed; allowed: at least one");
         let silent = made.is_none() && self.q2.is_empty();
         if silent && window_matters {
@@ -135,13 +148,25 @@ impl SampleArguments {
             Vec::new()
         };
         let all = events.len();
-        let events = if self.select { selected(&events, &windows) } else { events };
+        let (events, weights) = if self.select {
+            let inside = within(&events, &windows);
+            let weights = weights.map(|weights| weights.filtered(&inside)).transpose()?;
+            (events.filtered(&inside), weights)
+        } else {
+            (events, weights)
+        };
         ensure!(!events.is_empty(), "--select leaves events = 0; allowed: at least one in the windows in q2");
+        if let Some(weights) = &weights {
+            note(format!(
+                "events count by their column `{WEIGHT_COLUMN}` (--unweighted: once): {}",
+                in_words(weights)
+            ));
+        }
         if events.len() < all {
             let left_out = all - events.len();
             note(format!("{left_out} of {all} events left out, outside q2 = {}", ranges(&assumed.q2)));
         }
-        Ok(Sample { events, decay, line_shape, windows, assumed, warnings })
+        Ok(Sample { events, weights, card, decay, line_shape, windows, assumed, warnings })
     }
 
     /// Settings that no option gives.
@@ -192,7 +217,53 @@ fn range(values: &[f32]) -> (f32, f32) {
     values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
 }
 
-fn selected(events: &EventBatch, windows: &[(f64, f64)]) -> EventBatch {
+/// Which events lie in windows of q2 (GeV^2).
+pub(super) fn within(events: &EventBatch, windows: &[(f64, f64)]) -> Vec<bool> {
     let inside = |q2: &f32| windows.iter().any(|(low, high)| (*low..=*high).contains(&f64::from(*q2)));
-    events.filtered(&events.q2.iter().map(inside).collect::<Vec<_>>())
+    events.q2.iter().map(inside).collect()
+}
+
+/// The statistics of weights.
+fn in_words(weights: &Weights) -> String {
+    let counted = weights.counted();
+    let own = if weights.are_of_components() { ", sWeights with those of all components" } else { "" };
+    format!(
+        "{} events, sum of weights {:.1}, as good as {:.1} without weights{own}",
+        counted.events, counted.sum, counted.effective
+    )
+}
+
+/// All rows of a table of events.
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) features: EventBatch,
+    pub(super) truth: EventBatch,
+    pub(super) weights: Option<Weights>,
+}
+
+impl Table {
+    /// Reads all rows; sWeights with those of other components, in columns `sweight_*`.
+    pub(super) fn read(mut reader: EventReader) -> Result<Self> {
+        let weighted = reader.is_weighted();
+        let names = reader.schema().fields().iter().map(|field| field.name().clone());
+        let others: Vec<String> = names.filter(|name| name.starts_with(SWEIGHT_PREFIX)).collect();
+        let mut table = Self::default();
+        let (mut weights, mut of_others) = (Vec::new(), vec![Vec::new(); others.len()]);
+        let mut first_row = 0;
+        while let Some(sample) = reader.next_sample() {
+            let sample = sample?;
+            weights.extend(sample.weights().into_iter().flatten());
+            for (name, column) in others.iter().zip(&mut of_others) {
+                column.extend(sample.column(name, first_row)?);
+            }
+            first_row += sample.len();
+            table.truth.append(sample.truth());
+            table.features.append(sample.features());
+        }
+        if weighted {
+            let weights = Weights::new(weights)?;
+            table.weights = Some(if others.is_empty() { weights } else { weights.with_others(of_others)? });
+        }
+        Ok(table)
+    }
 }

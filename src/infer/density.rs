@@ -1,10 +1,13 @@
 //! The density of events as a function of shifts, with what fits need of it many times: tables and a cheap line shape.
 
 use humboldt_physics::density::MassRule;
+use humboldt_physics::quadratic::count;
 use humboldt_physics::{Decay, Density, LineShape, PhysicsError, WilsonDirection};
+use humboldt_pipeline::EventBatch;
 
 use super::InferError;
-use super::form::Jet;
+use super::normalisation::Normalisation;
+use super::simulation::Simulation;
 use super::tabulated::AngularTable;
 
 /// Points in the K pi mass between two masses at which an end of a window meets the end of phase space.
@@ -14,6 +17,7 @@ const MASSES: usize = 14;
 #[derive(Debug, Clone)]
 pub struct EventFamily {
     pub(super) density: Density,
+    pub(super) normalisation: Normalisation,
     pub(super) masses: MassRule,
     /// At the pole only.
     pub(super) table: Option<AngularTable>,
@@ -49,7 +53,8 @@ impl EventFamily {
         let masses = MassRule::new(decay, line_shape, windows, MASSES);
         let table = (line_shape == LineShape::Narrow)
             .then(|| AngularTable::new(decay, directions, density.m_kpi_range().0, windows));
-        Ok(Self { density, masses, table })
+        let normalisation = Normalisation::of_density(&density);
+        Ok(Self { density, normalisation, masses, table })
     }
 
     /// Directions of the shifts, in order.
@@ -79,24 +84,36 @@ impl EventFamily {
         parts.filter(|(a, b)| a < b).collect()
     }
 
-    /// The logarithm of the normalisation of a sample: `sum over events of ln T(m) + N ln A`, with `by_mass` the sum of the
-    /// events' [`Density::shares`].
-    pub(super) fn log_normalisation(&self, by_mass: &[f64], events: f64, shifts: &[f64]) -> Jet {
-        let mut sum = Jet::zero(shifts.len());
-        for (total, count) in self.density.totals().iter().zip(by_mass) {
-            sum.add(*count, &Jet::of(total, shifts).ln());
+    /// The same density of events that a detector keeps, normalised over simulated events that it kept.
+    #[must_use]
+    pub fn with_simulation(mut self, simulation: Simulation) -> Self {
+        self.normalisation = self.normalisation.with_simulation(simulation);
+        self
+    }
+
+    /// What normalises the density, as a function of the shifts.
+    pub const fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    /// The factor by which [`EventFamily::terms`] scales an event.
+    pub(super) fn scale(&self, events: &EventBatch, row: usize) -> Result<f64, InferError> {
+        self.terms(events, row, 0, &mut vec![0.0; count(self.directions().len())])
+    }
+
+    /// An event's rate over the total one of its K pi mass, at the decay's own shifts.
+    pub(super) fn rate(&self, events: &EventBatch, row: usize) -> Result<f64, InferError> {
+        let mut terms = vec![0.0; count(self.directions().len())];
+        let scale = self.terms(events, row, 0, &mut terms)?;
+        Ok(terms[0] * scale / self.density.total(self.mass(events, row)).constant())
+    }
+
+    /// K pi mass (GeV) of an event, the pole where all have it.
+    pub(super) fn mass(&self, events: &EventBatch, row: usize) -> f64 {
+        match self.density.line_shape() {
+            LineShape::Narrow => self.density.m_kpi_range().0,
+            LineShape::BreitWigner => f64::from(events.m_kpi[row]),
         }
-        let mut accepted = Jet::zero(shifts.len());
-        for slice in self.density.slices() {
-            let inside = Jet::of(&slice.inside, shifts);
-            if inside.value > 0.0 {
-                let mut ratio = inside.ln();
-                ratio.add(-1.0, &Jet::of(&slice.total, shifts).ln());
-                accepted.add(slice.weight, &ratio.exp());
-            }
-        }
-        sum.add(events, &accepted.ln());
-        sum
     }
 }
 
@@ -124,7 +141,7 @@ mod tests {
                 let event = DecayVariables { q2: 3.0, cos_theta_l: 0.1, cos_theta_k: 0.2, chi: 0.3, m_kpi };
                 let (scores, rate) = density.scores_and_rate(&event);
                 let expected = rate.log_slope(0, &[0.0]) - scores[0];
-                let got = family.log_normalisation(&by_mass, 1.0, &[d]).gradient[0];
+                let got = family.normalisation.log(&by_mass, 1.0, &[d]).gradient[0];
                 assert!((got - expected).abs() < 1e-8, "{line_shape} {d}: {got} {expected}");
             }
         }

@@ -12,6 +12,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use super::InferError;
 use super::density::EventFamily;
 use super::tabulated::Angular;
+use super::weights::{Counted, Weights};
 
 /// Cells of fewer expected events are counted together.
 const FEWEST: f64 = 10.0;
@@ -36,42 +37,158 @@ pub fn goodness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Re
     if shifts.len() != n || !shifts.iter().all(|x| x.is_finite()) {
         return Err(InferError::out_of_range("shifts", format!("{shifts:?}"), format!("{n} finite numbers")));
     }
-    let steps = ((events.len() as f64 / 100.0).powf(0.25).round() as usize).clamp(2, 5);
-    let layers = (events.len() / (50 * steps.pow(3))).clamp(1, 10);
-    let edges = q2_edges(family, shifts, layers);
+    let cells = Cells::new(family, shifts, events.len() as f64);
+    let mut counts = vec![0.0; cells.len()];
+    (0..events.len()).for_each(|row| counts[cells.place(events, row)] += 1.0);
+    let expected = expected(family, shifts, &cells.edges, cells.steps, events.len() as f64);
+    let of = |(count, expected): (&f64, &f64)| Cell {
+        count: *count,
+        expected: *expected,
+        variance: *expected,
+        enough: *expected,
+    };
+    Ok(chi_square(counts.iter().zip(&expected).map(of), n))
+}
 
-    let layer = |q2: f64| edges[1..edges.len() - 1].partition_point(|edge| *edge <= q2);
-    let step = |x: f64| (((x * steps as f64) as usize).min(steps - 1), steps);
-    let mut counts = vec![0.0; (edges.len() - 1) * steps.pow(3)];
-    for row in 0..events.len() {
+/// A sample of which more is known than its events: weights, simulation, background.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Measured<'a> {
+    /// Weights of the events.
+    pub weights: Option<&'a Weights>,
+    /// Accepted simulated events as they were measured, with their weights at the fitted shifts.
+    pub simulation: Option<(&'a EventBatch, &'a [f64])>,
+    /// A sample of background, its weights, and its part of the events.
+    pub background: Option<(&'a EventBatch, Option<&'a Weights>, f64)>,
+}
+
+/// The same of measured events: what is expected in a cell are integrals or simulated events, and background as its sample
+/// has it. The variances of all samples are in the chi-square; that of weighted events is the sum of squared weights.
+///
+/// # Errors
+/// When the shifts are not as many as the family's directions, or not finite.
+pub fn goodness_of_measured(
+    family: &EventFamily,
+    events: &EventBatch,
+    shifts: &[f64],
+    measured: &Measured,
+) -> Result<Goodness, InferError> {
+    let Measured { weights, simulation, background } = *measured;
+    if weights.is_none() && simulation.is_none() && background.is_none() {
+        return goodness(family, events, shifts);
+    }
+    let counted = Counted::of((0..events.len()).map(|row| weights.map_or(1.0, |w| w.values()[row])));
+    let cells = Cells::new(family, shifts, counted.effective);
+    let data = cells.fill(events, weights.map(Weights::values));
+    let signal = if let Some((simulated, weights)) = simulation {
+        cells.fill(simulated, Some(weights)).of_one()
+    } else {
+        let counts = expected(family, shifts, &cells.edges, cells.steps, 1.0);
+        Filled { squares: vec![0.0; counts.len()], counts }
+    };
+    let fraction = background.map_or(0.0, |background| background.2);
+    let other =
+        background.map(|(sample, weights, _)| cells.fill(sample, weights.map(Weights::values)).of_one());
+    let of = |k: usize| {
+        let part = |filled: &Filled, of: f64| (filled.counts[k] * of, filled.squares[k] * of * of);
+        let (signal, signal_variance) = part(&signal, counted.sum * (1.0 - fraction));
+        let (other, other_variance) = other.as_ref().map_or((0.0, 0.0), |b| part(b, counted.sum * fraction));
+        let expected = signal + other;
+        let own = if weights.is_some() { data.squares[k] } else { expected };
+        // In events without weights.
+        let enough =
+            if weights.is_some() { data.counts[k].powi(2) / own.max(f64::MIN_POSITIVE) } else { expected };
+        Cell { count: data.counts[k], expected, variance: own + signal_variance + other_variance, enough }
+    };
+    let fitted = family.directions().len() + usize::from(background.is_some());
+    Ok(chi_square((0..cells.len()).map(of), fitted))
+}
+
+/// Cells in q2 and the angles.
+struct Cells {
+    edges: Vec<f64>,
+    steps: usize,
+}
+
+impl Cells {
+    /// For a number of events.
+    fn new(family: &EventFamily, shifts: &[f64], events: f64) -> Self {
+        let steps = ((events / 100.0).powf(0.25).round() as usize).clamp(2, 5);
+        let layers = (events as usize / (50 * steps.pow(3))).clamp(1, 10);
+        Self { edges: q2_edges(family, shifts, layers), steps }
+    }
+
+    fn len(&self) -> usize {
+        (self.edges.len() - 1) * self.steps.pow(3)
+    }
+
+    fn place(&self, events: &EventBatch, row: usize) -> usize {
+        let layer = |q2: f64| self.edges[1..self.edges.len() - 1].partition_point(|edge| *edge <= q2);
+        let step = |x: f64| (((x * self.steps as f64) as usize).min(self.steps - 1), self.steps);
         let unit = |x: f32| 0.5 * (f64::from(x) + 1.0);
         let turn = (f64::from(events.chi[row]) / (2.0 * PI) + 0.5).rem_euclid(1.0);
         let places = [unit(events.cos_theta_l[row]), unit(events.cos_theta_k[row]), turn].map(step);
-        let start = layer(f64::from(events.q2[row]));
-        counts[places.iter().fold(start, |index, (place, of)| index * of + place)] += 1.0;
+        places.iter().fold(layer(f64::from(events.q2[row])), |index, (place, of)| index * of + place)
     }
-    let expected = expected(family, shifts, &edges, steps, events.len() as f64);
 
-    let (mut chi2, mut cells, mut rest) = (0.0, 0_usize, [0.0; 2]);
-    let mut add = |count: f64, expected: f64| {
-        chi2 += (count - expected).powi(2) / expected;
+    fn fill(&self, events: &EventBatch, weights: Option<&[f64]>) -> Filled {
+        let mut filled = Filled { counts: vec![0.0; self.len()], squares: vec![0.0; self.len()] };
+        for row in 0..events.len() {
+            let (place, weight) = (self.place(events, row), weights.map_or(1.0, |weights| weights[row]));
+            filled.counts[place] += weight;
+            filled.squares[place] += weight * weight;
+        }
+        filled
+    }
+}
+
+/// Sums of weights, and of their squares, by cell.
+struct Filled {
+    counts: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Filled {
+    /// Scaled to one event in all.
+    fn of_one(mut self) -> Self {
+        let sum: f64 = self.counts.iter().sum();
+        self.counts.iter_mut().for_each(|count| *count /= sum);
+        self.squares.iter_mut().for_each(|square| *square /= sum * sum);
+        self
+    }
+}
+
+/// Number of events in a cell, what is expected, the variance of the difference, and how many events the cell is worth.
+struct Cell {
+    count: f64,
+    expected: f64,
+    variance: f64,
+    enough: f64,
+}
+
+/// Cells that are worth too few events are counted together.
+fn chi_square(all: impl Iterator<Item = Cell>, fitted: usize) -> Goodness {
+    let (mut chi2, mut cells) = (0.0, 0_usize);
+    let mut rest = Cell { count: 0.0, expected: 0.0, variance: 0.0, enough: 0.0 };
+    let mut add = |cell: &Cell| {
+        chi2 += (cell.count - cell.expected).powi(2) / cell.variance;
         cells += 1;
     };
-    for (count, expected) in counts.iter().zip(&expected) {
-        if *expected < FEWEST {
-            rest[0] += count;
-            rest[1] += expected;
+    for cell in all {
+        if cell.enough < FEWEST {
+            rest.count += cell.count;
+            rest.expected += cell.expected;
+            rest.variance += cell.variance;
         } else {
-            add(*count, *expected);
+            add(&cell);
         }
     }
-    if rest[1] > 0.0 {
-        add(rest[0], rest[1]);
+    if rest.variance > 0.0 {
+        add(&rest);
     }
-    let degrees_of_freedom = cells.saturating_sub(1 + n);
+    let degrees_of_freedom = cells.saturating_sub(1 + fitted);
     let p_value =
         ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
-    Ok(Goodness { chi2, degrees_of_freedom, p_value })
+    Goodness { chi2, degrees_of_freedom, p_value }
 }
 
 /// Layers of about the same number of events, at the pole of the K*.

@@ -5,6 +5,9 @@
 //! - [`information`]: the bound on the error of any method, with and without nuisance parameters
 //! - [`nuisances`]: form factors and hadronic corrections as further parameters
 //! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
+//! - [`weights`]: weights of events, of both signs
+//! - [`normalisation`], [`simulation`]: by integrals, or over accepted simulated events
+//! - [`background`], [`mixture`]: samples of which a part is background, and weighted events
 //! - [`minimise`]: the minimum of a smooth function, for all fits
 //! - [`profile`]: intervals of one number, all others minimised
 //! - [`unbinned`]: maximum-likelihood fits, errors and profile intervals
@@ -16,6 +19,7 @@
 //! - [`variation`]: predictions with varied inputs
 
 mod angles;
+pub mod background;
 pub mod density;
 pub mod ensembles;
 pub mod estimator;
@@ -24,14 +28,18 @@ pub mod goodness;
 pub mod information;
 pub mod likelihood;
 pub mod minimise;
+pub mod mixture;
 pub mod moments;
 pub mod neyman;
+pub mod normalisation;
 pub mod nuisances;
 pub mod profile;
+pub mod simulation;
 mod tabulated;
 pub mod template;
 pub mod unbinned;
 pub mod variation;
+pub mod weights;
 
 pub use form::Jet;
 

@@ -1,7 +1,8 @@
 //! The exact unbinned likelihood of events in four variables, of its shape alone.
 //!
 //! Of each event only the coefficients of its quadratic rate are kept, computed once: a value of the likelihood costs a
-//! few nanoseconds an event, with its first and second derivatives.
+//! few nanoseconds an event, with its first and second derivatives. Events with weights, and samples of which a part is
+//! background, take the longer way of [`super::mixture`].
 
 use humboldt_physics::LineShape;
 use humboldt_physics::angular::angular_functions;
@@ -11,8 +12,12 @@ use humboldt_pipeline::phase_space::ROUNDING;
 use rayon::prelude::*;
 
 use super::InferError;
+use super::background::Background;
 use super::density::EventFamily;
 use super::form::{Jet, second, slopes};
+use super::mixture::{Fraction, Mixture};
+use super::normalisation::Normalisation;
+use super::weights::{Counted, Weights};
 
 /// Events at a time: their numbers stay in the first-level cache.
 const BLOCK: usize = 256;
@@ -20,14 +25,25 @@ const BLOCK: usize = 256;
 /// Events whose likelihood can be asked for at any shifts.
 #[derive(Debug, Clone)]
 pub struct Likelihood<'a> {
-    family: &'a EventFamily,
-    events: usize,
+    pub(super) normalisation: &'a Normalisation,
+    family: Option<&'a EventFamily>,
+    pub(super) events: usize,
     /// For each monomial: its coefficient in the rate of each event, up to a factor of each event.
     ///
     /// # Shapes
     /// [monomial, event]
-    columns: Vec<Vec<f64>>,
+    pub(super) columns: Vec<Vec<f64>>,
+    /// Sums over the events of their shares of each total rate.
     by_mass: Vec<f64>,
+    /// The shares of each event, where the K pi mass matters and events are looked at one by one; else empty.
+    ///
+    /// # Shapes
+    /// [event, mass]
+    pub(super) shares: Vec<f64>,
+    /// K pi masses (GeV) where they matter.
+    masses: Vec<f32>,
+    pub(super) weights: Option<Weights>,
+    pub(super) mixture: Option<Mixture>,
 }
 
 impl<'a> Likelihood<'a> {
@@ -70,21 +86,127 @@ impl<'a> Likelihood<'a> {
                 sums
             }
         };
-        Ok(Self { family, events: events.len(), columns, by_mass })
+        let masses = match family.density.line_shape() {
+            LineShape::Narrow => Vec::new(),
+            LineShape::BreitWigner => events.m_kpi.clone(),
+        };
+        let plain = Self::of_columns(&family.normalisation, columns, by_mass);
+        Ok(Self { family: Some(family), masses, ..plain })
     }
 
-    /// The family of densities.
-    pub const fn family(&self) -> &EventFamily {
-        self.family
+    /// Of events of any density that is quadratic in its parameters.
+    ///
+    /// # Shapes
+    /// `terms`: [monomial, event]
+    ///
+    /// # Errors
+    /// Without events, or with other monomials than the normalisation's.
+    pub fn of_terms(normalisation: &'a Normalisation, terms: Vec<Vec<f64>>) -> Result<Self, InferError> {
+        let events = terms.first().map_or(0, Vec::len);
+        let monomials = count(normalisation.names.len());
+        if events == 0 || terms.len() != monomials || terms.iter().any(|column| column.len() != events) {
+            let got = format!("{} of {events} events", terms.len());
+            let allowed = format!("{monomials} of at least one event");
+            return Err(InferError::out_of_range("coefficients", got, allowed));
+        }
+        Ok(Self::of_columns(normalisation, terms, vec![events as f64]))
     }
 
-    /// Number of events.
-    pub const fn events(&self) -> usize {
-        self.events
+    fn of_columns(normalisation: &'a Normalisation, columns: Vec<Vec<f64>>, by_mass: Vec<f64>) -> Self {
+        Self {
+            normalisation,
+            family: None,
+            events: columns[0].len(),
+            columns,
+            by_mass,
+            shares: Vec::new(),
+            masses: Vec::new(),
+            weights: None,
+            mixture: None,
+        }
     }
 
-    /// `-ln L` at given shifts, up to a constant of the sample; infinite where an event is impossible.
-    pub fn value(&self, shifts: &[f64]) -> f64 {
+    /// Keeps the shares of each event, for sums that look at events one by one.
+    fn keep_shares(&mut self) {
+        if let Some(family) = self.family.filter(|_| self.shares.is_empty()) {
+            let shares = |m_kpi: &f32| family.density.shares(f64::from(*m_kpi));
+            self.shares = self.masses.par_iter().flat_map_iter(shares).collect();
+        }
+    }
+
+    /// The same with events that count by their weights.
+    ///
+    /// # Errors
+    /// When there are not as many weights as events.
+    pub fn weighted(mut self, weights: Weights) -> Result<Self, InferError> {
+        if weights.values().len() != self.events {
+            let got = weights.values().len();
+            return Err(InferError::out_of_range("weights", got, self.events.to_string()));
+        }
+        self.weights = Some(weights);
+        self.keep_shares();
+        Ok(self)
+    }
+
+    /// The same of a sample of which a part is background; `events` are those that it was made from.
+    ///
+    /// # Errors
+    /// For a fraction that none can be, or an event at which the background's density is not known.
+    pub fn with_background(
+        mut self,
+        events: &EventBatch,
+        background: &Background,
+        fraction: Fraction,
+    ) -> Result<Self, InferError> {
+        let family = self
+            .family
+            .filter(|_| events.len() == self.events)
+            .ok_or_else(|| InferError::out_of_range("events", events.len(), "those of the likelihood"))?;
+        self.mixture = Some(Mixture::new(family, events, background, fraction)?);
+        self.keep_shares();
+        Ok(self)
+    }
+
+    /// Names of the shifts.
+    pub fn names(&self) -> &[String] {
+        &self.normalisation.names
+    }
+
+    /// Number of parameters: the shifts, and the fraction of background where it is not fixed.
+    pub fn parameters(&self) -> usize {
+        self.names().len() + usize::from(self.first_fraction().is_some())
+    }
+
+    /// The fraction of background that a fit starts from, where it is a parameter.
+    pub(super) fn first_fraction(&self) -> Option<f64> {
+        let fraction = self.mixture.as_ref()?.fraction;
+        fraction.is_free().then(|| fraction.start())
+    }
+
+    /// Number of events, sum of their weights, and effective number.
+    pub fn counted(&self) -> Counted {
+        let events = self.events;
+        let of_one = Counted { events, sum: events as f64, effective: events as f64 };
+        self.weights.as_ref().map_or(of_one, Weights::counted)
+    }
+
+    /// `-ln L` at given shifts, up to a constant of the sample; infinite where an event is impossible. Behind the shifts
+    /// stands the fraction of background, where it is free.
+    pub fn value(&self, point: &[f64]) -> f64 {
+        if self.is_plain() { self.plain_value(point) } else { self.mixed_value(point) }
+    }
+
+    /// Value, first and second derivatives, all exact.
+    pub fn jet(&self, point: &[f64]) -> Jet {
+        if self.is_plain() { self.plain_jet(point) } else { self.mixed_jet(point) }
+    }
+
+    /// Whether all events are signal and count once.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.weights.is_none() && self.mixture.is_none()
+    }
+
+    fn plain_value(&self, shifts: &[f64]) -> f64 {
         let values = monomials(shifts);
         let mut sum = 0.0;
         for start in (0..self.events).step_by(BLOCK) {
@@ -92,11 +214,10 @@ impl<'a> Likelihood<'a> {
             // The logarithm of a product; rates are of order 1.
             sum += rates.chunks(8).map(|rates| rates.iter().product::<f64>().ln()).sum::<f64>();
         }
-        self.family.log_normalisation(&self.by_mass, self.events as f64, shifts).value - sum
+        self.normalisation.log(&self.by_mass, self.events as f64, shifts).value - sum
     }
 
-    /// Value, first and second derivatives, all exact.
-    pub fn jet(&self, shifts: &[f64]) -> Jet {
+    fn plain_jet(&self, shifts: &[f64]) -> Jet {
         let n = shifts.len();
         let (values, slopes) = (monomials(shifts), slopes(shifts));
         let mut logs = Jet::zero(n);
@@ -131,7 +252,7 @@ impl<'a> Likelihood<'a> {
                 logs.hessian[(j, i)] = logs.hessian[(i, j)];
             }
         }
-        let mut jet = self.family.log_normalisation(&self.by_mass, self.events as f64, shifts);
+        let mut jet = self.normalisation.log(&self.by_mass, self.events as f64, shifts);
         jet.add(-1.0, &logs);
         jet
     }
@@ -150,14 +271,14 @@ impl<'a> Likelihood<'a> {
 }
 
 impl EventFamily {
-    /// The coefficients of one event's rate, scaled to order 1.
-    fn terms(
+    /// The coefficients of one event's rate, scaled to order 1; the factor that takes the scaling back.
+    pub(super) fn terms(
         &self,
         events: &EventBatch,
         row: usize,
         first_row: u64,
         out: &mut [f64],
-    ) -> Result<(), InferError> {
+    ) -> Result<f64, InferError> {
         let refuse = |field: &str, got: f32, allowed: String| {
             InferError::out_of_range(&format!("{field} in row {}", first_row + row as u64), got, allowed)
         };
@@ -207,7 +328,7 @@ impl EventFamily {
         for term in out {
             *term /= scale;
         }
-        Ok(())
+        Ok(scale)
     }
 }
 

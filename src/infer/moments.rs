@@ -23,6 +23,7 @@ use super::form::Jet;
 use super::goodness::Goodness;
 use super::minimise::{Objective, minimise};
 use super::unbinned::{FARTHEST, Fitted, covariance, scales_of};
+use super::weights::{Counted, Weights};
 
 /// Fewest events of a bin: twice the number of moments.
 pub const FEWEST_EVENTS: usize = 24;
@@ -50,6 +51,8 @@ pub struct BinMoments {
     pub q2: (f64, f64),
     /// Events in it.
     pub events: usize,
+    /// Sum of their weights, and effective number; the same as the number where all count once.
+    pub counted: Counted,
     /// `S_1s..S_9`, in the order of [`AngularCoefficients::ORDER`].
     pub s: SVector<f64, 12>,
     /// Their covariance. Of rank 11: the rate is 1 in every sample.
@@ -81,28 +84,46 @@ impl BinMoments {
 /// # Errors
 /// When a bin is not an interval, or holds fewer than [`FEWEST_EVENTS`].
 pub fn moments(events: &EventBatch, bins: &[(f64, f64)]) -> Result<Vec<BinMoments>, InferError> {
+    weighted_moments(events, None, bins)
+}
+
+/// The moments of events that count by their weights, `sum w d/sum w` of the dual functions d. Their covariance is
+/// `sum w^2 (d - S)(d - S)^T/(sum w)^2`, as that of a mean is for weights of 1.
+///
+/// # Errors
+/// When a bin is not an interval, holds effectively fewer than [`FEWEST_EVENTS`], or weights whose sum is near or below zero.
+pub fn weighted_moments(
+    events: &EventBatch,
+    weights: Option<&Weights>,
+    bins: &[(f64, f64)],
+) -> Result<Vec<BinMoments>, InferError> {
     let bin = |&(low, high): &(f64, f64)| {
         if low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
             return Err(InferError::out_of_range("bins", format!("{low}:{high}"), "MIN:MAX with MIN < MAX"));
         }
-        let rows = (0..events.len()).filter(|row| (low..high).contains(&f64::from(events.q2[*row])));
-        let duals: Vec<SVector<f64, 12>> = rows
-            .map(|row| {
-                let [l, k, chi] =
-                    [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
-                *DUAL
-                    * SVector::<f64, 12>::from(angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi))
-            })
-            .collect();
-        let n = duals.len();
-        if n < FEWEST_EVENTS {
+        let inside = |row: &usize| (low..high).contains(&f64::from(events.q2[*row]));
+        let weighted = |row: usize| {
+            let [l, k, chi] =
+                [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
+            let functions = angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi);
+            (
+                weights.map_or(1.0, |weights| weights.values()[row]),
+                *DUAL * SVector::<f64, 12>::from(functions),
+            )
+        };
+        let duals: Vec<(f64, SVector<f64, 12>)> = (0..events.len()).filter(inside).map(weighted).collect();
+        let counted = Counted::of(duals.iter().map(|(weight, _)| *weight));
+        if counted.effective < FEWEST_EVENTS as f64 || counted.sum <= 0.0 {
             let allowed = format!("at least {FEWEST_EVENTS}");
-            return Err(InferError::out_of_range(&format!("events in the bin {low}:{high}"), n, allowed));
+            let what = if weights.is_some() { "effective number of events" } else { "events" };
+            let got = if counted.sum < 0.0 { -counted.effective } else { counted.effective };
+            return Err(InferError::out_of_range(&format!("{what} in the bin {low}:{high}"), got, allowed));
         }
-        let s = duals.iter().sum::<SVector<f64, 12>>() / n as f64;
-        let squares = duals.iter().map(|dual| (dual - s) * (dual - s).transpose());
-        let covariance = squares.sum::<SMatrix<f64, 12, 12>>() / (n as f64 * (n - 1) as f64);
-        Ok(BinMoments { q2: (low, high), events: n, s, covariance })
+        let Counted { sum, effective, .. } = counted;
+        let s = duals.iter().map(|(w, dual)| dual * *w).sum::<SVector<f64, 12>>() / sum;
+        let squares = duals.iter().map(|(w, dual)| (dual - s) * (dual - s).transpose() * (w * w));
+        let covariance = squares.sum::<SMatrix<f64, 12, 12>>() / (sum * (sum - sum / effective));
+        Ok(BinMoments { q2: (low, high), events: duals.len(), counted, s, covariance })
     };
     bins.par_iter().map(bin).collect()
 }
@@ -214,7 +235,7 @@ pub fn fit(
     let degrees_of_freedom = (USED * measured.len()).saturating_sub(free.len());
     let p_value =
         ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
-    let fitted = Fitted { values: best.point, covariance, minimum: best.value };
+    let fitted = Fitted { values: best.point, curved: covariance.clone(), covariance, minimum: best.value };
     Ok((fitted, Goodness { chi2, degrees_of_freedom, p_value }))
 }
 

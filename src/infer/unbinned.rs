@@ -1,6 +1,6 @@
 //! Maximum-likelihood fits of events: minimum, errors from second derivatives, and profile intervals.
 
-use humboldt_physics::{Quadratic, WilsonDirection};
+use humboldt_physics::Quadratic;
 use nalgebra::DMatrix;
 
 use super::InferError;
@@ -17,16 +17,25 @@ const STARTS: [f64; 8] = [-1.0, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 1.0];
 /// an end the likelihood of small samples can rise for ever.
 pub(super) const FARTHEST: f64 = 10.0;
 
+/// Unit of a fraction of background: all of the sample lies at the limit.
+const FRACTION_SCALE: f64 = 1.0 / FARTHEST;
+
 /// Fewest events for each coefficient.
 pub const FEWEST_EVENTS: usize = 20;
 
 /// A fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// The shifts, in the order of the family's directions.
+    /// The shifts, in the order of the family's directions; behind them the fraction of background, where it is free.
     pub values: Vec<f64>,
     /// Inverse of the second derivatives of `-ln L`; NaN for coefficients along which it is flat or curved downwards, and for
     /// all where it falls up to the end of what is searched.
+    ///
+    /// # Shapes
+    /// [coefficient, coefficient]
+    pub curved: DMatrix<f64>,
+    /// Their covariance: the same where all events count once and the density is known; else `H^-1 V H^-1` with H the second
+    /// derivatives and V the covariance of the first ones, of weighted events, simulation and background.
     ///
     /// # Shapes
     /// [coefficient, coefficient]
@@ -69,10 +78,13 @@ impl Objective for Likelihood<'_> {
 /// With fewer than 20 events a coefficient; for a coefficient that the density does not depend on; when `-ln L` still falls
 /// far away from all starts.
 pub fn fit(likelihood: &Likelihood) -> Result<Fitted, InferError> {
-    let n = likelihood.family().directions().len();
-    if likelihood.events() < FEWEST_EVENTS * n {
+    let n = likelihood.parameters();
+    let counted = likelihood.counted();
+    if counted.effective < (FEWEST_EVENTS * n) as f64 {
         let allowed = format!("at least {}, {FEWEST_EVENTS} a coefficient", FEWEST_EVENTS * n);
-        return Err(InferError::out_of_range("events", likelihood.events(), allowed));
+        let weighted = counted.effective < counted.events as f64;
+        let field = if weighted { "effective number of events" } else { "events" };
+        return Err(InferError::out_of_range(field, counted.effective, allowed));
     }
     let scales = scales(likelihood)?;
     let free: Vec<usize> = (0..n).collect();
@@ -95,7 +107,19 @@ pub fn fit(likelihood: &Likelihood) -> Result<Fitted, InferError> {
 
 fn fitted(likelihood: &Likelihood, best: Minimum, scales: &[f64]) -> Fitted {
     let hessian = likelihood.jet(&best.point).hessian;
-    Fitted { covariance: covariance(&hessian, &best.point, scales), values: best.point, minimum: best.value }
+    let curved = covariance(&hessian, &best.point, scales);
+    let covariance = sandwich(&curved, &hessian, &likelihood.score_covariance(&best.point, &hessian));
+    Fitted { curved, covariance, values: best.point, minimum: best.value }
+}
+
+/// `C V C`, C the inverse of second derivatives H and V the covariance of first ones; C itself where V is H.
+fn sandwich(curved: &DMatrix<f64>, hessian: &DMatrix<f64>, scores: &DMatrix<f64>) -> DMatrix<f64> {
+    if scores == hessian {
+        return curved.clone();
+    }
+    let known = curved.map(|x| if x.is_finite() { x } else { 0.0 });
+    let covariance = &known * scores * &known;
+    covariance.zip_map(curved, |x, curved| if curved.is_finite() { x } else { f64::NAN })
 }
 
 /// The inverse of second derivatives at a minimum; NaN where it is none, at the end of what is searched.
@@ -104,7 +128,12 @@ pub(super) fn covariance(hessian: &DMatrix<f64>, point: &[f64], scales: &[f64]) 
     if inside { inverse(hessian, scales) } else { DMatrix::from_element(point.len(), point.len(), f64::NAN) }
 }
 
-/// The profile intervals of all coefficients. Should one meet a lower minimum than the fit's, the fit starts anew there.
+/// The profile intervals of all coefficients: where `-ln L` has risen by half of the ratio of the variance to that which second
+/// derivatives give. For events that count once, of a known density, that is 1/2; otherwise the difference of `-2 ln L` follows
+/// a chi-square only after this scaling. Should a profile meet a lower minimum than the fit's, the fit starts anew there.
+///
+/// # Source
+/// Rotnitzky and Jewell, Biometrika 77 (1990) 485: the ratio of likelihoods under weights.
 ///
 /// # Errors
 /// For a coefficient that the density does not depend on.
@@ -113,15 +142,20 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
     let scales = scales(likelihood)?;
     let free: Vec<usize> = (0..n).collect();
     loop {
-        let profile = Profile {
-            objective: likelihood,
-            best: &fitted.values,
-            minimum: fitted.minimum,
-            covariance: &fitted.covariance,
-            scales: &scales,
-            rise: 0.5,
+        let walk = |index: usize| {
+            let at = (index, index);
+            let ratio = fitted.covariance[at] / fitted.curved[at];
+            let profile = Profile {
+                objective: likelihood,
+                best: &fitted.values,
+                minimum: fitted.minimum,
+                covariance: &fitted.curved,
+                scales: &scales,
+                rise: if ratio.is_finite() { 0.5 * ratio } else { 0.5 },
+            };
+            profile.interval(index)
         };
-        let walked = (0..n).map(|index| profile.interval(index)).collect::<Result<Vec<_>, _>>()?;
+        let walked = (0..n).map(walk).collect::<Result<Vec<_>, _>>()?;
         let lowest = walked.iter().map(|walked| &walked.lowest).min_by(|a, b| a.value.total_cmp(&b.value));
         match lowest.filter(|lowest| lowest.value < fitted.minimum - 1e-3) {
             // By 0.001 at least each time: this ends.
@@ -134,32 +168,34 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
     }
 }
 
-/// The shift of each coefficient that makes as much rate as there is.
+/// The shift of each coefficient that makes as much rate as there is, and the scale of a fraction.
 fn scales(likelihood: &Likelihood) -> Result<Vec<f64>, InferError> {
-    scales_of(&likelihood.family().density.rate(), likelihood.family().directions())
+    let mut scales = scales_of(&likelihood.normalisation.rate, likelihood.names())?;
+    scales.resize(likelihood.parameters(), FRACTION_SCALE);
+    Ok(scales)
 }
 
 /// The shift of each coefficient that makes as much of a rate as there is.
 ///
 /// # Errors
 /// For a coefficient that makes none.
-pub(super) fn scales_of(
-    rate: &Quadratic<f64>,
-    directions: &[WilsonDirection],
-) -> Result<Vec<f64>, InferError> {
-    let scale = |(i, direction): (usize, &WilsonDirection)| {
+pub(super) fn scales_of(rate: &Quadratic<f64>, names: &[impl ToString]) -> Result<Vec<f64>, InferError> {
+    let scale = |(i, name): (usize, &_)| {
         let scale = (rate.constant() / rate.quadratic(i, i)).sqrt();
-        let refused =
-            || InferError::out_of_range("free", direction, "coefficients that the density depends on");
+        let refused = || {
+            let name = ToString::to_string(name);
+            InferError::out_of_range("free", name, "coefficients that the density depends on")
+        };
         (scale > 0.0 && scale.is_finite()).then_some(scale).ok_or_else(refused)
     };
-    directions.iter().enumerate().map(scale).collect()
+    names.iter().enumerate().map(scale).collect()
 }
 
 /// The lowest of points on the axes of the coefficients; of several coefficients the lowest on each axis, and none.
 fn starts(likelihood: &Likelihood, scales: &[f64]) -> Vec<Vec<f64>> {
-    let n = scales.len();
-    let none = vec![0.0; n];
+    let n = likelihood.names().len();
+    let mut none = vec![0.0; n];
+    none.extend(likelihood.first_fraction());
     let at_none = likelihood.value(&none);
     let on_axis = |i: usize| {
         let points = STARTS.iter().map(|start| {
@@ -178,6 +214,5 @@ fn starts(likelihood: &Likelihood, scales: &[f64]) -> Vec<Vec<f64>> {
 }
 
 fn no_minimum(likelihood: &Likelihood, reason: &str) -> InferError {
-    let names: Vec<String> = likelihood.family().directions().iter().map(ToString::to_string).collect();
-    InferError::NoMinimum { coefficients: names.join(", "), reason: reason.to_owned() }
+    InferError::NoMinimum { coefficients: likelihood.names().join(", "), reason: reason.to_owned() }
 }

@@ -162,7 +162,7 @@ impl EventReader {
         &self.schema
     }
 
-    /// Whether the table has a column of weights; they are not read.
+    /// Whether the table has a column of weights.
     pub const fn is_weighted(&self) -> bool {
         self.weighted
     }
@@ -257,6 +257,10 @@ fn choose(path: &Path, table: &TableReader, more: More) -> Result<Chosen, Pipeli
             places.extend(arrow_file::find(path, schema, name)?.map(|(place, _)| place));
         }
     }
+    let weight = arrow_file::find(path, schema, WEIGHT_COLUMN)?.map(|(place, _)| place);
+    if more != More::Nothing {
+        places.extend(weight);
+    }
     for &place in &places {
         let field = schema.field(place);
         if !matches!(field.data_type(), DataType::Float32 | DataType::Float64) {
@@ -265,7 +269,6 @@ fn choose(path: &Path, table: &TableReader, more: More) -> Result<Chosen, Pipeli
             return Err(PipelineError::refused(path, what));
         }
     }
-    let weighted = arrow_file::find(path, schema, WEIGHT_COLUMN)?.is_some();
     let flavour = arrow_file::find(path, schema, FLAVOUR_COLUMN)?;
     let flavour = flavour.filter(|(_, field)| *field.data_type() == DataType::Int8);
     places.extend(flavour.map(|(place, _)| place).filter(|_| more != More::Nothing));
@@ -276,5 +279,5 @@ fn choose(path: &Path, table: &TableReader, more: More) -> Result<Chosen, Pipeli
     places.sort_unstable();
     let schema =
         schema.project(&places).map_err(|e| PipelineError::corrupt(path, arrow_file::one_line(&e)))?;
-    Ok(Chosen { places, schema: Arc::new(schema), weighted, provenance, translation: None })
+    Ok(Chosen { places, schema: Arc::new(schema), weighted: weight.is_some(), provenance, translation: None })
 }

@@ -1,0 +1,433 @@
+//! The density of a background, smoothed from a sample of it.
+//!
+//! The logarithm of its ratio to a reference is a sum of products of Legendre polynomials in q2, both cosines and the
+//! K pi mass, and harmonics of chi, up to a total order. The factors are those of largest likelihood: the smoothest ratio
+//! whose means of all these products are the sample's. It is positive everywhere, and needs no binning.
+//! The reference is uniform in q2 and the angles with K pi masses of the line shape, or, where a detector selects, the
+//! accepted simulated signal: the acceptance is then in both and need not be known.
+
+use std::f64::consts::PI;
+
+use humboldt_physics::LineShape;
+use humboldt_pipeline::EventBatch;
+use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
+
+use super::InferError;
+use super::density::EventFamily;
+use super::minimise::{Jet, Objective, inverse, minimise};
+use super::weights::Weights;
+
+/// Points of a uniform reference, and the most simulated events that are looked at.
+const POINTS: usize = 1 << 16;
+
+/// Points of one sum: sums of sums do not depend on the number of threads.
+const BLOCK: usize = 1024;
+
+/// Largest order that is tried where none is asked for.
+const HIGHEST: usize = 3;
+
+/// Fewest events for each factor.
+const EVENTS_PER_FACTOR: usize = 20;
+
+/// Curvature that holds factors of which a sample says nothing.
+const HOLD: f64 = 1e-6;
+
+/// Accepted simulated signal.
+#[derive(Debug, Clone, Copy)]
+pub struct Simulated<'a> {
+    /// Its density before acceptance, at the point at which it was made.
+    pub reference: &'a EventFamily,
+    /// The events as they were measured.
+    pub measured: &'a EventBatch,
+    /// Their weights.
+    pub weights: Option<&'a Weights>,
+}
+
+/// The density of a background.
+#[derive(Debug, Clone)]
+pub struct Background {
+    features: Features,
+    factors: DVector<f64>,
+    /// Logarithm of the mean of the unnormalised ratio over the reference.
+    log_norm: f64,
+    /// Means of the features.
+    means: DVector<f64>,
+    covariance: DMatrix<f64>,
+    /// Density before acceptance of the simulated signal; `None` for the uniform reference.
+    reference: Option<EventFamily>,
+    events: usize,
+}
+
+impl Background {
+    /// From a sample in the windows of `family`; of the order that the sample's size bears best (Akaike's criterion) where
+    /// none is asked for.
+    ///
+    /// # Errors
+    /// For too few events; when the density has no maximum of likelihood, as for events on a line.
+    pub fn new(
+        family: &EventFamily,
+        sample: &EventBatch,
+        weights: Option<&Weights>,
+        simulated: Option<Simulated>,
+        order: Option<usize>,
+    ) -> Result<Self, InferError> {
+        if let Some(order) = order {
+            return Self::of_order(family, sample, weights, simulated, order).map(|found| found.0);
+        }
+        let (mut best, mut lowest) = Self::of_order(family, sample, weights, simulated, 1)?;
+        for order in 2..=HIGHEST {
+            if Features::new(family, order).len() * EVENTS_PER_FACTOR > sample.len() {
+                break;
+            }
+            let (other, criterion) = Self::of_order(family, sample, weights, simulated, order)?;
+            if criterion < lowest {
+                (best, lowest) = (other, criterion);
+            }
+        }
+        Ok(best)
+    }
+
+    fn of_order(
+        family: &EventFamily,
+        sample: &EventBatch,
+        weights: Option<&Weights>,
+        simulated: Option<Simulated>,
+        order: usize,
+    ) -> Result<(Self, f64), InferError> {
+        let features = Features::new(family, order);
+        let effective = weights.map_or(sample.len() as f64, |weights| weights.counted().effective);
+        if effective < (features.len() * EVENTS_PER_FACTOR) as f64 {
+            let allowed = format!(
+                "at least {}, {EVENTS_PER_FACTOR} for each of {} factors of order {order}",
+                features.len() * EVENTS_PER_FACTOR,
+                features.len()
+            );
+            return Err(InferError::out_of_range("events of the background", effective.round(), allowed));
+        }
+        let own = Points::new(&features, sample, weights.map(Weights::values));
+        let reference = match simulated {
+            Some(simulated) => Points::of_simulation(&features, &simulated),
+            None => Points::uniform(&features, family),
+        };
+        let (means, spread) = own.moments();
+        let objective = Entropy { reference: &reference, means: &means };
+        let n = features.len();
+        let (free, scales): (Vec<usize>, Vec<f64>) = (0..n).map(|index| (index, 1.0)).unzip();
+        let best = minimise(&objective, &vec![0.0; n], &free, &scales)?;
+        if !(best.settled && best.value.is_finite()) {
+            let reason = "the sample's events leave a part of the variables empty".to_owned();
+            return Err(InferError::NoMinimum {
+                coefficients: "the background's density".to_owned(),
+                reason,
+            });
+        }
+        let curved = inverse(&objective.jet(&best.point, &free)?.hessian, &scales);
+        let factors = DVector::from_vec(best.point);
+        let tilted = reference.tilted(&factors);
+        // Of the uniform reference there could be any number of points: it adds no error.
+        let spread = if simulated.is_some() { spread + &tilted.squares } else { spread };
+        let covariance = &curved * spread * &curved;
+        let log_norm = tilted.norm.ln();
+        let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - log_norm));
+        let reference = simulated.map(|simulated| simulated.reference.clone());
+        let means = tilted.means;
+        Ok((
+            Self { features, factors, log_norm, means, covariance, reference, events: sample.len() },
+            criterion,
+        ))
+    }
+
+    /// Number of events of the sample.
+    pub const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// The largest order of the products.
+    pub const fn order(&self) -> usize {
+        self.features.order
+    }
+
+    /// Covariance of the factors, of the sample's size and of the simulation's.
+    pub(super) const fn covariance(&self) -> &DMatrix<f64> {
+        &self.covariance
+    }
+
+    /// The density at events in the unit in which a likelihood of `family` holds `rate/(T A)`.
+    pub(super) fn densities(
+        &self,
+        family: &EventFamily,
+        events: &EventBatch,
+    ) -> Result<Vec<f64>, InferError> {
+        let volume: f64 = family.windows().iter().map(|(low, high)| high - low).sum::<f64>() * 8.0 * PI;
+        let line = masses(family).iter().map(|(_, weight)| weight).sum::<f64>();
+        let uniform = (volume * line).recip();
+        let density = |row: usize| {
+            let features = self.features.of(events, row);
+            let ratio = (self.factors.dot(&DVector::from_vec(features)) - self.log_norm).exp();
+            let scale = family.scale(events, row)?;
+            let unit = match &self.reference {
+                Some(reference) => reference.rate(events, row)?,
+                None => uniform,
+            };
+            Ok(ratio * unit / scale)
+        };
+        (0..events.len()).into_par_iter().map(density).collect()
+    }
+
+    /// The features of events less their means over the background.
+    ///
+    /// # Shapes
+    /// [event, feature]
+    pub(super) fn centred_features(&self, events: &EventBatch) -> Vec<f64> {
+        let of = |row: usize| {
+            let features = self.features.of(events, row);
+            features.into_iter().zip(&self.means).map(|(x, mean)| x - mean).collect::<Vec<_>>()
+        };
+        (0..events.len()).into_par_iter().flat_map_iter(of).collect()
+    }
+}
+
+/// Products of polynomials and harmonics up to an order, 1 excepted.
+#[derive(Debug, Clone)]
+struct Features {
+    order: usize,
+    q2: (f64, f64),
+    /// GeV; `None` where all events have one K pi mass.
+    m_kpi: Option<(f64, f64)>,
+    /// Orders in q2, cos_theta_l, cos_theta_k, m_kpi, and place of the harmonic of chi.
+    products: Vec<[usize; 5]>,
+}
+
+impl Features {
+    fn new(family: &EventFamily, order: usize) -> Self {
+        let windows = family.windows();
+        let low = windows.iter().map(|window| window.0).fold(f64::INFINITY, f64::min);
+        let high = windows.iter().map(|window| window.1).fold(f64::NEG_INFINITY, f64::max);
+        let m_kpi =
+            (family.density.line_shape() == LineShape::BreitWigner).then(|| family.density.m_kpi_range());
+        let heaviest = if m_kpi.is_some() { order } else { 0 };
+        let mut products = Vec::new();
+        for q2 in 0..=order {
+            for l in 0..=order - q2 {
+                for k in 0..=order - q2 - l {
+                    for m in 0..=heaviest.min(order - q2 - l - k) {
+                        // Harmonics 1, cos, sin, cos 2, sin 2 ...
+                        let harmonics = 2 * (order - q2 - l - k - m);
+                        products.extend((0..=harmonics).map(|chi| [q2, l, k, m, chi]));
+                    }
+                }
+            }
+        }
+        products.retain(|product| *product != [0; 5]);
+        let decay = family.density.decay();
+        let q2 = (low.max(decay.q2_min()), high.min(decay.q2_max(family.density.m_kpi_range().0)));
+        Self { order, q2, m_kpi, products }
+    }
+
+    fn len(&self) -> usize {
+        self.products.len()
+    }
+
+    fn of(&self, events: &EventBatch, row: usize) -> Vec<f64> {
+        let m_kpi = self.m_kpi.map_or(0.0, |_| f64::from(events.m_kpi[row]));
+        let [q2, l, k, chi] = [&events.q2, &events.cos_theta_l, &events.cos_theta_k, &events.chi]
+            .map(|column| f64::from(column[row]));
+        self.at(q2, l, k, chi, m_kpi)
+    }
+
+    fn at(&self, q2: f64, l: f64, k: f64, chi: f64, m_kpi: f64) -> Vec<f64> {
+        let unit = |x: f64, (low, high): (f64, f64)| (2.0 * (x - low) / (high - low) - 1.0).clamp(-1.0, 1.0);
+        let mass = self.m_kpi.map_or(0.0, |range| unit(m_kpi, range));
+        let polynomials = [unit(q2, self.q2), l, k, mass].map(|x| legendre(x, self.order));
+        let harmonic = |place: usize| {
+            let n = place.div_ceil(2) as f64;
+            if place.is_multiple_of(2) { (n * chi).sin() } else { (n * chi).cos() }
+        };
+        let mut harmonics = vec![1.0];
+        harmonics.extend((1..=2 * self.order).map(harmonic));
+        let product = |orders: &[usize; 5]| {
+            polynomials.iter().zip(orders).map(|(p, order)| p[*order]).product::<f64>() * harmonics[orders[4]]
+        };
+        self.products.iter().map(product).collect()
+    }
+}
+
+/// Legendre polynomials up to an order.
+fn legendre(x: f64, order: usize) -> Vec<f64> {
+    let mut values = vec![1.0, x];
+    for n in 1..order {
+        let next = ((2 * n + 1) as f64 * x * values[n] - n as f64 * values[n - 1]) / (n + 1) as f64;
+        values.push(next);
+    }
+    values.truncate(order + 1);
+    values
+}
+
+/// K pi masses (GeV) with weights that follow the line shape.
+fn masses(family: &EventFamily) -> Vec<(f64, f64)> {
+    let (low, high) = family.density.m_kpi_range();
+    match family.density.line_shape() {
+        LineShape::Narrow => vec![(low, 1.0)],
+        LineShape::BreitWigner => family.density.decay().resonance().nodes(high),
+    }
+}
+
+/// Features and weights of events or of points.
+struct Points {
+    count: usize,
+    /// # Shapes
+    /// [point, feature]
+    features: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Points {
+    fn new(features: &Features, events: &EventBatch, weights: Option<&[f64]>) -> Self {
+        let all: Vec<f64> =
+            (0..events.len()).into_par_iter().flat_map_iter(|row| features.of(events, row)).collect();
+        let weights = weights.map_or_else(|| vec![1.0; events.len()], <[f64]>::to_vec);
+        Self { count: features.len(), features: all, weights }
+    }
+
+    /// Of at most [`POINTS`] events, evenly spaced in the sample.
+    fn of_simulation(features: &Features, simulated: &Simulated) -> Self {
+        let every = simulated.measured.len().div_ceil(POINTS).max(1);
+        let keep: Vec<bool> = (0..simulated.measured.len()).map(|row| row % every == 0).collect();
+        let weights = simulated
+            .weights
+            .map(|weights| weights.values().iter().step_by(every).copied().collect::<Vec<_>>());
+        Self::new(features, &simulated.measured.filtered(&keep), weights.as_deref())
+    }
+
+    /// A lattice that fills the windows, the angles and the line shape evenly (an additive recurrence of the generalised
+    /// golden ratio); points outside phase space weigh nothing.
+    fn uniform(features: &Features, family: &EventFamily) -> Self {
+        // The root of x^6 = x + 1.
+        const RATIO: f64 = 1.134_724_138_401_519_5;
+        let decay = family.density.decay();
+        let windows = family.windows();
+        let length: f64 = windows.iter().map(|(low, high)| high - low).sum();
+        let masses = masses(family);
+        let norm: f64 = masses.iter().map(|(_, weight)| weight).sum();
+        let rising: Vec<(f64, f64)> = masses
+            .iter()
+            .scan(0.0, |sum, (m_kpi, weight)| {
+                *sum += weight / norm;
+                Some((*m_kpi, *sum))
+            })
+            .collect();
+        let point = |index: usize| {
+            let coordinate = |axis: i32| (0.5 + (index + 1) as f64 * RATIO.powi(-axis)).fract();
+            let place = rising.partition_point(|(_, sum)| *sum < coordinate(5)).min(rising.len() - 1);
+            let m_kpi = rising[place].0;
+            let mut along = coordinate(1) * length;
+            let mut q2 = windows[0].0;
+            for (low, high) in windows {
+                q2 = low + along;
+                if q2 <= *high {
+                    break;
+                }
+                along -= high - low;
+            }
+            let inside = q2 > decay.q2_min() && q2 < decay.q2_max(m_kpi);
+            let [l, k, turn] = [2, 3, 4].map(|axis| 2.0 * coordinate(axis) - 1.0);
+            (features.at(q2, l, k, PI * turn, m_kpi), f64::from(u8::from(inside)))
+        };
+        let points: Vec<(Vec<f64>, f64)> = (0..POINTS).into_par_iter().map(point).collect();
+        let weights = points.iter().map(|point| point.1).collect();
+        let all = points.into_iter().flat_map(|point| point.0).collect();
+        Self { count: features.len(), features: all, weights }
+    }
+
+    /// Means of the features, and their covariance.
+    fn moments(&self) -> (DVector<f64>, DMatrix<f64>) {
+        let tilted = self.tilted(&DVector::zeros(self.count));
+        (tilted.means, tilted.squares)
+    }
+
+    /// Sums with each point counted `exp(factors . features)` times.
+    fn tilted(&self, factors: &DVector<f64>) -> Tilted {
+        let n = self.count;
+        let block = |(features, weights): (&[f64], &[f64])| {
+            let features = DMatrix::from_column_slice(n, weights.len(), features);
+            let tilt = features.tr_mul(factors);
+            let counts: Vec<f64> = weights.iter().zip(&tilt).map(|(w, t)| w * t.exp()).collect();
+            let squares: Vec<f64> = counts.iter().map(|count| count * count).collect();
+            [counts, squares].map(|counts| Sum::new(&features, &counts))
+        };
+        let blocks = self.features.par_chunks(BLOCK * n).zip(self.weights.par_chunks(BLOCK));
+        let blocks: Vec<[Sum; 2]> = blocks.map(block).collect();
+        let total: f64 = self.weights.iter().sum();
+        let [sums, squares] =
+            blocks.iter().fold([Sum::zero(n), Sum::zero(n)], |[a, b], [c, d]| [a.plus(c), b.plus(d)]);
+        let means = &sums.first / sums.count;
+        let spread = &sums.second / sums.count - &means * means.transpose();
+        let cross = &squares.first * means.transpose();
+        let about = squares.second - &cross - cross.transpose() + &means * means.transpose() * squares.count;
+        Tilted { norm: sums.count / total, means, spread, squares: about / (sums.count * sums.count) }
+    }
+}
+
+/// Sums of 1, the features and their products over points.
+struct Sum {
+    count: f64,
+    first: DVector<f64>,
+    second: DMatrix<f64>,
+}
+
+impl Sum {
+    fn zero(n: usize) -> Self {
+        Self { count: 0.0, first: DVector::zeros(n), second: DMatrix::zeros(n, n) }
+    }
+
+    fn new(features: &DMatrix<f64>, counts: &[f64]) -> Self {
+        let mut counted = features.clone();
+        counted.column_iter_mut().zip(counts).for_each(|(mut column, count)| column *= *count);
+        let second = &counted * features.transpose();
+        Self { count: counts.iter().sum(), first: counted.column_sum(), second }
+    }
+
+    fn plus(mut self, other: &Self) -> Self {
+        self.count += other.count;
+        self.first += &other.first;
+        self.second += &other.second;
+        self
+    }
+}
+
+/// Sums over points that are counted by a density.
+struct Tilted {
+    /// Mean of the factors by which points are counted.
+    norm: f64,
+    means: DVector<f64>,
+    /// Covariance of the features.
+    spread: DMatrix<f64>,
+    /// Covariance of their means, the points being a sample.
+    squares: DMatrix<f64>,
+}
+
+/// `-ln L` of a sample of known means, per event.
+struct Entropy<'a> {
+    reference: &'a Points,
+    means: &'a DVector<f64>,
+}
+
+impl Objective for Entropy<'_> {
+    type Error = InferError;
+
+    fn value(&self, point: &[f64]) -> Result<f64, InferError> {
+        let all: Vec<usize> = (0..point.len()).collect();
+        self.jet(point, &all).map(|jet| jet.value)
+    }
+
+    /// Of all factors, which are always free together.
+    fn jet(&self, point: &[f64], _: &[usize]) -> Result<Jet, InferError> {
+        let factors = DVector::from_column_slice(point);
+        let tilted = self.reference.tilted(&factors);
+        let value = tilted.norm.ln() - factors.dot(self.means) + 0.5 * HOLD * factors.norm_squared();
+        let gradient = tilted.means - self.means + &factors * HOLD;
+        let hessian = tilted.spread + DMatrix::identity(point.len(), point.len()) * HOLD;
+        Ok(Jet { value, gradient, hessian })
+    }
+}
