@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::{assert_same, files, humboldt, succeed};
+use humboldt_schemas::comparison::{Comparison, PredictedImage};
 use humboldt_schemas::inference::{BoundResult, Inferred};
 use humboldt_schemas::results::{EnsembleResult, Summary};
 
@@ -43,18 +44,18 @@ fn c10_alone_is_learned_and_inferred() {
     let out = folder.path().join("run");
     succeed(&["run", &card, "--out", out.to_str().unwrap()]);
     let ensembles: Vec<EnsembleResult> = json(&out.join("results/ensembles.json"));
-    let truths: Vec<f64> = ensembles.iter().map(|e| e.delta_c9).collect();
+    let truths: Vec<f64> = ensembles.iter().map(|e| e.truth).collect();
     assert_eq!(truths, [-1.0, 0.0, 1.0]);
     let table = fs::read_to_string(out.join("results/ensembles.csv")).unwrap();
     assert!(table.starts_with("c10,n_images,mean"), "{table}");
     // C9 is known: the width is that of C10 alone.
     for e in &ensembles {
-        let shift = format!("c10={}", e.delta_c9);
+        let shift = format!("c10={}", e.truth);
         let known = bound(&["--wc", &shift, "--also", "c10"]);
         let (a, b, d) = (known.covariance[0][0], known.covariance[0][1], known.covariance[1][1]);
         let sigma = ((a * d - b * b) / a).sqrt();
         let own = e.sigma.unwrap();
-        assert!((0.8..1.45).contains(&(own / sigma)), "{own} of {sigma} at {}", e.delta_c9);
+        assert!((0.8..1.45).contains(&(own / sigma)), "{own} of {sigma} at {}", e.truth);
         assert!(e.bias.abs() < 0.6 * own, "{e:?}");
     }
     let summary: Summary = json(&out.join("results/summary.json"));
@@ -87,6 +88,58 @@ fn the_order_of_parameters_in_a_card_changes_nothing() {
         let [a, b] = [0, 1].map(|i| fs::read(outputs[i].1.join("results").join(name)).unwrap());
         assert!(a == b, "{name}");
     }
+}
+
+#[test]
+fn images_of_any_coefficients_are_stored_trained_on_and_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (name, parameters, header) in [
+        ("one", "c10 = [-1.0, 1.0]", "c10 = -1"),
+        ("two", "c9 = [-2.0, 1.0]\nc10 = [-1.0, 1.0]", "delta C9 = -1.9"),
+    ] {
+        let text = format!(
+            "name = \"stored\"\nseed = 4\n[generator]\nline_shape = \"narrow\"\nq2 = [\"1:8\"]\n\
+             [images]\nevents = 500\nbins = 6\nper_file = 50\n[parameters]\n{parameters}\n\
+             [dataset]\npoints = 5\ntrain = 40\nvalidation = 10\ntest = 100\n\
+             [network]\npreset = \"resnet10\"\nblocks = [1, 1]\nfilters = [2, 4]\n\
+             [training]\nimages = \"stored\"\nbatch_size = 8\nepochs = 1\nlearning_rate = 0.01\n\
+             [figures]\nevents = 5000\n"
+        );
+        let (card, campaign, run) = (path("card.toml"), path(&format!("{name}-c")), path(name));
+        fs::write(&card, text).unwrap();
+        succeed(&["campaign", "run", &card, "--out", &campaign]);
+        succeed(&["campaign", "verify", &campaign]);
+        let file = path(&format!("{name}.h5"));
+        succeed(&["campaign", "merge", &campaign, "--split", "test", "--out", &file]);
+        let seen = String::from_utf8(succeed(&["view", &file, "--plain"]).stdout).unwrap();
+        assert!(seen.contains(header), "{seen}");
+        succeed(&["run", &card, "--out", &run, "--images", &campaign]);
+        let output = succeed(&["predict", &run, &file, "--json"]);
+        let predicted: Vec<PredictedImage> = serde_json::from_slice(&output.stdout).unwrap();
+        let names: Vec<&str> = predicted.iter().take(2).map(|p| p.coefficient.as_str()).collect();
+        assert_eq!(names, if name == "one" { ["c10", "c10"] } else { ["c9", "c10"] });
+        let of_c10: Vec<&PredictedImage> = predicted.iter().filter(|p| p.coefficient == "c10").collect();
+        assert_eq!(of_c10.len(), 100);
+        assert!(of_c10.iter().all(|p| p.label.is_some_and(|x| x.abs() <= 1.0) && p.delta_c9.is_none()));
+    }
+    // One coefficient other than C9 is compared like C9.
+    succeed(&[
+        "compare",
+        &path("one"),
+        "--images",
+        "10",
+        "--calibration-images",
+        "10",
+        "--estimators",
+        "unbinned,network",
+    ]);
+    let comparison: Comparison = json(&folder.path().join("one/results/compare/comparison.json"));
+    assert_eq!((comparison.coefficient.as_str(), comparison.estimators.len()), ("c10", 2));
+    let unbinned = &comparison.estimators[0];
+    assert!((unbinned.slope - 1.0).abs() < 0.3 && unbinned.ratio_to_bound < 2.0, "{unbinned:?}");
+    let table = fs::read_to_string(folder.path().join("one/results/compare/comparison.csv")).unwrap();
+    assert!(table.starts_with("estimator,c10,images"), "{table}");
 }
 
 #[test]

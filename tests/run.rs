@@ -21,7 +21,7 @@ fn a_run_leaves_what_it_promises() {
     run(&out, "2");
     let json = |name: &str| fs::read_to_string(out.join("results").join(name)).unwrap();
     let ensembles: Vec<EnsembleResult> = serde_json::from_str(&json("ensembles.json")).unwrap();
-    let truths: Vec<_> = ensembles.iter().map(|e| (e.delta_c9, e.n_images, e.trained)).collect();
+    let truths: Vec<_> = ensembles.iter().map(|e| (e.truth, e.n_images, e.trained)).collect();
     assert_eq!(truths, [(-2.0, 8, true), (-1.0, 8, true), (-0.5, 5, false), (0.0, 8, true)]);
     let summary: Summary = serde_json::from_str(&json("summary.json")).unwrap();
     assert!(summary.baseline_rmse > 0.0 && summary.rmse.is_finite());

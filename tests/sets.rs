@@ -51,13 +51,13 @@ fn bound(delta_c9: f64) -> f64 {
 
 /// At least as good as the bound times `most`, within the statistics of 60 images, and unbiased.
 fn assert_near_the_bound(ensembles: &[EnsembleResult], most: f64) {
-    let ratios: Vec<f64> = ensembles.iter().map(|e| e.sigma.unwrap() / bound(e.delta_c9)).collect();
+    let ratios: Vec<f64> = ensembles.iter().map(|e| e.sigma.unwrap() / bound(e.truth)).collect();
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
     // The mean over three ensembles has an error of 5 %.
     assert!((0.8..most).contains(&mean), "widths over bound {ratios:?}");
     for e in ensembles {
         let sigma = e.sigma.unwrap();
-        assert!(e.bias.abs() < 0.6 * sigma, "bias {} of width {sigma} at {}", e.bias, e.delta_c9);
+        assert!(e.bias.abs() < 0.6 * sigma, "bias {} of width {sigma} at {}", e.bias, e.truth);
     }
 }
 
@@ -143,7 +143,7 @@ fn labels_of_single_events_work_once_calibrated() {
     let ensembles = run(&card, &folder.path().join("run"), "2");
     for e in &ensembles {
         let sigma = e.sigma.unwrap();
-        assert!(sigma < 2.5 * bound(e.delta_c9) && e.bias.abs() < 0.6 * sigma, "{e:?}");
+        assert!(sigma < 2.5 * bound(e.truth) && e.bias.abs() < 0.6 * sigma, "{e:?}");
     }
 }
 

@@ -83,6 +83,11 @@ impl WilsonDirection {
     pub const fn imaginary(coefficient: WilsonCoefficient) -> Self {
         Self { coefficient, part: Part::Imaginary }
     }
+
+    /// The real and imaginary parts of all coefficients.
+    pub fn all() -> impl Iterator<Item = Self> {
+        WilsonCoefficient::ALL.into_iter().flat_map(|c| [Self::real(c), Self::imaginary(c)])
+    }
 }
 
 impl std::fmt::Display for WilsonDirection {
@@ -120,6 +125,15 @@ impl WilsonShifts {
     /// The shift of one coefficient.
     pub fn get(&self, coefficient: WilsonCoefficient) -> Complex64 {
         self.0[coefficient as usize]
+    }
+
+    /// The shift of one real number.
+    pub fn part(&self, direction: WilsonDirection) -> f64 {
+        let own = self.get(direction.coefficient);
+        match direction.part {
+            Part::Real => own.re,
+            Part::Imaginary => own.im,
+        }
     }
 
     /// Shifts with one of them replaced.

@@ -1,4 +1,4 @@
-//! Output of `compare`: several ways to estimate delta C9, on the same samples.
+//! Output of `compare`: several ways to estimate a coefficient, on the same samples.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,12 @@ pub const ONE_SIGMA: f64 = 0.682_689_492_137_085_9;
 pub struct Comparison {
     /// Name of the card.
     pub name: String,
+    /// The coefficient that is estimated; C9 in files of version 1.
+    #[serde(default = "c9")]
+    pub coefficient: String,
     /// Events of a sample.
     pub events: usize,
-    /// Samples at each delta C9.
+    /// Samples at each value.
     pub images: usize,
     /// Samples at each training value that the intervals were calibrated with.
     pub calibration_images: usize,
@@ -28,6 +31,10 @@ pub struct Comparison {
     pub test: Option<SystematicShift>,
     /// The estimators.
     pub estimators: Vec<EstimatorResult>,
+}
+
+fn c9() -> String {
+    "c9".to_owned()
 }
 
 /// Samples of another model than the one that the estimators know.
@@ -52,7 +59,7 @@ pub struct EstimatorResult {
     pub name: String,
     /// Slope of the straight line through the mean estimates.
     pub slope: f64,
-    /// Range of delta C9 that the slope is taken over.
+    /// Range of truths that the slope is taken over.
     pub range: [f64; 2],
     /// Mean over the values of `ratio_to_bound`.
     pub ratio_to_bound: f64,
@@ -68,18 +75,19 @@ pub struct EstimatorResult {
     pub values: Vec<EstimatorValue>,
 }
 
-/// One estimator at one delta C9.
+/// One estimator at one value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EstimatorValue {
-    /// True shift of C9.
-    pub delta_c9: f64,
+    /// True shift of the coefficient; `delta_c9` in files of version 1.
+    #[serde(alias = "delta_c9")]
+    pub truth: f64,
     /// Samples with an estimate.
     pub images: usize,
     /// Samples without one.
     pub failed: usize,
     /// Mean estimate.
     pub mean: f64,
-    /// `mean - delta_c9`.
+    /// `mean - truth`.
     pub bias: f64,
     /// Left standard deviation, as of an ensemble.
     pub sigma_left: f64,
@@ -87,7 +95,7 @@ pub struct EstimatorValue {
     pub sigma_right: f64,
     /// Standard deviation.
     pub sigma: f64,
-    /// d (mean estimate)/d (delta C9) here.
+    /// d (mean estimate)/d (truth) here.
     pub slope: f64,
     /// `sigma / |slope|`.
     pub width_over_slope: f64,
@@ -111,8 +119,8 @@ pub struct EstimatorValue {
 }
 
 impl EstimatorValue {
-    /// The fields in the order of [`EstimatorValue::csv_row`].
-    pub const CSV_HEADER: &str = "delta_c9,images,failed,mean,bias,sigma_left,sigma_right,sigma,slope,\
+    /// The fields in the order of [`EstimatorValue::csv_row`], behind the truth.
+    pub const CSV_HEADER: &str = "images,failed,mean,bias,sigma_left,sigma_right,sigma,slope,\
         width_over_slope,bound,ratio_to_bound,coverage_68,coverage_95,own_coverage_68,calibrated_bias,pull_mean,\
         pull_width";
 
@@ -135,8 +143,8 @@ impl EstimatorValue {
         let text = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
         let (own, calibrated) = (text(self.own_coverage_68), text(self.calibrated_bias));
         let [pull_mean, pull_width] = [self.pull_mean, self.pull_width].map(text);
-        let Self { delta_c9, images, failed, .. } = self;
-        format!("{delta_c9},{images},{failed},{numbers},{own},{calibrated},{pull_mean},{pull_width}")
+        let Self { truth, images, failed, .. } = self;
+        format!("{truth},{images},{failed},{numbers},{own},{calibrated},{pull_mean},{pull_width}")
     }
 }
 
@@ -145,11 +153,16 @@ impl EstimatorValue {
 pub struct PredictedImage {
     /// Place in the file, from 0.
     pub image: usize,
-    /// Delta C9 that the file gives; absent where it is not known.
+    /// The coefficient that is estimated.
+    pub coefficient: String,
+    /// Its shift that the file gives; absent where it is not known.
     pub label: Option<f64>,
     /// Output of the network.
     pub raw: f64,
-    /// The delta C9 whose median prediction this is; absent outside the calibrated range.
+    /// The shift whose median prediction this is; absent outside the calibrated range.
+    pub value: Option<f64>,
+    /// The same, where the coefficient is C9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta_c9: Option<f64>,
     /// Lower end of the 68.3 % interval; absent where it lies outside the calibrated range.
     pub low_68: Option<f64>,
@@ -159,6 +172,6 @@ pub struct PredictedImage {
     pub low_95: Option<f64>,
     /// Upper end.
     pub high_95: Option<f64>,
-    /// `inside`, or `below` or `above` the predictions of every calibrated delta C9.
+    /// `inside`, or `below` or `above` the predictions of every calibrated shift.
     pub range: String,
 }

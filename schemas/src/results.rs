@@ -3,14 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The predictions of one test ensemble; `results/ensembles.json` is an array of them in rising delta C9.
+/// The predictions of one test ensemble; `results/ensembles.json` is an array of them in rising truth.
 ///
 /// With predictions x_k of n images and their mean, `sigma_left^2` is the mean of (x_k - mean)^2 over those below
 /// the mean, `sigma_right^2` the same over those above.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnsembleResult {
-    /// True shift of C9.
-    pub delta_c9: f64,
+    /// True shift of the coefficient; `delta_c9` in files of version 1.
+    #[serde(alias = "delta_c9")]
+    pub truth: f64,
     /// Images in the ensemble.
     pub n_images: usize,
     /// Mean prediction.
@@ -21,7 +22,7 @@ pub struct EnsembleResult {
     pub sigma_right: Option<f64>,
     /// Standard deviation over all (n - 1 in the denominator).
     pub sigma: Option<f64>,
-    /// `mean - delta_c9`.
+    /// `mean - truth`.
     pub bias: f64,
     /// Whether the network was trained on images of this value.
     pub trained: bool,

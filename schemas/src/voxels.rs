@@ -22,6 +22,13 @@ pub fn label(direction: WilsonDirection) -> String {
     }
 }
 
+/// The coefficient whose label has this name in files; none for another name.
+pub fn direction(label: &str) -> Option<WilsonDirection> {
+    let found = if label == DELTA_C9 { "c9" } else { label }.parse().ok()?;
+    // One name each: a column `C10` is a user's own.
+    (self::label(found) == label).then_some(found)
+}
+
 /// Arrays (HDF5 datasets, Arrow columns) of compact images: which cells are occupied, a bit each.
 pub const BITMAP: &str = "bitmap";
 

@@ -116,7 +116,7 @@ impl Campaign {
             );
         }
         let reader = ImageReader::open(&path)?;
-        let labels = shard.labels().map(|shifts| shifts[0].to_bits());
+        let labels = shard.labels().flatten().map(|shift| shift.to_bits());
         ensure!(
             reader.labels().iter().map(|x| x.to_bits()).eq(labels),
             "{}: has other labels than the card",
@@ -189,7 +189,13 @@ impl Campaign {
             Provenance::new(self.data_hash.clone(), self.data.seed, self.data.generator.clone());
         provenance.events_per_image = Some(self.data.images.events);
         let total: usize = shards.iter().map(|(shard, _)| shard.len()).sum();
-        let mut writer = ImageWriter::create(out, &self.data.images, total, &provenance)?;
+        let mut writer = ImageWriter::create_labelled(
+            out,
+            &self.data.images,
+            total,
+            &self.axes.directions(),
+            &provenance,
+        )?;
         let progress = Progress::new("merge", total as u64, "images");
         for (shard, reader) in &shards {
             let bins = self.data.images.bins;

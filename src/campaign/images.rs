@@ -89,7 +89,7 @@ impl ImageSource for CampaignImages<'_> {
 
     fn labels(&self, index: usize) -> Vec<f64> {
         let (reader, image) = self.find(index);
-        vec![reader.labels()[image]]
+        reader.label(image).to_vec()
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {

@@ -161,12 +161,14 @@ impl Campaign {
         let mut provenance =
             Provenance::new(self.data_hash.clone(), self.data.seed, self.data.generator.clone());
         provenance.events_per_image = Some(card.events);
-        let mut writer = ImageWriter::create(&self.path(shard), card, shard.len(), &provenance)?;
+        let directions = self.axes.directions();
+        let mut writer =
+            ImageWriter::create_labelled(&self.path(shard), card, shard.len(), &directions, &provenance)?;
         let mut report = GenerationReport::default();
         // While one group is written, the next is made.
         let mut written = 0;
         let mut write = |(images, shifts): (Vec<CompactImage>, Vec<f64>)| {
-            writer.push_compact(&images, &vec![shifts.first().copied().unwrap_or(f64::NAN); images.len()])?;
+            writer.push_compact(&images, &shifts.repeat(images.len()))?;
             written += images.len();
             advance(images.len(), written);
             Ok(())

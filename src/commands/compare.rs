@@ -172,7 +172,7 @@ fn print(comparison: &Comparison) {
         );
         outln!(
             "{:>9} {:>8} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>7} {:>7}   pulls, {pulls}",
-            "delta C9",
+            if comparison.coefficient == "c9" { "delta C9" } else { &comparison.coefficient },
             "bias",
             "sigma_L",
             "sigma_R",
@@ -187,7 +187,7 @@ fn print(comparison: &Comparison) {
             let failed = if v.failed > 0 { format!("  {} failed", v.failed) } else { String::new() };
             outln!(
                 "{:>9.4} {:>+8.4} {:>8.4} {:>8.4} {:>7.3} {:>9.4} {:>8.4} {:>6.3} {:>7.1} {:>7.1}   {}{failed}",
-                v.delta_c9,
+                v.truth,
                 v.bias,
                 v.sigma_left,
                 v.sigma_right,

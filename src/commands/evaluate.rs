@@ -10,7 +10,7 @@ use humboldt_schemas::voxels::DELTA_C9;
 use super::arguments::{DeviceArgument, count};
 use super::model::{card_of, open_model};
 use crate::campaign::Task;
-use crate::run::evaluation::{Evaluated, Evaluation};
+use crate::run::evaluation::Evaluation;
 use crate::run::{RunFolder, evaluation, training};
 
 use crate::progress::outln;
@@ -42,7 +42,7 @@ impl EvaluateArguments {
             return Ok(());
         }
         let first = evaluation.first();
-        print_ensembles(&words(first), &first.ensembles);
+        print_ensembles(&words(&first.label()), &first.ensembles);
         print_all(&evaluation);
         Ok(())
     }
@@ -55,7 +55,7 @@ fn print_ensembles(name: &str, ensembles: &[EnsembleResult]) {
         let beside = if e.trained { "" } else { "  not trained on" };
         outln!(
             "{:>10.4} {:>7} {:>9.4} {:>+9.4} {:>9} {:>9}{beside}",
-            e.delta_c9,
+            e.truth,
             e.n_images,
             e.mean,
             e.bias,
@@ -73,17 +73,17 @@ fn four(x: Option<f64>) -> String {
 /// An evaluation in a few lines, those of the further coefficients behind their tables.
 pub(super) fn print_all(evaluation: &Evaluation) {
     let first = evaluation.first();
-    print_summary(&words(first), &first.summary);
+    print_summary(&words(&first.label()), &first.summary);
     for of in &evaluation.0[1..] {
         outln!();
-        print_ensembles(&words(of), &of.ensembles);
-        print_summary(&words(of), &of.summary);
+        print_ensembles(&words(&of.label()), &of.ensembles);
+        print_summary(&words(&of.label()), &of.summary);
     }
 }
 
 /// A coefficient as tables name its shift.
-fn words(of: &Evaluated) -> String {
-    if of.label() == DELTA_C9 { "delta C9".to_owned() } else { of.label() }
+pub(super) fn words(label: &str) -> String {
+    if label == DELTA_C9 { "delta C9".to_owned() } else { label.to_owned() }
 }
 
 impl EvaluateArguments {

@@ -1,4 +1,4 @@
-//! `humboldt predict`: delta C9 of images, with intervals.
+//! `humboldt predict`: coefficients of images, with intervals.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::arguments::DeviceArgument;
 use crate::progress::outln;
 use crate::run::{RunFolder, predict};
 
-/// Predict delta C9 of a file of images by a run's network, with calibrated 68.3 % and 95 % intervals
+/// Predict the coefficients of a file of images by a run's network, with calibrated 68.3 % and 95 % intervals
 #[derive(Debug, Args)]
 pub(super) struct PredictArguments {
     /// Folder of an evaluated run
@@ -33,11 +33,12 @@ impl PredictArguments {
             return Ok(());
         }
         outln!(
-            "{:>7} {:>9} {:>9} {:>9}   {:<20} {:<20}",
+            "{:>7} {:<12} {:>9} {:>9} {:>9}   {:<20} {:<20}",
             "image",
+            "coefficient",
             "label",
             "raw",
-            "delta C9",
+            "value",
             "68.3 %",
             "95 %"
         );
@@ -60,11 +61,12 @@ fn print(p: &PredictedImage) {
         _ => "",
     };
     outln!(
-        "{:>7} {:>9} {:>9.4} {:>9}   {:<20} {:<20}{marked}",
+        "{:>7} {:<12} {:>9} {:>9.4} {:>9}   {:<20} {:<20}{marked}",
         p.image,
+        p.coefficient,
         number(p.label),
         p.raw,
-        number(p.delta_c9),
+        number(p.value),
         interval(p.low_68, p.high_68),
         interval(p.low_95, p.high_95)
     );

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use humboldt_physics::wilson::Part;
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::phase_space::{PhaseSpace, ROUNDING};
@@ -130,9 +129,7 @@ impl SampleArguments {
         );
         let mut shifts = card.shifts()?;
         for direction in free {
-            let own = shifts.get(direction.coefficient);
-            let step = if direction.part == Part::Real { own.re } else { own.im };
-            shifts = shifts.moved(*direction, -step);
+            shifts = shifts.moved(*direction, -shifts.part(*direction));
         }
         let decay = card.decay(&shifts)?;
         // Known by now, and narrower than what the reader knew of a file that says nothing.

@@ -6,10 +6,12 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
+use humboldt_physics::WilsonDirection;
 use humboldt_pipeline::store::ImageReader;
-use humboldt_schemas::voxels::Axis;
+use humboldt_schemas::voxels::{Axis, label as shift_label};
 
 use super::arguments::{ForceArgument, count};
+use super::evaluate::words;
 use crate::progress::{has_colours, note, outln};
 use crate::report::{self, Projected, Sheet, VoxelImage};
 
@@ -75,13 +77,14 @@ impl ViewArguments {
         }
         let mut values = vec![0.0; bins.pow(3)];
         reader.read(self.image, &mut values)?;
-        let delta_c9 = reader.labels()[self.image];
+        let (directions, labels) = (reader.directions(), reader.label(self.image));
         let occupied = values.iter().filter(|x| **x != 0.0).count();
-        let label = if delta_c9.is_finite() {
-            format!("delta C9 = {delta_c9}")
-        } else {
-            "delta C9 unknown".to_owned()
+        let word = |(direction, label): (&WilsonDirection, &f64)| {
+            let name = words(&shift_label(*direction));
+            if label.is_finite() { format!("{name} = {label}") } else { format!("{name} unknown") }
         };
+        let label: Vec<String> = directions.iter().zip(labels).map(word).collect();
+        let label = label.join(", ");
         let events = reader.events().map_or_else(String::new, |all| format!(", {} events", all[self.image]));
         outln!(
             "image {} of {count}: {label}{events}, {occupied} of {bins}^3 cells occupied ({:.1} %)",
@@ -94,8 +97,9 @@ impl ViewArguments {
             outln!("{line}");
         }
         if let Some(out) = &self.out {
-            let image = VoxelImage { delta_c9, images: 1, bins, values: &values };
-            let sheet = Sheet::new(out.with_extension(""), &self.small_print(&reader));
+            let image = VoxelImage { truth: labels[0], images: 1, bins, values: &values };
+            let sheet =
+                Sheet::new(out.with_extension(""), &self.small_print(&reader)).of(&directions[0].to_string());
             for path in report::voxel_views(&sheet, &[image])? {
                 note(format!("wrote {}", path.display()));
             }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::{EventReader, ImageWriter};
 use humboldt_pipeline::voxels::voxelise_stream_compact;
@@ -61,7 +62,8 @@ impl VoxelizeArguments {
             "{}: has weights, which images do not know; use a sample of `humboldt reweight --unweight`",
             self.events.display()
         );
-        let (label, mut provenance) = self.label_and_provenance(reader.provenance());
+        let (labels, mut provenance) = self.labels_and_provenance(reader.provenance());
+        let (directions, labels): (Vec<WilsonDirection>, Vec<f64>) = labels.into_iter().unzip();
         provenance.events_per_image = Some(per_image);
         let known = reader.provenance().is_some();
         let windows = self.windows(known, &mut provenance.generator)?;
@@ -92,11 +94,11 @@ impl VoxelizeArguments {
             gzip: self.gzip,
             ..ImagesCard::default()
         };
-        let mut writer = ImageWriter::create(&self.out, &card, n_images, &provenance)?;
+        let mut writer = ImageWriter::create_labelled(&self.out, &card, n_images, &directions, &provenance)?;
         let progress = Progress::new("voxelize", n_images as u64, "images");
         let selected = reader.map(|batch| batch.map(|events| select(events, windows.as_deref())));
         let made = voxelise_stream_compact(selected, per_image, card.bins, |images| {
-            writer.push_compact(images, &vec![label; images.len()])?;
+            writer.push_compact(images, &labels.repeat(images.len()))?;
             progress.advance(images.len() as u64, "");
             Ok(())
         })
@@ -144,13 +146,23 @@ impl VoxelizeArguments {
         Ok(events)
     }
 
-    fn label_and_provenance(&self, events: Option<&Provenance>) -> (f64, Provenance) {
+    /// The shift of C9 first, and of the other coefficients those that the events were made with, in the order of labels.
+    fn labels_and_provenance(
+        &self,
+        events: Option<&Provenance>,
+    ) -> (Vec<(WilsonDirection, f64)>, Provenance) {
         let provenance = events.cloned().unwrap_or_else(|| {
             let unknown = GeneratorCard::default();
             Provenance::new(hash_json(&self.events), 0, unknown)
         });
-        let said = events.map(|p| p.generator.wilson.get("c9").map_or(0.0, |c9| c9.0.re));
-        (self.delta_c9.or(said).unwrap_or(f64::NAN), provenance)
+        let shifts = events.and_then(|events| events.generator.shifts().ok());
+        let of = |direction: WilsonDirection| shifts.map_or(f64::NAN, |shifts| shifts.part(direction));
+        let c9 = WilsonDirection::real(WilsonCoefficient::C9);
+        let mut others = WilsonDirection::all().filter(|d| *d != c9).map(|d| (d, of(d))).collect::<Vec<_>>();
+        others.retain(|(_, shift)| shift.is_finite() && *shift != 0.0);
+        others.sort_by_key(|(direction, _)| direction.to_string());
+        others.insert(0, (c9, self.delta_c9.unwrap_or_else(|| of(c9))));
+        (others, provenance)
     }
 }
 

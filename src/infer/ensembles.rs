@@ -23,25 +23,25 @@ pub(super) const SAME_TRUTH: f64 = 1e-9;
 /// # Source
 /// "Training Deep 3D Convolutional Neural Networks to Extract BSM Physics Parameters Directly from HEP Data",
 /// section 6.
-pub fn ensemble(delta_c9: f64, trained: bool, predictions: &[f64]) -> Result<EnsembleResult, InferError> {
+pub fn ensemble(truth: f64, trained: bool, predictions: &[f64]) -> Result<EnsembleResult, InferError> {
     if predictions.is_empty() {
-        return Err(InferError::NoPredictions { delta_c9 });
+        return Err(InferError::NoPredictions { truth });
     }
-    if let Some(&got) = [delta_c9].iter().chain(predictions).find(|x| !x.is_finite()) {
-        return Err(InferError::NotFinite { delta_c9, got });
+    if let Some(&got) = [truth].iter().chain(predictions).find(|x| !x.is_finite()) {
+        return Err(InferError::NotFinite { truth, got });
     }
     // Relative to the first value, so that equal predictions have exactly that mean and exactly no width.
     let first = predictions[0];
     let mean = first + predictions.iter().map(|x| x - first).sum::<f64>() / predictions.len() as f64;
     let known = predictions.len() > 1;
     Ok(EnsembleResult {
-        delta_c9,
+        truth,
         n_images: predictions.len(),
         mean,
         sigma_left: known.then(|| one_sided(predictions, mean, |x| x < mean)),
         sigma_right: known.then(|| one_sided(predictions, mean, |x| x > mean)),
         sigma: known.then(|| predictions.std_dev()),
-        bias: mean - delta_c9,
+        bias: mean - truth,
         trained,
     })
 }
@@ -67,10 +67,10 @@ pub fn line(ensembles: &[EnsembleResult]) -> Option<Line> {
     if distinct_truths(ensembles) < 2 {
         return None;
     }
-    let x_mean = ensembles.iter().map(|e| e.delta_c9).mean();
+    let x_mean = ensembles.iter().map(|e| e.truth).mean();
     let y_mean = ensembles.iter().map(|e| e.mean).mean();
-    let covariance: f64 = ensembles.iter().map(|e| (e.delta_c9 - x_mean) * (e.mean - y_mean)).sum();
-    let variance: f64 = ensembles.iter().map(|e| (e.delta_c9 - x_mean).powi(2)).sum();
+    let covariance: f64 = ensembles.iter().map(|e| (e.truth - x_mean) * (e.mean - y_mean)).sum();
+    let variance: f64 = ensembles.iter().map(|e| (e.truth - x_mean).powi(2)).sum();
     let slope = covariance / variance;
     Some(Line { slope, intercept: y_mean - slope * x_mean })
 }
@@ -87,7 +87,7 @@ pub fn summary(name: &str, range: [f64; 2], ensembles: &[EnsembleResult]) -> Res
     let [low, high] = range;
     let inside: Vec<EnsembleResult> = ensembles
         .iter()
-        .filter(|e| e.delta_c9 >= low - SAME_TRUTH && e.delta_c9 <= high + SAME_TRUTH)
+        .filter(|e| e.truth >= low - SAME_TRUTH && e.truth <= high + SAME_TRUTH)
         .cloned()
         .collect();
     let Some(Line { slope, intercept }) = line(&inside) else {
@@ -97,13 +97,13 @@ pub fn summary(name: &str, range: [f64; 2], ensembles: &[EnsembleResult]) -> Res
         let images: usize = inside.iter().map(|e| e.n_images).sum();
         inside.iter().map(|e| e.n_images as f64 * f(e)).sum::<f64>() / images as f64
     };
-    let mean_truth = over_images(&|e| e.delta_c9);
-    let baseline_rmse = over_images(&|e| (e.delta_c9 - mean_truth).powi(2)).sqrt();
+    let mean_truth = over_images(&|e| e.truth);
+    let baseline_rmse = over_images(&|e| (e.truth - mean_truth).powi(2)).sqrt();
     // sum (x - truth)^2 = (n - 1) sigma^2 + n bias^2, so that the single predictions are not needed.
     let rmse =
         over_images(&|e| (1.0 - 1.0 / e.n_images as f64) * e.sigma.unwrap_or(0.0).powi(2) + e.bias.powi(2))
             .sqrt();
-    let truths: Vec<f64> = inside.iter().map(|e| e.delta_c9).collect();
+    let truths: Vec<f64> = inside.iter().map(|e| e.truth).collect();
     let known: Vec<f64> = inside.iter().filter_map(|e| e.sigma).collect();
     let mean_sigma = (!known.is_empty()).then(|| known.mean());
     Ok(Summary {
@@ -121,7 +121,7 @@ pub fn summary(name: &str, range: [f64; 2], ensembles: &[EnsembleResult]) -> Res
 }
 
 fn distinct_truths(ensembles: &[EnsembleResult]) -> usize {
-    let mut truths: Vec<f64> = ensembles.iter().map(|e| e.delta_c9).collect();
+    let mut truths: Vec<f64> = ensembles.iter().map(|e| e.truth).collect();
     truths.sort_by(f64::total_cmp);
     truths.dedup_by(|a, b| (*a - *b).abs() < SAME_TRUTH);
     truths.len()
@@ -145,7 +145,7 @@ mod tests {
         close(e.sigma_right.unwrap(), 2.5);
         close(e.sigma.unwrap(), (8.5_f64 / 4.0).sqrt());
         close(e.bias, 0.25);
-        assert_eq!((e.n_images, e.trained, e.delta_c9), (5, true, 0.75));
+        assert_eq!((e.n_images, e.trained, e.truth), (5, true, 0.75));
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn samples_without_a_meaning_are_refused() {
-        assert_eq!(ensemble(-0.5, true, &[]), Err(InferError::NoPredictions { delta_c9: -0.5 }));
+        assert_eq!(ensemble(-0.5, true, &[]), Err(InferError::NoPredictions { truth: -0.5 }));
         assert!(matches!(ensemble(-0.5, true, &[0.0, f64::NAN]), Err(InferError::NotFinite { .. })));
         assert!(matches!(ensemble(f64::INFINITY, true, &[0.0]), Err(InferError::NotFinite { .. })));
     }

@@ -60,16 +60,16 @@ pub struct Interval {
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum InferError {
     /// An ensemble without images.
-    #[error("the ensemble at delta C9 = {delta_c9} has no predictions")]
+    #[error("the ensemble at a true shift of {truth} has no predictions")]
     NoPredictions {
         /// Its true shift.
-        delta_c9: f64,
+        truth: f64,
     },
     /// A truth or a prediction that is NaN or infinite.
-    #[error("the ensemble at delta C9 = {delta_c9} holds {got}, which is not a finite number")]
+    #[error("the ensemble at a true shift of {truth} holds {got}, which is not a finite number")]
     NotFinite {
         /// Its true shift.
-        delta_c9: f64,
+        truth: f64,
         /// The value.
         got: f64,
     },

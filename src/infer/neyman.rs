@@ -75,12 +75,12 @@ impl Calibration {
     pub fn new(ensembles: &[(f64, Vec<f64>)]) -> Result<Self, InferError> {
         let mut ensembles: Vec<&(f64, Vec<f64>)> = ensembles.iter().collect();
         ensembles.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (delta_c9, predictions) in &ensembles {
-            if let Some(got) = [*delta_c9].iter().chain(predictions).find(|x| !x.is_finite()) {
-                return Err(InferError::NotFinite { delta_c9: *delta_c9, got: *got });
+        for (truth, predictions) in &ensembles {
+            if let Some(got) = [*truth].iter().chain(predictions).find(|x| !x.is_finite()) {
+                return Err(InferError::NotFinite { truth: *truth, got: *got });
             }
             if predictions.len() < FEWEST_PREDICTIONS {
-                let field = format!("predictions at delta C9 = {delta_c9}");
+                let field = format!("predictions at a true shift of {truth}");
                 let allowed = format!("at least {FEWEST_PREDICTIONS}");
                 return Err(InferError::out_of_range(&field, predictions.len(), allowed));
             }
@@ -113,8 +113,8 @@ impl Calibration {
     }
 
     /// d (mean prediction)/d (delta C9) of the smoothed means.
-    pub fn slope(&self, delta_c9: f64) -> f64 {
-        smoothed(&self.truths, &self.means, delta_c9)[1]
+    pub fn slope(&self, truth: f64) -> f64 {
+        smoothed(&self.truths, &self.means, truth)[1]
     }
 
     /// The belt of a probability, such as `ONE_SIGMA` or 0.95, with as much left out above as below.
@@ -139,9 +139,9 @@ impl Calibration {
         span.filter(|x| x.is_finite())
     }
 
-    /// Probability of a prediction at least as far from the median as the given one, were `delta_c9` true: twice the
+    /// Probability of a prediction at least as far from the median as the given one, were `truth` true: twice the
     /// smaller tail. Between the known values tails are interpolated.
-    pub fn p_value(&self, delta_c9: f64, prediction: f64) -> f64 {
+    pub fn p_value(&self, truth: f64, prediction: f64) -> f64 {
         let above = |all: &Vec<f64>| {
             // Half of a count more on either side: no tail is quoted as impossible.
             let k = all.len() - all.partition_point(|x| *x < prediction);
@@ -150,7 +150,7 @@ impl Calibration {
         let normal = Normal::standard();
         // Tails are smooth on the scale of standard deviations.
         let scores: Vec<f64> = self.predictions.iter().map(|all| normal.inverse_cdf(above(all))).collect();
-        let tail = normal.cdf(interpolated(&self.truths, &scores, delta_c9));
+        let tail = normal.cdf(interpolated(&self.truths, &scores, truth));
         2.0 * tail.min(1.0 - tail)
     }
 }
@@ -181,13 +181,13 @@ impl Belt {
     }
 
     /// Smallest and largest prediction that belong to a delta C9.
-    pub fn edges_at(&self, delta_c9: f64) -> [f64; 2] {
-        [0, 1].map(|i| smoothed(&self.truths, &self.edges[i], delta_c9)[0])
+    pub fn edges_at(&self, truth: f64) -> [f64; 2] {
+        [0, 1].map(|i| smoothed(&self.truths, &self.edges[i], truth)[0])
     }
 
     /// Whether the interval of a prediction holds a delta C9.
-    pub fn covers(&self, delta_c9: f64, prediction: f64) -> bool {
-        let [low, high] = self.edges_at(delta_c9);
+    pub fn covers(&self, truth: f64, prediction: f64) -> bool {
+        let [low, high] = self.edges_at(truth);
         (low..=high).contains(&prediction)
     }
 

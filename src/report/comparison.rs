@@ -10,12 +10,12 @@ use super::canvas::{Align, Canvas, Font, Stroke};
 use super::legend::{self, Entry, Key};
 use super::panel::{Marker, Panel, Rect};
 use super::style::{
-    BLACK, BLUE, Colour, GREEN, GREY, LEGEND_PT, NUMBER_PT, ORANGE, SKY, TITLE_PT, TRUE_DELTA_C9, VERMILION,
+    BLACK, BLUE, Colour, GREEN, GREY, LEGEND_PT, NUMBER_PT, ORANGE, SKY, TITLE_PT, VERMILION,
     WIDTH_OVER_BOUND,
 };
 use super::ticks::{Scale, number};
 use super::width::relative_error;
-use super::{ReportError, Sheet, files};
+use super::{DELTA_C9, ReportError, Sheet, files};
 
 const FIGURE: &str = "comparison of estimators";
 
@@ -44,13 +44,13 @@ fn checked(comparison: &Comparison) -> Result<(), ReportError> {
     if comparison.estimators.iter().all(|e| e.values.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "estimators" });
     }
-    let numbers = |v: &EstimatorValue| [v.delta_c9, v.ratio_to_bound, v.coverage_68, v.coverage_95];
+    let numbers = |v: &EstimatorValue| [v.truth, v.ratio_to_bound, v.coverage_68, v.coverage_95];
     let all = comparison.estimators.iter().flat_map(|e| e.values.iter().flat_map(numbers));
     ReportError::unless_finite(FIGURE, "a number", all)
 }
 
 fn truths(comparison: &Comparison) -> Scale {
-    Scale::around(comparison.estimators.iter().flat_map(|e| e.values.iter().map(|v| v.delta_c9)), 0.05, 0.05)
+    Scale::around(comparison.estimators.iter().flat_map(|e| e.values.iter().map(|v| v.truth)), 0.05, 0.05)
 }
 
 /// Draws `stem.svg`, `stem.png` and `stem.csv`: sigma over slope over the information bound, against delta C9.
@@ -69,22 +69,32 @@ pub fn width_over_bound(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<Pa
         let mut avoid = Vec::new();
         for e in &comparison.estimators {
             let (colour, marker) = look(&e.name);
-            let points: Vec<(f64, f64)> = e.values.iter().map(|v| (v.delta_c9, v.ratio_to_bound)).collect();
+            let points: Vec<(f64, f64)> = e.values.iter().map(|v| (v.truth, v.ratio_to_bound)).collect();
             panel.curve(&points, Stroke::thin(colour));
             for v in &e.values {
                 let error = v.ratio_to_bound * relative_error(v.images);
                 let bar = (v.ratio_to_bound - error, v.ratio_to_bound + error);
-                panel.error_bar(v.delta_c9, bar, Stroke::thin(colour), 0.0);
-                panel.marker(v.delta_c9, v.ratio_to_bound, marker, colour);
+                panel.error_bar(v.truth, bar, Stroke::thin(colour), 0.0);
+                panel.marker(v.truth, v.ratio_to_bound, marker, colour);
             }
             avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
             entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
         }
         entries.push((Key::Line(Stroke::thin(BLACK).dashed()), "information bound".to_owned()));
-        panel.draw_axes(&panel.axes(Some(TRUE_DELTA_C9), Some(WIDTH_OVER_BOUND)));
+        panel.draw_axes(&panel.axes(Some(&truth(sheet)), Some(WIDTH_OVER_BOUND)));
         legend::draw(&panel, &entries, &avoid);
     };
-    sheet.write("Width of each estimator over the information bound", (140.0, 95.0), draw, table(comparison))
+    sheet.write(
+        "Width of each estimator over the information bound",
+        (140.0, 95.0),
+        draw,
+        table(sheet.label(), comparison),
+    )
+}
+
+/// Axis title of the truth.
+fn truth(sheet: &Sheet) -> String {
+    format!("true {}", sheet.symbol())
 }
 
 fn words(estimator: &EstimatorResult, mean: f64, decimals: usize) -> String {
@@ -120,12 +130,13 @@ pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, 
                     let hits = (of(v) * v.images as f64).round() as usize;
                     let bar = binomial_interval(hits, v.images, ONE_SIGMA);
                     let bar = (bar.0.max(y.low), bar.1.min(y.high));
-                    panel.error_bar(v.delta_c9 + step, bar, Stroke::thin(colour), 0.0);
-                    panel.marker(v.delta_c9 + step, of(v), marker, colour);
-                    avoid.push(panel.at(v.delta_c9 + step, of(v)));
+                    panel.error_bar(v.truth + step, bar, Stroke::thin(colour), 0.0);
+                    panel.marker(v.truth + step, of(v), marker, colour);
+                    avoid.push(panel.at(v.truth + step, of(v)));
                 }
             }
-            let title = (i == 1).then_some(TRUE_DELTA_C9);
+            let title = truth(sheet);
+            let title = (i == 1).then_some(title.as_str());
             panel.draw_axes(
                 &panel.axes(title, Some(if i == 1 { "coverage, 68.3 %" } else { "coverage, 95 %" })),
             );
@@ -141,14 +152,14 @@ pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, 
         legend::draw_in_a_row(canvas, &keys, (76.0, 119.5), Font::new(LEGEND_PT - 0.5));
     };
     let sheet = sheet.with("error bars: 68.3 % intervals of the share").with("band: ± 3 %");
-    sheet.write("Coverage of calibrated intervals", (140.0, 123.0), draw, table(comparison))
+    sheet.write("Coverage of calibrated intervals", (140.0, 123.0), draw, table(sheet.label(), comparison))
 }
 
 /// Header and rows of a table with a row for each estimator and delta C9.
-fn table(comparison: &Comparison) -> (String, impl Iterator<Item = String>) {
+fn table(truth: &str, comparison: &Comparison) -> (String, impl Iterator<Item = String>) {
     let values = comparison.estimators.iter().flat_map(|e| e.values.iter().map(move |v| (e, v)));
     (
-        format!("estimator,{}", EstimatorValue::CSV_HEADER),
+        format!("estimator,{truth},{}", EstimatorValue::CSV_HEADER),
         values.map(|(e, v)| format!("{},{}", e.name, v.csv_row())),
     )
 }
@@ -158,7 +169,8 @@ fn table(comparison: &Comparison) -> (String, impl Iterator<Item = String>) {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_comparison_csv(path: &Path, comparison: &Comparison) -> Result<(), ReportError> {
-    let (header, rows) = table(comparison);
+    let label = if comparison.coefficient == "c9" { DELTA_C9 } else { &comparison.coefficient };
+    let (header, rows) = table(label, comparison);
     files::write_csv(path, &header, rows)
 }
 
@@ -283,7 +295,7 @@ mod tests {
 
     pub(crate) fn comparison() -> Comparison {
         let value = |k: usize, ratio: f64| EstimatorValue {
-            delta_c9: -1.9 + 0.3 * k as f64,
+            truth: -1.9 + 0.3 * k as f64,
             images: 500,
             failed: 0,
             mean: -1.9 + 0.3 * k as f64,
@@ -317,6 +329,7 @@ mod tests {
         Comparison {
             assumed: None,
             name: "test".to_owned(),
+            coefficient: "c9".to_owned(),
             events: 24_613,
             images: 500,
             calibration_images: 500,

@@ -17,7 +17,7 @@ const BINS: usize = 40;
 #[derive(Debug, Clone, Copy)]
 pub struct EventSample<'a> {
     /// Shift of C9.
-    pub delta_c9: f64,
+    pub truth: f64,
     /// Squared dilepton mass [GeV^2].
     pub q2: &'a [f32],
     /// Cosine of the lepton helicity angle.
@@ -96,7 +96,7 @@ pub fn distributions(sheet: &Sheet, samples: &[EventSample]) -> Result<Vec<PathB
         let keys = samples.iter().zip(SERIES).enumerate().map(|(i, (s, colour))| {
             let role = if i == 0 && samples.len() > 1 { " (reference)" } else { "" };
             let words =
-                format!("{} = {}, {} events{role}", sheet.symbol(), short(s.delta_c9, 3), count(s.q2.len()));
+                format!("{} = {}, {} events{role}", sheet.symbol(), short(s.truth, 3), count(s.q2.len()));
             (Key::Line(Stroke::curve(colour)), words)
         });
         legend::draw_in_a_row(canvas, &keys.collect::<Vec<_>>(), (size.0 / 2.0, 5.0), Font::new(LEGEND_PT));
@@ -106,11 +106,11 @@ pub fn distributions(sheet: &Sheet, samples: &[EventSample]) -> Result<Vec<PathB
             (0..BINS).map(move |i| {
                 let (density, error) = h.density(i);
                 let (name, low, high) = (variable.name, h.edges[i], h.edges[i + 1]);
-                format!("{},{name},{low},{high},{},{density},{error}", s.delta_c9, h.events[i])
+                format!("{},{name},{low},{high},{},{density},{error}", s.truth, h.events[i])
             })
         })
     });
-    let header = "delta_c9,variable,bin_low,bin_high,events,density,error";
+    let header = format!("{},variable,bin_low,bin_high,events,density,error", sheet.label());
     sheet.write("Angles and q2 at different shifts", size, draw, (header, rows))
 }
 
@@ -242,8 +242,8 @@ mod tests {
         [spread(1, 0.1, 19.0), spread(7, -1.0, 1.0), spread(11, -1.0, 1.0), spread(13, -pi, pi)]
     }
 
-    fn sample(delta_c9: f64, [q2, cos_theta_l, cos_theta_k, chi]: &[Vec<f32>; 4]) -> EventSample<'_> {
-        EventSample { delta_c9, q2, cos_theta_l, cos_theta_k, chi }
+    fn sample(truth: f64, [q2, cos_theta_l, cos_theta_k, chi]: &[Vec<f32>; 4]) -> EventSample<'_> {
+        EventSample { truth, q2, cos_theta_l, cos_theta_k, chi }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn histograms(
         if p.values.is_empty() {
             return Err(ReportError::NoData { figure: FIGURE, what: "predictions" });
         }
-        ReportError::unless_finite(FIGURE, "a prediction", p.values.iter().copied().chain([e.delta_c9]))?;
+        ReportError::unless_finite(FIGURE, "a prediction", p.values.iter().copied().chain([e.truth]))?;
     }
     let bins = Bins::common(ensembles);
     let panels: Vec<Counted> =
@@ -91,11 +91,11 @@ pub fn histograms(
         canvas.text_upwards("share of images per bin [%]", (5.0, middle), title);
     };
     let table = panels.iter().flat_map(|p| {
-        let truth = p.ensemble.delta_c9;
+        let truth = p.ensemble.truth;
         let rows = p.contents.iter().enumerate();
         rows.map(move |(i, n)| format!("{truth},{},{},{n}", truth + bins.edge(i), truth + bins.edge(i + 1)))
     });
-    let header = "delta_c9,bin_low,bin_high,images";
+    let header = format!("{},bin_low,bin_high,images", sheet.label());
     sheet.write("Predictions for each true shift", size, draw, (header, table))
 }
 
@@ -154,7 +154,7 @@ impl<'a> Counted<'a> {
         let mut contents = vec![0; bins.number];
         let mut outside = 0;
         for x in values {
-            let place = f64::midpoint((x - ensemble.delta_c9) / bins.reach, 1.0) * bins.number as f64;
+            let place = f64::midpoint((x - ensemble.truth) / bins.reach, 1.0) * bins.number as f64;
             match contents.get_mut(place.max(0.0) as usize) {
                 Some(content) if place >= 0.0 => *content += 1,
                 _ => outside += 1,
@@ -182,7 +182,7 @@ impl<'a> Counted<'a> {
         panel.draw_axes(&axes);
 
         let (canvas, frame, small) = (panel.canvas, panel.frame, Font::new(SMALL_PT));
-        let title = format!("true {symbol} = {}", short(e.delta_c9, 3));
+        let title = format!("true {symbol} = {}", short(e.truth, 3));
         let above = (frame.left + 0.3, frame.top - 1.2);
         canvas.text(&title, above, Font::new(SMALL_PT + 0.5).bold(), Align::Left);
         let three = |symbol: &str, value: Option<f64>| {
@@ -217,7 +217,7 @@ mod tests {
             let predictions: Vec<Predictions> = ensembles
                 .iter()
                 .zip(&values)
-                .map(|(e, values)| Predictions { delta_c9: e.delta_c9, values: values.clone() })
+                .map(|(e, values)| Predictions { truth: e.truth, values: values.clone() })
                 .collect();
             let listed = TrainingValues::Listed;
             let svg =
@@ -256,7 +256,7 @@ mod tests {
     fn what_cannot_be_shown_is_refused() {
         let (ensembles, values) = checks::ensembles(2);
         let sheet = &Sheet::new("never", &[]);
-        let of = |values: &[f64]| Predictions { delta_c9: 0.0, values: values.to_vec() };
+        let of = |values: &[f64]| Predictions { truth: 0.0, values: values.to_vec() };
         let drawn = |ensembles: &[EnsembleResult], predictions: &[Predictions]| {
             histograms(sheet, ensembles, predictions, TrainingValues::Listed)
         };

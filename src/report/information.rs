@@ -67,7 +67,7 @@ pub fn information(sheet: &Sheet, samples: &[ScoredSample]) -> Result<Vec<PathBu
             .iter()
             .zip(SERIES)
             .map(|(s, colour)| {
-                let words = format!("information at {} = {}", sheet.symbol(), short(s.events.delta_c9, 3));
+                let words = format!("information at {} = {}", sheet.symbol(), short(s.events.truth, 3));
                 (Key::Line(Stroke::curve(colour)), words)
             })
             .collect();
@@ -78,11 +78,11 @@ pub fn information(sheet: &Sheet, samples: &[ScoredSample]) -> Result<Vec<PathBu
         samples.iter().zip(shares).flat_map(move |(s, h)| {
             (0..BINS).map(move |i| {
                 let (low, high) = (h.edges[i], h.edges[i + 1]);
-                format!("{},{name},{low},{high},{},{}", s.events.delta_c9, h.information[i], h.events[i])
+                format!("{},{name},{low},{high},{},{}", s.events.truth, h.information[i], h.events[i])
             })
         })
     });
-    let header = "delta_c9,variable,bin_low,bin_high,information,events";
+    let header = format!("{},variable,bin_low,bin_high,information,events", sheet.label());
     sheet.write("Information by q2 and by angle", size, draw, (header, rows))
 }
 
@@ -148,7 +148,7 @@ mod tests {
         let (q2, l, k, chi) = (column(9.0), column(1.0), column(0.9), column(3.1));
         let q2: Vec<f32> = q2.iter().map(|x| x + 10.0).collect();
         let scores: Vec<f64> = (0..500).map(|i| f64::from(i % 7) - 3.0).collect();
-        let events = EventSample { delta_c9: -2.0, q2: &q2, cos_theta_l: &l, cos_theta_k: &k, chi: &chi };
+        let events = EventSample { truth: -2.0, q2: &q2, cos_theta_l: &l, cos_theta_k: &k, chi: &chi };
         let sample = ScoredSample { events, scores: &scores };
         let shares = filled(&sample, "q2", |e| e.q2, (1.0, 19.0)).unwrap();
         assert!((shares.events.iter().sum::<f64>() - 100.0).abs() < 1e-9);

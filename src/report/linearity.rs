@@ -72,7 +72,7 @@ pub fn linearity(
     let header = format!("{coefficient},trained,n_images,mean,low,high,bias");
     let rows = ensembles.iter().zip(&points).map(|(e, p)| {
         let [low, high] = [p.low, p.high].map(|x| if p.known { x.to_string() } else { String::new() });
-        format!("{},{},{},{},{low},{high},{}", e.delta_c9, e.trained, e.n_images, e.mean, e.bias)
+        format!("{},{},{},{},{low},{high},{}", e.truth, e.trained, e.n_images, e.mean, e.bias)
     });
     sheet.write("Linearity: predicted against true shift", (140.0, 132.0), draw, (header, rows))
 }
@@ -95,7 +95,7 @@ impl Measured {
             ErrorBars::OfTheMean => 1.0 / (e.n_images as f64).sqrt(),
         };
         Self {
-            truth: e.delta_c9,
+            truth: e.truth,
             mean: e.mean,
             low: e.mean - scale * e.sigma_left.unwrap_or(0.0),
             high: e.mean + scale * e.sigma_right.unwrap_or(0.0),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::canvas::{Align, Canvas, Font};
 use super::style::{DELTA_C9, shift_symbol};
-use super::{ReportError, files, raster};
+use super::{ReportError, files, raster, tables};
 
 /// Distance of the small print from the left and right edge [mm].
 const MARGIN: f64 = 4.0;
@@ -15,18 +15,31 @@ pub struct Sheet {
     stem: PathBuf,
     print: Vec<String>,
     symbol: String,
+    /// Name of the shifts in tables.
+    label: String,
 }
 
 impl Sheet {
     /// A figure to be written as `stem.svg`, `stem.png` and `stem.csv`, with parts of its small print in markup.
     pub fn new(stem: impl Into<PathBuf>, print: &[String]) -> Self {
-        Self { stem: stem.into(), print: print.to_vec(), symbol: DELTA_C9.to_owned() }
+        Self {
+            stem: stem.into(),
+            print: print.to_vec(),
+            symbol: DELTA_C9.to_owned(),
+            label: tables::DELTA_C9.to_owned(),
+        }
     }
 
     /// The sheet for shifts of a coefficient other than C9, by its name.
     #[must_use]
     pub fn of(self, coefficient: &str) -> Self {
-        Self { symbol: shift_symbol(coefficient), ..self }
+        let label = if coefficient == "c9" { tables::DELTA_C9 } else { coefficient }.to_owned();
+        Self { symbol: shift_symbol(coefficient), label, ..self }
+    }
+
+    /// Name of the shifts in tables.
+    pub(super) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Symbol of the shifts, in markup.

@@ -77,8 +77,6 @@ pub(super) const COS_THETA_L: &str = "cos *θ*_{*ℓ*}";
 pub(super) const COS_THETA_K: &str = "cos *θ*_{*K*}";
 /// Axis title of the decay-plane angle.
 pub(super) const CHI: &str = "*χ* [rad]";
-/// Axis title of the truth.
-pub(super) const TRUE_DELTA_C9: &str = "true δ*C*_{9}";
 /// The symbol of a coefficient's shift: of `delta_c9`, or of a name such as `c10`, `c7_prime` or `c9_im`.
 pub fn shift_symbol(name: &str) -> String {
     let name = name.trim_start_matches("delta_");

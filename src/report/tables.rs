@@ -12,8 +12,8 @@ pub const DELTA_C9: &str = "delta_c9";
 /// Predictions of the images of one ensemble.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// True shift of C9; in ensembles of another coefficient, of that.
-    pub delta_c9: f64,
+    /// True shift of the coefficient.
+    pub truth: f64,
     /// One prediction an image, in the order of the images.
     pub values: Vec<f64>,
 }
@@ -32,7 +32,7 @@ pub fn write_ensembles_csv(
     let rows = ensembles.iter().map(|e| {
         format!(
             "{},{},{},{},{},{},{},{}",
-            e.delta_c9,
+            e.truth,
             e.n_images,
             e.mean,
             text(e.sigma_left),
@@ -54,7 +54,7 @@ pub fn write_predictions_parquet(
     coefficient: &str,
     ensembles: &[Predictions],
 ) -> Result<(), ReportError> {
-    let truth = ensembles.iter().flat_map(|e| e.values.iter().map(|_| e.delta_c9)).collect();
+    let truth = ensembles.iter().flat_map(|e| e.values.iter().map(|_| e.truth)).collect();
     let prediction = ensembles.iter().flat_map(|e| e.values.iter().copied()).collect();
     files::write_parquet(path, vec![(coefficient, truth), ("prediction", prediction)])
 }
@@ -67,10 +67,10 @@ pub fn read_predictions_parquet(path: &Path, coefficient: &str) -> Result<Vec<Pr
     let mut columns = files::read_parquet(path, &[coefficient, "prediction"])?.into_iter();
     let (truth, prediction) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
     let mut ensembles: Vec<Predictions> = Vec::new();
-    for (delta_c9, value) in truth.into_iter().zip(prediction) {
+    for (truth, value) in truth.into_iter().zip(prediction) {
         match ensembles.last_mut() {
-            Some(last) if last.delta_c9.to_bits() == delta_c9.to_bits() => last.values.push(value),
-            _ => ensembles.push(Predictions { delta_c9, values: vec![value] }),
+            Some(last) if last.truth.to_bits() == truth.to_bits() => last.values.push(value),
+            _ => ensembles.push(Predictions { truth, values: vec![value] }),
         }
     }
     Ok(ensembles)
@@ -145,8 +145,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.parquet");
         let both = [
-            Predictions { delta_c9: -0.5, values: vec![-0.4, -0.6, 0.1] },
-            Predictions { delta_c9: 0.0, values: vec![0.25] },
+            Predictions { truth: -0.5, values: vec![-0.4, -0.6, 0.1] },
+            Predictions { truth: 0.0, values: vec![0.25] },
         ];
         write_predictions_parquet(&path, "c10", &both).unwrap();
         assert_eq!(read_predictions_parquet(&path, "c10").unwrap(), both);

@@ -43,7 +43,7 @@ impl TrainingValues {
             (Self::Listed, true) => "values trained on".to_owned(),
             (Self::Listed, false) => {
                 let marked =
-                    |trained| ensembles.iter().filter(move |e| e.trained == trained).map(|e| e.delta_c9);
+                    |trained| ensembles.iter().filter(move |e| e.trained == trained).map(|e| e.truth);
                 let inside = |x: f64| marked(true).any(|y| y < x) && marked(true).any(|y| y > x);
                 if marked(false).all(inside) { "values in between" } else { "values not trained on" }
                     .to_owned()

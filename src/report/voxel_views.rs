@@ -17,7 +17,7 @@ const FIGURE: &str = "voxel image";
 #[derive(Debug, Clone, Copy)]
 pub struct VoxelImage<'a> {
     /// Shift of C9; NaN where it is not known.
-    pub delta_c9: f64,
+    pub truth: f64,
     /// Number of images that the values are the mean of.
     pub images: usize,
     /// Cells along each axis.
@@ -76,10 +76,10 @@ pub fn voxel_views(sheet: &Sheet, images: &[VoxelImage]) -> Result<Vec<PathBuf>,
         let cells = Axis::ALL.into_iter().flat_map(|axis| image.slice(axis));
         cells.map(|cell| {
             let [l, k, chi] = image.centre(cell.place);
-            format!("{},{},{l},{k},{chi},{}", image.delta_c9, cell.across.name(), cell.value)
+            format!("{},{},{l},{k},{chi},{}", image.truth, cell.across.name(), cell.value)
         })
     });
-    let header = "delta_c9,slice_across,cos_theta_l,cos_theta_k,chi,mean_q2";
+    let header = format!("{},slice_across,cos_theta_l,cos_theta_k,chi,mean_q2", sheet.label());
     let sheet = sheet.with("colours from the first to the last hundredth of the cells");
     sheet.write("Voxel images of mean q2", size, draw, (header, rows))
 }
@@ -146,7 +146,7 @@ impl VoxelImage<'_> {
 
     fn draw(&self, canvas: &Canvas, top: f64, scale: Scale, symbol: &str) {
         let bold = Font::new(TITLE_PT).bold();
-        let label = match self.delta_c9 {
+        let label = match self.truth {
             known if known.is_finite() => format!("{symbol} = {}", short(known, 3)),
             _ => format!("{symbol} unknown"),
         };
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn one_and_two_images() {
         let values = image();
-        let one = VoxelImage { delta_c9: -0.5, images: 1, bins: BINS, values: &values };
-        let mean = VoxelImage { delta_c9: 0.0, images: 40, ..one };
+        let one = VoxelImage { truth: -0.5, images: 1, bins: BINS, values: &values };
+        let mean = VoxelImage { truth: 0.0, images: 40, ..one };
         checks::figure("voxels", |sheet| voxel_views(sheet, &[one]));
         let svg = checks::figure("voxels", |sheet| voxel_views(sheet, &[one, mean]));
         assert!(svg.contains("one image, 33.4 %") && svg.contains("mean of 40 images"));
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn slices_hold_the_occupied_cells_of_the_middle_layer() {
         let values = image();
-        let image = VoxelImage { delta_c9: 0.0, images: 1, bins: BINS, values: &values };
+        let image = VoxelImage { truth: 0.0, images: 1, bins: BINS, values: &values };
         for axis in Axis::ALL {
             let cells: Vec<Cell> = image.slice(axis).collect();
             let layer = (0..BINS.pow(3)).filter(|i| {
@@ -246,7 +246,7 @@ mod tests {
     fn what_cannot_be_shown_is_refused() {
         let sheet = &Sheet::new("never", &[]);
         let empty = [0.0_f32; 8];
-        let image = VoxelImage { delta_c9: 0.0, images: 1, bins: 2, values: &empty };
+        let image = VoxelImage { truth: 0.0, images: 1, bins: 2, values: &empty };
         assert!(matches!(voxel_views(sheet, &[]), Err(ReportError::NoData { .. })));
         assert!(matches!(voxel_views(sheet, &[image]), Err(ReportError::NoData { .. })));
         let wrong = VoxelImage { bins: 3, ..image };

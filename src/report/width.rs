@@ -99,7 +99,7 @@ pub fn width(
         "Width against true shift",
         (140.0, 95.0),
         draw,
-        ("delta_c9,sigma_over_slope,error,trained", rows),
+        (&format!("{},sigma_over_slope,error,trained", sheet.label()), rows),
     )
 }
 
@@ -116,7 +116,7 @@ impl Width {
     fn new(e: &EnsembleResult, slope: f64) -> Option<Self> {
         let width = e.sigma? / slope.abs();
         let error = width * relative_error(e.n_images);
-        Some(Self { truth: e.delta_c9, value: width, error, trained: e.trained })
+        Some(Self { truth: e.truth, value: width, error, trained: e.trained })
     }
 }
 

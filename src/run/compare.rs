@@ -38,7 +38,8 @@ const CHUNK: usize = 64;
 /// Samples that the time of an estimate is measured with.
 const TIMED: usize = 9;
 
-/// Range of delta C9 that slopes are quoted for: where the paper quotes them.
+/// Range of shifts that slopes are quoted for: where the paper quotes them for C9. That of all values where fewer than two lie
+/// in it.
 const QUOTED_RANGE: [f64; 2] = [-2.0, 0.0];
 
 /// Plan of what is to be computed.
@@ -125,11 +126,13 @@ pub fn stream(seed: u64, purpose: Purpose, point: &Point, sample: usize) -> Stre
 /// or fewer than two samples of a value have an estimate.
 pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) -> Result<Compared> {
     let card = run.card();
-    ensure!(
-        card.axes()?.names() == ["c9"],
-        "parameters {} are not allowed here; allowed: cards of C9 alone, which is all that the other estimators fit",
-        card.axes()?.names().join(", ")
-    );
+    let directions = card.axes()?.directions();
+    let [direction] = directions[..] else {
+        bail!(
+            "parameters {} are not allowed here; allowed: cards of one coefficient, which is all that is compared",
+            card.axes()?.names().join(", ")
+        );
+    };
     limits::known_values(card, "`predict` and `compare`")?;
     let training = training_values(card)?;
     let (low, high) = (training[0], training[training.len() - 1]);
@@ -174,10 +177,11 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
 
     let mut comparison = Comparison {
         name: card.name.clone(),
+        coefficient: direction.to_string(),
         events: card.images.events,
         images: plan.images,
         calibration_images: plan.calibration_images,
-        assumed: Some(assumed(&card.generator, &card.axes()?.directions())?),
+        assumed: Some(assumed(&card.generator, &directions)?),
         test: plan.test.clone(),
         estimators: Vec::new(),
     };
@@ -365,7 +369,7 @@ fn judge(
     let e = ensemble(truth, false, &values)?;
     let (Some(sigma_left), Some(sigma_right), Some(sigma)) = (e.sigma_left, e.sigma_right, e.sigma) else {
         bail!(
-            "{} of {} samples at delta C9 = {truth} have an estimate; at least 2 are needed",
+            "{} of {} samples at a shift of {truth} have an estimate; at least 2 are needed",
             known.len(),
             estimates.len()
         );
@@ -390,7 +394,7 @@ fn judge(
     let slope = calibration.slope(truth);
     let width_over_slope = sigma / slope.abs();
     Ok(EstimatorValue {
-        delta_c9: truth,
+        truth,
         images: known.len(),
         failed: estimates.len() - known.len(),
         mean: e.mean,
@@ -434,11 +438,11 @@ fn mean_and_width(values: &[f64]) -> (Option<f64>, Option<f64>) {
 }
 
 fn summary(name: &str, values: Vec<EstimatorValue>, milliseconds: f64) -> EstimatorResult {
-    let quoted = |v: &&EstimatorValue| (QUOTED_RANGE[0]..=QUOTED_RANGE[1]).contains(&v.delta_c9);
+    let quoted = |v: &&EstimatorValue| (QUOTED_RANGE[0]..=QUOTED_RANGE[1]).contains(&v.truth);
     let inside: Vec<&EstimatorValue> = values.iter().filter(quoted).collect();
     let chosen = if inside.len() >= 2 { inside } else { values.iter().collect() };
-    let means: Vec<_> = chosen.iter().filter_map(|v| ensemble(v.delta_c9, false, &[v.mean]).ok()).collect();
-    let ends = |f: fn(f64, f64) -> f64| chosen.iter().map(|v| v.delta_c9).reduce(f).unwrap_or_default();
+    let means: Vec<_> = chosen.iter().filter_map(|v| ensemble(v.truth, false, &[v.mean]).ok()).collect();
+    let ends = |f: fn(f64, f64) -> f64| chosen.iter().map(|v| v.truth).reduce(f).unwrap_or_default();
     let range = [ends(f64::min), ends(f64::max)];
     let slope = line(&means).map_or_else(|| chosen[0].slope, |line| line.slope);
     let mean = |of: fn(&EstimatorValue) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;

@@ -15,6 +15,11 @@ use crate::report::{self, Predictions, Pulls, Sheet};
 /// Name of the file with all numbers.
 pub const COMPARISON: &str = "comparison.json";
 
+/// Name in tables of the shifts of a coefficient.
+fn label(coefficient: &str) -> &str {
+    if coefficient == "c9" { report::DELTA_C9 } else { coefficient }
+}
+
 /// Path of the predictions that an estimator's intervals are calibrated with.
 pub fn calibration_file(folder: &Path, estimator: &str) -> PathBuf {
     folder.join(format!("calibration_{estimator}.parquet"))
@@ -32,15 +37,15 @@ pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> R
     if let Some(test) = &comparison.test {
         print.push(report::literal(&format!("samples of {}", test.description)));
     }
-    let sheet = |name: &str| Sheet::new(folder.join(name), &print);
+    let sheet = |name: &str| Sheet::new(folder.join(name), &print).of(&comparison.coefficient);
+    let label = label(&comparison.coefficient);
     let mut pulls = Vec::new();
     for (result, judged) in comparison.estimators.iter().zip(&compared.estimates) {
         let known = judged.calibration.iter();
-        let known: Vec<Predictions> = known
-            .map(|(delta_c9, values)| Predictions { delta_c9: *delta_c9, values: values.clone() })
-            .collect();
-        report::write_predictions_parquet(&calibration_file(folder, &result.name), report::DELTA_C9, &known)?;
-        write_estimates(&folder.join(format!("estimates_{}.parquet", result.name)), judged)?;
+        let known: Vec<Predictions> =
+            known.map(|(truth, values)| Predictions { truth: *truth, values: values.clone() }).collect();
+        report::write_predictions_parquet(&calibration_file(folder, &result.name), label, &known)?;
+        write_estimates(&folder.join(format!("estimates_{}.parquet", result.name)), label, judged)?;
         let calibration = Calibration::new(&judged.calibration)?;
         let of = |(truth, all): &(f64, Vec<_>)| -> Vec<f64> {
             all.iter().filter_map(|e| pull(e, *truth, &calibration, &judged.belts[0])).collect()
@@ -76,8 +81,8 @@ pub fn read(folder: &Path) -> Result<Option<Comparison>> {
 }
 
 /// A row a sample; what is not known is NaN.
-fn write_estimates(path: &Path, judged: &Judged) -> Result<()> {
-    let names = ["delta_c9", "estimate", "own_minus", "own_plus", "low_68", "high_68", "low_95", "high_95"];
+fn write_estimates(path: &Path, label: &str, judged: &Judged) -> Result<()> {
+    let names = [label, "estimate", "own_minus", "own_plus", "low_68", "high_68", "low_95", "high_95"];
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     for (truth, estimates) in &judged.values {
         for estimate in estimates {

@@ -156,8 +156,7 @@ fn by_truth(mut pairs: Vec<(f64, f64)>) -> Vec<Predictions> {
     // Stable: the predictions of a truth keep the order of the images.
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let same = pairs.chunk_by(|a, b| a.0.to_bits() == b.0.to_bits());
-    same.map(|all| Predictions { delta_c9: all[0].0, values: all.iter().map(|(_, x)| *x).collect() })
-        .collect()
+    same.map(|all| Predictions { truth: all[0].0, values: all.iter().map(|(_, x)| *x).collect() }).collect()
 }
 
 /// Reads the results of an evaluated run.
@@ -194,7 +193,7 @@ impl Evaluation {
                 TrainingValues::Listed => listed(x),
                 TrainingValues::Uniform([low, high]) => (low..=high).contains(&x),
             };
-            let one = |p: &Predictions| ensemble(p.delta_c9, trained(p.delta_c9), &p.values);
+            let one = |p: &Predictions| ensemble(p.truth, trained(p.truth), &p.values);
             let ensembles = predictions.iter().map(one).collect::<Result<Vec<_>, _>>()?;
             let summary = summary(&card.name, quoted_range(direction, &ensembles), &ensembles)
                 .with_context(|| format!("coefficient {direction}"))?;
@@ -218,10 +217,10 @@ fn training_values(card: &RunCard) -> Result<Vec<TrainingValues>> {
 fn quoted_range(direction: WilsonDirection, ensembles: &[EnsembleResult]) -> [f64; 2] {
     let [low, high] = QUOTED_RANGE;
     let c9 = direction == WilsonDirection::real(WilsonCoefficient::C9);
-    if c9 && ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9)).count() >= 2 {
+    if c9 && ensembles.iter().filter(|e| (low..=high).contains(&e.truth)).count() >= 2 {
         return QUOTED_RANGE;
     }
-    let truths = || ensembles.iter().map(|e| e.delta_c9);
+    let truths = || ensembles.iter().map(|e| e.truth);
     [truths().fold(f64::INFINITY, f64::min), truths().fold(f64::NEG_INFINITY, f64::max)]
 }
 

@@ -52,10 +52,8 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     phase_space(run)?;
     let views = compared_images(run)?;
     let bins = run.card().images.bins;
-    let views: Vec<VoxelImage> = views
-        .iter()
-        .map(|(delta_c9, values)| VoxelImage { delta_c9: *delta_c9, images: 1, bins, values })
-        .collect();
+    let views: Vec<VoxelImage> =
+        views.iter().map(|(truth, values)| VoxelImage { truth: *truth, images: 1, bins, values }).collect();
     report::voxel_views(&sheet("images"), &views)?;
     note(format!("figures in {}", results.display()));
     Ok(())
@@ -79,7 +77,7 @@ const CURVE_POINTS: usize = 61;
 /// # Errors
 /// When the physics refuses the card, or the file cannot be written.
 pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64, f64)>> {
-    let truths = || evaluation.first().ensembles.iter().map(|e| e.delta_c9);
+    let truths = || evaluation.first().ensembles.iter().map(|e| e.truth);
     let (low, high) = (truths().fold(f64::INFINITY, f64::min), truths().fold(f64::NEG_INFINITY, f64::max));
     let path = run.results().join("bound.json");
     if let Ok(kept) = fs::read_to_string(&path)
@@ -185,6 +183,6 @@ fn phase_space(run: &RunFolder) -> Result<()> {
     Ok(())
 }
 
-fn event_sample(delta_c9: f64, b: &EventBatch) -> EventSample<'_> {
-    EventSample { delta_c9, q2: &b.q2, cos_theta_l: &b.cos_theta_l, cos_theta_k: &b.cos_theta_k, chi: &b.chi }
+fn event_sample(truth: f64, b: &EventBatch) -> EventSample<'_> {
+    EventSample { truth, q2: &b.q2, cos_theta_l: &b.cos_theta_l, cos_theta_k: &b.cos_theta_k, chi: &b.chi }
 }

@@ -65,7 +65,7 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
     let metrics = figures::metrics(&run.training().join("metrics.jsonl"))?;
     let images: Vec<Image> = figures::compared_images(run)?
         .into_iter()
-        .map(|(delta_c9, values)| Image { delta_c9, bins: card.images.bins, values })
+        .map(|(truth, values)| Image { truth, bins: card.images.bins, values })
         .collect();
     let mut shown = Vec::new();
     let also = evaluation.0.iter().enumerate().skip(1).map(|(place, of)| {

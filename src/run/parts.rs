@@ -42,10 +42,10 @@ impl Parts {
     }
 
     /// The estimates of a value that are there; a damaged table is none.
-    pub fn read(&self, purpose: Purpose, delta_c9: f64, samples: usize) -> Option<OfValue> {
+    pub fn read(&self, purpose: Purpose, truth: f64, samples: usize) -> Option<OfValue> {
         let names = self.names();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let columns = report::read_columns_parquet(&self.path(purpose, delta_c9), &names).ok()?;
+        let columns = report::read_columns_parquet(&self.path(purpose, truth), &names).ok()?;
         if columns.iter().any(|column| column.len() != samples) {
             return None;
         }
@@ -62,7 +62,7 @@ impl Parts {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub fn keep(&self, purpose: Purpose, delta_c9: f64, found: &OfValue) -> Result<()> {
+    pub fn keep(&self, purpose: Purpose, truth: f64, found: &OfValue) -> Result<()> {
         let of = |estimates: &Vec<Option<Estimate>>| -> [Vec<f64>; COLUMNS] {
             let column = |number: fn(&Estimate) -> Option<f64>| {
                 let number = |e: &Option<Estimate>| e.as_ref().and_then(number).unwrap_or(f64::NAN);
@@ -77,7 +77,7 @@ impl Parts {
         };
         let names = self.names();
         let columns = names.iter().map(String::as_str).zip(found.iter().flat_map(of)).collect();
-        Ok(report::write_columns_parquet(&self.path(purpose, delta_c9), columns)?)
+        Ok(report::write_columns_parquet(&self.path(purpose, truth), columns)?)
     }
 
     /// Removes all of them, once the comparison is written.
@@ -93,8 +93,8 @@ impl Parts {
         (0..self.estimators).flat_map(of).collect()
     }
 
-    fn path(&self, purpose: Purpose, delta_c9: f64) -> PathBuf {
-        self.folder.join(format!("{}_{delta_c9}.parquet", purpose.name()))
+    fn path(&self, purpose: Purpose, truth: f64) -> PathBuf {
+        self.folder.join(format!("{}_{truth}.parquet", purpose.name()))
     }
 }
 

@@ -1,9 +1,12 @@
-//! delta C9 of a file of images by a run's network, with intervals that its ensembles calibrate.
+//! Coefficients of a file of images by a run's network, with intervals.
+//!
+//! Those of one coefficient are calibrated by its ensembles; of several, the network's own calibration gives them.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use humboldt_physics::{Axis, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::RunCard;
 use humboldt_schemas::comparison::{ONE_SIGMA, PredictedImage};
@@ -13,6 +16,7 @@ use super::estimators::{check, training_values};
 use super::{RunFolder, compared, evaluation, limits};
 use crate::assumptions::differences;
 use crate::infer::neyman::{Calibration, too_few_for_coverage};
+use crate::learn::calibration::{Estimate, Value};
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::progress::note;
 use crate::report;
@@ -24,6 +28,8 @@ use crate::sampling;
 /// When the run has no network or no ensembles yet; when the images have other bins, another number of events, other
 /// windows in q2, or no events at all.
 pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>> {
+    let axes = run.card().axes()?;
+    let [axis] = axes.iter().as_slice() else { return predict_several(run, images, compute) };
     let file = compared::calibration_file(&run.results().join("compare"), "network");
     if !file.exists() {
         limits::intervals(run.card())?;
@@ -43,7 +49,7 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
     let [below, above] = [belts[1].edges_at(lowest)[0], belts[1].edges_at(highest)[1]];
     let image = |(image, raw): (usize, &f64)| {
         let [one, two] = [0, 1].map(|i| belts[i].interval(*raw));
-        let label = reader.labels()[image];
+        let value = calibration.calibrated(*raw);
         let range = if *raw < below {
             "below"
         } else if *raw > above {
@@ -53,9 +59,11 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
         };
         PredictedImage {
             image,
-            label: label.is_finite().then_some(label),
+            coefficient: axis.direction.to_string(),
+            label: label_of(&reader, image, axis.direction),
             raw: *raw,
-            delta_c9: calibration.calibrated(*raw),
+            value,
+            delta_c9: value.filter(|_| is_c9(axis.direction)),
             low_68: one.and_then(|span| span.low),
             high_68: one.and_then(|span| span.high),
             low_95: two.and_then(|span| span.low),
@@ -66,7 +74,54 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
     Ok(raw.iter().enumerate().map(image).collect())
 }
 
-/// The ensembles of known delta C9: those of a comparison where there was one, else the run's test images.
+/// All coefficients of every image of a file, with the intervals that the network itself was calibrated to give.
+fn predict_several(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>> {
+    let axes = run.card().axes()?;
+    let model = Model::load(&run.model(), compute)?;
+    let reader = ImageReader::open(images)?;
+    refuse_others(&model, run.card(), &reader).with_context(|| images.display().to_string())?;
+    let source = File { reader: &reader, range: range(run.card())? };
+    let estimates = model.estimates(&source, &|_: Event| ControlFlow::Continue(()));
+    let estimates = estimates.with_context(|| images.display().to_string())?.unwrap_or_default();
+    let one = |image: usize, axis: &Axis, found: Value| {
+        let [low, high] = axis.range;
+        let range = match found.value {
+            x if x < low => "below",
+            x if x > high => "above",
+            _ => "inside",
+        };
+        PredictedImage {
+            image,
+            coefficient: axis.direction.to_string(),
+            label: label_of(&reader, image, axis.direction),
+            raw: found.value,
+            value: Some(found.value),
+            delta_c9: Some(found.value).filter(|_| is_c9(axis.direction)),
+            low_68: found.minus.map(|minus| found.value - minus),
+            high_68: found.plus.map(|plus| found.value + plus),
+            low_95: None,
+            high_95: None,
+            range: range.to_owned(),
+        }
+    };
+    let of_image = |(image, estimate): (usize, Estimate)| {
+        let pairs = axes.iter().zip(estimate.values);
+        pairs.map(|(axis, found)| one(image, axis, found)).collect::<Vec<_>>()
+    };
+    Ok(estimates.into_iter().enumerate().flat_map(of_image).collect())
+}
+
+/// The shift of a direction that the file gives an image.
+fn label_of(reader: &ImageReader, image: usize, direction: WilsonDirection) -> Option<f64> {
+    let place = reader.directions().iter().position(|own| *own == direction)?;
+    reader.label(image).get(place).copied().filter(|label| label.is_finite())
+}
+
+fn is_c9(direction: WilsonDirection) -> bool {
+    direction == WilsonDirection::real(WilsonCoefficient::C9)
+}
+
+/// The ensembles of known shifts: those of a comparison where there was one, else the run's test images.
 fn calibration(run: &RunFolder, file: &Path) -> Result<Calibration> {
     let trained = training_values(run.card())?;
     let predictions = if file.exists() {
@@ -76,8 +131,8 @@ fn calibration(run: &RunFolder, file: &Path) -> Result<Calibration> {
     };
     let known: Vec<(f64, Vec<f64>)> = predictions
         .into_iter()
-        .filter(|p| trained.iter().any(|x| x.to_bits() == p.delta_c9.to_bits()))
-        .map(|p| (p.delta_c9, p.values))
+        .filter(|p| trained.iter().any(|x| x.to_bits() == p.truth.to_bits()))
+        .map(|p| (p.truth, p.values))
         .collect();
     Calibration::new(&known).context("intervals of the predictions")
 }
@@ -140,7 +195,7 @@ impl ImageSource for File<'_> {
     }
 
     fn labels(&self, index: usize) -> Vec<f64> {
-        vec![self.reader.labels()[index]]
+        self.reader.label(index).to_vec()
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {

@@ -176,17 +176,9 @@ fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
     Ok(model)
 }
 
-/// Whether images of a card may lie on disk: those that delta C9 alone tells apart.
-fn is_stored(card: &RunCard) -> bool {
-    card.axes().is_ok_and(|axes| axes.names() == ["c9"])
-}
-
 /// The splits whose images a training needs on disk. Networks over events or cells, and those that learn scores, take what
-/// the generator makes; so do all where further coefficients are learned.
+/// the generator makes.
 pub fn stored_splits(card: &RunCard) -> &'static [Split] {
-    if !is_stored(card) {
-        return &[];
-    }
     match (card.network.any_architecture(), card.training.images) {
         (AnyArchitecture::Set(_), _) => &[],
         (AnyArchitecture::Residual(a), _) if !a.references.is_empty() => &[],
@@ -197,9 +189,6 @@ pub fn stored_splits(card: &RunCard) -> &'static [Split] {
 
 /// The splits whose images an evaluation needs on disk.
 pub fn tested_splits(card: &RunCard) -> &'static [Split] {
-    if !is_stored(card) {
-        return &[];
-    }
     match card.network.any_architecture() {
         AnyArchitecture::Set(_) => &[],
         AnyArchitecture::Residual(_) => &[Split::Test],

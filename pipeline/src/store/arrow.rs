@@ -1,4 +1,5 @@
-//! Images in an Arrow IPC file: column `images`, an `arrow.fixed_shape_tensor` of f32, and column `delta_c9` f64.
+//! Images in an Arrow IPC file: column `images`, an `arrow.fixed_shape_tensor` of f32, and a column f64 for each label
+//! (`delta_c9`, `c10`, ..).
 //!
 //! Not compressed, so that pyarrow maps the file into memory and this program reads any image with one read.
 
@@ -13,13 +14,14 @@ use arrow::error::ArrowError;
 use arrow::ipc::Block;
 use arrow::ipc::writer::FileWriter;
 use humboldt_schemas::provenance::Provenance;
-use humboldt_schemas::voxels::{Axis, DELTA_C9, IMAGES};
+use humboldt_schemas::voxels::{Axis, IMAGES};
 use serde_json::json;
 
 use super::arrow_batches::Columns;
 use super::arrow_file::{self, BATCH_BYTES, header, io_error};
 use super::atomic::PartFile;
 use super::index::{Decode, Index, Source, read_at};
+use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;
 
@@ -33,13 +35,16 @@ pub(super) struct Writer {
     cells: i32,
     rows: usize,
     images: Vec<f32>,
-    labels: Vec<f64>,
+    labels: Labels,
+    /// Images that are written.
+    written: usize,
 }
 
 impl Writer {
     pub(super) fn create(
         part: PartFile,
         bins: usize,
+        labels: Labels,
         provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
@@ -50,14 +55,14 @@ impl Writer {
         let extension = [(EXTENSION_NAME, TENSOR.to_owned()), (EXTENSION_METADATA, shape.to_string())];
         let images = Field::new(IMAGES, DataType::FixedSizeList(Arc::clone(&item), cells), false)
             .with_metadata(extension.map(|(key, value)| (key.to_owned(), value)));
-        let fields = vec![images, Field::new(DELTA_C9, DataType::Float64, false)];
+        let columns = labels.names().into_iter().map(|name| Field::new(name, DataType::Float64, false));
         let schema = Schema::new_with_metadata(
-            fields,
+            [images].into_iter().chain(columns).collect::<Vec<_>>(),
             BTreeMap::from_iter(metadata::known_entries(&path, provenance)?),
         );
         let file = FileWriter::try_new(part, &schema).map_err(|e| io_error(&path, e))?;
         let rows = (BATCH_BYTES / (4 * cells as usize)).max(1);
-        Ok(Self { file, item, cells, rows, images: Vec::new(), labels: Vec::new() })
+        Ok(Self { file, item, cells, rows, images: Vec::new(), labels, written: 0 })
     }
 
     pub(super) fn push_many(
@@ -66,10 +71,11 @@ impl Writer {
         images: &[f32],
         labels: &[f64],
     ) -> Result<(), PipelineError> {
-        for (image, &label) in images.chunks_exact(self.cells as usize).zip(labels) {
+        let width = self.labels.width();
+        for (image, labels) in images.chunks_exact(self.cells as usize).zip(labels.chunks_exact(width)) {
             self.images.extend_from_slice(image);
-            self.labels.push(label);
-            if self.labels.len() == self.rows {
+            self.labels.extend(labels);
+            if self.labels.len() == self.written + self.rows {
                 self.write_batch().map_err(|e| io_error(path, e))?;
             }
         }
@@ -79,14 +85,18 @@ impl Writer {
     fn write_batch(&mut self) -> Result<(), ArrowError> {
         let values = Arc::new(Float32Array::from(std::mem::take(&mut self.images)));
         let images = FixedSizeListArray::try_new(Arc::clone(&self.item), self.cells, values, None)?;
-        let labels = Float64Array::from(std::mem::take(&mut self.labels));
-        let columns: Vec<ArrayRef> = vec![Arc::new(images), Arc::new(labels)];
-        self.file.write(&RecordBatch::try_new(Arc::clone(self.file.schema()), columns)?)
+        let column =
+            |number| Arc::new(Float64Array::from(self.labels.column(number, self.written))) as ArrayRef;
+        let images: ArrayRef = Arc::new(images);
+        let columns = [images].into_iter().chain((0..self.labels.width()).map(column)).collect();
+        self.file.write(&RecordBatch::try_new(Arc::clone(self.file.schema()), columns)?)?;
+        self.written = self.labels.len();
+        Ok(())
     }
 
     pub(super) fn finish(mut self, path: &Path) -> Result<(), PipelineError> {
         let mut close = || {
-            if !self.labels.is_empty() {
+            if self.labels.len() > self.written {
                 self.write_batch()?;
             }
             self.file.finish()
@@ -104,21 +114,27 @@ pub(super) fn index(
     blocks: &[Block],
 ) -> Result<Index, PipelineError> {
     let (at, images) = arrow_file::column(path, schema, IMAGES)?;
-    let (labels_at, labels) = arrow_file::column(path, schema, DELTA_C9)?;
-    let said = metadata::of_images(arrow_file::said(schema, [images, labels]));
+    let mut labels = Labels::named(schema.fields().iter().map(|field| field.name().as_str()));
+    let names = labels.names();
+    let columns = names.iter().map(|name| arrow_file::column(path, schema, name));
+    let (places, columns): (Vec<usize>, Vec<&Field>) =
+        columns.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let said = metadata::of_images(arrow_file::said(schema, columns.iter().copied().chain([images])));
     let provenance = metadata::provenance(path, &said)?;
     let bins = bins(path, images)?;
-    if !matches!(labels.data_type(), DataType::Float32 | DataType::Float64) {
-        let what = format!("column `{DELTA_C9}` holds {}, wanted Float64 or Float32", labels.data_type());
+    let number = |column: &&Field| matches!(column.data_type(), DataType::Float32 | DataType::Float64);
+    if let Some(other) = columns.iter().find(|column| !number(column)) {
+        let what =
+            format!("column `{}` holds {}, wanted Float64 or Float32", other.name(), other.data_type());
         return Err(PipelineError::refused(path, what));
     }
-    if (at, labels_at, schema.fields().len()) == (0, 1, 2)
-        && labels.data_type() == &DataType::Float64
-        && let Some((offsets, labels)) = dense(path, file, blocks, bins)?
-    {
+    let own = at == 0
+        && places.iter().copied().eq(1..schema.fields().len())
+        && columns.iter().all(|column| column.data_type() == &DataType::Float64);
+    if own && let Some(offsets) = dense(path, file, blocks, bins, &mut labels)? {
         return Ok(Index { source: Source::Dense(offsets), bins, labels, provenance });
     }
-    let (decoder, labels) = Batches::open(path, schema, blocks, (at, labels_at))?;
+    let decoder = Batches::open(path, schema, blocks, at, &places, &mut labels)?;
     Ok(Index { source: Source::Library(Box::new(decoder)), bins, labels, provenance })
 }
 
@@ -148,21 +164,25 @@ fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
     Ok(bins)
 }
 
-/// Start of the images, and their labels.
-type Dense = (Vec<u64>, Vec<f64>);
-
-/// Places of the images, and the labels, if the batches are neither compressed nor have nulls.
-fn dense(path: &Path, file: &File, blocks: &[Block], bins: usize) -> Result<Option<Dense>, PipelineError> {
+/// Places of the images, if the batches are neither compressed nor have nulls; adds their labels.
+fn dense(
+    path: &Path,
+    file: &File,
+    blocks: &[Block],
+    bins: usize,
+    labels: &mut Labels,
+) -> Result<Option<Vec<u64>>, PipelineError> {
     let damaged = |what| PipelineError::corrupt(path, format!("Arrow record batch: {what}"));
     let size = 4 * bins.pow(3) as u64;
-    let (mut offsets, mut labels, mut message) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut offsets, mut columns, mut message) = (Vec::new(), vec![Vec::new(); labels.width()], Vec::new());
     for block in blocks {
         let batch = header(path, file, block, &mut message)?;
         let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
             return Err(damaged("no columns"));
         };
         // Validity of images, of their items, the items; validity of labels, the labels.
-        if batch.compression().is_some() || nodes.iter().any(|n| n.null_count() != 0) || buffers.len() != 5 {
+        let whole = buffers.len() == 3 + 2 * columns.len();
+        if batch.compression().is_some() || nodes.iter().any(|n| n.null_count() != 0) || !whole {
             return Ok(None);
         }
         let rows = batch.length() as u64;
@@ -173,13 +193,17 @@ fn dense(path: &Path, file: &File, blocks: &[Block], bins: usize) -> Result<Opti
             let inside = at.checked_add(length).is_some_and(|end| end <= block.bodyLength() as u64);
             if whole && inside { Ok(body + at) } else { Err(damaged("a column lies outside of it")) }
         };
-        let (images_at, labels_at) = (place(2, size)?, place(4, 8)?);
+        let images_at = place(2, size)?;
         offsets.extend((0..rows).map(|i| images_at + i * size));
-        let mut bytes = vec![0; 8 * rows as usize];
-        read_at(path, file, labels_at, &mut bytes)?;
-        labels.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)));
+        for (number, column) in columns.iter_mut().enumerate() {
+            let at = place(4 + 2 * number, 8)?;
+            let mut bytes = vec![0; 8 * rows as usize];
+            read_at(path, file, at, &mut bytes)?;
+            column.extend(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)));
+        }
     }
-    Ok(Some((offsets, labels)))
+    labels.extend_columns(&columns);
+    Ok(Some(offsets))
 }
 
 /// Images that only the library can decode: compressed, or between other columns. Keeps the last batch.
@@ -195,36 +219,43 @@ struct Batches {
 type Last = Option<(usize, FixedSizeListArray)>;
 
 impl Batches {
-    /// `images` and `labels` are places of columns.
+    /// `images` and `places` are places of the columns of images and of labels, which are added.
     fn open(
         path: &Path,
         schema: &Schema,
         blocks: &[Block],
-        (images, labels): (usize, usize),
-    ) -> Result<(Self, Vec<f64>), PipelineError> {
+        images: usize,
+        places: &[usize],
+        labels: &mut Labels,
+    ) -> Result<Self, PipelineError> {
         let open = |column| {
             let file = File::open(path).map_err(PipelineError::io(path));
             file.map(|file| Columns::new(path, file, schema, blocks.to_vec(), vec![column]))
         };
-        let (mut starts, mut values) = (Vec::new(), Vec::new());
-        for batch in open(labels)? {
-            let batch = batch?;
-            let column = batch.column(0);
-            if column.null_count() > 0 {
-                let what = format!("column `{DELTA_C9}` has nulls; allowed: NaN where it is not known");
-                return Err(PipelineError::refused(path, what));
-            }
-            starts.push(values.len());
-            match column.as_primitive_opt::<Float64Type>() {
-                Some(doubles) => values.extend_from_slice(doubles.values()),
-                None => {
-                    values
-                        .extend(column.as_primitive::<Float32Type>().values().iter().map(|&x| f64::from(x)));
+        let (mut starts, mut columns) = (Vec::new(), Vec::new());
+        for &place in places {
+            let mut values = Vec::new();
+            starts.clear();
+            for batch in open(place)? {
+                let batch = batch?;
+                let column = batch.column(0);
+                if column.null_count() > 0 {
+                    let name = schema.field(place).name();
+                    let what = format!("column `{name}` has nulls; allowed: NaN where it is not known");
+                    return Err(PipelineError::refused(path, what));
+                }
+                starts.push(values.len());
+                if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
+                    values.extend_from_slice(doubles.values());
+                } else {
+                    let singles = column.as_primitive::<Float32Type>().values();
+                    values.extend(singles.iter().map(|&x| f64::from(x)));
                 }
             }
+            columns.push(values);
         }
-        let columns = open(images)?;
-        Ok((Self { path: path.to_owned(), starts, columns, last: Mutex::new(None) }, values))
+        labels.extend_columns(&columns);
+        Ok(Self { path: path.to_owned(), starts, columns: open(images)?, last: Mutex::new(None) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Compact images in an Arrow IPC file, a row each: columns `bitmap` (`fixed_size_binary`), `sums` (`list<f32>`),
-//! `counts` (`list<u8>`), `overflow` (`list<u32>`), `events` (u64), `delta_c9` (f64), `digests` (`fixed_size_binary(32)`).
+//! `counts` (`list<u8>`), `overflow` (`list<u32>`), `events` (u64), a column f64 for each label (`delta_c9`, `c10`,
+//! ..), `digests` (`fixed_size_binary(32)`).
 //!
 //! Not compressed, so that pyarrow maps the file into memory and this program reads any image by its place.
 
@@ -20,7 +21,7 @@ use arrow::ipc::writer::FileWriter;
 use bytemuck::Pod;
 use humboldt_schemas::provenance::Provenance;
 use humboldt_schemas::voxels::{
-    Axis, BINS_KEY, BITMAP, CHECKSUM_KEY, COUNTS, DELTA_C9, DIGESTS, EVENTS, OVERFLOW, SUMS,
+    Axis, BINS_KEY, BITMAP, CHECKSUM_KEY, COUNTS, DIGESTS, EVENTS, OVERFLOW, SUMS,
 };
 use serde_json::json;
 
@@ -28,24 +29,26 @@ use super::arrow_file::{self, AXES_KEY, BATCH_BYTES, footer_metadata, header, io
 use super::atomic::PartFile;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
 use super::index::{Index, Source, read_at};
+use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;
 use crate::voxels::{CompactImage, bitmap_bytes};
 
-/// Columns of images of `bins`^3 cells.
-fn fields(bins: usize) -> Vec<Field> {
+/// Columns of images of `bins`^3 cells with labels of these names.
+fn fields(bins: usize, labels: &[String]) -> Vec<Field> {
     let list = |item| DataType::List(Arc::new(Field::new("item", item, false)));
     let binary = |bytes: usize| DataType::FixedSizeBinary(i32::try_from(bytes).unwrap_or(i32::MAX));
-    let columns = [
+    let before = [
         (BITMAP, binary(bitmap_bytes(bins))),
         (SUMS, list(DataType::Float32)),
         (COUNTS, list(DataType::UInt8)),
         (OVERFLOW, list(DataType::UInt32)),
         (EVENTS, DataType::UInt64),
-        (DELTA_C9, DataType::Float64),
-        (DIGESTS, binary(blake3::OUT_LEN)),
     ];
-    columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, false)).collect()
+    let labels = labels.iter().map(|name| (name.as_str(), DataType::Float64));
+    let digests = (DIGESTS, binary(blake3::OUT_LEN));
+    let columns = before.into_iter().chain(labels).chain([digests]);
+    columns.map(|(name, data_type)| Field::new(name, data_type, false)).collect()
 }
 
 pub(super) struct Writer {
@@ -71,6 +74,7 @@ impl Writer {
     pub(super) fn create(
         part: PartFile,
         bins: usize,
+        labels: Labels,
         provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
@@ -79,11 +83,11 @@ impl Writer {
         let axes = json!(Axis::ALL.map(Axis::name)).to_string();
         let layout = [(BINS_KEY.to_owned(), bins.to_string()), (AXES_KEY.to_owned(), axes)];
         let schema = Schema::new_with_metadata(
-            fields(bins),
+            fields(bins, &labels.names()),
             entries.into_iter().chain(layout).collect::<BTreeMap<_, _>>(),
         );
         let file = FileWriter::try_new(part, &schema).map_err(|e| io_error(&path, e))?;
-        Ok(Self { file, bins, batch: Batch::default(), tables: Tables::new(), texts })
+        Ok(Self { file, bins, batch: Batch::default(), tables: Tables::new(labels), texts })
     }
 
     pub(super) fn push_many(
@@ -92,14 +96,15 @@ impl Writer {
         images: &[(&CompactImage, Encoded)],
         labels: &[f64],
     ) -> Result<(), PipelineError> {
-        for ((image, encoded), &label) in images.iter().zip(labels) {
+        let width = self.tables.labels.width();
+        for ((image, encoded), labels) in images.iter().zip(labels.chunks_exact(width)) {
             let batch = &mut self.batch;
             batch.bitmaps.extend_from_slice(image.bitmap());
             batch.sums.extend_from_slice(image.sums());
             batch.counts.extend_from_slice(&encoded.counts);
             batch.overflow.extend_from_slice(encoded.overflow.as_flattened());
             batch.lengths.push((encoded.counts.len(), 2 * encoded.overflow.len()));
-            self.tables.push(encoded, label);
+            self.tables.push(encoded, labels);
             if batch.bitmaps.len() + 5 * batch.counts.len() >= BATCH_BYTES {
                 self.write_batch().map_err(|e| io_error(path, e))?;
             }
@@ -123,15 +128,18 @@ impl Writer {
             )
         };
         let digests = self.tables.digests[first..].as_flattened().to_vec();
-        let columns: Vec<ArrayRef> = vec![
+        let labels = &self.tables.labels;
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(binary(bitmap_bytes(self.bins), bitmaps)?),
             Arc::new(list(DataType::Float32, &cells, Arc::new(Float32Array::from(sums)))?),
             Arc::new(list(DataType::UInt8, &cells, Arc::new(UInt8Array::from(counts)))?),
             Arc::new(list(DataType::UInt32, &pairs, Arc::new(UInt32Array::from(overflow)))?),
             Arc::new(UInt64Array::from(self.tables.events[first..].to_vec())),
-            Arc::new(Float64Array::from(self.tables.labels[first..].to_vec())),
-            Arc::new(binary(blake3::OUT_LEN, digests)?),
         ];
+        for number in 0..labels.width() {
+            columns.push(Arc::new(Float64Array::from(labels.column(number, first))));
+        }
+        columns.push(Arc::new(binary(blake3::OUT_LEN, digests)?));
         self.file.write(&RecordBatch::try_new(Arc::clone(self.file.schema()), columns)?)
     }
 
@@ -164,7 +172,10 @@ pub(super) fn index(
     let provenance = metadata::provenance(path, &said)?;
     let bins = metadata(BINS_KEY).and_then(|text| text.parse().ok()).filter(|bins| (2..=256).contains(bins));
     let bins = bins.ok_or_else(|| refused(format!("metadata `{BINS_KEY}`: wanted 2 to 256")))?;
-    for (i, wanted) in fields(bins).iter().enumerate() {
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let labels = Labels::named(names);
+    let wanted = fields(bins, &labels.names());
+    for (i, wanted) in wanted.iter().enumerate() {
         let found = schema.fields().get(i).filter(|field| field.name() == wanted.name());
         let Some(found) = found else {
             return Err(refused(format!("column {i} is not `{}`", wanted.name())));
@@ -174,12 +185,12 @@ pub(super) fn index(
             return Err(refused(format!("column `{}` {what}", wanted.name())));
         }
     }
-    if let Some(more) = schema.fields().get(PARTS / 2 - 3) {
+    if let Some(more) = schema.fields().get(wanted.len()) {
         return Err(refused(format!("has a column `{}` that compact images do not have", more.name())));
     }
-    let (mut tables, mut places, mut message) = (Tables::new(), Vec::new(), Vec::new());
+    let (mut tables, mut places, mut message) = (Tables::new(labels), Vec::new(), Vec::new());
     for block in blocks {
-        let body = Body::open(path, file, block, &mut message)?;
+        let body = Body::open(path, file, block, tables.labels.width(), &mut message)?;
         body.add(bitmap_bytes(bins) as u64, &mut tables, &mut places)?;
     }
     let checksum = footer_metadata(path, file, len, CHECKSUM_KEY)?;
@@ -192,7 +203,8 @@ pub(super) fn index(
     Ok(Index { source: Source::Compact(compact), bins, labels, provenance })
 }
 
-/// Buffers of a record batch, in the order of the columns; before each stands one for nulls.
+/// Buffers of a record batch, in the order of the columns; before each stands one for nulls. Behind the labels, each of them
+/// two buffers more, come the digests.
 #[derive(Clone, Copy)]
 enum Part {
     Bitmap = 1,
@@ -204,17 +216,15 @@ enum Part {
     Overflow = 13,
     Events = 15,
     Labels = 17,
-    Digests = 19,
 }
-
-/// Their number.
-const PARTS: usize = 20;
 
 /// A record batch in the file.
 struct Body<'a> {
     path: &'a Path,
     file: &'a File,
     rows: u64,
+    /// Columns of labels.
+    labels: usize,
     /// Start and length of each buffer.
     buffers: Vec<(u64, u64)>,
 }
@@ -224,6 +234,7 @@ impl<'a> Body<'a> {
         path: &'a Path,
         file: &'a File,
         block: &Block,
+        labels: usize,
         message: &mut Vec<u8>,
     ) -> Result<Self, PipelineError> {
         let damaged = |what| Err(PipelineError::corrupt(path, format!("Arrow record batch: {what}")));
@@ -241,8 +252,8 @@ impl<'a> Body<'a> {
         };
         let buffers = buffers.iter().map(|b| (b.offset() as u64, b.length() as u64)).map(inside);
         match buffers.collect::<Option<Vec<_>>>() {
-            Some(buffers) if buffers.len() == PARTS => {
-                Ok(Self { path, file, rows: batch.length() as u64, buffers })
+            Some(buffers) if buffers.len() == Part::Labels as usize + 2 * labels + 1 => {
+                Ok(Self { path, file, rows: batch.length() as u64, labels, buffers })
             }
             Some(_) => damaged("other columns than those of compact images"),
             None => damaged("a column lies outside of it"),
@@ -256,10 +267,11 @@ impl<'a> Body<'a> {
         }
         let (sums, counts) = (self.offsets(Part::SumOffsets)?, self.offsets(Part::CountOffsets)?);
         let pairs = self.offsets(Part::OverflowOffsets)?;
-        let bitmaps = self.find(Part::Bitmap, self.rows, bitmap)?;
-        let sums_at = self.find(Part::Sums, sums.last().copied().unwrap_or_default(), 4)?;
-        let counts_at = self.find(Part::Counts, counts.last().copied().unwrap_or_default(), 1)?;
-        let overflow = self.read::<u32>(Part::Overflow, pairs.last().copied().unwrap_or_default())?;
+        let bitmaps = self.find(Part::Bitmap as usize, self.rows, bitmap)?;
+        let sums_at = self.find(Part::Sums as usize, sums.last().copied().unwrap_or_default(), 4)?;
+        let counts_at = self.find(Part::Counts as usize, counts.last().copied().unwrap_or_default(), 1)?;
+        let overflow =
+            self.read::<u32>(Part::Overflow as usize, pairs.last().copied().unwrap_or_default())?;
         for (i, ((sums, counts), pairs)) in
             sums.windows(2).zip(counts.windows(2)).zip(pairs.windows(2)).enumerate()
         {
@@ -281,16 +293,18 @@ impl<'a> Body<'a> {
                 counts: counts_at + counts[0],
             });
         }
-        tables.events.extend(self.read::<u64>(Part::Events, self.rows)?);
-        tables.labels.extend(self.read::<f64>(Part::Labels, self.rows)?);
-        tables.digests.extend(self.read::<Digest>(Part::Digests, self.rows)?);
+        tables.events.extend(self.read::<u64>(Part::Events as usize, self.rows)?);
+        let label = |number| self.read::<f64>(Part::Labels as usize + 2 * number, self.rows);
+        tables.labels.extend_columns(&(0..self.labels).map(label).collect::<Result<Vec<_>, _>>()?);
+        let digests = Part::Labels as usize + 2 * self.labels;
+        tables.digests.extend(self.read::<Digest>(digests, self.rows)?);
         Ok(())
     }
 
     /// Starts and ends of the lists of a column, in order.
     fn offsets(&self, part: Part) -> Result<Vec<u64>, PipelineError> {
         let rows = self.rows.checked_add(1).ok_or_else(|| self.damaged("too many rows"))?;
-        let offsets = self.read::<i32>(part, rows)?;
+        let offsets = self.read::<i32>(part as usize, rows)?;
         if !offsets.is_sorted() || offsets[0] < 0 {
             return Err(self.damaged("lists out of order"));
         }
@@ -298,15 +312,15 @@ impl<'a> Body<'a> {
     }
 
     /// Start of a buffer that must have at least `n` values.
-    fn find(&self, part: Part, n: u64, size: u64) -> Result<u64, PipelineError> {
-        let (at, length) = self.buffers[part as usize];
+    fn find(&self, buffer: usize, n: u64, size: u64) -> Result<u64, PipelineError> {
+        let (at, length) = self.buffers[buffer];
         let whole = n.checked_mul(size).is_some_and(|bytes| bytes <= length);
         if whole { Ok(at) } else { Err(self.damaged("a column is too short")) }
     }
 
     /// The first `n` values of a buffer, which is known to be no larger than the file.
-    fn read<T: Pod>(&self, part: Part, n: u64) -> Result<Vec<T>, PipelineError> {
-        let at = self.find(part, n, size_of::<T>() as u64)?;
+    fn read<T: Pod>(&self, buffer: usize, n: u64) -> Result<Vec<T>, PipelineError> {
+        let at = self.find(buffer, n, size_of::<T>() as u64)?;
         let mut values = vec![T::zeroed(); n as usize];
         read_at(self.path, self.file, at, bytemuck::cast_slice_mut(&mut values))?;
         Ok(values)

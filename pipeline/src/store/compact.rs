@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use humboldt_schemas::voxels::COUNT_IN_OVERFLOW;
 
 use super::index::{read_at, with_scratch};
+use super::labels::Labels;
 use crate::PipelineError;
 use crate::voxels::{CompactImage, bitmap_bytes};
 
@@ -55,19 +56,13 @@ pub(super) struct Tables {
     /// Place among the cells of all images, and the count.
     pub(super) overflow: Vec<[u64; 2]>,
     pub(super) events: Vec<u64>,
-    pub(super) labels: Vec<f64>,
+    pub(super) labels: Labels,
     pub(super) digests: Vec<Digest>,
 }
 
 impl Tables {
-    pub(super) fn new() -> Self {
-        Self {
-            offsets: vec![0],
-            overflow: Vec::new(),
-            events: Vec::new(),
-            labels: Vec::new(),
-            digests: Vec::new(),
-        }
+    pub(super) fn new(labels: Labels) -> Self {
+        Self { offsets: vec![0], overflow: Vec::new(), events: Vec::new(), labels, digests: Vec::new() }
     }
 
     /// Occupied cells of all images.
@@ -75,12 +70,12 @@ impl Tables {
         self.offsets.last().copied().unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, image: &Encoded, label: f64) {
+    pub(super) fn push(&mut self, image: &Encoded, labels: &[f64]) {
         let start = self.cells();
         self.overflow.extend(image.overflow.iter().map(|&[at, count]| [start + u64::from(at), count.into()]));
         self.offsets.push(start + image.counts.len() as u64);
         self.events.push(image.events);
-        self.labels.push(label);
+        self.labels.extend(labels);
         self.digests.push(image.digest);
     }
 
@@ -91,10 +86,17 @@ impl Tables {
         let numbers = [bytemuck::cast_slice(&self.offsets), self.overflow.as_flattened(), &self.events];
         let numbers = numbers.map(bytemuck::cast_slice::<u64, u8>);
         let [offsets, overflow, events] = numbers;
-        let tables =
-            [offsets, overflow, events, bytemuck::cast_slice(&self.labels), self.digests.as_flattened()];
+        let tables = [
+            offsets,
+            overflow,
+            events,
+            bytemuck::cast_slice(self.labels.values()),
+            self.digests.as_flattened(),
+        ];
         let bins = (bins as u64).to_le_bytes();
-        for part in texts.iter().map(String::as_bytes).chain([&bins[..]]).chain(tables) {
+        let names = self.labels.words();
+        let texts = texts.iter().chain(&names).map(String::as_bytes);
+        for part in texts.chain([&bins[..]]).chain(tables) {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         hasher.finalize().into()
@@ -153,7 +155,7 @@ impl Compact {
         places: Vec<Place>,
         checksum: &Digest,
         texts: &[String],
-    ) -> Result<(Self, Vec<f64>), PipelineError> {
+    ) -> Result<(Self, Labels), PipelineError> {
         let corrupt = |what: String| PipelineError::corrupt(path, format!("compact images: {what}"));
         tables.check(bins).map_err(corrupt)?;
         if tables.checksum(bins, texts) != *checksum {

@@ -55,11 +55,12 @@ pub fn export(
     let form = Form { layout: to.layout, format: to.format, bins: reader.bins(), gzip: to.gzip };
     let cells = reader.bins().pow(3);
     let group = (GROUP_BYTES / (4 * cells)).clamp(1, GROUP).min(chosen.len());
-    let mut writer = ImageWriter::start(path, form, chosen.len(), reader.provenance())?;
+    let mut writer = ImageWriter::start(path, form, chosen.len(), reader.directions(), reader.provenance())?;
     let (mut dense, mut compact) = (Vec::new(), Vec::new());
     for start in chosen.clone().step_by(group) {
         let some = start..chosen.end.min(start + group);
-        let labels = &reader.labels()[some.clone()];
+        let width = reader.directions().len();
+        let labels = &reader.labels()[some.start * width..some.end * width];
         match to.layout {
             Layout::Dense => {
                 dense.resize(some.len() * cells, 0.0);

@@ -1,5 +1,5 @@
-//! Images in HDF5: dataset `images` `(image, cos_theta_l, cos_theta_k, chi)` f32, dataset `labels/delta_c9` f64, and
-//! attributes on the file.
+//! Images in HDF5: dataset `images` `(image, cos_theta_l, cos_theta_k, chi)` f32, datasets `labels/NAME` f64 (`delta_c9`,
+//! `c10`, ..), and attributes on the file.
 //!
 //! Equal images make equal files to the last bit: nothing in one tells the time.
 //! Without gzip the images are contiguous; with gzip a chunk is one image. The library serves for the structure
@@ -14,14 +14,17 @@ use hdf5::Dataset;
 use hdf5::filters::Filter;
 use hdf5::plist::dataset_create::Layout;
 use humboldt_schemas::provenance::Provenance;
-use humboldt_schemas::voxels::{DELTA_C9, IMAGES, LABELS};
+use humboldt_schemas::voxels::{IMAGES, LABELS};
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
 use super::hdf5_chunks::{read_chunk, write_chunk};
-use super::hdf5_file::{Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_text};
+use super::hdf5_file::{
+    Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_labels, write_text,
+};
 use super::index::{Decode, Index, Source, inflate, with_scratch};
+use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;
 
@@ -36,7 +39,7 @@ pub(super) struct Writer {
     part: PartFile,
     bins: usize,
     gzip: u8,
-    labels: Vec<f64>,
+    labels: Labels,
 }
 
 impl Writer {
@@ -45,6 +48,7 @@ impl Writer {
         n_images: usize,
         bins: usize,
         gzip: u8,
+        labels: Labels,
         provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
@@ -63,7 +67,7 @@ impl Writer {
             Ok((file, images))
         };
         let (file, images) = create().map_err(|e| io_error(&path, &e))?;
-        Ok(Self { images, file, part, bins, gzip, labels: Vec::with_capacity(n_images) })
+        Ok(Self { images, file, part, bins, gzip, labels })
     }
 
     pub(super) fn push_many(
@@ -90,7 +94,7 @@ impl Writer {
                 }
             }
         }
-        self.labels.extend_from_slice(labels);
+        self.labels.extend(labels);
         Ok(())
     }
 
@@ -103,10 +107,8 @@ impl Writer {
     pub(super) fn finish(self, path: &Path) -> Result<(), PipelineError> {
         let Self { images, file, part, labels, .. } = self;
         let close = || {
-            let group = file.create_group_builder().with_gcpl(|p| p.obj_track_times(false)).create(LABELS)?;
-            let builder = group.new_dataset::<f64>().obj_track_times(false).shape(labels.len());
-            builder.no_chunk().create(DELTA_C9)?.write_raw(&labels)?;
-            drop((group, images));
+            write_labels(&file, &labels)?;
+            drop(images);
             file.flush()?;
             file.close()
         };
@@ -140,9 +142,13 @@ fn deflate(compress: &mut Compress, image: &[f32]) -> io::Result<Vec<u8>> {
 /// Finds dense images, labels and provenance in an HDF5 file.
 pub(super) fn index(hdf5: &Hdf5File<'_>) -> Result<Index, PipelineError> {
     let refused = |what: String| PipelineError::refused(hdf5.path, what);
-    let delta_c9 = format!("{LABELS}/{DELTA_C9}");
-    let (images, labels) = (hdf5.dataset(IMAGES)?, hdf5.dataset(&delta_c9)?);
-    let provenance = metadata::provenance(hdf5.path, &hdf5.said([(IMAGES, &images), (DELTA_C9, &labels)]))?;
+    let images = hdf5.dataset(IMAGES)?;
+    let mut labels = hdf5.labels();
+    let names = labels.names();
+    let columns = names.iter().map(|name| hdf5.dataset(&format!("{LABELS}/{name}")));
+    let columns: Vec<Dataset> = columns.collect::<Result<_, _>>()?;
+    let said = names.iter().map(String::as_str).zip(&columns).chain([(IMAGES, &images)]);
+    let provenance = metadata::provenance(hdf5.path, &hdf5.said(said))?;
     let shape = images.get_shape().map_err(|e| hdf5.corrupt(&e))?;
     let (n, bins) = match shape[..] {
         [n, a, b, c] if a == b && b == c && (2..=256).contains(&a) => (n, a),
@@ -152,11 +158,14 @@ pub(super) fn index(hdf5: &Hdf5File<'_>) -> Result<Index, PipelineError> {
             )));
         }
     };
-    let label_shape = labels.get_shape().map_err(|e| hdf5.corrupt(&e))?;
-    if label_shape != [n] {
-        return Err(refused(format!("{n} images, but `{delta_c9}` has shape {label_shape:?}")));
-    }
-    let labels = labels.read_raw::<f64>().map_err(|e| hdf5.corrupt(&e))?;
+    let column = |(name, column): (&String, &Dataset)| {
+        let shape = column.get_shape().map_err(|e| hdf5.corrupt(&e))?;
+        if shape != [n] {
+            return Err(refused(format!("{n} images, but `{LABELS}/{name}` has shape {shape:?}")));
+        }
+        column.read_raw::<f64>().map_err(|e| hdf5.corrupt(&e))
+    };
+    labels.extend_columns(&names.iter().zip(&columns).map(column).collect::<Result<Vec<_>, _>>()?);
     let own = hdf5.is_own(&images);
     let source = source(hdf5.path, images, own, n, bins).map_err(|e| hdf5.corrupt(&e))?;
     Ok(Index { source, bins, labels, provenance })

@@ -1,7 +1,7 @@
 //! Compact images in HDF5: contiguous arrays, which the library only finds, and this program reads by their places.
 //!
 //! `bitmap` (n, bytes) u8, `sums` (cells) f32, `counts` (cells) u8, `offsets` (n + 1) u64, `overflow` (m, 2) u64, `events`
-//! (n) u64, `labels/delta_c9` (n) f64, `digests` (n, 32) u8; attributes `bins` and `blake3`.
+//! (n) u64, `labels/NAME` (n) f64 for each label, `digests` (n, 32) u8; attributes `bins` and `blake3`.
 
 use std::io::{Read, Seek, Write};
 use std::path::Path;
@@ -10,15 +10,18 @@ use bytemuck::Pod;
 use hdf5::{Dataset, H5Type};
 use humboldt_schemas::provenance::Provenance;
 use humboldt_schemas::voxels::{
-    BINS_KEY, BITMAP, CHECKSUM_KEY, COUNTS, DELTA_C9, DIGESTS, EVENTS, LABELS, OFFSETS, OVERFLOW, SUMS,
+    BINS_KEY, BITMAP, CHECKSUM_KEY, COUNTS, DIGESTS, EVENTS, LABELS, OFFSETS, OVERFLOW, SUMS,
 };
 use ndarray::{ArrayView1, ArrayView2};
 use tempfile::SpooledTempFile;
 
 use super::atomic::PartFile;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
-use super::hdf5_file::{Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_text};
+use super::hdf5_file::{
+    Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_labels, write_text,
+};
 use super::index::{Index, Source, read_at};
+use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;
 use crate::voxels::{CompactImage, bitmap_bytes};
@@ -46,6 +49,7 @@ impl Writer {
         part: PartFile,
         n_images: usize,
         bins: usize,
+        labels: Labels,
         provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let path = part.path().to_owned();
@@ -62,7 +66,7 @@ impl Writer {
         let spool = || SpooledTempFile::new_in(IN_MEMORY, folder);
         let (sums, counts) = (spool(), spool());
         let texts = entries.into_iter().map(|(_, value)| value).collect();
-        Ok(Self { bitmap, file, part, bins, sums, counts, tables: Tables::new(), texts })
+        Ok(Self { bitmap, file, part, bins, sums, counts, tables: Tables::new(labels), texts })
     }
 
     pub(super) fn push_many(
@@ -79,13 +83,14 @@ impl Writer {
             self.bitmap.write_slice(bitmaps, (first..first + images.len(), ..))
         };
         write().map_err(|e| io_error(path, &e))?;
-        for ((image, encoded), &label) in images.iter().zip(labels) {
+        let width = self.tables.labels.width();
+        for ((image, encoded), labels) in images.iter().zip(labels.chunks_exact(width)) {
             let mut spool = || {
                 self.sums.write_all(bytemuck::cast_slice(image.sums()))?;
                 self.counts.write_all(&encoded.counts)
             };
             spool().map_err(PipelineError::io(path))?;
-            self.tables.push(encoded, label);
+            self.tables.push(encoded, labels);
         }
         Ok(())
     }
@@ -104,11 +109,10 @@ impl Writer {
             write(&file, OVERFLOW, &[tables.overflow.len(), 2], tables.overflow.as_flattened())?;
             write(&file, EVENTS, &[n], &tables.events)?;
             write(&file, DIGESTS, &[n, blake3::OUT_LEN], tables.digests.as_flattened())?;
-            let group = file.create_group_builder().with_gcpl(|p| p.obj_track_times(false)).create(LABELS)?;
-            write(&group, DELTA_C9, &[n], &tables.labels)?;
+            write_labels(&file, &tables.labels)?;
             let checksum = tables.checksum(bins, &texts);
             file.new_attr::<u8>().shape(checksum.len()).create(CHECKSUM_KEY)?.write_raw(&checksum)?;
-            drop((group, bitmap, sums_array, counts_array));
+            drop((bitmap, sums_array, counts_array));
             file.flush()?;
             file.close()
         };
@@ -156,16 +160,18 @@ pub(super) fn index(hdf5: &Hdf5File<'_>) -> Result<Index, PipelineError> {
     let bins = library.attr(BINS_KEY).and_then(|a| a.read_scalar::<u64>()).map_err(corrupt)?;
     let bins = usize::try_from(bins).ok().filter(|bins| (2..=256).contains(bins));
     let bins = bins.ok_or_else(|| PipelineError::corrupt(path, "attribute `bins`: wanted 2 to 256"))?;
-    let delta_c9 = format!("{LABELS}/{DELTA_C9}");
     let (n, cells) = (arrays.rows(BITMAP)?, arrays.rows(SUMS)?);
     let bitmap = arrays.find::<u8>(BITMAP, &[n, bitmap_bytes(bins)])?;
     let sums = arrays.find::<f32>(SUMS, &[cells])?;
     let counts = arrays.find::<u8>(COUNTS, &[cells])?;
+    let mut labels = hdf5.labels();
+    let columns = labels.names().into_iter().map(|name| arrays.read(&format!("{LABELS}/{name}"), &[n]));
+    labels.extend_columns(&columns.collect::<Result<Vec<_>, _>>()?);
     let tables = Tables {
         offsets: arrays.read(OFFSETS, &[n + 1])?,
         overflow: arrays.read(OVERFLOW, &[arrays.rows(OVERFLOW)?, 2])?.as_chunks().0.to_vec(),
         events: arrays.read(EVENTS, &[n])?,
-        labels: arrays.read(&delta_c9, &[n])?,
+        labels,
         digests: arrays.read::<u8>(DIGESTS, &[n, blake3::OUT_LEN])?.as_chunks().0.to_vec(),
     };
     if tables.cells() != cells as u64 {

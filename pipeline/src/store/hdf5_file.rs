@@ -9,11 +9,12 @@ use hdf5::plist::dataset_create::Layout;
 use hdf5::plist::file_access::{FileAccessBuilder, LibraryVersion};
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Attribute, Dataset, Location};
-use humboldt_schemas::voxels::Axis;
+use humboldt_schemas::voxels::{Axis, LABELS};
 
 use super::atomic::PartFile;
 use super::hdf5_heap;
 use super::index::read_at;
+use super::labels::Labels;
 use super::metadata::{self, Entry, listed};
 use crate::PipelineError;
 
@@ -89,6 +90,16 @@ pub(super) fn write_text(location: &Location, key: &str, value: &str) -> hdf5::R
     location.new_attr::<VarLenUnicode>().create(key)?.write_scalar(&text(value)?)
 }
 
+/// Writes a group with the labels of each direction.
+pub(super) fn write_labels(file: &hdf5::File, labels: &Labels) -> hdf5::Result<()> {
+    let group = file.create_group_builder().with_gcpl(|p| p.obj_track_times(false)).create(LABELS)?;
+    for (number, name) in labels.names().iter().enumerate() {
+        let builder = group.new_dataset::<f64>().obj_track_times(false).shape(labels.len());
+        builder.no_chunk().create(name.as_str())?.write_raw(&labels.column(number, 0))?;
+    }
+    Ok(())
+}
+
 /// An open file, of which the library has only looked at the structure.
 pub(super) struct Hdf5File<'a> {
     pub(super) path: &'a Path,
@@ -111,6 +122,13 @@ impl<'a> Hdf5File<'a> {
     /// Whether the file has something of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.library.link_exists(name)
+    }
+
+    /// Labels that the file should have, none of them read.
+    pub(super) fn labels(&self) -> Labels {
+        let group = if self.has(LABELS) { self.library.group(LABELS).ok() } else { None };
+        let names = group.and_then(|group| group.member_names().ok()).unwrap_or_default();
+        Labels::named(names.iter().map(String::as_str))
     }
 
     /// A dataset whose numbers the library can read.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use humboldt_physics::WilsonDirection;
 use humboldt_schemas::provenance::Provenance;
 use humboldt_schemas::voxels::{BITMAP, IMAGES};
 use rayon::prelude::*;
@@ -78,7 +79,7 @@ impl ImageReader {
 
     /// Never true: a file without images is refused.
     pub fn is_empty(&self) -> bool {
-        self.index.labels.is_empty()
+        self.len() == 0
     }
 
     /// Bins of each axis.
@@ -86,9 +87,22 @@ impl ImageReader {
         self.index.bins
     }
 
-    /// The shift of C9 of each image; NaN where it is not known.
+    /// What the images are labelled by: C9 first where it is among them, the others by name.
+    pub fn directions(&self) -> &[WilsonDirection] {
+        self.index.labels.directions()
+    }
+
+    /// The shifts of all images; NaN where one is not known.
+    ///
+    /// # Shapes
+    /// [image, direction]
     pub fn labels(&self) -> &[f64] {
-        &self.index.labels
+        self.index.labels.values()
+    }
+
+    /// The shifts of image `i`, one a direction; none where there is no such image.
+    pub fn label(&self, i: usize) -> &[f64] {
+        self.labels().chunks_exact(self.directions().len()).nth(i).unwrap_or_default()
     }
 
     /// Storage of the images.

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use humboldt_physics::WilsonDirection;
 use humboldt_schemas::card::{ImageFormat, ImageLayout as Layout, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
+use humboldt_schemas::voxels::label;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
 use super::compact::Encoded;
+use super::labels::{C9, Labels};
 use super::{arrow, arrow_compact, hdf5, hdf5_compact};
 use crate::PipelineError;
 use crate::voxels::CompactImage;
@@ -30,6 +33,8 @@ pub struct ImageWriter {
     path: PathBuf,
     sink: Sink,
     bins: usize,
+    /// Directions of the labels.
+    directions: Vec<WilsonDirection>,
     n_images: usize,
     written: usize,
 }
@@ -42,25 +47,40 @@ enum Sink {
 }
 
 impl ImageWriter {
-    /// Starts a file of `n_images` images with the bins, format, layout and gzip level of `card`; gzip is for dense HDF5
-    /// only.
+    /// Starts a file of `n_images` images, each labelled by its shift of C9, with the bins, format, layout and gzip level of
+    /// `card`; gzip is for dense HDF5 only.
     ///
     /// # Errors
-    /// [`PipelineError::Io`] if the file cannot be written; no images, or bins or gzip out of range.
+    /// As [`ImageWriter::create_labelled`].
     pub fn create(
         path: &Path,
         card: &ImagesCard,
         n_images: usize,
         provenance: &Provenance,
     ) -> Result<Self, PipelineError> {
+        Self::create_labelled(path, card, n_images, &[C9], provenance)
+    }
+
+    /// As [`ImageWriter::create`], with a label for each of some directions: C9 first, the others by name.
+    ///
+    /// # Errors
+    /// [`PipelineError::Io`] if the file cannot be written; no images, or bins or gzip out of range; directions in another order.
+    pub fn create_labelled(
+        path: &Path,
+        card: &ImagesCard,
+        n_images: usize,
+        directions: &[WilsonDirection],
+        provenance: &Provenance,
+    ) -> Result<Self, PipelineError> {
         let form = Form { layout: card.layout, format: card.format, bins: card.bins, gzip: card.gzip };
-        Self::start(path, form, n_images, Some(provenance))
+        Self::start(path, form, n_images, directions, Some(provenance))
     }
 
     pub(super) fn start(
         path: &Path,
         form: Form,
         n_images: usize,
+        directions: &[WilsonDirection],
         provenance: Option<&Provenance>,
     ) -> Result<Self, PipelineError> {
         let Form { layout, format, bins, gzip } = form;
@@ -70,22 +90,23 @@ impl ImageWriter {
         unless((2..=256).contains(&bins), "bins", bins, "2 to 256")?;
         unless(gzip <= 9, "gzip", gzip.into(), "0 to 9")?;
         unless(n_images > 0, "number of images", n_images, "1 and more")?;
+        let labels = Labels::new(directions)?;
         let part = PartFile::create(path)?;
         let sink = match (format, layout) {
             (ImageFormat::Hdf5, Layout::Dense) => {
-                Sink::Hdf5(hdf5::Writer::create(part, n_images, bins, gzip, provenance)?)
+                Sink::Hdf5(hdf5::Writer::create(part, n_images, bins, gzip, labels, provenance)?)
             }
             (ImageFormat::Arrow, Layout::Dense) => {
-                Sink::Arrow(Box::new(arrow::Writer::create(part, bins, provenance)?))
+                Sink::Arrow(Box::new(arrow::Writer::create(part, bins, labels, provenance)?))
             }
-            (ImageFormat::Hdf5, Layout::Compact) => {
-                Sink::Hdf5Compact(Box::new(hdf5_compact::Writer::create(part, n_images, bins, provenance)?))
-            }
+            (ImageFormat::Hdf5, Layout::Compact) => Sink::Hdf5Compact(Box::new(
+                hdf5_compact::Writer::create(part, n_images, bins, labels, provenance)?,
+            )),
             (ImageFormat::Arrow, Layout::Compact) => {
-                Sink::ArrowCompact(Box::new(arrow_compact::Writer::create(part, bins, provenance)?))
+                Sink::ArrowCompact(Box::new(arrow_compact::Writer::create(part, bins, labels, provenance)?))
             }
         };
-        Ok(Self { path: path.to_owned(), sink, bins, n_images, written: 0 })
+        Ok(Self { path: path.to_owned(), sink, bins, directions: directions.to_vec(), n_images, written: 0 })
     }
 
     /// Adds one image.
@@ -99,20 +120,20 @@ impl ImageWriter {
         self.push_many(image, &[delta_c9])
     }
 
-    /// Adds one image for each of the labels `delta_c9`, NaN where it is not known; compresses them in parallel.
+    /// Adds images with their labels, NaN where a shift is not known; compresses them in parallel.
     ///
     /// # Shapes
-    /// `images`: `(image, cos_theta_l, cos_theta_k, chi)`.
+    /// `images`: `(image, cos_theta_l, cos_theta_k, chi)`; `labels`: `(image, direction)`.
     ///
     /// # Errors
     /// [`PipelineError::Io`], as when the disk is full; more images than announced, a wrong length, or an infinite
     /// label; a compact file, which needs [`ImageWriter::push_compact`].
-    pub fn push_many(&mut self, images: &[f32], delta_c9: &[f64]) -> Result<(), PipelineError> {
-        check_length(images.len(), delta_c9.len() * self.bins.pow(3))?;
-        let total = self.check_labels(delta_c9)?;
+    pub fn push_many(&mut self, images: &[f32], labels: &[f64]) -> Result<(), PipelineError> {
+        let total = self.check_labels(labels)?;
+        check_length(images.len(), (total - self.written) * self.bins.pow(3))?;
         match &mut self.sink {
-            Sink::Hdf5(writer) => writer.push_many(&self.path, images, delta_c9)?,
-            Sink::Arrow(writer) => writer.push_many(&self.path, images, delta_c9)?,
+            Sink::Hdf5(writer) => writer.push_many(&self.path, images, labels)?,
+            Sink::Arrow(writer) => writer.push_many(&self.path, images, labels)?,
             Sink::Hdf5Compact(_) | Sink::ArrowCompact(_) => {
                 let allowed = "dense; a compact file needs sums and counts (push_compact)";
                 return Err(PipelineError::out_of_range("layout", Layout::Compact, allowed));
@@ -122,25 +143,27 @@ impl ImageWriter {
         Ok(())
     }
 
-    /// Adds images with their labels `delta_c9`, NaN where it is not known, to a file of any layout; encodes them in
-    /// parallel.
+    /// Adds images with their labels, NaN where a shift is not known, to a file of any layout; encodes them in parallel.
+    ///
+    /// # Shapes
+    /// `labels`: `(image, direction)`.
     ///
     /// # Errors
     /// As [`ImageWriter::push_many`]; images of other bins than the file's.
-    pub fn push_compact(&mut self, images: &[CompactImage], delta_c9: &[f64]) -> Result<(), PipelineError> {
-        if images.len() != delta_c9.len() {
-            let allowed = format!("{}, one a label", delta_c9.len());
+    pub fn push_compact(&mut self, images: &[CompactImage], labels: &[f64]) -> Result<(), PipelineError> {
+        let labelled = self.check_labels(labels)? - self.written;
+        if images.len() != labelled {
+            let allowed = format!("{labelled}, as many as have labels");
             return Err(PipelineError::out_of_range("number of images", images.len(), allowed));
         }
         if let Some(other) = images.iter().find(|image| image.bins() != self.bins) {
             let allowed = format!("{}, the bins of the file", self.bins);
             return Err(PipelineError::out_of_range("bins of an image", other.bins(), allowed));
         }
-        self.check_labels(delta_c9)?;
         let group = ENCODED_PER_THREAD * rayon::current_num_threads();
         images
             .chunks(group)
-            .zip(delta_c9.chunks(group))
+            .zip(labels.chunks(group * self.directions.len()))
             .try_for_each(|(images, labels)| self.group(images, labels))
     }
 
@@ -158,18 +181,26 @@ impl ImageWriter {
                 return self.push_many(&dense, labels);
             }
         }
-        self.written += labels.len();
+        self.written += images.len();
         Ok(())
     }
 
-    /// The number of images with these.
-    fn check_labels(&self, delta_c9: &[f64]) -> Result<usize, PipelineError> {
-        let total = self.written + delta_c9.len();
+    /// The number of images with those of these labels.
+    fn check_labels(&self, labels: &[f64]) -> Result<usize, PipelineError> {
+        let width = self.directions.len();
+        if !labels.len().is_multiple_of(width) {
+            let allowed = format!("a multiple of {width}, one of each direction for each image");
+            return Err(PipelineError::out_of_range("number of labels", labels.len(), allowed));
+        }
+        let total = self.written + labels.len() / width;
         if total > self.n_images {
             return Err(PipelineError::out_of_range("number of images", total, self.n_images.to_string()));
         }
-        match delta_c9.iter().find(|x| x.is_infinite()) {
-            Some(bad) => Err(PipelineError::out_of_range("delta_c9", bad, "finite numbers, NaN for unknown")),
+        match labels.iter().position(|x| x.is_infinite()) {
+            Some(at) => {
+                let name = label(self.directions[at % width]);
+                Err(PipelineError::out_of_range(&name, labels[at], "finite numbers, NaN for unknown"))
+            }
             None => Ok(total),
         }
     }

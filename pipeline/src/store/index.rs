@@ -12,6 +12,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use humboldt_schemas::provenance::Provenance;
 
 use super::compact::Compact;
+use super::labels::Labels;
 use crate::PipelineError;
 
 /// Reads images that are compressed or lie in pieces.
@@ -32,23 +33,14 @@ pub(super) enum Source {
 pub(super) struct Index {
     pub(super) source: Source,
     pub(super) bins: usize,
-    pub(super) labels: Vec<f64>,
+    pub(super) labels: Labels,
     pub(super) provenance: Option<Provenance>,
 }
 
 impl Index {
     /// Refuses what no writer makes, before anything relies on it.
     pub(super) fn validate(&self, path: &Path, file_len: u64) -> Result<(), PipelineError> {
-        if self.labels.is_empty() {
-            return Err(PipelineError::refused(path, "no images in it"));
-        }
-        if let Some(i) = self.labels.iter().position(|x| x.is_infinite()) {
-            let what = format!(
-                "delta_c9 of image {i} = {} is not allowed; allowed: finite, or NaN (not known)",
-                self.labels[i]
-            );
-            return Err(PipelineError::refused(path, what));
-        }
+        self.labels.validate(path)?;
         let Source::Dense(offsets) = &self.source else { return Ok(()) };
         let size = 4 * self.bins.pow(3) as u64;
         match offsets.iter().position(|at| at.checked_add(size).is_none_or(|end| end > file_len)) {

@@ -29,6 +29,7 @@ mod hepmc;
 mod image_reader;
 mod image_writer;
 mod index;
+mod labels;
 mod metadata;
 mod parquet_table;
 pub(crate) mod table_reader;

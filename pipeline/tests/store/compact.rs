@@ -366,3 +366,47 @@ fn arrow_users_see_lists() -> TestResult {
     assert!(batch["overflow"].as_list::<i32>().value(0).is_empty());
     Ok(())
 }
+
+#[test]
+fn images_have_a_label_for_each_coefficient() {
+    let folder = tempfile::tempdir().unwrap();
+    let directions = ["c9", "c10", "c7_prime_im"].map(|name| name.parse().unwrap());
+    let labels: Vec<f64> = (0..12).map(|i| f64::from(i) / 8.0).collect();
+    let images = images(4, 4).unwrap();
+    for (k, layout) in [Layout::Dense, Layout::Compact].into_iter().enumerate() {
+        for card in cards(4) {
+            let card = ImagesCard { layout, ..card };
+            let name = format!("{k}-{}.{}", card.gzip, card.format.extension());
+            let (path, copy) = (folder.path().join(&name), folder.path().join(format!("copy-{name}")));
+            let mut writer =
+                ImageWriter::create_labelled(&path, &card, 4, &directions, &provenance()).unwrap();
+            writer.push_compact(&images[..3], &labels[..9]).unwrap();
+            writer.push_compact(&images[3..4], &labels[9..]).unwrap();
+            writer.finish().unwrap();
+            let reader = ImageReader::open(&path).unwrap();
+            assert_eq!((reader.directions(), reader.labels()), (&directions[..], &labels[..]), "{name}");
+            assert_eq!(reader.label(2), &labels[6..9]);
+            let to = Export { format: card.format, layout, gzip: 0 };
+            export(&reader, 1..3, &copy, to).unwrap();
+            let reader = ImageReader::open(&copy).unwrap();
+            assert_eq!((reader.directions(), reader.labels()), (&directions[..], &labels[3..9]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn labels_come_in_one_order_and_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("images.h5");
+    for names in [vec!["c10", "c9"], vec!["c9", "c9"], vec!["c9", "c7", "c10"], vec![]] {
+        let directions: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let created = ImageWriter::create_labelled(&path, &cards(4)[0], 1, &directions, &provenance());
+        let error = created.err().unwrap().to_string();
+        assert!(error.contains("each direction once, C9 first, the others by name"), "{error}");
+    }
+    let of_two = ["c9", "c10"].map(|name| name.parse().unwrap());
+    let mut writer = ImageWriter::create_labelled(&path, &cards(4)[0], 2, &of_two, &provenance()).unwrap();
+    let error = writer.push_many(&[0.0; 64], &[0.5]).unwrap_err().to_string();
+    assert!(error.contains("number of labels = 1") && error.contains("multiple of 2"), "{error}");
+    assert!(writer.push_many(&[0.0; 64], &[0.5, f64::INFINITY]).unwrap_err().to_string().contains("c10"));
+}

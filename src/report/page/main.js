@@ -44,10 +44,10 @@
   };
   const files = [
     ['ensembles.csv', () => csv(data.ensembles)],
-    ['predictions.csv', () => csv(data.predictions.flatMap((e) => e.values.map((prediction) => ({ delta_c9: e.delta_c9, prediction }))))],
+    ['predictions.csv', () => csv(data.predictions.flatMap((e) => e.values.map((prediction) => ({ truth: e.truth, prediction }))))],
     ['summary.json', () => JSON.stringify(data.summary, null, 2)],
     ['training.csv', () => csv(data.metrics)],
-    ['bound.csv', () => csv(data.bound.map(([delta_c9, sigma]) => ({ delta_c9, sigma })))],
+    ['bound.csv', () => csv(data.bound.map(([truth, sigma]) => ({ truth, sigma })))],
     ['card.toml', () => data.card],
   ];
   if (data.comparison) {

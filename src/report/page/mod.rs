@@ -66,7 +66,7 @@ pub struct Page<'a> {
 #[derive(Debug, Clone)]
 pub struct Image {
     /// Shift of C9.
-    pub delta_c9: f64,
+    pub truth: f64,
     /// Cells of an axis.
     pub bins: usize,
     /// Mean q2 (GeV^2) of the cells, 0 where empty; `(cos_theta_l, cos_theta_k, chi)`.
@@ -174,11 +174,11 @@ fn ratio_to_bound(content: &Page) -> Option<(f64, f64)> {
         let (a, b) = (content.bound.get(above - 1)?, content.bound.get(above)?);
         Some(a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0))
     };
-    let inside = content.ensembles.iter().filter(|e| (low..=high).contains(&e.delta_c9));
+    let inside = content.ensembles.iter().filter(|e| (low..=high).contains(&e.truth));
     let ratios: Vec<(f64, f64)> = inside
         .filter_map(|e| {
             let sigma = e.sigma.filter(|sigma| *sigma > 0.0)?;
-            Some((sigma / content.summary.slope.abs() / bound(e.delta_c9)?, e.n_images))
+            Some((sigma / content.summary.slope.abs() / bound(e.truth)?, e.n_images))
         })
         .filter(|(ratio, _)| ratio.is_finite())
         .map(|(ratio, images)| (ratio, (ratio * relative_error(images)).powi(2)))
@@ -328,14 +328,14 @@ struct Data<'a> {
 /// Predictions of one ensemble, to six decimals.
 #[derive(Serialize)]
 struct Rounded {
-    delta_c9: f64,
+    truth: f64,
     values: Vec<f64>,
 }
 
 /// The occupied cells of an image: their numbers (u32) and mean q2 (f32), little-endian, in Base64.
 #[derive(Serialize)]
 struct Packed {
-    delta_c9: f64,
+    truth: f64,
     bins: usize,
     cells: String,
     q2: String,
@@ -347,11 +347,11 @@ fn data(content: &Page) -> Result<String, ReportError> {
         let occupied = || image.values.iter().enumerate().filter(|(_, q2)| **q2 != 0.0);
         let cells: Vec<u8> = occupied().flat_map(|(cell, _)| (cell as u32).to_le_bytes()).collect();
         let q2: Vec<u8> = occupied().flat_map(|(_, q2)| q2.to_le_bytes()).collect();
-        Packed { delta_c9: image.delta_c9, bins: image.bins, cells: base64(&cells), q2: base64(&q2) }
+        Packed { truth: image.truth, bins: image.bins, cells: base64(&cells), q2: base64(&q2) }
     };
     let rounded = |p: &Predictions| {
         let values = p.values.iter().map(|x| (x * 1e6).round() / 1e6).collect();
-        Rounded { delta_c9: p.delta_c9, values }
+        Rounded { truth: p.truth, values }
     };
     let colour = |i: u32| {
         let Colour(r, g, b) = viridis(f64::from(i) / 127.0);
@@ -416,11 +416,8 @@ mod tests {
     #[test]
     fn a_page_holds_its_run() {
         let (ensembles, values) = checks::ensembles(9);
-        let predictions: Vec<Predictions> = ensembles
-            .iter()
-            .zip(values)
-            .map(|(e, values)| Predictions { delta_c9: e.delta_c9, values })
-            .collect();
+        let predictions: Vec<Predictions> =
+            ensembles.iter().zip(values).map(|(e, values)| Predictions { truth: e.truth, values }).collect();
         let summary = summary("test", [-2.0, 0.0], &ensembles).unwrap();
         let metrics = [EpochMetrics {
             epoch: 1,
@@ -431,7 +428,7 @@ mod tests {
             images_seen: 10,
             best: true,
         }];
-        let image = Image { delta_c9: -2.0, bins: 2, values: vec![0.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0] };
+        let image = Image { truth: -2.0, bins: 2, values: vec![0.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0] };
         let bound = [(-2.0, 0.03), (0.0, 0.07)];
         let figure = |place| Figure { name: "a.svg", words: "δ*C*_{9}", place, svg: b"<svg/>".to_vec() };
         let figures = [Place::Linearity, Place::Predictions, Place::Figures].map(figure);

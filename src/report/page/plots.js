@@ -66,12 +66,12 @@ function padded(low, high) { const free = 0.06 * (high - low || 1); return [low 
 
 function linearity(data) {
   const bias = document.getElementById('show-bias').checked, mean = document.getElementById('show-mean').checked;
-  const all = data.ensembles, xs = all.map((e) => e.delta_c9);
-  const of = (e) => (bias ? e.mean - e.delta_c9 : e.mean);
+  const all = data.ensembles, xs = all.map((e) => e.truth);
+  const of = (e) => (bias ? e.mean - e.truth : e.mean);
   const colour = (e) => (e.trained ? BLUE : VERMILION);
   const list = all.map((e) => {
     const by = mean ? 1 / Math.sqrt(e.n_images) : 1;
-    return [e.delta_c9, of(e) - by * e.sigma_left, of(e) + by * e.sigma_right, colour(e)];
+    return [e.truth, of(e) - by * e.sigma_left, of(e) + by * e.sigma_right, colour(e)];
   });
   const only = (trained) => all.map((e) => (e.trained === trained ? of(e) : null));
   const s = data.summary;
@@ -103,16 +103,16 @@ function widths(data) {
     const colour = trained ? BLUE : VERMILION;
     series.push(points(`network, ${words}`, colour, !trained));
     for (const e of data.ensembles.filter((e) => e.trained === trained && e.sigma > 0)) {
-      put(e.delta_c9, series.length, e.sigma / slope);
-      bar(e.delta_c9, e.sigma / slope, e.n_images, colour);
+      put(e.truth, series.length, e.sigma / slope);
+      bar(e.truth, e.sigma / slope, e.n_images, colour);
     }
   }
   const others = data.comparison ? data.comparison.estimators : [];
   for (const e of others) {
     series.push(Object.assign(points(`${WORDS[e.name] || e.name}, compared`, LOOKS[e.name] || PURPLE, true)));
     for (const v of e.values) {
-      put(v.delta_c9, series.length, v.width_over_slope);
-      bar(v.delta_c9, v.width_over_slope, v.images, LOOKS[e.name] || PURPLE);
+      put(v.truth, series.length, v.width_over_slope);
+      bar(v.truth, v.width_over_slope, v.images, LOOKS[e.name] || PURPLE);
     }
   }
   const xs = [...rows.keys()].sort((a, b) => a - b);

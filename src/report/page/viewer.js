@@ -9,7 +9,7 @@ function bytes(text) { return Uint8Array.from(atob(text), (c) => c.charCodeAt(0)
 
 function unpacked(image) {
   const cells = new Uint32Array(bytes(image.cells).buffer), q2 = new Float32Array(bytes(image.q2).buffer);
-  return { delta_c9: image.delta_c9, bins: image.bins, cells, q2 };
+  return { delta_c9: image.truth, bins: image.bins, cells, q2 };
 }
 
 class Viewers {
@@ -25,15 +25,15 @@ class Viewers {
     this.cut = { axis: 2, first: 0, last: this.bins - 1 };
     this.views = images.map((image) => {
       const figure = document.createElement('figure'), caption = document.createElement('figcaption');
-      caption.textContent = `${symbol} = ${image.delta_c9}, ${image.cells.length} of ${image.bins}³ cells occupied`;
+      caption.textContent = `${symbol} = ${image.truth}, ${image.cells.length} of ${image.bins}³ cells occupied`;
       const cube = document.createElement('canvas'), flat = document.createElement('canvas');
       cube.tabIndex = 0;
       cube.className = 'cube';
       cube.setAttribute('role', 'img');
-      cube.setAttribute('aria-label', `Voxel image at ${symbol} = ${image.delta_c9}; arrow keys turn it, + and − zoom`);
+      cube.setAttribute('aria-label', `Voxel image at ${symbol} = ${image.truth}; arrow keys turn it, + and − zoom`);
       flat.className = 'cut';
       flat.setAttribute('role', 'img');
-      flat.setAttribute('aria-label', `Cut of the voxel image at ${symbol} = ${image.delta_c9}`);
+      flat.setAttribute('aria-label', `Cut of the voxel image at ${symbol} = ${image.truth}`);
       figure.append(caption, cube, flat);
       place.append(figure);
       this.listen(cube);
