@@ -128,9 +128,9 @@ fn images_of_any_coefficients_are_stored_trained_on_and_predicted() {
         "compare",
         &path("one"),
         "--images",
-        "10",
+        "20",
         "--calibration-images",
-        "10",
+        "20",
         "--estimators",
         "unbinned,network",
     ]);

@@ -16,10 +16,12 @@
 //! - [`template`]: a fit to a voxel image
 //! - [`estimator`]: all of these as ways to estimate delta C9 from one sample
 //! - [`neyman`]: from predictions to intervals with stated coverage
+//! - [`closure`]: whether events follow the density that they are said to, and what is off
 //! - [`variation`]: predictions with varied inputs
 
 mod angles;
 pub mod background;
+pub mod closure;
 pub mod density;
 pub mod ensembles;
 pub mod estimator;
