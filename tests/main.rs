@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod campaign;
+mod check;
 mod dashboard;
 mod docs;
 mod examples;

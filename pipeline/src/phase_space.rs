@@ -20,13 +20,17 @@ const PI_F32: f32 = std::f32::consts::PI;
 pub struct PhaseSpace {
     q2: (f64, f64),
     m_kpi: (f64, f64),
+    chi: (f64, f64),
 }
+
+/// chi of either range.
+const CHI: (f64, f64) = (-PI, 2.0 * PI);
 
 impl PhaseSpace {
     /// That of a decay, at any K pi mass.
     pub fn of(decay: &Decay) -> Self {
         let m_kpi = decay.m_kpi_range();
-        Self { q2: (decay.q2_min(), decay.q2_max(m_kpi.0)), m_kpi }
+        Self { q2: (decay.q2_min(), decay.q2_max(m_kpi.0)), m_kpi, chi: CHI }
     }
 
     /// All that any of the decays can reach: of electrons, of either charge.
@@ -40,7 +44,13 @@ impl PhaseSpace {
         };
         let (a, b) = (of(Flavour::B0bar)?, of(Flavour::BMinus)?);
         let both = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
-        Ok(Self { q2: both(a.q2, b.q2), m_kpi: both(a.m_kpi, b.m_kpi) })
+        Ok(Self { q2: both(a.q2, b.q2), m_kpi: both(a.m_kpi, b.m_kpi), chi: CHI })
+    }
+
+    /// Any number, in whatever unit; cosines of -1 to 1.
+    pub const fn unbounded() -> Self {
+        let all = (f64::NEG_INFINITY, f64::INFINITY);
+        Self { q2: all, m_kpi: all, chi: all }
     }
 
     /// Checks events, moves what rounding has put outside to the limit, and takes chi of 0 to 2 pi to -pi to pi.
@@ -53,7 +63,7 @@ impl PhaseSpace {
             (q2, format!("{:.6} to {:.4}, in GeV^2", q2.0, q2.1)),
             ((-1.0, 1.0), "-1 to 1".to_owned()),
             ((-1.0, 1.0), "-1 to 1".to_owned()),
-            ((-PI, 2.0 * PI), "-pi to pi or 0 to 2 pi, in radians".to_owned()),
+            (self.chi, "-pi to pi or 0 to 2 pi, in radians".to_owned()),
             (m_kpi, format!("{:.4} to {:.4}, in GeV", m_kpi.0, m_kpi.1)),
         ];
         for ((name, column), ((low, high), allowed)) in EVENT_COLUMNS.iter().zip(events.columns()).zip(ranges)
@@ -65,6 +75,9 @@ impl PhaseSpace {
         }
         for x in events.cos_theta_l.iter_mut().chain(&mut events.cos_theta_k) {
             *x = x.clamp(-1.0, 1.0);
+        }
+        if self.chi != CHI {
+            return Ok(());
         }
         for x in &mut events.chi {
             let turned = f64::from(*x) > PI * (1.0 + ROUNDING);

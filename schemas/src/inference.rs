@@ -37,6 +37,39 @@ pub struct Assumed {
     pub by_default: Vec<String>,
 }
 
+/// Output of `check --json`: whether events follow the density that they are said to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Closure {
+    /// Whether they do, as far as so many events tell.
+    pub follows: bool,
+    /// Probability that a sample of the density looks at least as strange.
+    pub p_value: f64,
+    /// Events that were tested.
+    pub events: usize,
+    /// The density.
+    pub assumed: Assumed,
+    /// What is off; none where the events follow the density.
+    pub deviations: Vec<Deviation>,
+}
+
+/// One thing that is off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Deviation {
+    /// `mirrored_chi`, `leptons`, `flavour`, `window`, `units`, `coefficients` or `other`.
+    pub kind: String,
+    /// What it means, and what to do.
+    pub words: String,
+    /// Where the events are, of a window (GeV^2).
+    ///
+    /// # Shapes
+    /// [window, (low, high)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub q2: Vec<[f64; 2]>,
+    /// What they follow, of coefficients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coefficients: Vec<FittedCoefficient>,
+}
+
 /// The information bound at one point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BoundResult {

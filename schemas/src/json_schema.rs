@@ -63,6 +63,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "fit --json": { "type": "array", "items": of::<inference::FitResult>() },
             "moments --json": of::<MomentsResult>(),
             "infer --json": of::<Inferred>(),
+            "check --json": of::<inference::Closure>(),
             "inputs --json": { "type": "array", "items": of::<InputValue>() },
             "observe --json": { "type": "array", "items": of::<ObservableValue>() },
             "global predict --json": { "type": "array", "items": of::<ObservableValue>() },

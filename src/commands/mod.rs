@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod bound;
 mod campaign;
+mod check;
 mod compare;
 mod evaluate;
 mod export;
@@ -91,6 +92,7 @@ enum Command {
     View(view::ViewArguments),
     Observe(observe::ObserveArguments),
     Global(global::GlobalArguments),
+    Check(check::CheckArguments),
     Fit(fit::FitArguments),
     Infer(infer::InferArguments),
     Inputs(inputs::InputsArguments),
@@ -150,6 +152,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::View(arguments) => arguments.run(),
         Command::Observe(arguments) => arguments.run(),
         Command::Global(arguments) => arguments.run(),
+        Command::Check(arguments) => arguments.run(),
         Command::Fit(arguments) => arguments.run(),
         Command::Infer(arguments) => arguments.run(),
         Command::Inputs(arguments) => arguments.run(),

@@ -24,7 +24,7 @@ use crate::sampling;
 #[derive(Debug, Args)]
 pub(super) struct SampleArguments {
     /// Events, .parquet or .arrow, with columns q2, cos_theta_l, cos_theta_k, chi and, for a line shape, m_kpi
-    events: PathBuf,
+    pub(super) events: PathBuf,
     #[command(flatten)]
     shifts: ShiftArguments,
     #[command(flatten)]
@@ -179,7 +179,7 @@ impl SampleArguments {
     }
 
     /// Settings that the file says it was made with, with what the arguments change.
-    fn card(&self, made: Option<GeneratorCard>, at_pole: bool) -> Result<GeneratorCard> {
+    pub(super) fn card(&self, made: Option<GeneratorCard>, at_pole: bool) -> Result<GeneratorCard> {
         let mut card = made.unwrap_or_else(|| GeneratorCard {
             line_shape: if at_pole { LineShape::Narrow } else { LineShape::BreitWigner }.name().to_owned(),
             ..GeneratorCard::default()
@@ -204,7 +204,7 @@ impl SampleArguments {
 }
 
 /// Whether no K pi mass is known, or all are the same.
-fn at_one_mass(events: &EventBatch) -> bool {
+pub(super) fn at_one_mass(events: &EventBatch) -> bool {
     let (low, high) = range(&events.m_kpi);
     events.m_kpi.is_empty() || high - low < 1e-5
 }

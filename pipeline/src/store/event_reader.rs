@@ -142,6 +142,12 @@ impl EventReader {
         Self { phase_space: PhaseSpace::of(decay), ..self }
     }
 
+    /// Table of numbers in whatever unit, which are not checked.
+    #[must_use]
+    pub fn unchecked(self) -> Self {
+        Self { phase_space: PhaseSpace::unbounded(), ..self }
+    }
+
     /// Number of rows in the file, of which a layout may leave some out ([`Self::selects`]).
     pub const fn len(&self) -> usize {
         self.len
