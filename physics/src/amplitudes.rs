@@ -195,6 +195,16 @@ impl std::ops::Add for Nonlocal {
 }
 
 impl TransversityAmplitudes {
+    /// With a factor on all amplitudes of helicity 0.
+    #[must_use]
+    pub fn with_longitudinal_times(mut self, factor: Complex64) -> Self {
+        self.zero.left *= factor;
+        self.zero.right *= factor;
+        self.time *= factor;
+        self.scalar *= factor;
+        self
+    }
+
     /// Amplitudes with nonlocal contributions, `n` from [`normalisation`].
     #[must_use]
     pub fn with_nonlocal(mut self, n: f64, nonlocal: &Nonlocal) -> Self {

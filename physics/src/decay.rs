@@ -1,5 +1,7 @@
 //! One decay B -> (K pi) l l: meson, lepton, amplitude model and Wilson coefficients.
 
+use std::ops::{Add, Sub};
+
 use crate::amplitudes::{self, EffectiveCoefficients, TransversityAmplitudes};
 use crate::angular::AngularCoefficients;
 use crate::channel::{Channel, Particle, ParticleNumbers};
@@ -10,7 +12,7 @@ use crate::inputs::{lifetime, m_lepton, weak_coupling};
 use crate::kinematics::{DecayMasses, PhaseSpacePoint};
 use crate::line_shape::Resonance;
 use crate::models::Model;
-use crate::quadratic::Expansion;
+use crate::quadratic::{Expansion, Quadratic};
 use crate::subleading::KstarSubleading;
 use crate::{Flavour, Hadron, Lepton, ModelName, Parameters, PhysicsError, WilsonDirection, WilsonShifts};
 
@@ -103,9 +105,17 @@ impl Decay {
         shifts: &WilsonShifts,
         parameters: &Parameters,
     ) -> Result<Self, PhysicsError> {
-        shifts.check()?;
         self.lepton = lepton;
         self.m_lepton = m_lepton(lepton, parameters)?;
+        self.with_shifts(shifts)
+    }
+
+    /// The decay with other shifts.
+    ///
+    /// # Errors
+    /// When a shift is not a finite number of allowed size.
+    pub fn with_shifts(mut self, shifts: &WilsonShifts) -> Result<Self, PhysicsError> {
+        shifts.check()?;
         self.shifts = *shifts;
         self.seen = self.flavour.seen(shifts);
         Ok(self)
@@ -241,6 +251,19 @@ impl Decay {
     /// `J_1s..J_9` (GeV^-1, LHCb convention) at `q2` (GeV^2) and a K pi mass (GeV) as a function of shifts away from the
     /// decay's own; `None` outside phase space. Shifts are those of b -> s, also for B0 and B+.
     pub fn expansion(&self, q2: f64, m_kpi: f64, directions: &[WilsonDirection]) -> Option<Expansion> {
+        self.expansion_of(q2, m_kpi, directions, |point, amplitudes| {
+            convention::exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(point, amplitudes))
+        })
+    }
+
+    /// A quadratic form of the amplitudes as a function of shifts, as [`Decay::expansion`].
+    pub(crate) fn expansion_of<T: Copy + Add<Output = T> + Sub<Output = T>>(
+        &self,
+        q2: f64,
+        m_kpi: f64,
+        directions: &[WilsonDirection],
+        form: impl Fn(&PhaseSpacePoint, &TransversityAmplitudes) -> T,
+    ) -> Option<Quadratic<T>> {
         let (point, form_factors) = self.at(q2, m_kpi)?;
         // What one unit of a shift adds to the amplitudes, which are linear in it.
         let unit = |direction: &WilsonDirection| {
@@ -248,9 +271,8 @@ impl Decay {
             self.transversity(&point, &EffectiveCoefficients::default().shifted(&seen), &form_factors)
         };
         let units: Vec<TransversityAmplitudes> = directions.iter().map(unit).collect();
-        Some(Expansion::of_form(self.own(&point, &form_factors), &units, |amplitudes| {
-            convention::exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes))
-        }))
+        let own = self.own(&point, &form_factors);
+        Some(Quadratic::of_form(own, &units, |amplitudes| form(&point, &amplitudes)))
     }
 
     /// Contribution to the amplitudes of hadronic corrections that no calculation gives, in any model; `None` outside phase space.

@@ -4,6 +4,7 @@
 //!
 //! - [`parameters`]: masses, widths and couplings, each with value, uncertainty, unit and source
 //! - [`process`]: which meson, hadron, lepton, model, and their names
+//! - [`background`]: charmonium under a window
 //! - [`channel`]: one entry a decay: masses, Monte Carlo numbers, names, resonance, form factors
 //! - [`wilson`]: the eight complex shifts of the Wilson coefficients and their names
 //! - [`axes`]: which of their parts are learned, fitted or labelled, and points on these axes
@@ -22,6 +23,7 @@
 //! - [`kinematics`]: phase space, four-momenta
 //! - [`convention`]: the only file that changes signs or angles of coefficients
 //! - [`quadrature`]: Gauss-Legendre integration over q2 and masses
+//! - [`s_wave`]: K pi pairs of spin 0 under the K*
 //! - [`kaon`]: B -> K l l
 //! - [`cp`]: a decay and its CP conjugate side by side
 //! - [`observables`]: the table of `F_L`, `A_FB`, `S_i`, `A_i`, `P_i`, `P_i'`, `Q_i`, `R_K`, rates
@@ -35,6 +37,7 @@
 pub mod amplitudes;
 pub mod angular;
 pub mod axes;
+pub mod background;
 pub mod channel;
 pub mod charm_loop;
 pub mod charm_loop_nnlo;
@@ -60,6 +63,7 @@ pub mod process;
 pub mod quadratic;
 pub mod quadrature;
 pub mod quantities;
+pub mod s_wave;
 pub mod spectator;
 pub mod subleading;
 mod table;
@@ -82,4 +86,5 @@ pub use predictions::{Predictions, Theory};
 pub use process::{Flavour, Hadron, Lepton, Leptons, ModelName};
 pub use quadratic::{Expansion, Quadratic};
 pub use quantities::{Plan, QuadraticForm, Quantity};
+pub use s_wave::SWave;
 pub use wilson::{Part, WilsonCoefficient, WilsonDirection, WilsonShifts};

@@ -2,6 +2,8 @@
 //!
 //! Drawn before and independently of the matrix element, as EvtGen does.
 
+use num_complex::Complex64;
+
 use crate::channel::ResonanceInputs;
 use crate::kinematics::two_body_momentum;
 use crate::names::named;
@@ -103,6 +105,15 @@ impl Resonance {
         p.powi(3) * form2 / (off_shell * off_shell + self.m0 * self.m0 * gamma * gamma)
     }
 
+    /// The amplitude whose square times the momentum in the pair is [`Resonance::density`] within its range:
+    /// `p F / [m0^2 - m^2 - i m0 Gamma(m)]`.
+    pub(crate) fn amplitude(&self, m: f64) -> Complex64 {
+        let p = two_body_momentum(m, self.m_kaon, self.m_pion);
+        let form2 = (1.0 + self.radius2 * self.p0 * self.p0) / (1.0 + self.radius2 * p * p);
+        let gamma = self.gamma0 * (p / self.p0).powi(3) * (self.m0 / m) * form2;
+        p * form2.sqrt() / Complex64::new(self.m0 * self.m0 - m * m, -self.m0 * gamma)
+    }
+
     /// Masses (GeV) of a quadrature from the lowest mass up to `high`, with their weights times the density.
     pub fn nodes(&self, high: f64) -> Vec<(f64, f64)> {
         let mut nodes = nodes(self.range.0, high, self.breaks);
@@ -132,6 +143,10 @@ mod tests {
         assert!((kstar.density(m0 - 0.02365) / peak - 0.5).abs() < 0.05);
         for outside in [0.6, 0.66554, 1.60506, 3.0, f64::NAN, f64::INFINITY] {
             assert!(kstar.density(outside).abs() < f64::MIN_POSITIVE);
+        }
+        for m in [0.7, 0.89, 1.3] {
+            let p = two_body_momentum(m, kstar.m_kaon, kstar.m_pion);
+            assert!((p * kstar.amplitude(m).norm_sqr() / kstar.density(m) - 1.0).abs() < 1e-12);
         }
         let (low, high) = kstar.range(LineShape::BreitWigner);
         assert!(kstar.density(low) > 0.0 && kstar.density(high) > 0.0);

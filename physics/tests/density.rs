@@ -6,8 +6,9 @@ use humboldt_physics::channel::KSTAR_892;
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::density::{MassRule, MassWeight};
 use humboldt_physics::quadrature::{integrate, nodes};
+use humboldt_physics::s_wave::{LHCB_FRACTIONS, LHCB_MASSES};
 use humboldt_physics::{
-    Decay, Density, Efficiency, Flavour, Lepton, LineShape, ModelName, Parameters, Quadratic,
+    Decay, Density, Efficiency, Flavour, Lepton, LineShape, ModelName, Parameters, Quadratic, SWave,
     WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use num_complex::Complex64;
@@ -205,9 +206,14 @@ fn an_efficiency_is_normalised_as_brute_force_has_it() {
     let own = decay(ModelName::Npr, Flavour::B0, &base());
     let directions = ["c9", "c10_im"].map(|name| name.parse::<WilsonDirection>().expect("a name"));
     let windows = [(1.1, 4.0), (15.0, 22.0)];
-    for line_shape in LineShape::ALL {
-        let density = Density::with_efficiency(&own, line_shape, &windows, &directions, Some(detector()))
-            .expect("valid");
+    let s_wave = || SWave::new(&own, LineShape::Narrow, &LHCB_FRACTIONS, LHCB_MASSES, 0.4).expect("valid");
+    // The few masses below are for K* alone; `events_follow_the_density_with_s_wave_and_acceptance` has others.
+    let cases =
+        [(LineShape::BreitWigner, None), (LineShape::Narrow, None), (LineShape::Narrow, Some(s_wave()))];
+    for (line_shape, s_wave) in cases {
+        let density =
+            Density::with_effects(&own, line_shape, &windows, &directions, Some(detector()), s_wave)
+                .expect("valid");
         let norm = match line_shape {
             LineShape::Narrow => 1.0,
             LineShape::BreitWigner => {
@@ -248,6 +254,31 @@ fn an_efficiency_is_normalised_as_brute_force_has_it() {
 fn coarse(low: f64, high: f64) -> Vec<(f64, f64)> {
     let step = (high - low) / 8.0;
     (0..8).filter(|_| step > 0.0).map(|k| (low + step * (f64::from(k) + 0.5), step)).collect()
+}
+
+/// An S-wave without an efficiency: plain sums over q2, where the angles' integral is known.
+#[test]
+fn an_s_wave_is_part_of_the_rate() {
+    let own = decay(ModelName::Npr, Flavour::B0, &base());
+    let windows = [(1.1, 6.0)];
+    let of = |s_wave| {
+        Density::with_effects(&own, LineShape::Narrow, &windows, &[], None, s_wave)
+            .expect("valid")
+            .rate()
+            .constant()
+    };
+    let s_wave =
+        |fraction| SWave::new(&own, LineShape::Narrow, &[[2.0, fraction], [5.0, fraction]], LHCB_MASSES, 0.0);
+    let ratio = of(Some(s_wave(0.2).expect("valid"))) / of(None);
+    // 1/(1 - F_S) of the Standard Model's rate; its longitudinal part moves with the shifts.
+    assert!((ratio - 1.25).abs() < 0.05 && (ratio - 1.25).abs() > 1e-4, "{ratio}");
+    let standard = decay(ModelName::Npr, Flavour::B0, &WilsonShifts::default());
+    let windows = [(2.0, 5.0)];
+    let of = |s_wave| {
+        let density = Density::with_effects(&standard, LineShape::Narrow, &windows, &[], None, s_wave);
+        density.expect("valid").rate().constant()
+    };
+    assert!((of(Some(s_wave(0.2).expect("valid"))) / of(None) - 1.25).abs() < 1e-4);
 }
 
 /// A constant one changes nothing; one that is no probability is refused.

@@ -8,10 +8,14 @@ use crate::angular::{ANGULAR_FUNCTIONS, angular_functions};
 use crate::convention::DecayVariables;
 use crate::quadratic::Quadratic;
 use crate::quadrature::nodes;
+use crate::s_wave::{S_WAVE_FUNCTIONS, SWave, s_wave_functions};
 use crate::{Decay, PhysicsError, WilsonDirection};
 
 /// Points in q2 of each window that moments are interpolated from.
 const POINTS: usize = 33;
+
+/// Angular functions of the K*, and behind them those of an S-wave.
+const FUNCTIONS: usize = ANGULAR_FUNCTIONS + S_WAVE_FUNCTIONS;
 
 /// The efficiency as a function of q2 (GeV^2), cos_theta_l, cos_theta_k and chi: `(f64, f64, f64, f64) -> f64`.
 type Function = dyn Fn(f64, f64, f64, f64) -> f64 + Send + Sync;
@@ -57,9 +61,9 @@ impl Efficiency {
     }
 
     /// `integral e f_i` over the angles at a q2, f_i the angular functions.
-    fn moments_at(&self, q2: f64) -> Result<[f64; ANGULAR_FUNCTIONS], PhysicsError> {
+    fn moments_at(&self, q2: f64) -> Result<[f64; FUNCTIONS], PhysicsError> {
         let (cosines, turn) = (nodes(-1.0, 1.0, []), nodes(-PI, PI, [0.0]));
-        let mut moments = [0.0; ANGULAR_FUNCTIONS];
+        let mut moments = [0.0; FUNCTIONS];
         for (l, weight_l) in &cosines {
             for (k, weight_k) in &cosines {
                 for (chi, weight_chi) in &turn {
@@ -75,6 +79,7 @@ impl Efficiency {
                     }
                     let weight = weight_l * weight_k * weight_chi * kept;
                     let functions = angular_functions(*l, *k, *chi);
+                    let functions = functions.into_iter().chain(s_wave_functions(*l, *k, *chi));
                     moments.iter_mut().zip(functions).for_each(|(moment, f)| *moment += weight * f);
                 }
             }
@@ -96,7 +101,7 @@ pub(super) struct Moments(Vec<Piece>);
 struct Piece {
     high: f64,
     points: Chebyshev,
-    moments: Vec<[f64; ANGULAR_FUNCTIONS]>,
+    moments: Vec<[f64; FUNCTIONS]>,
 }
 
 impl Moments {
@@ -107,25 +112,31 @@ impl Moments {
         m_kpi: f64,
         windows: &[(f64, f64)],
         directions: &[WilsonDirection],
+        s_wave: Option<&SWave>,
     ) -> Quadratic<f64> {
         let mut sum = Quadratic::zero(directions.len());
         for (q2, weight) in decay.q2_nodes(m_kpi, windows) {
-            let moments = self.at(q2);
+            let (own, added) = self.at(q2);
             if let Some(expansion) = decay.expansion(q2, m_kpi, directions) {
-                sum.add(weight, &expansion.map(|j| j.dot(&moments)));
+                sum.add(weight, &expansion.map(|j| j.dot(&own)));
+            }
+            if let Some(more) = s_wave.and_then(|s| s.sum(decay, q2, m_kpi, directions, &added)) {
+                sum.add(weight, &more);
             }
         }
         sum
     }
 
-    fn at(&self, q2: f64) -> [f64; ANGULAR_FUNCTIONS] {
+    /// The moments of the K* and of an S-wave.
+    fn at(&self, q2: f64) -> ([f64; ANGULAR_FUNCTIONS], [f64; S_WAVE_FUNCTIONS]) {
         let piece = self.0.iter().find(|piece| q2 <= piece.high);
-        let mut moments = [0.0; ANGULAR_FUNCTIONS];
+        let mut moments = [0.0; FUNCTIONS];
         if let Some(piece) = piece {
             for (share, own) in piece.points.shares(q2).iter().zip(&piece.moments) {
                 moments.iter_mut().zip(own).for_each(|(moment, own)| *moment += share * own);
             }
         }
-        moments
+        let part = |i: usize| moments[i];
+        (std::array::from_fn(part), std::array::from_fn(|i| part(ANGULAR_FUNCTIONS + i)))
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! `p(x, m; d) = L(m) e(x) R(x, m; d)/T(m; d) / A(d)`, `A(d) = integral L(m) 1/T(m; d) integral_windows e(x) R(x, m; d)`
 //!
-//! with R the four-fold rate at a K pi mass m, T its integral over all of phase space, x q2 and the angles, d shifts away
+//! with R the four-fold rate, of the K* alone or with an S-wave, at a K pi mass m, T the integral of that of the K* over all of phase space, x q2 and the angles, d shifts away
 //! from the decay's own. R, T and the inner integral of A are exact quadratic functions of d. The score is `d ln p / d d_i`.
 
 mod efficiency;
@@ -18,6 +18,7 @@ pub use scores::ScoresAt;
 
 use crate::convention::DecayVariables;
 use crate::quadratic::Quadratic;
+use crate::s_wave::{S_WAVE_RATE, SWave};
 use crate::{AngularCoefficients, Decay, LineShape, PhysicsError, WilsonDirection};
 use masses::Chebyshev;
 
@@ -32,6 +33,7 @@ pub struct Density {
     directions: Vec<WilsonDirection>,
     windows: Vec<(f64, f64)>,
     efficiency: Option<Efficiency>,
+    s_wave: Option<SWave>,
     masses: Chebyshev,
     /// The rate over all of phase space at the interpolation's points.
     totals: Vec<Quadratic<f64>>,
@@ -85,6 +87,21 @@ impl Density {
         directions: &[WilsonDirection],
         efficiency: Option<Efficiency>,
     ) -> Result<Self, PhysicsError> {
+        Self::with_effects(decay, line_shape, windows, directions, efficiency, None)
+    }
+
+    /// The density of events of K* and an S-wave, where there is one, that a detector keeps with an efficiency.
+    ///
+    /// # Errors
+    /// As for [`Density::with_efficiency`].
+    pub fn with_effects(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        directions: &[WilsonDirection],
+        efficiency: Option<Efficiency>,
+        s_wave: Option<SWave>,
+    ) -> Result<Self, PhysicsError> {
         for (low, high) in windows {
             let allowed = format!("below the window's end, {high}");
             PhysicsError::unless(*low < *high, "q2 window", *low, &allowed)?;
@@ -95,10 +112,21 @@ impl Density {
 
         let total = |m_kpi: f64| decay.rate_in(m_kpi, &EVERYTHING, directions, AngularCoefficients::rate);
         let slice = |m_kpi: f64, weight: f64| {
-            let inside = moments.as_ref().map_or_else(
-                || decay.rate_in(m_kpi, windows, directions, AngularCoefficients::rate),
-                |moments| moments.rate_in(decay, m_kpi, windows, directions),
-            );
+            let inside = match (&moments, &s_wave) {
+                (Some(moments), s_wave) => {
+                    moments.rate_in(decay, m_kpi, windows, directions, s_wave.as_ref())
+                }
+                (None, None) => decay.rate_in(m_kpi, windows, directions, AngularCoefficients::rate),
+                (None, Some(s_wave)) => {
+                    let mut sum = decay.rate_in(m_kpi, windows, directions, AngularCoefficients::rate);
+                    for (q2, weight) in decay.q2_nodes(m_kpi, windows) {
+                        if let Some(more) = s_wave.sum(decay, q2, m_kpi, directions, &S_WAVE_RATE) {
+                            sum.add(weight, &more);
+                        }
+                    }
+                    sum
+                }
+            };
             Slice { weight, total: total(m_kpi), inside }
         };
         let totals = masses.points().iter().map(|m_kpi| total(*m_kpi)).collect();
@@ -115,6 +143,7 @@ impl Density {
             directions: directions.to_vec(),
             windows: windows.to_vec(),
             efficiency,
+            s_wave,
             masses,
             totals,
             slices,
@@ -134,6 +163,11 @@ impl Density {
     /// The distribution of K pi masses.
     pub const fn line_shape(&self) -> LineShape {
         self.line_shape
+    }
+
+    /// The S-wave, where there is one.
+    pub const fn s_wave(&self) -> Option<&SWave> {
+        self.s_wave.as_ref()
     }
 
     /// Directions of the shifts, in order.
@@ -158,6 +192,10 @@ impl Density {
 
     /// The four-fold rate at an event's q2, angles and K pi mass, up to a constant: `|A|^2`.
     pub fn rate_at(&self, event: &DecayVariables) -> Quadratic<f64> {
+        if let Some(s_wave) = &self.s_wave {
+            let event = DecayVariables { m_kpi: self.mass(event), ..*event };
+            return s_wave.rate_at(&self.decay, &event, &self.directions);
+        }
         let DecayVariables { q2, cos_theta_l, cos_theta_k, chi, .. } = *event;
         let expansion = self.decay.expansion(q2, self.mass(event), &self.directions);
         expansion.map_or_else(
