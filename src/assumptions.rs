@@ -130,6 +130,10 @@ pub(crate) fn differences(
         card.charmonium.as_ref().map_or_else(|| "off".to_owned(), |all| format!("{all:?}"))
     };
     say("charmonium", resonances(file), resonances(assumed));
+    let effects = |card: &GeneratorCard| card.effects.names().unwrap_or_else(|| "none".to_owned());
+    if file.effects != assumed.effects {
+        say("effects", effects(file), effects(assumed));
+    }
     Ok(found)
 }
 

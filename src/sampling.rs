@@ -25,7 +25,9 @@ pub fn sampler_at(card: &GeneratorCard, point: &Point) -> Result<EventSampler> {
 }
 
 fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler> {
-    Ok(EventSampler::new(&card.decay(shifts)?, card.line_shape()?, &windows(card)?)?)
+    let (decay, line_shape) = (card.decay(shifts)?, card.line_shape()?);
+    let sampler = EventSampler::new(&decay, line_shape, &windows(card)?)?;
+    Ok(sampler.with_effects(&card.effects, &decay, line_shape)?)
 }
 
 /// The windows in q2 that a card describes.

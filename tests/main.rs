@@ -6,6 +6,7 @@ mod bad_input;
 mod campaign;
 mod check;
 mod dashboard;
+mod detector;
 mod docs;
 mod examples;
 mod exchange;

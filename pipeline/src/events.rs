@@ -1,5 +1,7 @@
 //! Events in memory.
 
+use humboldt_physics::convention::DecayVariables;
+
 use crate::voxels::EventSlices;
 
 /// Events as columns of equal length: q2 in GeV^2, cosines and chi (radians, -pi to pi) in the LHCb convention, the
@@ -54,6 +56,13 @@ impl EventBatch {
     pub fn append(&mut self, other: &Self) {
         for (column, more) in self.columns_mut().into_iter().zip(other.columns()) {
             column.extend_from_slice(more);
+        }
+    }
+
+    pub(crate) fn push(&mut self, event: &DecayVariables) {
+        let DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = *event;
+        for (column, x) in self.columns_mut().into_iter().zip([q2, cos_theta_l, cos_theta_k, chi, m_kpi]) {
+            column.push(x as f32);
         }
     }
 

@@ -6,6 +6,7 @@
 //! 1016 bits of the key's hash of `b`: any block can be had without those before, and which thread asks
 //! does not matter. The eight take turns, so that the compiler makes them one generator of vectors.
 
+use humboldt_physics::kinematics::Rotation;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg32;
 
@@ -72,6 +73,60 @@ impl BlockRng {
     pub fn uniform(&mut self) -> f64 {
         const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
         (self.lanes[0].next_u64() >> 11) as f64 * STEP
+    }
+}
+
+/// Words that [`Draws`] fetches at a time.
+const WORDS: usize = 256;
+
+/// Random numbers of one block, one after another: for what needs another number of them for every event.
+#[derive(Debug, Clone)]
+pub(crate) struct Draws {
+    rng: BlockRng,
+    words: [u32; WORDS],
+    next: usize,
+}
+
+impl Draws {
+    pub(crate) const fn new(rng: BlockRng) -> Self {
+        Self { rng, words: [0; WORDS], next: WORDS }
+    }
+
+    fn word(&mut self) -> u32 {
+        if self.next == WORDS {
+            self.rng.fill_words(&mut self.words);
+            self.next = 0;
+        }
+        self.next += 1;
+        self.words[self.next - 1]
+    }
+
+    /// Uniform in [0, 1), in steps of 2^-32.
+    pub(crate) fn uniform(&mut self) -> f64 {
+        f64::from(self.word()) * 2.0_f64.powi(-32)
+    }
+
+    /// Uniform in (0, 1], in steps of 2^-32.
+    pub(crate) fn uniform_above_zero(&mut self) -> f64 {
+        1.0 - self.uniform()
+    }
+
+    /// Uniform in [0, 2 pi).
+    pub(crate) fn angle(&mut self) -> f64 {
+        std::f64::consts::TAU * self.uniform()
+    }
+
+    /// Any orientation, all equally probable.
+    pub(crate) fn rotation(&mut self) -> Rotation {
+        Rotation::from_uniform([self.uniform(), self.uniform(), self.uniform()])
+    }
+
+    /// Three independent normal numbers, by the method of Box and Muller; none beyond 6.7.
+    pub(crate) fn normals(&mut self) -> [f64; 3] {
+        let mut radius = || (-2.0 * self.uniform_above_zero().ln()).sqrt();
+        let (first, second) = (radius(), radius());
+        let (sin, cos) = self.angle().sin_cos();
+        [first * sin, first * cos, second * self.angle().cos()]
     }
 }
 
@@ -146,6 +201,30 @@ mod tests {
         rng.fill_words(first);
         rng.fill_words(second);
         assert_eq!(all, parts);
+    }
+
+    #[test]
+    fn drawn_numbers_have_their_moments() {
+        let mut draws = Draws::new(StreamKey::new(6).block(0));
+        let (mut sums, n) = ([0.0; 5], 40_000);
+        for _ in 0..n {
+            let [a, b, c] = draws.normals();
+            for (sum, x) in sums.iter_mut().zip([
+                a + b + c,
+                a * a + b * b + c * c - 3.0,
+                a * b,
+                b * c,
+                draws.uniform() - 0.5,
+            ]) {
+                *sum += x;
+            }
+        }
+        // Five standard deviations: of a sum of three, of chi-square with three degrees, of products, of a uniform number.
+        for (sum, sigma) in
+            sums.iter().zip([3.0_f64.sqrt(), 6.0_f64.sqrt(), 1.0, 1.0, 12.0_f64.sqrt().recip()])
+        {
+            assert!((sum / sigma).abs() < 5.0 * f64::from(n).sqrt(), "{sums:?}");
+        }
     }
 
     #[test]

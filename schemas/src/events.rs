@@ -23,3 +23,15 @@ pub const CONVENTION_KEY: &str = "angle_convention";
 
 /// The only convention that files are written in.
 pub const CONVENTION: &str = "LHCb";
+
+/// Column of the measured mass of all four particles, GeV, f32.
+pub const M_B_COLUMN: &str = "m_b";
+
+/// Column that says whether kaon and pion were taken for each other.
+pub const SWAPPED_COLUMN: &str = "swapped";
+
+/// Column that says what an event is, i32: the place of its name in [`COMPONENTS`].
+pub const COMPONENT_COLUMN: &str = "component";
+
+/// Names of what events may be.
+pub const COMPONENTS: [&str; 5] = ["signal", "combinatorial", "swap", "j_psi", "psi_2s"];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::card::GeneratorCard;
+use crate::card::{DetectorCard, GeneratorCard};
 use crate::complex::ComplexValue;
 
 /// Version of the file formats; a reader refuses a newer one.
@@ -32,6 +32,18 @@ pub struct Provenance {
     /// Source of a reweighted sample; `generator` is then what its weights make of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reweighted_from: Option<GeneratorCard>,
+    /// The detector that measured the events, with the seed of its random numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_by: Option<MeasuredBy>,
+}
+
+/// A detector, and the seed of its random numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasuredBy {
+    /// All numbers of the detector.
+    pub detector: DetectorCard,
+    /// The seed.
+    pub seed: u64,
 }
 
 /// `humboldt` and its version.
@@ -52,6 +64,7 @@ impl Provenance {
             wilson,
             events_per_image: None,
             reweighted_from: None,
+            measured_by: None,
         }
     }
 }

@@ -183,6 +183,12 @@ impl DecayArguments {
     pub(crate) fn card(&self) -> Result<GeneratorCard> {
         self.process.card(self.line_shape)
     }
+
+    /// A card with these shifts in the place of its own of the same coefficients.
+    pub(crate) fn shift(&self, mut card: GeneratorCard) -> Result<GeneratorCard> {
+        card.wilson.extend(self.process.shifts.by_name()?);
+        Ok(card)
+    }
 }
 
 /// Whether what is there already may be replaced.

@@ -8,11 +8,14 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use humboldt_physics::WilsonDirection;
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::labelled_schema;
+use humboldt_pipeline::generate::{BLOCK, EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
 use humboldt_pipeline::store::atomic::is_stream;
 use humboldt_pipeline::store::{BMomentum, EventFormat, EventWriter, HepMcWriter};
-use humboldt_schemas::card::hash_json;
+use humboldt_schemas::card::{GeneratorCard, RunCard, hash_json};
+use humboldt_schemas::events::COMPONENTS;
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{DecayArguments, ForceArgument, count};
@@ -25,6 +28,10 @@ use crate::sampling;
 pub(super) struct GenerateArguments {
     #[command(flatten)]
     decay: DecayArguments,
+    /// Run card that says decay, model and window, with its [s_wave], [acceptance], [detector] and [background]; shifts of the
+    /// command line take the place of its own
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "flavour", "lepton", "q2", "veto", "line_shape", "values", "charmonium"])]
+    card: Option<PathBuf>,
     /// Number of events
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>(1..=1_000_000_000_000))]
     events: u64,
@@ -78,12 +85,22 @@ impl GenerateArguments {
             "--score is for tables, .parquet or .arrow; .hepmc has no columns"
         );
         self.force.allow(&self.out, &[])?;
-        let card = self.decay.card()?;
+        let card = match &self.card {
+            Some(path) => self.decay.shift(RunCard::read_for_events(path)?)?,
+            None => self.decay.card()?,
+        };
+        if let Some(effect) = card.effects.first() {
+            ensure!(!momenta, "--out: with [{effect}] a table is written, .parquet or .arrow");
+            ensure!(self.score.is_empty(), "--score is of events of K* alone; allowed: without [{effect}]");
+        }
         let sampler = sampling::sampler(&card)?;
         note_idle_inputs(&card)?;
         let decay = card.decay(&card.shifts()?)?;
         let hash = hash_json(&(&card, self.seed, self.events));
         let provenance = Provenance::new(hash, self.seed, card.clone());
+        if let Some(format) = format.table().filter(|_| sampler.has_effects()) {
+            return self.write_labelled(&sampler, &card, &provenance, format);
+        }
         let mut output = if let Some(format) = format.table() {
             let mut directions = self.score;
             let mut seen = HashSet::new();
@@ -110,6 +127,44 @@ impl GenerateArguments {
         progress.finish();
         sampling::note_outside(&report);
         note(format!("wrote {}", self.out.display()));
+        Ok(())
+    }
+}
+
+impl GenerateArguments {
+    /// Writes events with effects, and what they were.
+    fn write_labelled(
+        &self,
+        sampler: &EventSampler,
+        card: &GeneratorCard,
+        provenance: &Provenance,
+        format: EventFormat,
+    ) -> Result<()> {
+        /// Blocks in memory at a time.
+        const BLOCKS: u64 = 64;
+        let schema = labelled_schema(&card.effects);
+        let mut writer = EventWriter::create_table(format, &self.out, provenance, schema.clone())?;
+        let progress = Progress::new("generate", self.events, "events");
+        let stream = StreamKey::new(self.seed).child("events", 0);
+        let mut report = GenerationReport::default();
+        let mut counts = [0_u64; COMPONENTS.len()];
+        for first in (0..self.events.div_ceil(BLOCK as u64)).step_by(BLOCKS as usize) {
+            let events = (self.events - first * BLOCK as u64).min(BLOCKS * BLOCK as u64) as usize;
+            let (made, drawn) = sampler.labelled(stream, first, events)?;
+            made.component.iter().for_each(|component| counts[usize::from(*component)] += 1);
+            report = report.merge(drawn);
+            writer.write_table(&made.table(&schema)?)?;
+            progress.advance(events as u64, "");
+        }
+        sampling::check(&report)?;
+        writer.finish()?;
+        progress.finish();
+        sampling::note_outside(&report);
+        note(format!("wrote {}", self.out.display()));
+        if card.effects.background.is_some() {
+            let parts = COMPONENTS.iter().zip(counts).map(|(name, n)| format!("{n} {name}"));
+            note(format!("components: {}", parts.collect::<Vec<_>>().join(", ")));
+        }
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ mod reweight;
 mod run;
 mod sample;
 mod schema;
+mod smear;
 mod train;
 mod view;
 mod voxelize;
@@ -80,6 +81,7 @@ enum Command {
     Run(run::RunArguments),
     Generate(generate::GenerateArguments),
     Reweight(reweight::ReweightArguments),
+    Smear(smear::SmearArguments),
     Export(export::ExportArguments),
     Campaign(campaign::CampaignArguments),
     Voxelize(voxelize::VoxelizeArguments),
@@ -140,6 +142,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
         Command::Reweight(arguments) => arguments.run(),
+        Command::Smear(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Campaign(arguments) => arguments.run(),
         Command::Voxelize(arguments) => arguments.run(),

@@ -1,4 +1,4 @@
-//! Curves in panels side by side: losses and accuracies while networks learn, and coverage of intervals.
+//! Curves in panels side by side, in rows of two where there are more than three: losses and accuracies while networks learn, and coverage of intervals.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,9 @@ pub fn curves(sheet: &Sheet, panels: &[CurvePanel], diagonal: bool) -> Result<Ve
             });
         }
     }
-    let size = (CELL.0 * panels.len() as f64, CELL.1);
+    // Four in a row would be too small to read.
+    let columns = if panels.len() > 3 { 2 } else { panels.len() };
+    let size = (CELL.0 * columns as f64, CELL.1 * panels.len().div_ceil(columns) as f64);
     let draw = |canvas: &Canvas| {
         for (i, panel) in panels.iter().enumerate() {
             let points = || panel.lines.iter().flat_map(|line| line.points.iter().copied());
@@ -50,7 +52,8 @@ pub fn curves(sheet: &Sheet, panels: &[CurvePanel], diagonal: bool) -> Result<Ve
             } else {
                 Scale::around(heights(), 0.06, 0.12)
             };
-            let frame = Rect::new(CELL.0 * i as f64 + 19.0, 4.0, CELL.0 - 23.0, CELL.1 - 19.0);
+            let (left, top) = (CELL.0 * (i % columns) as f64, CELL.1 * (i / columns) as f64);
+            let frame = Rect::new(left + 19.0, top + 4.0, CELL.0 - 23.0, CELL.1 - 19.0);
             let axes = Panel::new(canvas, frame, x, y);
             if diagonal {
                 axes.straight(1.0, 0.0, Stroke::thin(GREY).dashed());

@@ -19,6 +19,9 @@ mod report;
 mod table;
 mod windows;
 
+use std::sync::Arc;
+
+use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::{Decay, LineShape};
 use rayon::prelude::*;
 
@@ -26,6 +29,7 @@ use self::kernel::{CHUNK, Chunk};
 pub use self::report::GenerationReport;
 use self::table::Table;
 pub use self::windows::{Q2Range, Q2Windows};
+use crate::effects::Stage;
 use crate::rng::{BlockRng, StreamKey};
 use crate::{EventBatch, PipelineError};
 
@@ -40,6 +44,8 @@ const BATCH_BLOCKS: usize = 64;
 pub struct EventSampler {
     table: Table,
     windows: Vec<(f64, f64)>,
+    /// What makes events differ from those of the K* alone.
+    pub(crate) stage: Option<Arc<Stage>>,
 }
 
 impl EventSampler {
@@ -60,7 +66,7 @@ impl EventSampler {
     ) -> Result<Self, PipelineError> {
         let windows = windows.of(decay, shape)?;
         let table = Table::new(decay, shape, &windows, envelope)?;
-        Ok(Self { table, windows })
+        Ok(Self { table, windows, stage: None })
     }
 
     /// The windows in q2, closed, sorted and disjoint, in GeV^2.
@@ -148,7 +154,13 @@ impl EventSampler {
         let blocks = (first..).zip(q2.zip(cos_theta_l).zip(cos_theta_k).zip(chi).zip(m_kpi));
         let fill = |(index, ((((q2, cos_theta_l), cos_theta_k), chi), m_kpi))| {
             let mut columns = Columns { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
-            self.fill_block(stream.block(index), &mut columns)
+            match &self.stage {
+                None => self.fill_block(stream.block(index), &mut columns),
+                Some(stage) => {
+                    let events = columns.q2.len();
+                    stage.fill(self, stream, index, events, |i, made| columns.set(i, &made.event))
+                }
+            }
         };
         if parallel {
             let blocks: Vec<_> = blocks.collect();
@@ -156,6 +168,12 @@ impl EventSampler {
         } else {
             blocks.map(fill).fold(GenerationReport::default(), GenerationReport::merge)
         }
+    }
+
+    /// The events of the K* alone of one block, one by one and without end.
+    pub(crate) fn signal(&self, rng: BlockRng) -> Signal<'_> {
+        let report = GenerationReport::default();
+        Signal { sampler: self, chunk: Chunk::new(), rng, next: 0, events: 0, report }
     }
 
     fn fill_block(&self, mut rng: BlockRng, out: &mut Columns<'_>) -> GenerationReport {
@@ -218,6 +236,45 @@ struct Columns<'a> {
     cos_theta_k: &'a mut [f32],
     chi: &'a mut [f32],
     m_kpi: &'a mut [f32],
+}
+
+impl Columns<'_> {
+    fn set(&mut self, i: usize, event: &DecayVariables) {
+        self.q2[i] = event.q2 as f32;
+        self.cos_theta_l[i] = event.cos_theta_l as f32;
+        self.cos_theta_k[i] = event.cos_theta_k as f32;
+        self.chi[i] = event.chi as f32;
+        self.m_kpi[i] = event.m_kpi as f32;
+    }
+}
+
+/// Events of the K* alone, one by one.
+pub(crate) struct Signal<'a> {
+    sampler: &'a EventSampler,
+    chunk: Chunk,
+    rng: BlockRng,
+    next: usize,
+    events: usize,
+    pub(crate) report: GenerationReport,
+}
+
+impl Signal<'_> {
+    pub(crate) fn next(&mut self) -> DecayVariables {
+        while self.next == self.events {
+            self.chunk.draw(&self.sampler.table, &mut self.rng);
+            self.events = self.sampler.settle(&mut self.chunk, &mut self.rng, &mut self.report);
+            self.next = 0;
+        }
+        let (i, chunk) = (self.next, &self.chunk);
+        self.next += 1;
+        DecayVariables {
+            q2: chunk.q2[i].into(),
+            cos_theta_l: chunk.cos_theta_l[i].into(),
+            cos_theta_k: chunk.cos_theta_k[i].into(),
+            chi: chunk.chi[i].into(),
+            m_kpi: chunk.m_kpi[i].into(),
+        }
+    }
 }
 
 #[cfg(test)]

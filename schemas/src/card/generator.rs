@@ -11,6 +11,7 @@ use humboldt_physics::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Effects;
 use crate::complex::ComplexValue;
 use crate::error::Invalid;
 
@@ -39,6 +40,9 @@ pub struct GeneratorCard {
     /// `{ j_psi = [1.0, 3.14] }`; those left out have 1 and 0, so `{}` is factorisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charmonium: Option<BTreeMap<String, [f64; 2]>>,
+    /// What makes events differ from those of B -> K* l l alone; a card has them as tables of its own.
+    #[serde(skip_serializing_if = "Effects::is_empty")]
+    pub effects: Effects,
 }
 
 impl Default for GeneratorCard {
@@ -53,6 +57,7 @@ impl Default for GeneratorCard {
             wilson: BTreeMap::new(),
             inputs: BTreeMap::new(),
             charmonium: None,
+            effects: Effects::default(),
         }
     }
 }
@@ -160,9 +165,8 @@ impl GeneratorCard {
     }
 
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        self.line_shape()?;
-        self.decay(&self.shifts()?)?;
-        Ok(())
+        let decay = self.decay(&self.shifts()?)?;
+        self.effects.validate(&decay, self.line_shape()?)
     }
 }
 

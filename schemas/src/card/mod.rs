@@ -1,6 +1,8 @@
 //! The run card: everything that decides a result, in TOML.
 
 mod dataset;
+mod detector;
+mod effects;
 mod generator;
 pub mod layers;
 mod network;
@@ -16,6 +18,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use dataset::{DatasetCard, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
+pub use detector::{
+    Beams, DetectorCard, Efficiencies, Forward, MomentumResolution, Selection, Tracks, WrongCandidates,
+};
+pub use effects::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard, polynomial};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
 pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
@@ -48,6 +54,18 @@ pub struct RunCard {
     pub training: TrainingCard,
     /// Figures.
     pub figures: FiguresCard,
+    /// K pi pairs of spin 0, none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s_wave: Option<SWaveCard>,
+    /// Efficiency by formula, none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<AcceptanceCard>,
+    /// Detector that measures the events, none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detector: Option<DetectorCard>,
+    /// Events of other origin, none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<BackgroundCard>,
 }
 
 /// The part of a card that decides events and images: a change of network keeps them.
@@ -134,7 +152,7 @@ impl RunCard {
     /// When the file cannot be read, is not TOML, has an unknown key, or a value outside its range; the error
     /// names file, line, field, value and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        strict::read(path, Self::validate)
+        strict::read(path, Self::checked).map(Self::settled)
     }
 
     /// Reads and checks a card whose run is to be evaluated as well.
@@ -142,7 +160,17 @@ impl RunCard {
     /// # Errors
     /// As [`RunCard::read`]; when test images are of one delta C9 alone.
     pub fn read_for_run(path: &Path) -> Result<Self, SchemaError> {
-        strict::read(path, |card: &Self| card.validate().and_then(|()| card.check_evaluation()))
+        let check = |card: &Self| card.checked().and_then(|()| card.clone().settled().check_evaluation());
+        strict::read(path, check).map(Self::settled)
+    }
+
+    /// Reads a card for its events alone: it needs no images, network or training.
+    ///
+    /// # Errors
+    /// As [`RunCard::read`], of the generator and the tables of effects.
+    pub fn read_for_events(path: &Path) -> Result<GeneratorCard, SchemaError> {
+        let card = strict::read(path, |card: &Self| card.clone().settled().generator.validate())?;
+        Ok(card.settled().generator)
     }
 
     /// Parses and checks a card; `file` is its name in error messages.
@@ -150,7 +178,23 @@ impl RunCard {
     /// # Errors
     /// As [`RunCard::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
-        strict::checked(text, file, Self::validate)
+        strict::checked(text, file, Self::checked).map(Self::settled)
+    }
+
+    fn checked(&self) -> Result<(), Invalid> {
+        self.clone().settled().validate()
+    }
+
+    /// The card with its tables of effects in the generator, where all that makes events looks for them.
+    fn settled(mut self) -> Self {
+        let own = Effects {
+            s_wave: self.s_wave.take(),
+            acceptance: self.acceptance.take(),
+            detector: self.detector.take(),
+            background: self.background.take(),
+        };
+        self.generator.effects = own.or(std::mem::take(&mut self.generator.effects));
+        self
     }
 
     /// Checks every value against its range.
@@ -162,7 +206,21 @@ impl RunCard {
         self.network.validate(self.images.bins)?;
         self.training.validate()?;
         self.check_supervision()?;
+        self.check_effects()?;
         self.figures.validate()
+    }
+
+    /// Scores are known of true events of the K* alone.
+    fn check_effects(&self) -> Result<(), Invalid> {
+        let scored = !self.architecture().references().is_empty();
+        match self.generator.effects.first() {
+            Some(effect) if scored => Err(Invalid::new(
+                "network.preset",
+                format!("scores with [{effect}]"),
+                format!("one that learns labels, or no [{effect}]"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// A slope needs two values.
