@@ -6,6 +6,7 @@
 //! - [`phase_space`]: ranges of an event's variables
 //! - [`rng`]: independent random streams, one for each block of events
 //! - [`sample`]: rows of a user's table, by name and role
+//! - [`acceptance`]: the efficiency of accepted events by moments
 //! - [`detector`]: what a detector measures of events
 //! - [`effects`]: S-wave, acceptance, detector and background on events that are drawn
 //! - [`generate`]: unweighted events of one decay
@@ -14,6 +15,7 @@
 //! - [`layout`]: columns of experiments' files in place of our own
 //! - [`store`]: events and images on disk
 
+pub mod acceptance;
 pub mod detector;
 pub mod effects;
 mod error;

@@ -10,6 +10,7 @@
 //! - [`correlation`]: matrices in files of measurements
 //! - [`hepdata`]: HEPData submissions to files of measurements
 //! - [`measurements`]: files of measurements (TOML), strictly read
+//! - [`acceptance`]: an efficiency by Legendre polynomials
 //! - [`events`]: column names of event tables
 //! - [`layout`]: columns of experiments' files (TOML), strictly read
 //! - [`voxels`]: axes and names of voxel datasets
@@ -18,6 +19,7 @@
 //! - [`provenance`]: where a file comes from
 //! - [`json_schema`]: JSON schemas of all of it, generated from the types
 
+pub mod acceptance;
 pub mod campaign;
 pub mod card;
 pub mod comparison;

@@ -1,5 +1,6 @@
 //! The subcommands, one file each: arguments as typed, what they mean, and `run`.
 
+mod acceptance;
 mod arguments;
 mod bench;
 mod bound;
@@ -82,6 +83,7 @@ enum Command {
     Generate(generate::GenerateArguments),
     Reweight(reweight::ReweightArguments),
     Smear(smear::SmearArguments),
+    Acceptance(acceptance::AcceptanceArguments),
     Export(export::ExportArguments),
     Campaign(campaign::CampaignArguments),
     Voxelize(voxelize::VoxelizeArguments),
@@ -143,6 +145,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Generate(arguments) => arguments.run(),
         Command::Reweight(arguments) => arguments.run(),
         Command::Smear(arguments) => arguments.run(),
+        Command::Acceptance(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Campaign(arguments) => arguments.run(),
         Command::Voxelize(arguments) => arguments.run(),

@@ -19,6 +19,9 @@ use crate::report::{Sheet, curves, literal};
 /// Points of a figure of resolutions.
 const POINTS: usize = 50;
 
+/// Titles of q2, both cosines and chi.
+pub(super) const TITLES: [&str; 4] = ["*q*^{2} [GeV^{2}]", "cos *θ*_{*ℓ*}", "cos *θ*_{*K*}", "*χ* [rad]"];
+
 /// Measure the events of a sample with a detector: acceptance, resolution, identification; the truth stays beside it
 #[derive(Debug, Args)]
 pub(super) struct SmearArguments {
@@ -93,7 +96,6 @@ impl SmearArguments {
 
 /// Draws resolutions and efficiencies.
 fn draw(folder: &Path, performance: &Performance, detector: &str) -> Result<()> {
-    const TITLES: [&str; 4] = ["*q*^{2} [GeV^{2}]", "cos *θ*_{*ℓ*}", "cos *θ*_{*K*}", "*χ* [rad]"];
     let panels = |y: &str, before: &str, points: [Vec<(f64, f64)>; 4]| -> Vec<CurvePanel> {
         let panel = |(title, points): (&str, Vec<(f64, f64)>)| CurvePanel {
             x: format!("{before}{title}"),

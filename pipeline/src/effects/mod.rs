@@ -10,7 +10,7 @@ mod table;
 
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::{Decay, Efficiency, LineShape};
-use humboldt_schemas::card::{DetectorCard, Effects};
+use humboldt_schemas::card::{AcceptanceCard, DetectorCard, Effects};
 use rayon::prelude::*;
 
 use self::background::Background;
@@ -75,7 +75,7 @@ impl Stage {
     ) -> Result<Self, PipelineError> {
         let s_wave = effects.s_wave.as_ref().map(|card| card.of(decay, line_shape)).transpose()?;
         let mixture = |s_wave| Mixture::new(s_wave, sampler, decay, line_shape);
-        let acceptance = effects.acceptance.as_ref().map(|card| card.formula.efficiency());
+        let acceptance = effects.acceptance.as_ref().map(AcceptanceCard::efficiency);
         let filled = effects.detector.as_ref().map(DetectorCard::filled).transpose();
         let filled = filled.map_err(|e| PipelineError::out_of_range(&e.field, e.got, e.allowed))?;
         let selection = filled.and_then(|card| card.selection);
@@ -269,7 +269,7 @@ impl Labelled {
 #[cfg(test)]
 mod tests {
     use humboldt_physics::{Density, Flavour, Lepton, ModelName, WilsonShifts};
-    use humboldt_schemas::card::{AcceptanceCard, Polynomials, SWaveCard};
+    use humboldt_schemas::card::{Polynomials, SWaveCard};
 
     use super::*;
     use crate::generate::Q2Windows;
@@ -291,7 +291,7 @@ mod tests {
             Polynomials { cos_theta_k: vec![1.0, -0.4, -0.3], q2: vec![0.5, 0.05], ..Polynomials::default() };
         Effects {
             s_wave: Some(SWaveCard { fraction: Some(0.25), ..SWaveCard::default() }),
-            acceptance: Some(AcceptanceCard { formula }),
+            acceptance: Some(AcceptanceCard { formula, ..AcceptanceCard::default() }),
             ..Effects::default()
         }
     }

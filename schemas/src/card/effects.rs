@@ -1,12 +1,15 @@
 //! `[s_wave]`, `[acceptance]`, `[detector]`, `[background]`: what makes events differ from those of B -> K* l l alone.
 
+use std::path::Path;
+
 use humboldt_physics::s_wave::{LHCB_FRACTIONS, LHCB_MASSES};
 use humboldt_physics::{Decay, Efficiency, LineShape, PhysicsError, SWave};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DetectorCard;
-use crate::error::Invalid;
+use crate::acceptance::LegendreAcceptance;
+use crate::error::{Invalid, SchemaError};
 
 /// Everything between the decay to a K* and the events of a sample; nothing by default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +66,36 @@ impl SWaveCard {
 #[serde(deny_unknown_fields, default)]
 pub struct AcceptanceCard {
     /// Product of polynomials, up to a constant; nowhere negative.
+    #[serde(skip_serializing_if = "Polynomials::is_empty")]
     pub formula: Polynomials,
+    /// File of `humboldt acceptance`, beside the card; not together with a formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The content of such a file, which takes its place when the card is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legendre: Option<LegendreAcceptance>,
+}
+
+impl AcceptanceCard {
+    /// The efficiency that it describes; of a file's content, where that is read.
+    pub fn efficiency(&self) -> Efficiency {
+        self.legendre.as_ref().map_or_else(|| self.formula.efficiency(), LegendreAcceptance::efficiency)
+    }
+
+    /// Reads the file, where there is one; `folder` is the card's.
+    fn load(&mut self, folder: &Path) -> Result<(), SchemaError> {
+        if let Some(file) = self.file.take() {
+            self.legendre = Some(LegendreAcceptance::read(&folder.join(file))?);
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        let both = (self.file.is_some() || self.legendre.is_some()) && !self.formula.is_empty();
+        Invalid::unless(!both, "acceptance.formula", "given beside a file", "one of the two")?;
+        self.legendre.as_ref().map_or(Ok(()), LegendreAcceptance::check)?;
+        self.formula.check("acceptance.formula")
+    }
 }
 
 /// A product of polynomials in q2 [GeV^2], both cosines and chi [rad]; each by the coefficients of 1, x, x^2, .., and 1 where it is
@@ -94,6 +126,11 @@ impl Polynomials {
     /// The coefficients of each variable's polynomial.
     pub fn factors(&self) -> [&[f64]; 4] {
         [&self.q2, &self.cos_theta_l, &self.cos_theta_k, &self.chi]
+    }
+
+    /// Whether all are 1.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     /// The product as an efficiency.
@@ -170,6 +207,15 @@ impl Effects {
         *self == Self::default()
     }
 
+    /// Reads files that are named; `card` is the card that names them.
+    ///
+    /// # Errors
+    /// When one cannot be read or used.
+    pub(super) fn load(&mut self, card: &Path) -> Result<(), SchemaError> {
+        let folder = card.parent().unwrap_or(Path::new(""));
+        self.acceptance.as_mut().map_or(Ok(()), |acceptance| acceptance.load(folder))
+    }
+
     /// These with others where they say nothing.
     #[must_use]
     pub(super) fn or(self, other: Self) -> Self {
@@ -212,7 +258,7 @@ impl Effects {
             })?;
         }
         if let Some(acceptance) = &self.acceptance {
-            acceptance.formula.check("acceptance.formula")?;
+            acceptance.check()?;
         }
         if let Some(detector) = &self.detector {
             detector.validate()?;

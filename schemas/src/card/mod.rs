@@ -152,7 +152,7 @@ impl RunCard {
     /// When the file cannot be read, is not TOML, has an unknown key, or a value outside its range; the error
     /// names file, line, field, value and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        strict::read(path, Self::checked).map(Self::settled)
+        strict::read(path, Self::checked)?.loaded(path)
     }
 
     /// Reads and checks a card whose run is to be evaluated as well.
@@ -161,7 +161,7 @@ impl RunCard {
     /// As [`RunCard::read`]; when test images are of one delta C9 alone.
     pub fn read_for_run(path: &Path) -> Result<Self, SchemaError> {
         let check = |card: &Self| card.checked().and_then(|()| card.clone().settled().check_evaluation());
-        strict::read(path, check).map(Self::settled)
+        strict::read(path, check)?.loaded(path)
     }
 
     /// Reads a card for its events alone: it needs no images, network or training.
@@ -170,7 +170,7 @@ impl RunCard {
     /// As [`RunCard::read`], of the generator and the tables of effects.
     pub fn read_for_events(path: &Path) -> Result<GeneratorCard, SchemaError> {
         let card = strict::read(path, |card: &Self| card.clone().settled().generator.validate())?;
-        Ok(card.settled().generator)
+        Ok(card.loaded(path)?.generator)
     }
 
     /// Parses and checks a card; `file` is its name in error messages.
@@ -178,7 +178,14 @@ impl RunCard {
     /// # Errors
     /// As [`RunCard::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
-        strict::checked(text, file, Self::checked).map(Self::settled)
+        strict::checked(text, file, Self::checked)?.loaded(Path::new(file))
+    }
+
+    /// The settled card with the content of files that it names.
+    fn loaded(self, path: &Path) -> Result<Self, SchemaError> {
+        let mut card = self.settled();
+        card.generator.effects.load(path)?;
+        Ok(card)
     }
 
     fn checked(&self) -> Result<(), Invalid> {
