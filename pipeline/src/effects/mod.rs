@@ -352,8 +352,9 @@ mod tests {
                 let sigma = sa.hypot(sb);
                 assert!((a - b).abs() < 4.5 * sigma, "{line_shape} {k}: {a} {b} +- {sigma}");
             }
-            let (untouched, _) = mean(&plain, &|_| 1.0)[1];
-            assert!((untouched - got[1].0).abs() > 20.0 * got[1].1, "{line_shape}: the test sees nothing");
+            let moved =
+                mean(&plain, &|_| 1.0).iter().zip(got).any(|((a, _), (b, sb))| (a - b).abs() > 10.0 * sb);
+            assert!(moved, "{line_shape}: the test sees nothing");
         }
     }
 
