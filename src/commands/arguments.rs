@@ -13,6 +13,7 @@ use humboldt_physics::{
     Flavour, Lepton, LineShape, ModelName, Parameters, PhysicsError, Theory, WilsonCoefficient, WilsonShifts,
 };
 use humboldt_pipeline::store::atomic::{is_stream, sweep};
+use humboldt_pipeline::store::table_files;
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
 use num_complex::Complex64;
@@ -209,8 +210,10 @@ impl ForceArgument {
         let there = !is_stream(out) && out.is_file();
         let canonical = out.canonicalize();
         let same = |input: &PathBuf| matches!((input.canonicalize(), &canonical), (Ok(a), Ok(b)) if a == *b);
+        // What is not understood here is refused where it is read.
+        let read = |input: &PathBuf| table_files(input).unwrap_or_default();
         ensure!(
-            !(there && inputs.iter().any(same)),
+            !(there && inputs.iter().flat_map(read).any(|input| same(&input))),
             "--out = {} is not allowed; allowed: another file than the one that is read",
             out.display()
         );

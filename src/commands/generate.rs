@@ -45,7 +45,7 @@ pub(super) struct GenerateArguments {
     /// Momentum of the B in GeV, for .hepmc; at rest by default
     #[arg(long, value_name = "PX,PY,PZ", allow_hyphen_values = true, value_parser = BMomentum::from_str)]
     b_momentum: Option<BMomentum>,
-    /// File to write: .parquet or .arrow (a table), or .hepmc (four-momenta, HepMC3 ASCII); - for standard output
+    /// File to write: .parquet, .arrow or .root (a table), or .hepmc (four-momenta, HepMC3 ASCII); - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Format to write, where the name does not say it; hepmc by default to standard output and pipes, which take arrow too
@@ -62,6 +62,8 @@ pub(super) enum Format {
     Parquet,
     /// A table, Arrow IPC; its streaming format where no file is written
     Arrow,
+    /// A table, ROOT: the TTree `events`
+    Root,
     /// Four-momenta, HepMC3 ASCII
     Hepmc,
 }
@@ -74,7 +76,8 @@ enum Output {
 
 impl GenerateArguments {
     pub(super) fn run(self) -> Result<()> {
-        let format = Format::of(&self.out, self.format, &[Format::Hepmc, Format::Parquet, Format::Arrow])?;
+        let allowed = [Format::Hepmc, Format::Root, Format::Parquet, Format::Arrow];
+        let format = Format::of(&self.out, self.format, &allowed)?;
         let momenta = format.table().is_none();
         ensure!(
             momenta || self.b_momentum.is_none(),
@@ -82,7 +85,7 @@ impl GenerateArguments {
         );
         ensure!(
             !momenta || self.score.is_empty(),
-            "--score is for tables, .parquet or .arrow; .hepmc has no columns"
+            "--score is for tables, .parquet, .arrow or .root; .hepmc has no columns"
         );
         self.force.allow(&self.out, &[])?;
         let card = match &self.card {
@@ -208,6 +211,7 @@ impl Format {
         match self {
             Self::Parquet => Some(EventFormat::Parquet),
             Self::Arrow => Some(EventFormat::Arrow),
+            Self::Root => Some(EventFormat::Root),
             Self::Hepmc => None,
         }
     }
@@ -216,6 +220,7 @@ impl Format {
         match self {
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
+            Self::Root => "root",
             Self::Hepmc => "hepmc",
         }
     }

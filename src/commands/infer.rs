@@ -25,7 +25,7 @@ use crate::sampling;
 /// delta C9 of events, by a trained network: value and interval in seconds
 #[derive(Debug, Args)]
 pub(super) struct InferArguments {
-    /// Events, .parquet or .arrow, with columns q2, cos_theta_l, cos_theta_k and chi
+    /// Events, .parquet, .arrow or .root (FILE.root:TREE), with columns q2, cos_theta_l, cos_theta_k and chi
     events: PathBuf,
     #[command(flatten)]
     model: ModelArgument,

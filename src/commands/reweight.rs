@@ -23,7 +23,7 @@ use crate::sampling;
 /// Give each event of a sample the weight that it has for other Wilson coefficients, or keep events by that weight
 #[derive(Debug, Args)]
 pub(super) struct ReweightArguments {
-    /// Events that humboldt made, .parquet or .arrow
+    /// Events that humboldt made, .parquet, .arrow or .root
     events: PathBuf,
     #[command(flatten)]
     shifts: ShiftArguments,
@@ -41,10 +41,10 @@ pub(super) struct ReweightArguments {
     /// Seed of --unweight
     #[arg(long, default_value_t = 1, requires = "unweight", allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     seed: u64,
-    /// File to write, .parquet or .arrow; - for standard output
+    /// File to write, .parquet, .arrow or .root; - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Format to write, parquet or arrow, where the name does not say it; arrow by default to standard output and pipes
+    /// Format to write, parquet, arrow or root, where the name does not say it; arrow by default to standard output and pipes
     #[arg(long, value_name = "NAME", value_enum)]
     format: Option<Format>,
     #[command(flatten)]
@@ -122,7 +122,7 @@ impl ReweightArguments {
     }
 
     fn table(&self) -> Result<EventFormat> {
-        let format = Format::of(&self.out, self.format, &[Format::Arrow, Format::Parquet])?;
+        let format = Format::of(&self.out, self.format, &[Format::Arrow, Format::Root, Format::Parquet])?;
         format.table().context("an event table")
     }
 

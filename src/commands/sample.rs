@@ -23,7 +23,7 @@ use crate::sampling;
 /// A file of events and their density.
 #[derive(Debug, Args)]
 pub(super) struct SampleArguments {
-    /// Events, .parquet or .arrow, with columns q2, cos_theta_l, cos_theta_k, chi and, for a line shape, m_kpi
+    /// Events, .parquet, .arrow or .root (FILE.root:TREE), with columns q2, cos_theta_l, cos_theta_k, chi and, for a line shape, m_kpi
     pub(super) events: PathBuf,
     #[command(flatten)]
     shifts: ShiftArguments,

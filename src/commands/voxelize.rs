@@ -20,7 +20,7 @@ use crate::sampling::{holds, in_words, resolved_windows};
 /// Bin the events of a file into images of mean q2, in file order
 #[derive(Debug, Args)]
 pub(super) struct VoxelizeArguments {
-    /// Events, .parquet or .arrow, of humboldt or of your own
+    /// Events, .parquet, .arrow or .root (FILE.root:TREE), of humboldt or of your own
     events: PathBuf,
     /// Events of one image; a remainder at the end of the file is dropped
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>(1..=100_000_000))]

@@ -22,6 +22,9 @@ pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// Metadata that names the axes of compact images.
 pub(super) const AXES_KEY: &str = "axes";
 
+/// Begins the metadata of a schema that says why a column of the file is not among its fields; its name follows.
+pub(super) const REFUSED: &str = "refused column ";
+
 /// The footer of an Arrow IPC file, and where it begins.
 fn footer_bytes(path: &Path, file: &File, len: u64) -> Result<(Vec<u8>, u64), PipelineError> {
     let truncated = || PipelineError::corrupt(path, "truncated: the end of an Arrow IPC file is missing");
@@ -104,7 +107,7 @@ pub(super) fn rows(path: &Path, file: &File, blocks: &[Block]) -> Result<usize, 
 /// The column of this name.
 ///
 /// # Errors
-/// When a table has two of them.
+/// When a table has two of them, or one that cannot be read.
 pub(crate) fn find<'a>(
     path: &Path,
     schema: &'a Schema,
@@ -114,6 +117,10 @@ pub(crate) fn find<'a>(
     let first = named.next().map(|(at, field)| (at, field.as_ref()));
     if named.next().is_some() {
         let what = format!("has two columns `{name}`; allowed: one, for nothing says which is meant");
+        return Err(PipelineError::refused(path, what));
+    }
+    if let (None, Some(why)) = (first, schema.metadata().get(&format!("{REFUSED}{name}"))) {
+        let what = format!("column `{name}` holds {why}; allowed: one number a row");
         return Err(PipelineError::refused(path, what));
     }
     Ok(first)

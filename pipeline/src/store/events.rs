@@ -1,4 +1,4 @@
-//! Writes event tables, Parquet or Arrow IPC: one row an event, columns of [`EVENT_COLUMNS`].
+//! Writes event tables, Parquet, Arrow IPC or ROOT: one row an event, columns of [`EVENT_COLUMNS`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float32Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
+use humboldt_root::TreeWriter;
 use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::provenance::Provenance;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -19,11 +20,15 @@ use parquet::schema::types::ColumnPath;
 
 use super::atomic::PartFile;
 use super::parquet_table::ParquetTable;
+use super::table_file::root_error;
 use super::{arrow_file, metadata};
 use crate::{EventBatch, PipelineError};
 
 /// Rows of a row group or a record batch: what a writer holds in memory.
 const ROWS: usize = 1 << 19;
+
+/// Name of the tree in a ROOT file.
+const TREE: &str = "events";
 
 /// Writes events batch by batch, with bounded memory; the file appears under its name in
 /// [`EventWriter::finish`], and not at all if that is never called.
@@ -38,6 +43,7 @@ enum Sink {
     Arrow(Box<FileWriter<PartFile>>),
     /// Without the footer, for which a stream would have to be whole before it is read.
     ArrowStream(Box<StreamWriter<PartFile>>),
+    Root(Box<TreeWriter<PartFile>>),
 }
 
 /// Format of an event table.
@@ -47,6 +53,8 @@ pub enum EventFormat {
     Parquet,
     /// Arrow IPC: a file, or its streaming format where a stream is written to.
     Arrow,
+    /// A ROOT file with one flat TTree, `events`.
+    Root,
 }
 
 impl EventFormat {
@@ -55,13 +63,14 @@ impl EventFormat {
         match path.extension()?.to_str()? {
             "parquet" => Some(Self::Parquet),
             "arrow" => Some(Self::Arrow),
+            "root" => Some(Self::Root),
             _ => None,
         }
     }
 }
 
 impl EventWriter {
-    /// Starts a table; Parquet or Arrow IPC by the ending of `path`, `.parquet` or `.arrow`.
+    /// Starts a table; Parquet, Arrow IPC or ROOT by the ending of `path`, `.parquet`, `.arrow` or `.root`.
     ///
     /// # Errors
     /// Another ending; [`PipelineError::Io`] if the file cannot be written.
@@ -79,14 +88,15 @@ impl EventWriter {
         extra: &[String],
     ) -> Result<Self, PipelineError> {
         let ending = || path.extension().map_or("none".into(), |ending| ending.to_string_lossy());
-        let unknown = || PipelineError::out_of_range("ending of the file name", ending(), "parquet, arrow");
+        let unknown =
+            || PipelineError::out_of_range("ending of the file name", ending(), "parquet, arrow, root");
         Self::create_as(EventFormat::of(path).ok_or_else(unknown)?, path, provenance, extra)
     }
 
     /// Writer of a format that the name need not say; Arrow can go to a stream, such as a named pipe.
     ///
     /// # Errors
-    /// [`PipelineError::Io`] if the file cannot be written; [`PipelineError::OutOfRange`] of Parquet to a stream.
+    /// [`PipelineError::Io`] if the file cannot be written; [`PipelineError::OutOfRange`] of Parquet or ROOT to a stream.
     pub fn create_as(
         format: EventFormat,
         path: &Path,
@@ -158,6 +168,10 @@ impl EventWriter {
                     Sink::Arrow(Box::new(FileWriter::try_new(part, &with_metadata).map_err(failed)?))
                 }
             }
+            EventFormat::Root => {
+                let writer = TreeWriter::new(PartFile::create(path)?, TREE, &schema, &metadata);
+                Sink::Root(Box::new(writer.map_err(|e| root_error(path, e))?))
+            }
         };
         Ok(Self { path: path.to_owned(), schema, sink })
     }
@@ -223,6 +237,7 @@ impl EventWriter {
             Sink::Parquet(w) => w.write(rows).map_err(|e| parquet_io_error(&self.path, e)),
             Sink::Arrow(w) => w.write(rows).map_err(|e| arrow_file::io_error(&self.path, e)),
             Sink::ArrowStream(w) => w.write(rows).map_err(|e| arrow_file::io_error(&self.path, e)),
+            Sink::Root(w) => w.write(rows).map_err(|e| root_error(&self.path, e)),
         }
     }
 
@@ -237,6 +252,7 @@ impl EventWriter {
             Sink::ArrowStream(writer) => {
                 writer.into_inner().map_err(|e| arrow_file::io_error(&self.path, e))?
             }
+            Sink::Root(writer) => writer.finish().map_err(|e| root_error(&self.path, e))?,
         }
         .commit()
     }

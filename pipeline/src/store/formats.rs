@@ -11,6 +11,9 @@ use crate::PipelineError;
 /// The first and the last bytes of a Parquet file.
 pub(super) const PARQUET_MAGIC: &[u8] = b"PAR1";
 
+/// The first bytes of a ROOT file.
+pub(super) const ROOT_MAGIC: &[u8] = b"root";
+
 /// First bytes, the format, and how to get a file that is read.
 const FORMATS: [(&[u8], &str, &str); 21] = [
     (PARQUET_MAGIC, "Parquet", "of which events are read"),
@@ -19,7 +22,7 @@ const FORMATS: [(&[u8], &str, &str); 21] = [
     (b"PARE", "encrypted Parquet", "write it without encryption"),
     (b"FEA1", "Feather of version 1", "pandas: read_feather(..).to_parquet(..)"),
     (b"\xff\xff\xff\xff", "an Arrow IPC stream", "pyarrow.ipc.new_file in place of new_stream"),
-    (b"root", "ROOT", "uproot: open(..)[TREE].arrays(library=\"pd\").to_parquet(..)"),
+    (ROOT_MAGIC, "ROOT", "of which events are read"),
     (b"ORC", "ORC", "pandas: read_orc(..).to_parquet(..)"),
     (b"Obj\x01", "Avro", "write Parquet"),
     (b"SQLite format 3", "SQLite", "pandas: read_sql(..).to_parquet(..)"),

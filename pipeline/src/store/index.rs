@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use flate2::{Decompress, FlushDecompress, Status};
+use humboldt_root::read_exact_at;
 use humboldt_schemas::provenance::Provenance;
 
 use super::compact::Compact;
@@ -89,22 +90,4 @@ pub(super) fn read_at(path: &Path, file: &File, offset: u64, bytes: &mut [u8]) -
         io::ErrorKind::UnexpectedEof => PipelineError::corrupt(path, "truncated"),
         _ => PipelineError::io(path)(e),
     })
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let n = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
-        if n == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[n..];
-        offset += n as u64;
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@
 //! without this program: by h5py, pyarrow and pandas. Readers go by a file's content, never by its name; they accept
 //! files that others made; what they refuse, they refuse in one line, and they never believe a damaged file.
 //!
-//! - [`EventWriter`], [`EventReader`]: event tables, Parquet or Arrow IPC
+//! - [`EventWriter`], [`EventReader`]: event tables, Parquet, Arrow IPC or ROOT
 //! - [`ImageWriter`], [`ImageReader`]: images with labels, HDF5 or Arrow IPC, compact or dense ([`Layout`])
 //! - [`HepMcWriter`]: four-momenta of events, HepMC3 ASCII
 //! - [`export`]: some images of a file into another file, of another layout or format
@@ -32,6 +32,8 @@ mod index;
 mod labels;
 mod metadata;
 mod parquet_table;
+mod table_address;
+mod table_file;
 pub(crate) mod table_reader;
 
 pub use atomic::{write_atomically, write_json};
@@ -42,3 +44,4 @@ pub use hepmc::{BMomentum, HepMcWriter};
 pub use humboldt_schemas::card::ImageLayout as Layout;
 pub use image_reader::ImageReader;
 pub use image_writer::ImageWriter;
+pub use table_address::table_files;

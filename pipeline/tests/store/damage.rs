@@ -132,9 +132,7 @@ fn part_of(folder: &Path, name: &str) -> PathBuf {
 fn one_kind_of_file_is_not_another() -> TestResult {
     let folder = tempfile::tempdir()?;
     let paths = files(folder.path())?;
-    assert!(
-        refusal(EventReader::open(&paths[0]), &paths[0]).contains("neither Parquet nor an Arrow IPC file")
-    );
+    assert!(refusal(EventReader::open(&paths[0]), &paths[0]).contains("neither Parquet, Arrow IPC nor ROOT"));
     assert!(refusal(EventReader::open(&paths[3]), &paths[3]).contains("no column `q2`"));
     assert!(refusal(ImageReader::open(&paths[4]), &paths[4]).contains("neither HDF5 nor an Arrow IPC file"));
     assert!(refusal(ImageReader::open(&paths[5]), &paths[5]).contains("no column `images`"));
