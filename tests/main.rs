@@ -23,6 +23,7 @@ mod parameters;
 mod python_readers;
 mod report;
 mod reweight;
+mod root;
 mod run;
 mod said;
 mod sets;

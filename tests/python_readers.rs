@@ -27,24 +27,25 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
 }
 
-/// The Python of the test's own environment; made at the first use, and again when the requirements change.
+/// The Python of the tests' own environment; made at the first use, and again when the requirements change.
 fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| match environment() {
+    PYTHON.get_or_init(|| match environment("requirements.txt", "python") {
         Ok(python) => python,
         Err(e) => panic!("these tests need python3 with venv, and PyPI for the first run: {e}"),
     })
 }
 
-fn environment() -> Result<PathBuf, Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../python");
+/// The Python of an environment with packages, in a folder below `target`.
+pub(crate) fn environment(requirements: &str, folder: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..").join(folder);
     let (python, installed) = (folder.join("bin/python"), folder.join("requirements.txt"));
-    let wanted = fs::read_to_string(scripts().join("requirements.txt"))?;
+    let requirements = scripts().join(requirements);
+    let wanted = fs::read_to_string(&requirements)?;
     if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(python);
     }
     output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let requirements = scripts().join("requirements.txt");
     output(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
     fs::write(installed, wanted)?;
     Ok(python)
@@ -60,8 +61,13 @@ fn output(command: &mut Command) -> Result<Vec<u8>, Box<dyn Error>> {
 }
 
 /// Output of a script of `tests/python` about `path`.
-fn run(script: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
-    let mut command = Command::new(python());
+pub(crate) fn run(script: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
+    run_with(python(), script, path)
+}
+
+/// Output of a script of `tests/python`, by the Python of an environment.
+pub(crate) fn run_with(python: &Path, script: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
+    let mut command = Command::new(python);
     // A script that another test starts while this file is written inherits its lock.
     command.arg(scripts().join(script)).arg(path).env("HDF5_USE_FILE_LOCKING", "FALSE");
     let printed = output(&mut command)?;

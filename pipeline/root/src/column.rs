@@ -75,9 +75,11 @@ impl Column {
     }
 
     fn open_record(&mut self, source: &Source, at: u64, size: u64, entries: u64) -> Result<usize, RootError> {
-        let mut window = std::mem::replace(&mut self.payload, Payload::empty()).into_window();
-        let (key, header) = Key::read(source, at, at.saturating_add(size), &mut window)?;
-        if key.size != size || key.class != "TBasket" {
+        let (mut window, block) = std::mem::replace(&mut self.payload, Payload::empty()).into_room();
+        // Some writers leave the size to the record itself.
+        let end = if size == 0 { source.len() } else { at.saturating_add(size) };
+        let (key, header) = Key::read(source, at, end, &mut window)?;
+        if key.class != "TBasket" || (size != 0 && key.size != size) {
             return corrupt(format!(
                 "a record `{}` of {} bytes, not a TBasket of {size}",
                 key.class, key.size
@@ -86,7 +88,7 @@ impl Column {
         let mut c = Cursor::new(&header);
         Key::parse(&mut c)?;
         let numbers = self.numbers(&Head::parse(&mut c, &key)?, entries)?;
-        self.payload = Payload::new(&key, at, window)?;
+        self.payload = Payload::new(&key, at, (window, block))?;
         Ok(numbers)
     }
 

@@ -1,6 +1,6 @@
 //! Blocks of compressed bytes: a header of nine bytes, then at most 16 MiB of what it says.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use liblzma::stream::{Action, Status as LzmaStatus, Stream};
 use xxhash_rust::xxh64::xxh64;
 
@@ -84,12 +84,10 @@ impl Block {
 }
 
 fn inflate(from: &[u8], to: &mut [u8], zlib: bool) -> Result<usize, String> {
-    let mut inflater = Decompress::new(zlib);
-    match inflater.decompress(from, to, FlushDecompress::Finish) {
-        Ok(Status::StreamEnd) => Ok(inflater.total_out() as usize),
-        Ok(_) => Err("its end is missing".to_owned()),
-        Err(e) => Err(e.to_string()),
-    }
+    let mut inflater = Decompressor::new();
+    let unpacked =
+        if zlib { inflater.zlib_decompress(from, to) } else { inflater.deflate_decompress(from, to) };
+    unpacked.map_err(|e| e.to_string())
 }
 
 fn unlzma(from: &[u8], to: &mut [u8]) -> Result<usize, String> {
@@ -112,12 +110,9 @@ fn unlz4(from: &[u8], to: &mut [u8]) -> Result<usize, String> {
 /// Bytes as a zlib block at ROOT's default level; `None` where that would not be smaller. At most [`LARGEST`] bytes.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut packed = vec![0; bytes.len()];
-    let mut deflater = Compress::new(Compression::new(ZLIB_1 % 100), true);
-    let status = deflater.compress(bytes, packed.get_mut(HEADER..)?, FlushCompress::Finish);
-    if !matches!(status, Ok(Status::StreamEnd)) {
-        return None;
-    }
-    let size = deflater.total_out() as usize;
+    let mut deflater = Compressor::new(CompressionLvl::fastest());
+    // What does not fit is not smaller.
+    let size = deflater.zlib_compress(bytes, packed.get_mut(HEADER..)?).ok()?;
     packed[..3].copy_from_slice(b"ZL\x08");
     packed[3..6].copy_from_slice(&(size as u32).to_le_bytes()[..3]);
     packed[6..HEADER].copy_from_slice(&(bytes.len() as u32).to_le_bytes()[..3]);

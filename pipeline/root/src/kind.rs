@@ -115,8 +115,8 @@ impl Kind {
             bytes: &[u8],
             number: impl Fn([u8; N]) -> T::Native,
         ) -> ArrayRef {
-            let (numbers, _) = bytes.as_chunks::<N>();
-            Arc::new(PrimitiveArray::<T>::from_iter_values(numbers.iter().map(|&bytes| number(bytes))))
+            let numbers: Vec<_> = bytes.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect();
+            Arc::new(PrimitiveArray::<T>::new(numbers.into(), None))
         }
         match self {
             Self::Bool => Arc::new(bytes.iter().map(|&byte| Some(byte != 0)).collect::<BooleanArray>()),
@@ -140,7 +140,11 @@ impl Kind {
             bytes: &mut Vec<u8>,
             number: impl Fn(T::Native) -> [u8; N],
         ) {
-            bytes.extend(array.as_primitive::<T>().values().iter().flat_map(|&value| number(value)));
+            let (values, start) = (array.as_primitive::<T>().values(), bytes.len());
+            bytes.resize(start + N * values.len(), 0);
+            for (place, &value) in bytes[start..].as_chunks_mut::<N>().0.iter_mut().zip(values) {
+                *place = number(value);
+            }
         }
         match self {
             Self::Bool => bytes.extend(array.as_boolean().values().iter().map(u8::from)),

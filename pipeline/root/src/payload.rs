@@ -60,7 +60,7 @@ impl Key {
 
     /// The bytes behind the header, unpacked.
     pub(crate) fn object(&self, source: &Source) -> Result<Vec<u8>, RootError> {
-        let mut payload = Payload::new(self, self.at, Window::new())?;
+        let mut payload = Payload::new(self, self.at, (Window::new(), Vec::new()))?;
         let mut object = Vec::new();
         while (object.len() as u64) < self.object {
             let known = object.len();
@@ -69,6 +69,16 @@ impl Key {
             payload.read(source, &mut object[known..])?;
         }
         Ok(object)
+    }
+}
+
+/// What a payload leaves to the next.
+pub(crate) type Room = (Window, Vec<u8>);
+
+/// Makes a block long enough.
+fn room_for(block: &mut Vec<u8>, size: usize) {
+    if block.len() < size {
+        block.resize(size, 0);
     }
 }
 
@@ -82,44 +92,48 @@ pub(crate) struct Payload {
     /// Bytes that are still to be unpacked.
     left: u64,
     window: Window,
+    /// Room for a block, which is not cleared for the next, and the bytes of it that are one.
     block: Vec<u8>,
+    filled: usize,
     /// Bytes of the block that were given.
     given: usize,
 }
 
 impl Payload {
     /// Payload of a key that lies at `place`.
-    pub(crate) fn new(key: &Key, place: u64, window: Window) -> Result<Self, RootError> {
+    pub(crate) fn new(key: &Key, place: u64, (window, block): Room) -> Result<Self, RootError> {
         let stored = key.size.checked_sub(key.len);
         let Some(stored) = stored.filter(|&stored| stored <= key.object) else {
             return corrupt(format!("a record of {} bytes, {} of them its header", key.size, key.len));
         };
         let at = place.saturating_add(key.len);
         let (is_packed, left) = (stored < key.object, key.object);
-        Ok(Self { at, end: at.saturating_add(stored), is_packed, left, window, block: Vec::new(), given: 0 })
+        let end = at.saturating_add(stored);
+        Ok(Self { at, end, is_packed, left, window, block, filled: 0, given: 0 })
     }
 
     pub(crate) const fn empty() -> Self {
-        Self { at: 0, end: 0, is_packed: false, left: 0, window: Window::new(), block: Vec::new(), given: 0 }
+        let window = Window::new();
+        Self { at: 0, end: 0, is_packed: false, left: 0, window, block: Vec::new(), filled: 0, given: 0 }
     }
 
     /// Bytes in memory.
     pub(crate) fn of_memory(bytes: &[u8]) -> Self {
-        Self { block: bytes.to_vec(), ..Self::empty() }
+        Self { block: bytes.to_vec(), filled: bytes.len(), ..Self::empty() }
     }
 
-    /// What was read ahead, for the next payload.
-    pub(crate) fn into_window(self) -> Window {
-        self.window
+    /// What was read ahead, and the room for blocks, for the next payload.
+    pub(crate) fn into_room(self) -> Room {
+        (self.window, self.block)
     }
 
     /// Fills `into` with the next bytes.
     pub(crate) fn read(&mut self, source: &Source, mut into: &mut [u8]) -> Result<(), RootError> {
         while !into.is_empty() {
-            if self.given == self.block.len() {
+            if self.given == self.filled {
                 self.unpack(source)?;
             }
-            let size = into.len().min(self.block.len() - self.given);
+            let size = into.len().min(self.filled - self.given);
             let (now, later) = into.split_at_mut(size);
             now.copy_from_slice(&self.block[self.given..self.given + size]);
             self.given += size;
@@ -129,14 +143,15 @@ impl Payload {
     }
 
     fn unpack(&mut self, source: &Source) -> Result<(), RootError> {
-        self.given = 0;
-        self.block.clear();
+        (self.given, self.filled) = (0, 0);
         if self.left == 0 {
             return corrupt("a record is shorter than its object");
         }
         if !self.is_packed {
             let size = self.left.min(PIECE as u64);
-            self.block.extend_from_slice(self.window.get(source, self.at, size, self.end)?);
+            room_for(&mut self.block, size as usize);
+            source.read(self.at, &mut self.block[..size as usize])?;
+            self.filled = size as usize;
             self.at += size;
             self.left -= size;
             return Ok(());
@@ -147,8 +162,9 @@ impl Payload {
             return corrupt("compressed blocks of more bytes than their object");
         }
         let packed = self.window.get(source, self.at + HEADER as u64, block.packed as u64, self.end)?;
-        self.block.resize(block.unpacked, 0);
-        block.unpack(packed, &mut self.block)?;
+        room_for(&mut self.block, block.unpacked);
+        block.unpack(packed, &mut self.block[..block.unpacked])?;
+        self.filled = block.unpacked;
         self.at += (HEADER + block.packed) as u64;
         self.left -= block.unpacked as u64;
         self.window.forget_large();

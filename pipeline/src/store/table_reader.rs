@@ -52,7 +52,7 @@ impl TableReader {
 
     /// What the files say of themselves and of some of their columns. Files that were generated in different ways have no
     /// provenance together.
-    pub(crate) fn said(&self, columns: &[usize]) -> Vec<Entry> {
+    pub(super) fn said(&self, columns: &[usize]) -> Vec<Entry> {
         let is_meant = |name: &str| columns.iter().any(|&place| self.schema().field(place).name() == name);
         let entries = self.said.iter().filter(|entry| entry.owner.is_empty() || is_meant(&entry.owner));
         entries.cloned().collect()
