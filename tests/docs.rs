@@ -34,6 +34,12 @@ const APART: &[(&str, &str, &str)] = &[
         "humboldt generate --events 100000 --quiet --out - --format arrow",
         "needs pyarrow; tests/systems.rs reads such a stream",
     ),
+    (
+        "docs/measured.md",
+        "humboldt sweights events.parquet",
+        "a user's file with a mass; tests/measured.rs makes one",
+    ),
+    ("docs/measured.md", "humboldt fit weighed.parquet", "of the same file"),
     ("docs/campaigns.md", "humboldt campaign submit", "needs Slurm; tests/slurm/run.sh has one"),
     ("docs/campaigns.md", "humboldt campaign status campaigns/cluster", "needs Slurm"),
     (

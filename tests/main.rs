@@ -19,6 +19,7 @@ mod infer;
 mod inference;
 mod issue_13_fits;
 mod learn;
+mod measured;
 mod parameters;
 mod python_readers;
 mod report;

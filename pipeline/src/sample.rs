@@ -130,10 +130,35 @@ impl Sample {
     /// # Errors
     /// When there are not as many weights as events.
     pub fn weighted(&self, weights: Vec<f64>) -> Result<RecordBatch, PipelineError> {
-        let schema = weighted(self.table.schema_ref());
-        let weights: ArrayRef = Arc::new(Float64Array::from(weights));
-        let columns = self.table.columns().iter().cloned().chain([weights]).collect();
+        self.with_columns(&[WEIGHT_COLUMN], vec![weights])
+    }
+
+    /// The rows with further columns of f64 behind all others.
+    ///
+    /// # Errors
+    /// When a column has not as many numbers as there are events.
+    pub fn with_columns(&self, names: &[&str], more: Vec<Vec<f64>>) -> Result<RecordBatch, PipelineError> {
+        let schema = with_columns(self.table.schema_ref(), names);
+        let more = more.into_iter().map(|column| Arc::new(Float64Array::from(column)) as ArrayRef);
+        let columns = self.table.columns().iter().cloned().chain(more).collect();
         RecordBatch::try_new(schema, columns).map_err(|e| refused(&e))
+    }
+
+    /// The same with only the rows whose entry of `keep` is true.
+    ///
+    /// # Errors
+    /// When there are not as many entries as events.
+    pub fn chosen(self, keep: Vec<bool>) -> Result<Self, PipelineError> {
+        fn of<T: Copy>(all: &[T], keep: &[bool]) -> Vec<T> {
+            all.iter().zip(keep).filter_map(|(x, keep)| keep.then_some(*x)).collect()
+        }
+        Ok(Self {
+            features: self.features.filtered(&keep),
+            truth: self.truth.as_ref().map(|truth| truth.filtered(&keep)),
+            flavours: self.flavours.as_deref().map(|flavours| of(flavours, &keep)),
+            weights: self.weights.as_deref().map(|weights| of(weights, &keep)),
+            table: self.filtered(keep)?,
+        })
     }
 
     /// The rows whose entry of `keep` is true.
@@ -147,8 +172,13 @@ impl Sample {
 
 /// A table with a column of weights behind all others.
 pub fn weighted(schema: &Schema) -> SchemaRef {
-    let weight = Arc::new(Field::new(WEIGHT_COLUMN, DataType::Float64, false));
-    Arc::new(Schema::new(schema.fields().iter().cloned().chain([weight]).collect::<Vec<_>>()))
+    with_columns(schema, &[WEIGHT_COLUMN])
+}
+
+/// A table with further columns of f64 behind all others.
+pub fn with_columns(schema: &Schema, names: &[&str]) -> SchemaRef {
+    let more = names.iter().map(|name| Arc::new(Field::new(*name, DataType::Float64, false)));
+    Arc::new(Schema::new(schema.fields().iter().cloned().chain(more).collect::<Vec<_>>()))
 }
 
 fn refused(error: &ArrowError) -> PipelineError {

@@ -193,6 +193,34 @@ pub struct FittedCoefficient {
     pub plus: Option<f64>,
 }
 
+/// `humboldt sweights --json`: yields of the components of a mass spectrum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SWeightsResult {
+    /// Number of events in the range of the mass.
+    pub events: usize,
+    /// Signal and background.
+    pub yields: Vec<Yield>,
+    /// Correlation of both.
+    pub correlation: f64,
+    /// Parameters of the shapes, as fitted or given.
+    pub parameters: Vec<(String, f64)>,
+    /// Sum of the squared weights of signal.
+    pub sum_of_squares: f64,
+}
+
+/// The yield of a component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Yield {
+    /// The component.
+    pub name: String,
+    /// Number of events.
+    pub value: f64,
+    /// Standard deviation.
+    pub sigma: f64,
+    /// Sum over all events of the component's density over that of all components: 1 where the likelihood is largest.
+    pub closure: f64,
+}
+
 /// A chi-square.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GoodnessOfFit {

@@ -62,6 +62,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "bound --json": of::<BoundResult>(),
             "fit --json": { "type": "array", "items": of::<inference::FitResult>() },
             "moments --json": of::<MomentsResult>(),
+            "sweights --json": of::<inference::SWeightsResult>(),
             "infer --json": of::<Inferred>(),
             "check --json": of::<inference::Closure>(),
             "inputs --json": { "type": "array", "items": of::<InputValue>() },

@@ -26,6 +26,7 @@ mod run;
 mod sample;
 mod schema;
 mod smear;
+mod sweights;
 mod train;
 mod view;
 mod voxelize;
@@ -102,6 +103,7 @@ enum Command {
     Inputs(inputs::InputsArguments),
     Model(model::ModelArguments),
     Moments(moments::MomentsArguments),
+    Sweights(sweights::SWeightsArguments),
     Bound(bound::BoundArguments),
     Schema(schema::SchemaArguments),
     Bench(bench::BenchArguments),
@@ -164,6 +166,7 @@ fn start(line: CommandLine) -> Result<()> {
         Command::Inputs(arguments) => arguments.run(),
         Command::Model(arguments) => arguments.run(),
         Command::Moments(arguments) => arguments.run(),
+        Command::Sweights(arguments) => arguments.run(),
         Command::Bound(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),

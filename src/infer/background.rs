@@ -3,8 +3,9 @@
 //! The logarithm of its ratio to a reference is a sum of products of Legendre polynomials in q2, both cosines and the
 //! K pi mass, and harmonics of chi, up to a total order. The factors are those of largest likelihood: the smoothest ratio
 //! whose means of all these products are the sample's. It is positive everywhere, and needs no binning.
-//! The reference is uniform in q2 and the angles with K pi masses of the line shape, or, where a detector selects, the
-//! accepted simulated signal: the acceptance is then in both and need not be known.
+//! The reference is uniform in q2 and the angles with K pi masses of the line shape. Where a detector selects it is what
+//! the detector leaves of it: the accepted simulated signal, each event over its density before acceptance. The acceptance
+//! is then in the reference and need not be known, nor smooth.
 
 use std::f64::consts::PI;
 
@@ -54,8 +55,8 @@ pub struct Background {
     /// Means of the features.
     means: DVector<f64>,
     covariance: DMatrix<f64>,
-    /// Density before acceptance of the simulated signal; `None` for the uniform reference.
-    reference: Option<EventFamily>,
+    /// Whether the reference is what a detector leaves.
+    accepted: bool,
     events: usize,
 }
 
@@ -107,7 +108,7 @@ impl Background {
         }
         let own = Points::new(&features, sample, weights.map(Weights::values));
         let reference = match simulated {
-            Some(simulated) => Points::of_simulation(&features, &simulated),
+            Some(simulated) => Points::of_simulation(&features, &simulated)?,
             None => Points::uniform(&features, family),
         };
         let (means, spread) = own.moments();
@@ -130,10 +131,10 @@ impl Background {
         let covariance = &curved * spread * &curved;
         let log_norm = tilted.norm.ln();
         let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - log_norm));
-        let reference = simulated.map(|simulated| simulated.reference.clone());
+        let accepted = simulated.is_some();
         let means = tilted.means;
         Ok((
-            Self { features, factors, log_norm, means, covariance, reference, events: sample.len() },
+            Self { features, factors, log_norm, means, covariance, accepted, events: sample.len() },
             criterion,
         ))
     }
@@ -161,15 +162,11 @@ impl Background {
     ) -> Result<Vec<f64>, InferError> {
         let volume: f64 = family.windows().iter().map(|(low, high)| high - low).sum::<f64>() * 8.0 * PI;
         let line = masses(family).iter().map(|(_, weight)| weight).sum::<f64>();
-        let uniform = (volume * line).recip();
+        let unit = if self.accepted { 1.0 } else { (volume * line).recip() };
         let density = |row: usize| {
             let features = self.features.of(events, row);
             let ratio = (self.factors.dot(&DVector::from_vec(features)) - self.log_norm).exp();
             let scale = family.scale(events, row)?;
-            let unit = match &self.reference {
-                Some(reference) => reference.rate(events, row)?,
-                None => uniform,
-            };
             Ok(ratio * unit / scale)
         };
         (0..events.len()).into_par_iter().map(density).collect()
@@ -280,6 +277,8 @@ struct Points {
     /// [point, feature]
     features: Vec<f64>,
     weights: Vec<f64>,
+    /// What the ratio is normalised by.
+    total: f64,
 }
 
 impl Points {
@@ -287,17 +286,20 @@ impl Points {
         let all: Vec<f64> =
             (0..events.len()).into_par_iter().flat_map_iter(|row| features.of(events, row)).collect();
         let weights = weights.map_or_else(|| vec![1.0; events.len()], <[f64]>::to_vec);
-        Self { count: features.len(), features: all, weights }
+        let total = weights.iter().sum();
+        Self { count: features.len(), features: all, weights, total }
     }
 
     /// Of at most [`POINTS`] events, evenly spaced in the sample.
-    fn of_simulation(features: &Features, simulated: &Simulated) -> Self {
+    fn of_simulation(features: &Features, simulated: &Simulated) -> Result<Self, InferError> {
         let every = simulated.measured.len().div_ceil(POINTS).max(1);
-        let keep: Vec<bool> = (0..simulated.measured.len()).map(|row| row % every == 0).collect();
-        let weights = simulated
-            .weights
-            .map(|weights| weights.values().iter().step_by(every).copied().collect::<Vec<_>>());
-        Self::new(features, &simulated.measured.filtered(&keep), weights.as_deref())
+        let rows: Vec<usize> = (0..simulated.measured.len()).step_by(every).collect();
+        let own = |row: usize| simulated.weights.map_or(1.0, |weights| weights.values()[row]);
+        let rate = |row: &usize| Ok(own(*row) / simulated.reference.rate(simulated.measured, *row)?);
+        let weights: Vec<f64> = rows.par_iter().map(rate).collect::<Result<_, InferError>>()?;
+        let all = rows.par_iter().flat_map_iter(|row| features.of(simulated.measured, *row)).collect();
+        let total = rows.iter().map(|row| own(*row)).sum();
+        Ok(Self { count: features.len(), features: all, weights, total })
     }
 
     /// A lattice that fills the windows, the angles and the line shape evenly (an additive recurrence of the generalised
@@ -337,7 +339,7 @@ impl Points {
         let points: Vec<(Vec<f64>, f64)> = (0..POINTS).into_par_iter().map(point).collect();
         let weights = points.iter().map(|point| point.1).collect();
         let all = points.into_iter().flat_map(|point| point.0).collect();
-        Self { count: features.len(), features: all, weights }
+        Self { count: features.len(), features: all, weights, total: POINTS as f64 }
     }
 
     /// Means of the features, and their covariance.
@@ -358,14 +360,13 @@ impl Points {
         };
         let blocks = self.features.par_chunks(BLOCK * n).zip(self.weights.par_chunks(BLOCK));
         let blocks: Vec<[Sum; 2]> = blocks.map(block).collect();
-        let total: f64 = self.weights.iter().sum();
         let [sums, squares] =
             blocks.iter().fold([Sum::zero(n), Sum::zero(n)], |[a, b], [c, d]| [a.plus(c), b.plus(d)]);
         let means = &sums.first / sums.count;
         let spread = &sums.second / sums.count - &means * means.transpose();
         let cross = &squares.first * means.transpose();
         let about = squares.second - &cross - cross.transpose() + &means * means.transpose() * squares.count;
-        Tilted { norm: sums.count / total, means, spread, squares: about / (sums.count * sums.count) }
+        Tilted { norm: sums.count / self.total, means, spread, squares: about / (sums.count * sums.count) }
     }
 }
 
@@ -398,7 +399,7 @@ impl Sum {
 
 /// Sums over points that are counted by a density.
 struct Tilted {
-    /// Mean of the factors by which points are counted.
+    /// Sum of the factors by which points are counted, over the points' total.
     norm: f64,
     means: DVector<f64>,
     /// Covariance of the features.

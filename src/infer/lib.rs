@@ -5,7 +5,7 @@
 //! - [`information`]: the bound on the error of any method, with and without nuisance parameters
 //! - [`nuisances`]: form factors and hadronic corrections as further parameters
 //! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
-//! - [`weights`]: weights of events, of both signs
+//! - [`weights`], [`sweights`]: weights of events, of both signs; those that a mass spectrum gives
 //! - [`normalisation`], [`simulation`]: by integrals, or over accepted simulated events
 //! - [`background`], [`mixture`]: samples of which a part is background, and weighted events
 //! - [`minimise`]: the minimum of a smooth function, for all fits
@@ -13,6 +13,7 @@
 //! - [`unbinned`]: maximum-likelihood fits, errors and profile intervals
 //! - [`goodness`]: chi-square of a fit in cells of all four variables
 //! - [`moments`]: `S_i` and `A_FB` by the method of moments, and a chi-square fit to them
+//! - [`unfold`]: moments of accepted events, by accepted simulated ones
 //! - [`template`]: a fit to a voxel image
 //! - [`estimator`]: all of these as ways to estimate delta C9 from one sample
 //! - [`neyman`]: from predictions to intervals with stated coverage
@@ -37,9 +38,11 @@ pub mod normalisation;
 pub mod nuisances;
 pub mod profile;
 pub mod simulation;
+pub mod sweights;
 mod tabulated;
 pub mod template;
 pub mod unbinned;
+pub mod unfold;
 pub mod variation;
 pub mod weights;
 

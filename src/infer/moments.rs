@@ -102,15 +102,7 @@ pub fn weighted_moments(
             return Err(InferError::out_of_range("bins", format!("{low}:{high}"), "MIN:MAX with MIN < MAX"));
         }
         let inside = |row: &usize| (low..high).contains(&f64::from(events.q2[*row]));
-        let weighted = |row: usize| {
-            let [l, k, chi] =
-                [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
-            let functions = angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi);
-            (
-                weights.map_or(1.0, |weights| weights.values()[row]),
-                *DUAL * SVector::<f64, 12>::from(functions),
-            )
-        };
+        let weighted = |row: usize| (weights.map_or(1.0, |weights| weights.values()[row]), dual(events, row));
         let duals: Vec<(f64, SVector<f64, 12>)> = (0..events.len()).filter(inside).map(weighted).collect();
         let counted = Counted::of(duals.iter().map(|(weight, _)| *weight));
         if counted.effective < FEWEST_EVENTS as f64 || counted.sum <= 0.0 {
@@ -126,6 +118,12 @@ pub fn weighted_moments(
         Ok(BinMoments { q2: (low, high), events: duals.len(), counted, s, covariance })
     };
     bins.par_iter().map(bin).collect()
+}
+
+/// The dual functions at an event's angles.
+pub(super) fn dual(events: &EventBatch, row: usize) -> SVector<f64, 12> {
+    let [l, k, chi] = [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
+    *DUAL * SVector::<f64, 12>::from(angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi))
 }
 
 /// Coefficients that a fit uses: all but `S_1s`, which the others and the rate make.

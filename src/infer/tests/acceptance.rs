@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use humboldt_infer::density::EventFamily;
 use humboldt_infer::likelihood::Likelihood;
+use humboldt_infer::moments::{BinMoments, MomentPredictions, moments};
 use humboldt_infer::simulation::Simulation;
 use humboldt_infer::unbinned::{Fitted, fit, intervals};
+use humboldt_infer::unfold::{SimulatedTruth, unfolded};
 use humboldt_infer::weights::Weights;
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::{
@@ -152,6 +154,30 @@ fn weights_of_simulated_events_count() {
     }
 }
 
+/// Moments of accepted events, unfolded with events that were simulated elsewhere, are those before acceptance.
+#[test]
+fn moments_of_accepted_events_are_unfolded() {
+    let bins = [(1.1, 2.5), (2.5, 6.0), (11.0, 15.0), (15.0, 19.0)];
+    let reference = family(REFERENCE, LineShape::Narrow, &[C9]);
+    let simulated = Accepted::new(REFERENCE, LineShape::Narrow).events(21, 400_000);
+    let events = Accepted::new(-0.87, LineShape::Narrow).events(22, 4 * EVENTS);
+    let truth =
+        SimulatedTruth { reference: &reference, measured: &simulated, truth: &simulated, weights: None };
+    let accepted = moments(&events, &bins).unwrap();
+    let unfolded = unfolded(&accepted, &truth).unwrap();
+    let expected =
+        MomentPredictions::new(&family(-0.87, LineShape::Narrow, &[C9]), &bins).unwrap().values(&[0.0]);
+    let chi2 = |found: &[BinMoments]| {
+        let pull = |(bin, expected): (&BinMoments, &nalgebra::SVector<f64, 12>)| {
+            (0..12).map(|i| (bin.s[i] - expected[i]).powi(2) / bin.covariance[(i, i)]).sum::<f64>()
+        };
+        found.iter().zip(&expected).map(pull).sum::<f64>() / 48.0
+    };
+    println!("chi2 a number: {:.2} unfolded, {:.1} as they are", chi2(&unfolded), chi2(&accepted));
+    assert!(chi2(&unfolded) < 2.0 && chi2(&accepted) > 10.0);
+    assert!(unfolded.iter().zip(&accepted).all(|(a, b)| a.covariance[(1, 1)] > b.covariance[(1, 1)]));
+}
+
 struct Summary {
     width: f64,
     coverage: f64,
@@ -166,42 +192,54 @@ fn summary(fits: &[(f64, [f64; 2])], truth: f64) -> Summary {
     Summary { width, coverage: fits.iter().filter(covered).count() as f64 / n, bias: mean - truth }
 }
 
-/// M/N of 10: each of 2,000 experiments has its own simulation. M/N of 40: one of a few simulations each.
+/// Experiments at each of four points, M/N of 10 with a simulation each, M/N of 40 with one for each ten.
 #[test]
-#[ignore = "minutes: 2,000 experiments at each of four points and two sizes of simulation"]
+#[ignore = "minutes: thousands of experiments at each of four points and two sizes of simulation"]
 fn prototype_of_the_design_width_coverage_and_time() {
-    let experiments: u64 = std::env::var("EXPERIMENTS").map_or(2000, |n| n.parse().unwrap());
-    let truths = std::env::var("TRUTH").map_or(vec![-2.0, -0.87, 0.0, 1.0], |x| vec![x.parse().unwrap()]);
+    const TRUTHS: [f64; 4] = [-2.0, -0.87, 0.0, 1.0];
+    let experiments: u64 = std::env::var("EXPERIMENTS").map_or(1000, |n| n.parse().unwrap());
     let simulated = Accepted::new(REFERENCE, LineShape::Narrow);
     let (own, reference) =
         (family(0.0, LineShape::Narrow, &[C9]), family(REFERENCE, LineShape::Narrow, &[C9]));
-    for truth in truths {
-        let data = Accepted::new(truth, LineShape::Narrow);
-        let bound = bound(truth);
-        for ratio in [10, 40] {
-            let one = |seed: u64| {
-                let events = data.events(1000 + seed, EVENTS);
-                let simulated = simulated.events(100_000 + seed, ratio * EVENTS);
-                let simulation = Simulation::new(&own, &reference, &simulated, None).unwrap();
-                let accepted = own.clone().with_simulation(simulation);
-                let start = Instant::now();
-                let (with, interval) = fitted(&accepted, &events);
-                let time = start.elapsed();
-                let start = Instant::now();
-                fitted(&own, &events);
-                ((with.values[0], interval), time.as_secs_f64() / start.elapsed().as_secs_f64())
-            };
-            let all: Vec<_> = (0..experiments).map(one).collect();
-            let fits: Vec<_> = all.iter().map(|one| one.0).collect();
-            let mut times: Vec<f64> = all.iter().map(|one| one.1).collect();
-            times.sort_by(f64::total_cmp);
-            let time = times[times.len() / 2];
-            let Summary { width, coverage, bias } = summary(&fits, truth);
+    let data = TRUTHS.map(|truth| Accepted::new(truth, LineShape::Narrow));
+    let bounds = TRUTHS.map(bound);
+    for (ratio, experiments, of_each) in [(10, experiments, 1), (40, experiments / 2, 10)] {
+        let mut fits: [Vec<(f64, [f64; 2])>; 4] = Default::default();
+        let mut times: Vec<f64> = Vec::new();
+        for seed in 0..experiments / of_each {
+            let events = simulated.events(100_000 + 1000 * ratio + seed, ratio as usize * EVENTS);
+            let simulation = Simulation::new(&own, &reference, &events, None).unwrap();
+            let accepted = own.clone().with_simulation(simulation);
+            for k in 0..of_each {
+                for (data, fits) in data.iter().zip(&mut fits) {
+                    let events = data.events(1000 + seed * of_each + k, EVENTS);
+                    let start = Instant::now();
+                    let (with, interval) = fitted(&accepted, &events);
+                    let time = start.elapsed();
+                    fits.push((with.values[0], interval));
+                    if times.len() < 400 {
+                        let start = Instant::now();
+                        fitted(&own, &events);
+                        times.push(time.as_secs_f64() / start.elapsed().as_secs_f64());
+                    }
+                }
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        println!("M/N {ratio}: time of the fit without acceptance x {:.3}", times[times.len() / 2]);
+        let (mut ratios, mut covered) = (0.0, 0.0);
+        for ((truth, bound), fits) in TRUTHS.iter().zip(bounds).zip(&fits) {
+            let Summary { width, coverage, bias } = summary(fits, *truth);
             let best = bound * (1.0 + 1.0 / ratio as f64).sqrt();
             println!(
-                "{truth:5} M/N {ratio:2}: width {width:.5} = {:.4} x {best:.5}, coverage {coverage:.4}, bias {bias:+.5}, time x {time:.3}",
+                "{truth:5}: {} fits, width {width:.5} = {:.4} x {best:.5}, coverage {coverage:.4}, bias {bias:+.5}",
+                fits.len(),
                 width / best
             );
+            ratios += width / best / 4.0;
+            covered += coverage / 4.0;
         }
+        println!("all: width {ratios:.4} x bound, coverage {covered:.4}");
+        assert!(ratios < 1.02 && (covered - 0.683).abs() < 0.015 && times[times.len() / 2] < 1.3);
     }
 }

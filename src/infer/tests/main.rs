@@ -3,4 +3,5 @@
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
 mod acceptance;
+mod background;
 mod weights;

@@ -3,6 +3,7 @@
 use humboldt_infer::likelihood::Likelihood;
 use humboldt_infer::normalisation::Normalisation;
 use humboldt_infer::simulation::Simulation;
+use humboldt_infer::sweights::{MassModel, sweights};
 use humboldt_infer::unbinned::{Fitted, fit, intervals};
 use humboldt_infer::weights::Weights;
 use humboldt_physics::Quadratic;
@@ -97,4 +98,98 @@ fn the_error_of_a_fit_with_sweights_has_their_own_term() {
     let (with, _) = fitted(&plain, &x, &signal.with_others(vec![list(&reference["background"])]).unwrap());
     close(with.values[0], &expected["estimate"], 1e-5);
     close(with.sigma()[0], &expected["error_sandwich_with_sweights_term"], 1e-4);
+}
+
+#[test]
+fn sweights_are_those_of_sweights_hepstats_and_numpy() {
+    let reference = &reference()["sweights"];
+    let model = MassModel {
+        range: (4.0, 6.0),
+        signal: "gaussian:mean=5,width=0.15".parse().unwrap(),
+        background: "exponential:slope=0.6".parse().unwrap(),
+        free: Vec::new(),
+    };
+    let mass = list(&reference["mass"]);
+    let found = sweights(&model, &mass).unwrap();
+    for (x, expected) in list(&reference["yields"]["numpy"]).into_iter().enumerate() {
+        assert!((found.yields[x] - expected).abs() < 1e-7, "{:?}", found.yields);
+        let sigma = reference["yields"]["numpy_covariance"][x][x].as_f64().unwrap().sqrt();
+        assert!((found.covariance[(x, x)].sqrt() - sigma).abs() < 1e-4);
+        assert!((found.closure[x] - 1.0).abs() < 1e-12);
+    }
+    for (got, name) in
+        [(&found.signal, "signal"), (&found.background, "background"), (&found.signal, "hepstats_signal")]
+    {
+        let expected = list(&reference[name]);
+        assert_eq!(got.len(), expected.len());
+        let off = got.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(off < 1e-10, "{name}: {off:e}");
+    }
+    // Free shapes start from what is given, and find it.
+    let free =
+        MassModel { free: vec!["mean".to_owned(), "width".to_owned(), "slope".to_owned()], ..model.clone() };
+    let fitted = sweights(&free, &mass).unwrap();
+    let mean = fitted.model.signal.parameters().next().unwrap().1;
+    assert!(
+        (mean - 5.0).abs() < 0.08 && fitted.covariance[(0, 0)] > found.covariance[(0, 0)],
+        "{:?}",
+        fitted.model
+    );
+    let message = |model: &MassModel, mass: &[f64]| sweights(model, mass).unwrap_err().to_string();
+    assert!(message(&model, &[7.0]).contains("the mass in row 0 = 7"));
+    assert!(message(&model, &mass[..30]).contains("events = 30"));
+    assert!(
+        message(&MassModel { free: vec!["height".to_owned()], ..model }, &mass)
+            .contains("mean, width, slope")
+    );
+}
+
+/// 1,000 samples of 400 events with sWeights of their own: pulls of b.
+#[test]
+#[ignore = "a thousand fits"]
+fn pulls_of_sweighted_samples() {
+    use rand::{RngExt, SeedableRng};
+    let model = MassModel {
+        range: (4.0, 6.0),
+        signal: "gaussian:mean=5,width=0.15".parse().unwrap(),
+        background: "exponential:slope=0.6".parse().unwrap(),
+        free: Vec::new(),
+    };
+    let flat = integral([1.0, 0.0, 0.0]);
+    let pull = |seed: u64| {
+        let mut rng = rand_pcg::Pcg64::seed_from_u64(seed);
+        let events = 1200;
+        let (mut mass, mut x) = (Vec::new(), Vec::new());
+        // The number of events of each component varies as Poisson's does.
+        let signal: u32 = (0..20 * events).map(|_| u32::from(rng.random::<f64>() < 0.35 / 20.0)).sum();
+        let background: u32 = (0..20 * events).map(|_| u32::from(rng.random::<f64>() < 0.65 / 20.0)).sum();
+        while mass.len() < signal as usize {
+            let (m, u, v) =
+                (4.0 + 2.0 * rng.random::<f64>(), 2.0 * rng.random::<f64>() - 1.0, rng.random::<f64>());
+            if v * 1.8 < 1.0 + 0.3 * u + 0.5 * u * u
+                && rng.random::<f64>() < (-0.5 * ((m - 5.0) / 0.15_f64).powi(2)).exp()
+            {
+                mass.push(m);
+                x.push(u);
+            }
+        }
+        while mass.len() < (signal + background) as usize {
+            let (m, u, v) =
+                (4.0 + 2.0 * rng.random::<f64>(), 2.0 * rng.random::<f64>() - 1.0, rng.random::<f64>());
+            if v * 1.5 < 1.0 - 0.5 * u && rng.random::<f64>() < (-0.6 * (m - 4.0)).exp() {
+                mass.push(m);
+                x.push(u);
+            }
+        }
+        let found = sweights(&model, &mass).unwrap();
+        let weights = Weights::new(found.signal).unwrap().with_others(vec![found.background]).unwrap();
+        let likelihood = Likelihood::of_terms(&flat, terms(&x)).unwrap().weighted(weights).unwrap();
+        let fitted = fit(&likelihood).unwrap();
+        (fitted.values[0] - 0.3) / fitted.sigma()[0]
+    };
+    let pulls: Vec<f64> = (0..1000).map(pull).collect();
+    let mean = pulls.iter().sum::<f64>() / 1000.0;
+    let width = (pulls.iter().map(|pull| (pull - mean).powi(2)).sum::<f64>() / 999.0).sqrt();
+    println!("pulls: mean {mean:.3}, width {width:.3}");
+    assert!((width - 1.0).abs() < 0.07 && mean.abs() < 0.15, "{mean} {width}");
 }

@@ -1,0 +1,177 @@
+//! Fits of samples of which a part is background, smoothed from a sample of it.
+
+use std::f64::consts::PI;
+
+use humboldt_infer::background::{Background, Simulated};
+use humboldt_infer::density::EventFamily;
+use humboldt_infer::likelihood::Likelihood;
+use humboldt_infer::mixture::Fraction;
+use humboldt_infer::simulation::Simulation;
+use humboldt_infer::unbinned::{fit, intervals};
+use humboldt_infer::weights::Weights;
+use humboldt_physics::{
+    Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
+};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::{EventSampler, Q2Windows};
+use humboldt_pipeline::rng::StreamKey;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+const WINDOW: [(f64, f64); 1] = [(1.1, 8.0)];
+const C9: WilsonDirection = WilsonDirection::real(WilsonCoefficient::C9);
+const TRUTH: f64 = -0.87;
+/// Background over signal of 0.8.
+const FRACTION: f64 = 4.0 / 9.0;
+
+fn decay(delta_c9: f64) -> Decay {
+    Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::delta_c9(delta_c9)).unwrap()
+}
+
+fn sampler(delta_c9: f64, line_shape: LineShape) -> EventSampler {
+    let windows = Q2Windows::new(&[(Some(WINDOW[0].0), Some(WINDOW[0].1))], &[]).unwrap();
+    EventSampler::new(&decay(delta_c9), line_shape, &windows).unwrap()
+}
+
+fn family(delta_c9: f64, line_shape: LineShape) -> EventFamily {
+    EventFamily::new(&decay(delta_c9), line_shape, &WINDOW, &[C9]).unwrap()
+}
+
+/// Falls in q2, rises with both cosines, K pi masses uniform: nothing that the polynomials hold exactly.
+fn background(rng: &mut Pcg64, n: usize, accepted: bool) -> EventBatch {
+    let mut events = EventBatch::default();
+    while events.len() < n {
+        let mut uniform = |low: f64, high: f64| low + (high - low) * rng.random::<f64>();
+        let (q2, l, k) = (uniform(WINDOW[0].0, WINDOW[0].1), uniform(-1.0, 1.0), uniform(-1.0, 1.0));
+        let (chi, m, u) = (uniform(-PI, PI), uniform(0.75, 1.05), uniform(0.0, 1.0));
+        let density = (-0.2 * (q2 - 1.1)).exp()
+            * (0.5 + 0.5 * l * l)
+            * (0.6 + 0.4 * k)
+            * (1.0 - 0.2 * (chi.cos() - 1.0))
+            / 1.4;
+        let kept = if accepted { efficiency(q2, k) } else { 1.0 };
+        if u < density * kept {
+            events.q2.push(q2 as f32);
+            events.cos_theta_l.push(l as f32);
+            events.cos_theta_k.push(k as f32);
+            events.chi.push(chi as f32);
+            events.m_kpi.push(m as f32);
+        }
+    }
+    events
+}
+
+fn efficiency(q2: f64, k: f64) -> f64 {
+    (1.0 - 0.35 * (1.0 + k)) * (0.6 + 0.05 * q2)
+}
+
+fn signal(sampler: &EventSampler, rng: &mut Pcg64, seed: u64, n: usize, accepted: bool) -> EventBatch {
+    let (events, _) = sampler.generate(StreamKey::new(seed), if accepted { 4 * n } else { n });
+    let keep: Vec<bool> = (0..events.len())
+        .map(|i| {
+            let u: f64 = rng.random();
+            !accepted || u < efficiency(events.q2[i].into(), events.cos_theta_k[i].into())
+        })
+        .collect();
+    events.filtered(&keep).rows(0..n)
+}
+
+/// Numbers of signal and of background events as a Poisson process of `n` has them.
+fn numbers(rng: &mut Pcg64, n: usize) -> (usize, usize) {
+    let background = (0..n).filter(|_| rng.random::<f64>() < FRACTION).count();
+    (n - background, background)
+}
+
+/// Pulls of c9 and of the fraction, and the width of c9's profile over its error.
+fn pulls(line_shape: LineShape, accepted: bool, known: Fraction, seed: u64, n: usize) -> (f64, f64, f64) {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let data = sampler(TRUTH, line_shape);
+    let (of_signal, of_background) = numbers(&mut rng, n);
+    let mut events = signal(&data, &mut rng, 2 * seed, of_signal, accepted);
+    events.append(&background(&mut rng, of_background, accepted));
+    let sample = background(&mut rng, 2 * n, accepted);
+    let (own, reference) = (family(0.0, line_shape), family(-0.5, line_shape));
+    let simulated =
+        accepted.then(|| signal(&sampler(-0.5, line_shape), &mut rng, 2 * seed + 1, 20 * n, true));
+    let family = match &simulated {
+        Some(events) => own.clone().with_simulation(Simulation::new(&own, &reference, events, None).unwrap()),
+        None => own,
+    };
+    let simulated =
+        simulated.as_ref().map(|measured| Simulated { reference: &reference, measured, weights: None });
+    let density = Background::new(&family, &sample, None, simulated, Some(2)).unwrap();
+    let likelihood =
+        Likelihood::new(&family, &events, 0).unwrap().with_background(&events, &density, known).unwrap();
+    let mut fitted = fit(&likelihood).unwrap();
+    let interval = intervals(&likelihood, &mut fitted).unwrap()[0];
+    let sigma = fitted.sigma();
+    let width = 0.5 * (interval.minus.unwrap() + interval.plus.unwrap()) / sigma[0];
+    ((fitted.values[0] - TRUTH) / sigma[0], (fitted.values[1] - FRACTION) / sigma[1], width)
+}
+
+#[test]
+fn fits_with_background_find_what_was_generated() {
+    for (line_shape, accepted) in
+        [(LineShape::Narrow, false), (LineShape::Narrow, true), (LineShape::BreitWigner, false)]
+    {
+        let (c9, fraction, width) = pulls(line_shape, accepted, Fraction::Free, 5, 6000);
+        println!("{line_shape} {accepted}: {c9:.2} {fraction:.2} {width:.3}");
+        assert!(c9.abs() < 3.5 && fraction.abs() < 3.5 && (width - 1.0).abs() < 0.1);
+    }
+}
+
+/// A constraint stays in the middle of the sandwich by its own variance: with weights it is as good as without.
+#[test]
+fn a_constraint_is_not_scaled_by_weights() {
+    let mut rng = Pcg64::seed_from_u64(8);
+    let mut events = signal(&sampler(TRUTH, LineShape::Narrow), &mut rng, 8, 1000, false);
+    events.append(&background(&mut rng, 800, false));
+    let own = family(0.0, LineShape::Narrow);
+    let density = Background::new(&own, &background(&mut rng, 4000, false), None, None, Some(2)).unwrap();
+    let of = |weight: Option<f64>| {
+        let likelihood = Likelihood::new(&own, &events, 0).unwrap();
+        let likelihood = match weight {
+            Some(weight) => likelihood.weighted(Weights::new(vec![weight; 1800]).unwrap()).unwrap(),
+            None => likelihood,
+        };
+        let known = Fraction::Constrained(0.4, 0.001);
+        fit(&likelihood.with_background(&events, &density, known).unwrap()).unwrap()
+    };
+    let plain = of(None);
+    for weight in [1e-3, 1.0, 50.0] {
+        let weighted = of(Some(weight));
+        assert!(
+            (weighted.values[1] - plain.values[1]).abs() < 1e-6 && (plain.sigma()[1] - 0.001).abs() < 2e-5
+        );
+        assert!(
+            (weighted.sigma()[1] / plain.sigma()[1] - 1.0).abs() < 0.01,
+            "{weight}: {:?}",
+            weighted.sigma()
+        );
+        assert!((weighted.sigma()[0] / plain.sigma()[0] - 1.0).abs() < 0.1);
+    }
+}
+
+#[test]
+#[ignore = "minutes: hundreds of fits with a background, and a simulation, of their own"]
+fn pulls_with_free_background() {
+    let experiments: u64 = std::env::var("EXPERIMENTS").map_or(400, |n| n.parse().unwrap());
+    for accepted in [false, true] {
+        let all: Vec<_> = (0..experiments)
+            .map(|seed| pulls(LineShape::Narrow, accepted, Fraction::Free, 1000 + seed, 9000))
+            .collect();
+        let summary = |values: Vec<f64>| {
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+        };
+        let (c9, fraction) =
+            (summary(all.iter().map(|x| x.0).collect()), summary(all.iter().map(|x| x.1).collect()));
+        println!(
+            "acceptance {accepted}: c9 mean {:.3} width {:.3}, fraction mean {:.3} width {:.3}",
+            c9.0, c9.1, fraction.0, fraction.1
+        );
+        let error = (2.0 * experiments as f64).sqrt().recip();
+        assert!(c9.0.abs() < 0.1 + 3.0 * error && (c9.1 - 1.0).abs() < 0.03 + 3.0 * error);
+    }
+}

@@ -1,0 +1,243 @@
+//! Fits of measured data by the program: weights, sWeights, acceptance by simulated events, background.
+
+use std::f64::consts::PI;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::store::{EventReader, More};
+use parquet::arrow::ArrowWriter;
+use serde_json::Value;
+
+use crate::support::{refused, succeed};
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_slice(&succeed(arguments).stdout).unwrap()
+}
+
+fn number(x: &Value) -> f64 {
+    x.as_f64().unwrap_or_else(|| panic!("{x} is no number"))
+}
+
+fn generate(folder: &Path, name: &str, seed: &str, delta_c9: &str, events: &str) -> String {
+    let path = folder.join(name).to_str().unwrap().to_owned();
+    let made =
+        ["--line-shape", "narrow", "--q2", "1:8", "--delta-c9", delta_c9, "--events", events, "--seed", seed];
+    succeed(&[&["generate", "--quiet", "--out", &path], made.as_slice()].concat());
+    path
+}
+
+fn events(path: &str) -> EventBatch {
+    EventReader::open_with_any_mass(Path::new(path)).unwrap().read_all().unwrap()
+}
+
+/// A table without provenance, with columns behind the events'.
+fn table(path: &Path, events: &EventBatch, more: &[(&str, Vec<Option<f64>>)]) -> String {
+    let column =
+        |x: &[f32]| Arc::new(Float64Array::from_iter_values(x.iter().map(|x| f64::from(*x)))) as ArrayRef;
+    let mut columns = vec![
+        ("q2", column(&events.q2)),
+        ("cos_theta_l", column(&events.cos_theta_l)),
+        ("cos_theta_k", column(&events.cos_theta_k)),
+        ("chi", column(&events.chi)),
+    ];
+    columns.extend(more.iter().map(|(name, x)| (*name, Arc::new(Float64Array::from(x.clone())) as ArrayRef)));
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Weights are used, said, and of no consequence by a common factor; `--unweighted` leaves them out.
+#[test]
+fn issue_15_weights_of_a_file_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = generate(folder.path(), "plain.parquet", "1", "0", "4000");
+    let all = events(&plain);
+    let weights = |factor: f64| {
+        (0..4000).map(|i| Some(factor * if i % 5 == 0 { -0.4 } else { 1.1 })).collect::<Vec<_>>()
+    };
+    let of = |name: &str, weights: Vec<Option<f64>>| {
+        table(&folder.path().join(name), &all, &[("weight", weights)])
+    };
+    let (one, other) = (of("one.parquet", weights(1.0)), of("other.parquet", weights(1e-4)));
+    let fit = |path: &str, more: &[&str]| {
+        json(&[&["fit", path, "--q2", "1:8", "--line-shape", "narrow", "--json"], more].concat())[0].clone()
+    };
+    let (first, second, without) = (fit(&one, &[]), fit(&other, &[]), fit(&one, &["--unweighted"]));
+    let of_c9 = |fit: &Value, what: &str| number(&fit["coefficients"][0][what]);
+    for what in ["value", "sigma", "minus", "plus"] {
+        let (a, b) = (of_c9(&first, what), of_c9(&second, what));
+        assert!((a - b).abs() < 1e-4 * of_c9(&first, "sigma"), "{what}: {a} {b}");
+    }
+    let sums = &first["weights"];
+    assert!((number(&sums["sum"]) - 3200.0).abs() < 1e-6, "{sums}");
+    assert!(
+        (number(&sums["effective_events"]) - 3200.0 * 3200.0 / (3200.0 * 1.21 + 800.0 * 0.16)).abs() < 1e-6
+    );
+    assert!(number(&second["goodness"]["p_value"]) > 1e-4);
+    assert!(of_c9(&first, "sigma") > of_c9(&without, "sigma") && without["weights"].is_null());
+    assert_eq!(without["coefficients"], fit(&plain, &[])["coefficients"]);
+
+    let moments = json(&["moments", &one, "--bins", "1:6", "--json"]);
+    let error = |moments: &Value| number(&moments["bins"][0]["observables"][0][2]);
+    assert!(error(&moments) > error(&json(&["moments", &plain, "--bins", "1:6", "--json"])));
+    assert!(number(&moments["bins"][0]["weights"]["sum"]) < number(&moments["bins"][0]["events"]));
+}
+
+#[test]
+fn issue_15_weights_that_mean_nothing_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = events(&generate(folder.path(), "plain.parquet", "2", "0", "300"));
+    let fit = |name: &str, weights: Vec<Option<f64>>, words: &[&str]| {
+        let path = table(&folder.path().join(name), &all, &[("weight", weights)]);
+        refused(&["fit", &path, "--q2", "1:8"], words);
+        refused(&["moments", &path, "--bins", "1:8"], words);
+        refused(&["infer", &path], &["weight"]);
+    };
+    let balanced = (0..300).map(|i| Some(if i % 2 == 0 { 1.0 } else { -1.0 })).collect();
+    fit("zero.parquet", balanced, &["sum of the weights = 0"]);
+    fit("negative.parquet", vec![Some(-1.0); 300], &["sum of the weights = -300"]);
+    fit("null.parquet", (0..300).map(|i| (i != 7).then_some(1.0)).collect(), &["weight in row 7", "null"]);
+    fit(
+        "nan.parquet",
+        (0..300).map(|i| Some(if i == 9 { f64::NAN } else { 1.0 })).collect(),
+        &["weight in row 9", "NaN"],
+    );
+}
+
+#[test]
+fn issue_15_simulated_events_normalise_a_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulation = generate(folder.path(), "simulation.parquet", "3", "-0.5", "120000");
+    let data = generate(folder.path(), "data.parquet", "4", "0.6", "6000");
+    // A detector that loses events with cos_theta_k near 1.
+    let accepted = |path: &str, name: &str| {
+        let all = events(path);
+        let kept = all.filtered(&all.cos_theta_k.iter().map(|k| *k < 0.6).collect::<Vec<_>>());
+        table(&folder.path().join(name), &kept, &[])
+    };
+    let (cut, cut_simulation) =
+        (accepted(&data, "cut.parquet"), accepted(&simulation, "cut-simulation.parquet"));
+    let fit = |more: &[&str]| {
+        json(&[&["fit", &cut, "--q2", "1:8", "--line-shape", "narrow", "--json"], more].concat())[0].clone()
+    };
+    let with = fit(&["--simulation", &cut_simulation, "--simulation-wc", "c9=-0.5"]);
+    let c9 =
+        |fit: &Value| (number(&fit["coefficients"][0]["value"]), number(&fit["coefficients"][0]["sigma"]));
+    let (value, sigma) = c9(&with);
+    assert!((value - 0.6).abs() < 3.5 * sigma && number(&with["goodness"]["p_value"]) > 1e-4, "{with}");
+    assert_eq!(with["simulation"]["events"], with["simulation"]["effective_events"].as_f64().unwrap() as u64);
+    let without = fit(&[]);
+    assert!(number(&without["goodness"]["p_value"]) < 1e-6, "{without}");
+
+    // Few simulated events are said, and widen the errors.
+    let few = table(&folder.path().join("few.parquet"), &events(&cut_simulation).rows(0..3000), &[]);
+    let of_few = fit(&["--simulation", &few, "--simulation-wc", "c9=-0.5"]);
+    assert!(
+        c9(&of_few).1 > 1.3 * sigma && of_few["warnings"].to_string().contains("simulated events"),
+        "{of_few}"
+    );
+
+    let fit = |more: &[&str], words: &[&str]| refused(&[&["fit", &data], more].concat(), words);
+    fit(&["--simulation", &cut_simulation], &["--simulation-wc is missing"]);
+    let narrow = folder.path().join("narrow.parquet").to_str().unwrap().to_owned();
+    succeed(&["generate", "--line-shape", "narrow", "--q2", "2:6", "--events", "1000", "--out", &narrow]);
+    fit(&["--simulation", &narrow], &["narrow.parquet: q2 = 2:6", "cover those of the data, 1:8"]);
+    fit(&["--background-fraction", "0.2"], &["--background"]);
+    fit(&["--background", &data, "--background-fraction", "1.2"], &["background fraction = 1.2"]);
+}
+
+/// Signal and background of one mass each; the fit of the mixture, and the fit with sWeights.
+#[test]
+fn issue_15_background_is_told_from_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let signal = events(&generate(folder.path(), "signal.parquet", "5", "-0.87", "9000"));
+    // Background: even in all angles, falling in q2, from numbers that are evenly spread.
+    let background = |n: usize, start: usize| {
+        let spread = |i: usize, step: f64| ((start + i) as f64 * step).fract();
+        let mut events = EventBatch::default();
+        for i in 0..n {
+            events.q2.push((1.0 + 7.0 * spread(i, 0.618_033_988_75).powf(1.5)) as f32);
+            events.cos_theta_l.push((2.0 * spread(i, 0.754_877_666_25) - 1.0) as f32);
+            events.cos_theta_k.push((2.0 * spread(i, 0.569_840_290_99) - 1.0) as f32);
+            events.chi.push((PI * (2.0 * spread(i, 0.819_172_513_4) - 1.0)) as f32);
+        }
+        events
+    };
+    let mut both = signal;
+    both.append(&background(6000, 17));
+    let mass = |i: usize| {
+        // Both shapes by their quantiles, in an order that knows nothing of the angles.
+        let u = (i as f64 * 0.414_213_562_37).fract();
+        if i < 9000 {
+            5.28 + 0.02 * quantile(u)
+        } else {
+            5.1 - (1.0 - u * (1.0 - (-2.0_f64 * 0.4).exp())).ln() / 2.0
+        }
+    };
+    let masses: Vec<Option<f64>> = (0..both.len()).map(|i| Some(mass(i))).collect();
+    let path = table(&folder.path().join("both.parquet"), &both, &[("m_b", masses)]);
+    let sample = table(&folder.path().join("sideband.parquet"), &background(20_000, 100_003), &[]);
+    let fit = |path: &str, more: &[&str]| {
+        json(&[&["fit", path, "--q2", "1:8", "--line-shape", "narrow", "--json"], more].concat())[0].clone()
+    };
+    let c9 =
+        |fit: &Value| (number(&fit["coefficients"][0]["value"]), number(&fit["coefficients"][0]["sigma"]));
+    for (fraction, told) in [("free", true), ("0.4", false), ("0.4+-0.02", true)] {
+        let found = fit(&path, &["--background", &sample, "--background-fraction", fraction]);
+        let (value, sigma) = c9(&found);
+        assert!((value + 0.87).abs() < 3.5 * sigma, "{found}");
+        let background = &found["background"];
+        assert_eq!(background["fraction_sigma"].is_number(), told, "{background}");
+        assert!((number(&background["fraction"]) - 0.4).abs() < 0.05, "{background}");
+        assert!(number(&found["goodness"]["p_value"]) > 1e-5, "{found}");
+    }
+    let out = folder.path().join("weighed.parquet").to_str().unwrap().to_owned();
+    let shapes = [
+        "--range",
+        "5.1:5.5",
+        "--signal",
+        "gaussian:mean=5.28,width=0.02",
+        "--background",
+        "exponential:slope=2",
+    ];
+    let found =
+        json(&[&["sweights", &path, "--mass", "m_b", "--out", &out, "--json"], shapes.as_slice()].concat());
+    assert!((number(&found["yields"][0]["value"]) - 9000.0).abs() < 300.0, "{found}");
+    let mut reader = EventReader::open_as(Path::new(&out), None, More::EverythingThereIs).unwrap();
+    let rows = reader.next_sample().unwrap().unwrap();
+    let other = rows.column("sweight_background", 0).unwrap();
+    // Of each event both weights make one.
+    assert!(rows.weights().unwrap().iter().zip(&other).all(|(a, b)| (a + b - 1.0).abs() < 1e-3));
+    let weighed = fit(&out, &[]);
+    let (value, sigma) = c9(&weighed);
+    assert!((value + 0.87).abs() < 3.5 * sigma && weighed["weights"].is_object(), "{weighed}");
+    let wrong = c9(&fit(&path, &[]));
+    assert!((wrong.0 + 0.87).abs() > 5.0 * wrong.1, "{wrong:?}");
+    refused(
+        &[&["sweights", &path, "--mass", "m_d", "--out", "x.parquet"], shapes.as_slice()].concat(),
+        &["column = m_d"],
+    );
+    refused(
+        &[&["sweights", &out, "--mass", "m_b", "--out", "x.parquet"], shapes.as_slice()].concat(),
+        &["has a column `weight`"],
+    );
+}
+
+/// Of the normal distribution, by bisection of its integral.
+fn quantile(u: f64) -> f64 {
+    let (mut low, mut high) = (-6.0, 6.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if 0.5 * statrs::function::erf::erfc(-middle / 2.0_f64.sqrt()) < u {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
