@@ -132,7 +132,7 @@ fn images_of_any_coefficients_are_stored_trained_on_and_predicted() {
         "--calibration-images",
         "20",
         "--estimators",
-        "unbinned,network",
+        "unbinned,template",
     ]);
     let comparison: Comparison = json(&folder.path().join("one/results/compare/comparison.json"));
     assert_eq!((comparison.coefficient.as_str(), comparison.estimators.len()), ("c10", 2));

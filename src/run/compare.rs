@@ -196,7 +196,13 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
         let mut values = Vec::new();
         for ((truth, all), bound) in fresh.iter().zip(&bounds) {
             let value = judge(*truth, all, *bound, &calibrated, &belts);
-            values.push(value.with_context(|| format!("estimator {}", one.name()))?);
+            let value = value.with_context(|| format!("estimator {}", one.name()))?;
+            ensure!(
+                value.ratio_to_bound.is_finite(),
+                "estimator {}: its estimates are the same for all shifts around {truth}; train it longer, or leave it out (--estimators)",
+                one.name()
+            );
+            values.push(value);
         }
         comparison.estimators.push(summary(one.name(), values, milliseconds));
         let values =
