@@ -324,6 +324,11 @@ fn issue_13_20_commands_of_global_fits() {
     check("docs/global-fit.md");
 }
 
+#[test]
+fn commands_of_the_detector() {
+    check("docs/detector.md");
+}
+
 /// No page with commands is forgotten, and what is set apart is on its page.
 #[test]
 fn issue_13_20_every_page_is_run() {

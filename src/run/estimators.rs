@@ -52,6 +52,11 @@ pub fn estimator<'a>(
     compute: &Compute,
 ) -> Result<Box<dyn Estimator + 'a>> {
     let card = run.card();
+    if let Some(effects) = card.generator.effects.names().filter(|_| name != NAMES[0]) {
+        let allowed =
+            format!("{}: the other estimators know events of K* alone, without {effects}", NAMES[0]);
+        bail!("--estimators = {name} is not allowed; allowed: {allowed}");
+    }
     Ok(match name {
         "network" => Box::new(Network::load(run, compute)?),
         "unbinned" => Box::new(UnbinnedFit { family }),

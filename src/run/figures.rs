@@ -39,6 +39,9 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     let Evaluated { ensembles, predictions, summary, training, .. } = evaluation.first();
     report::histograms(&sheet("predictions"), ensembles, predictions, *training)?;
     if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma.is_some_and(|sigma| sigma > 0.0)) {
+        if let Some(effects) = run.card().generator.effects.names() {
+            note(format!("the information bound is that of true events of K* alone, without {effects}"));
+        }
         let bound = bound(run, evaluation)?;
         let references = WidthReferences { baseline: Some(summary.baseline_rmse), bound: &bound };
         report::width(&sheet("widths"), ensembles, *training, summary.slope, references)?;
@@ -164,6 +167,10 @@ fn phase_space(run: &RunFolder) -> Result<()> {
         let (events, report) = sampler.generate(stream(card, &point), card.figures.events);
         sampling::check(&report)?;
         let scored = events.rows(0..events.len().min(SCORED));
+        if !card.generator.effects.is_empty() {
+            batches.push((shift, events, scored, Vec::new()));
+            continue;
+        }
         let decay = card.generator.decay(&point.on(card.generator.shifts()?))?;
         let columns = ScoreColumns::new(&decay, line_shape, sampler.windows(), &[direction])?;
         let scores = columns.of(&scored, 0)?.swap_remove(0);
@@ -175,6 +182,10 @@ fn phase_space(run: &RunFolder) -> Result<()> {
         Sheet::new(run.results().join(name), &print).of(&direction.to_string())
     };
     report::distributions(&sheet("distributions", card.figures.events), &samples)?;
+    // Scores are known of true events of K* alone.
+    if !card.generator.effects.is_empty() {
+        return Ok(());
+    }
     let scored: Vec<ScoredSample> = batches
         .iter()
         .map(|(x, _, events, scores)| ScoredSample { events: event_sample(*x, events), scores })
