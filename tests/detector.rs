@@ -76,7 +76,7 @@ fn effects_of_a_card_make_labelled_events() {
     let card = path("card.toml");
     let text = "[generator]\nq2 = [\"1.1:8\"]\n[s_wave]\n[acceptance.formula]\ncos_theta_k = [1.0, -0.3, -0.5]\n\
                 [detector]\nbase = \"belle2\"\n[background]\ncombinatorial = 0.4\nj_psi = 0.02\nswap = 0.01\n\
-                shape = { q2 = [1.0, -0.05], cos_theta_l = [1.0, 0.0, 0.5] }\n";
+                shape = { q2 = [1.0, -0.04], cos_theta_l = [1.0, 0.0, 0.5] }\n";
     fs::write(&card, text).unwrap();
     let out = path("events.parquet");
     let generate = ["generate", "--card", &card, "--events", "20000", "--delta-c9", "-1", "--out", &out];
