@@ -5,6 +5,7 @@
 //!
 //! - [`campaign`]: images of a card in shards, on one machine or many
 //! - `assumptions`: what commands take for granted of a sample, and what makes their answers doubtful
+//! - `guards`: signs that a sample is not at truth level
 //! - [`sampling`]: from a card's words to a sampler of events
 //! - [`learn`]: the 3D residual network, its training and its predictions
 //! - [`infer`]: what ensembles of predictions say, and predictions with varied inputs
@@ -20,6 +21,7 @@ pub mod campaign;
 pub mod commands;
 pub mod dashboard;
 pub mod global;
+mod guards;
 mod lock;
 pub mod progress;
 pub mod run;

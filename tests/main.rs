@@ -18,6 +18,7 @@ mod gpu;
 mod infer;
 mod inference;
 mod issue_13_fits;
+mod layouts;
 mod learn;
 mod measured;
 mod parameters;

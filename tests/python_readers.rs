@@ -23,12 +23,12 @@ type TestResult = Result<(), Box<dyn Error>>;
 
 const AXES: [&str; 3] = ["cos_theta_l", "cos_theta_k", "chi"];
 
-fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
 }
 
 /// The Python of the tests' own environment; made at the first use, and again when the requirements change.
-fn python() -> &'static Path {
+pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| match environment("requirements.txt", "python") {
         Ok(python) => python,
@@ -51,7 +51,7 @@ pub(crate) fn environment(requirements: &str, folder: &str) -> Result<PathBuf, B
     Ok(python)
 }
 
-fn output(command: &mut Command) -> Result<Vec<u8>, Box<dyn Error>> {
+pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>, Box<dyn Error>> {
     let output = command.output().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
     if output.status.success() {
         Ok(output.stdout)

@@ -183,7 +183,7 @@ fn columns_of_whole_numbers_and_booleans_are_read_and_bad_ones_refused() -> Test
         (
             vec![("C", floats([0.0, 217.0, 3.0]))],
             "",
-            "column `C` in row 1 = 217 is not allowed; allowed: -3.1416 to 6.2832",
+            "chi in row 1 = 217 is not allowed; allowed: -pi to pi or 0 to 2 pi",
         ),
         (vec![("C", floats([0.0, 400.0, 3.0]))], "[units]\nchi = \"deg\"\n", "in degrees"),
         (

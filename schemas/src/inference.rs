@@ -240,6 +240,9 @@ pub struct MomentsResult {
     /// The chi-square fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<FitResult>,
+    /// Reasons that make the moments doubtful; with a fit they are among its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Moments of one bin, LHCb convention.
@@ -254,7 +257,8 @@ pub struct MomentsBin {
     /// Sums over their weights; absent where each counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<SumOfWeights>,
-    /// Name, value and standard deviation: F_L, A_FB and the S_i.
+    /// Name, value and standard deviation: F_L, A_FB and the S_i; of a sample of both flavours these are CP averages, and A_CP
+    /// and the A_i follow.
     pub observables: Vec<(String, f64, f64)>,
 }
 

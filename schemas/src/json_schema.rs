@@ -10,14 +10,15 @@ use crate::events::{CONVENTION, CONVENTION_KEY, EVENT_COLUMNS, PROVENANCE_KEY};
 use crate::experiment::{ExperimentCard, ExperimentResult};
 use crate::global::{ChiSquareResult, FitResult, PosteriorResult};
 use crate::inference::{self, BoundResult, Inferred, MomentsResult};
+use crate::layout::Layout;
 use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
 use crate::results::{EnsembleResult, EpochMetrics, InputValue, ObservableValue, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
-pub const SCHEMA_NAMES: [&str; 7] =
-    ["campaign", "card", "events", "experiment", "images", "measurements", "results"];
+pub const SCHEMA_NAMES: [&str; 8] =
+    ["campaign", "card", "events", "experiment", "images", "layout", "measurements", "results"];
 
 /// The schema of a name in [`SCHEMA_NAMES`].
 pub fn schema(name: &str) -> Option<Value> {
@@ -50,6 +51,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "axes": Axis::ALL.map(|a| json!({ "name": a.name(), "min": a.range().0, "max": a.range().1 })),
             "metadata": { CONVENTION_KEY: CONVENTION, PROVENANCE_KEY: of::<Provenance>() },
         })),
+        "layout" => Some(of::<Layout>()),
         "measurements" => Some(of::<MeasurementFile>()),
         "results" => Some(json!({
             "title": "Results",

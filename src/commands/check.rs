@@ -80,7 +80,8 @@ impl CheckArguments {
     /// The events, in whatever units they are, and what their file says of itself.
     fn read(&self) -> Result<(EventBatch, Option<GeneratorCard>)> {
         let path = &self.sample.events;
-        let mut reader = EventReader::open_as(path, None, More::EverythingThereIs)?.unchecked();
+        let layout = self.sample.layout.read()?;
+        let mut reader = EventReader::open_as(path, layout.as_ref(), More::EverythingThereIs)?.unchecked();
         ensure!(
             !reader.is_weighted(),
             "{}: has a column `weight`; allowed: unweighted events, which alone follow a density",

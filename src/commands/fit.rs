@@ -48,6 +48,7 @@ pub(super) struct FitArguments {
 impl FitArguments {
     pub(super) fn run(self) -> Result<()> {
         let sample = self.sample.read(&self.free, true)?;
+        let mixed = sample.one_density(&self.free)?;
         let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
         let (family, known) = self.measured.read(&sample, &self.free, family)?;
         let total = sample.events.len();
@@ -60,6 +61,7 @@ impl FitArguments {
         let of = |start: &usize| self.fit_one(&family, &sample, &known, *start, size, starts.len());
         let mut results: Vec<FitResult> = starts.par_iter().map(of).collect::<Result<_>>()?;
         let mut common = sample.warnings.clone();
+        common.extend(mixed);
         let fitted = results.iter().find(|fit| fit.failure.is_none());
         // Of weighted or selected events, and of background, nothing is known there.
         let plain = sample.weights.is_none() && !known.is_simulated() && known.background().is_none();

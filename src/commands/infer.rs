@@ -7,13 +7,15 @@ use clap::Args;
 use humboldt_physics::Axis;
 use humboldt_physics::wilson::Part;
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::store::More;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
 use humboldt_schemas::inference::{Inferred, InferredCoefficient};
 
 use super::arguments::DeviceArgument;
+use super::layout::{LayoutArguments, doubts, open_unweighted};
 use super::model::{ModelArgument, card_of};
-use super::sample::open_unweighted;
+
 use crate::assumptions::{STRANGE, assumed, differences, emptiness, sentence};
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::Sample;
@@ -27,6 +29,8 @@ use crate::sampling;
 pub(super) struct InferArguments {
     /// Events, .parquet, .arrow or .root (FILE.root:TREE), with columns q2, cos_theta_l, cos_theta_k and chi
     events: PathBuf,
+    #[command(flatten)]
+    layout: LayoutArguments,
     #[command(flatten)]
     model: ModelArgument,
     /// Leave out events outside the windows in q2 that the network learned from; without it they are refused
@@ -94,13 +98,16 @@ impl InferArguments {
     /// The events, and where the network does not assume what their file says.
     fn read(&self, card: &RunCard) -> Result<(EventBatch, Vec<String>)> {
         let file = self.events.display();
-        let reader = open_unweighted(&self.events)?;
-        let different = match reader.provenance().map(|p| &p.generator) {
+        let layout = self.layout.read()?;
+        let reader = open_unweighted(&self.events, layout.as_ref(), More::MassIfThere)?;
+        let mut different = match reader.provenance().map(|p| &p.generator) {
             Some(made) => differences(made, &card.generator, &card.axes()?.directions())?,
             None => Vec::new(),
         };
         let generator = &card.generator;
-        let events = reader.of_decay(&generator.decay(&generator.shifts()?)?).read_all()?;
+        let mut reader = reader.of_decay(&generator.decay(&generator.shifts()?)?);
+        let events = reader.read_rest()?;
+        different.extend(doubts(&reader, &self.events, layout.as_ref(), &events.q2)?);
         let windows = sampling::resolved_windows(generator)?;
         let keep: Vec<bool> = events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect();
         let outside = keep.iter().filter(|keep| !**keep).count();

@@ -7,13 +7,12 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::WilsonDirection;
-use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::inference::SimulationUsed;
 
 use super::arguments::{Shift, count, shift};
-use super::sample::{Sample, Table, within};
+use super::sample::{Rows, Sample, Table, within};
 use crate::infer::background::{Background, Simulated};
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::Measured;
@@ -119,7 +118,7 @@ impl MeasuredArguments {
     }
 
     fn simulated(&self, file: &Path, sample: &Sample, free: &[WilsonDirection]) -> Result<SimulatedSample> {
-        let made = EventReader::open_as(file, None, More::EverythingThereIs)?
+        let made = EventReader::open_as(file, sample.layout.as_ref(), More::EverythingThereIs)?
             .provenance()
             .map(|made| made.generator.clone());
         let name = file.display();
@@ -164,8 +163,10 @@ impl MeasuredArguments {
 
 /// The events of a file in the data's windows.
 fn selected(file: &Path, sample: &Sample) -> Result<Table> {
-    let reader = EventReader::open_as(file, None, More::EverythingThereIs)?.of_decay(&sample.decay);
-    let table = Table::read(reader).with_context(|| file.display().to_string())?;
+    let reader = EventReader::open_as(file, sample.layout.as_ref(), More::EverythingThereIs)?;
+    let rows = Rows { weighted: reader.is_weighted(), truth: true };
+    let table =
+        Table::read(&mut reader.of_decay(&sample.decay), rows).with_context(|| file.display().to_string())?;
     let inside = within(&table.features, &sample.windows);
     let kept = table.filtered(&inside)?;
     ensure!(
@@ -252,14 +253,5 @@ impl SimulatedSample {
     fn weights_at(&self, shifts: &[f64]) -> Result<Vec<f64>> {
         let Self { table, family, reference, .. } = self;
         Ok(weights_at(family, reference, &table.truth, table.weights.as_ref(), shifts)?)
-    }
-}
-
-impl Table {
-    /// The rows whose entry of `keep` is true.
-    fn filtered(&self, keep: &[bool]) -> Result<Self> {
-        let of = |events: &EventBatch| events.filtered(keep);
-        let weights = self.weights.as_ref().map(|weights| weights.filtered(keep)).transpose()?;
-        Ok(Self { features: of(&self.features), truth: of(&self.truth), weights })
     }
 }

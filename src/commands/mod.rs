@@ -14,6 +14,7 @@ mod generate;
 mod global;
 mod infer;
 mod inputs;
+mod layout;
 mod measured;
 mod model;
 mod moments;

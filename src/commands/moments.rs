@@ -10,12 +10,13 @@ use humboldt_schemas::inference::{MomentsBin, MomentsResult};
 
 use super::fit::{Rows, print as print_fit, result, sum_of_weights};
 use super::sample::{Sample, SampleArguments};
-use crate::assumptions::{emptiness, sentence};
+use crate::assumptions::{emptiness, print_warnings, sentence};
 use crate::infer::density::EventFamily;
-use crate::infer::moments::{BinMoments, MomentPredictions, fit, weighted_moments};
+use crate::infer::moments::{BinMoments, MomentPredictions, asymmetries, fit, weighted_moments};
 use crate::progress::{out, outln};
 
-/// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments; fit coefficients to them by chi-square
+/// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments (CP averages and A_i of a file of both
+/// flavours); fit coefficients to them by chi-square
 #[derive(Debug, Args)]
 pub(super) struct MomentsArguments {
     #[command(flatten)]
@@ -36,10 +37,18 @@ impl MomentsArguments {
         let open = self.bins.iter().any(|bin| bin.min.is_none() || bin.max.is_none());
         let sample = self.sample.read(&self.free, open || !self.free.is_empty())?;
         let bins = self.bins(&sample)?;
-        let measured = weighted_moments(&sample.events, sample.weights.as_ref(), &bins)?;
+        let weights = sample.weights.as_ref();
+        let measured = weighted_moments(&sample.events, weights, &bins)?;
+        let asymmetries = match &sample.flavours {
+            Some(flavours) => {
+                asymmetries(&sample.events, flavours, weights, &bins)?.into_iter().map(Some).collect()
+            }
+            None => vec![None; measured.len()],
+        };
         let fit = if self.free.is_empty() {
             None
         } else {
+            let mixed = sample.one_density(&self.free)?;
             let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
             let (fitted, goodness) = fit(&MomentPredictions::new(&family, &bins)?, &measured)?;
             let count = measured.iter().map(|bin| bin.events).sum();
@@ -47,12 +56,16 @@ impl MomentsArguments {
             let mut fit = result(&self.free, &fitted, None, goodness, &rows, sample.assumed.clone());
             let plain = sample.weights.is_none();
             let empty = if plain { emptiness(&family, &sample.events, &fitted.values) } else { Vec::new() };
-            let strange = sample.warnings.iter().cloned().chain(sample.outside()).chain(empty);
+            let strange = sample.warnings.iter().cloned().chain(mixed).chain(sample.outside()).chain(empty);
             fit.warnings.splice(0..0, strange);
             Some(fit)
         };
         let weighted = sample.weights.is_some();
-        let result = MomentsResult { bins: measured.iter().map(|bin| printed(bin, weighted)).collect(), fit };
+        let bins = measured.iter().zip(&asymmetries);
+        let bins = bins.map(|(bin, asymmetry)| printed(bin, asymmetry.as_ref(), weighted)).collect();
+        // Those of a fit hold them already.
+        let warnings = if fit.is_none() { sample.warnings } else { Vec::new() };
+        let result = MomentsResult { bins, fit, warnings };
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&result)?);
         } else {
@@ -83,15 +96,21 @@ impl MomentsArguments {
     }
 }
 
-fn printed(bin: &BinMoments, weighted: bool) -> MomentsBin {
+/// The S_i, which are CP averages where there are asymmetries too.
+fn printed(bin: &BinMoments, asymmetries: Option<&BinMoments>, weighted: bool) -> MomentsBin {
     let mut observables: Vec<(String, f64, f64)> = Vec::new();
     let mut add = |name: &str, (value, sigma): (f64, f64)| observables.push((name.to_owned(), value, sigma));
     add("F_L", bin.f_l());
     add("A_FB", bin.a_fb());
+    let one = |i: usize| std::array::from_fn(|j| f64::from(u8::from(i == j)));
     for (i, name) in AngularCoefficients::ORDER.iter().enumerate() {
-        let mut factors = [0.0; 12];
-        factors[i] = 1.0;
-        add(&format!("S{name}"), bin.combination(&factors));
+        add(&format!("S{name}"), bin.combination(&one(i)));
+    }
+    if let Some(asymmetries) = asymmetries {
+        add("A_CP", asymmetries.rate());
+        for (i, name) in AngularCoefficients::ORDER.iter().enumerate() {
+            add(&format!("A{name}"), asymmetries.combination(&one(i)));
+        }
     }
     let weights = weighted.then(|| sum_of_weights(bin.counted));
     MomentsBin { q2_min: bin.q2.0, q2_max: bin.q2.1, events: bin.events, weights, observables }
@@ -126,4 +145,5 @@ fn print(result: &MomentsResult) {
         outln!("assumed: {}", sentence(&fit.assumed));
         print_fit(fit, &[]);
     }
+    print_warnings(&result.warnings);
 }

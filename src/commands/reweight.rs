@@ -6,9 +6,10 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_physics::ModelName;
+use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::sample::{Sample, weighted};
 use humboldt_pipeline::scores::{Reweighting, is_score};
-use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter};
+use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter, More};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
 use humboldt_schemas::events::WEIGHT_COLUMN;
 use humboldt_schemas::provenance::Provenance;
@@ -17,6 +18,7 @@ use rand_pcg::Pcg64;
 
 use super::arguments::{ForceArgument, InputArguments, ShiftArguments, count};
 use super::generate::Format;
+use super::layout::LayoutArguments;
 use crate::progress::{Progress, note};
 use crate::sampling;
 
@@ -25,6 +27,8 @@ use crate::sampling;
 pub(super) struct ReweightArguments {
     /// Events that humboldt made, .parquet, .arrow or .root
     events: PathBuf,
+    #[command(flatten)]
+    layout: LayoutArguments,
     #[command(flatten)]
     shifts: ShiftArguments,
     /// Amplitude model to go to; by default that of the sample
@@ -64,7 +68,9 @@ impl ReweightArguments {
     pub(super) fn run(self) -> Result<()> {
         self.table()?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
-        let reader = EventReader::open_whole(&self.events)?;
+        let layout = self.layout.read()?;
+        let open = || EventReader::open_as(&self.events, layout.as_ref(), More::Everything);
+        let reader = open()?;
         let source = reader.provenance().cloned().with_context(|| {
             format!(
                 "{}: does not say which density its events follow; humboldt's own files do",
@@ -89,7 +95,7 @@ impl ReweightArguments {
         provenance.reweighted_from = Some(source.generator.clone());
         let rate = if self.with_rate { reweighting.rate_ratio() } else { 1.0 };
         let sums = if self.unweight {
-            self.write_unweighted(&reweighting, &provenance)?
+            self.write_unweighted(open, &reweighting, &provenance)?
         } else {
             let schema = weighted(reader.schema());
             let mut writer = EventWriter::create_table(self.table()?, &self.out, &provenance, schema)?;
@@ -165,8 +171,12 @@ impl ReweightArguments {
     }
 
     /// Finds the largest weight first, then decides.
-    fn write_unweighted(&self, reweighting: &Reweighting, provenance: &Provenance) -> Result<Sums> {
-        let reader = || EventReader::open_whole(&self.events);
+    fn write_unweighted(
+        &self,
+        reader: impl Fn() -> Result<EventReader, PipelineError>,
+        reweighting: &Reweighting,
+        provenance: &Provenance,
+    ) -> Result<Sums> {
         let largest = self.each("largest weight", reader()?, reweighting, |_, _| Ok(()))?.largest;
         let schema = reader()?.schema().clone();
         let mut writer = EventWriter::create_table(self.table()?, &self.out, provenance, schema)?;

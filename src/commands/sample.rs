@@ -1,20 +1,24 @@
 //! Events that are fitted, and the density they are supposed to follow.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use humboldt_physics::wilson::Part;
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection};
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::layout::{B0, B0BAR};
 use humboldt_pipeline::phase_space::{PhaseSpace, ROUNDING};
 use humboldt_pipeline::sample::Role;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::events::{SWEIGHT_PREFIX, WEIGHT_COLUMN};
 use humboldt_schemas::inference::Assumed;
+use humboldt_schemas::layout::Layout;
 
 use super::arguments::{InputArguments, ShiftArguments};
+use super::layout::{LayoutArguments, doubts};
 use crate::assumptions::{assumed, differences, note_idle_inputs, ranges};
 use crate::infer::weights::Weights;
 use crate::progress::note;
@@ -26,13 +30,16 @@ pub(super) struct SampleArguments {
     /// Events, .parquet, .arrow or .root (FILE.root:TREE), with columns q2, cos_theta_l, cos_theta_k, chi and, for a line shape, m_kpi
     pub(super) events: PathBuf,
     #[command(flatten)]
+    pub(super) layout: LayoutArguments,
+    #[command(flatten)]
     shifts: ShiftArguments,
     #[command(flatten)]
     inputs: InputArguments,
     /// Amplitude model: npr, bare, nnlo, full; by default as the file says, else npr
     #[arg(long, value_parser = ModelName::from_str)]
     model: Option<ModelName>,
-    /// Decaying meson: B0bar, B0, B-, B+; by default as the file says, else B0bar
+    /// Decaying meson: B0bar, B0, B-, B+; by default as the file says, else B0bar. Of a file of both flavours only those are
+    /// taken
     #[arg(long, value_parser = Flavour::from_str)]
     flavour: Option<Flavour>,
     /// Lepton: mu, e; by default as the file says, else mu
@@ -62,6 +69,10 @@ pub(super) struct Sample {
     pub(super) events: EventBatch,
     /// The events' weights; `None` where each counts as one.
     pub(super) weights: Option<Weights>,
+    /// +1 of a B0bar, -1 of a B0, where there are events of both.
+    pub(super) flavours: Option<Vec<i8>>,
+    /// Layout of the file; none of humboldt's own columns.
+    pub(super) layout: Option<Layout>,
     /// Settings that the file says it was made with, with what the arguments change.
     pub(super) card: GeneratorCard,
     /// With all shifts but the free ones.
@@ -89,30 +100,35 @@ impl Sample {
     }
 }
 
-/// Opens a file of events, each of which counts as one.
-pub(super) fn open_unweighted(path: &Path) -> Result<EventReader> {
-    let reader = EventReader::open_with_any_mass(path)?;
-    ensure!(
-        !reader.is_weighted(),
-        "{}: has a column `{WEIGHT_COLUMN}`; allowed: unweighted events (reweight --unweight makes them)",
-        path.display()
-    );
-    Ok(reader)
-}
-
 impl SampleArguments {
     /// Reads the events; of the shifts that the file or the arguments name, the free ones count from zero. Where it matters,
     /// the window must be known.
     pub(super) fn read(&self, free: &[WilsonDirection], window_matters: bool) -> Result<Sample> {
         let file = self.events.display();
-        let reader = EventReader::open_with_any_mass(&self.events)?;
+        let layout = self.layout.read()?;
+        let open = |more| EventReader::open_as(&self.events, layout.as_ref(), more);
+        let mut reader = open(More::MassIfThere)?;
         let made = reader.provenance().map(|provenance| provenance.generator.clone());
-        let Table { features: mut events, weights, .. } = if reader.is_weighted() && !self.unweighted {
-            Table::read(EventReader::open_as(&self.events, None, More::EverythingThereIs)?)
-                .with_context(|| file.to_string())?
-        } else {
-            Table { features: reader.read_all()?, ..Table::default() }
-        };
+        let weighted = reader.is_weighted() && !self.unweighted;
+        if weighted {
+            // sWeights of other components lie in columns of their own.
+            reader = open(More::EverythingThereIs)?;
+        }
+        let mut table =
+            Table::read(&mut reader, Rows { weighted, truth: false }).with_context(|| file.to_string())?;
+        let mut warnings = doubts(&reader, &self.events, layout.as_ref(), &table.features.q2)?;
+        if let (Some(flavour), Some(flavours)) = (self.flavour, &table.flavours) {
+            let wanted = if flavour.has_b_quark() { B0BAR } else { B0 };
+            let keep: Vec<bool> = flavours.iter().map(|own| *own == wanted).collect();
+            let others = keep.iter().filter(|keep| !**keep).count();
+            if others > 0 {
+                note(format!("{others} of {} events left out, which are no {}", keep.len(), flavour.name()));
+                table = table.filtered(&keep)?;
+            }
+        }
+        let said = table.flavour();
+        let Table { features: mut events, weights, flavours, .. } = table;
+        let flavours = flavours.filter(|_| said.is_none());
         ensure!(!events.is_empty(), "{file}: events = 0 is not allowed; allowed: at least one");
         let silent = made.is_none() && self.q2.is_empty();
         if silent && window_matters {
@@ -121,7 +137,10 @@ impl SampleArguments {
                 "--q2 is missing; allowed: the window in which the events were selected, which {file} does not say; they lie in {low} to {high} GeV^2"
             );
         }
-        let card = self.card(made.clone(), at_one_mass(&events))?;
+        let mut card = self.card(made.clone(), at_one_mass(&events))?;
+        if let (Some(said), None, None) = (said, &made, self.flavour) {
+            said.name().clone_into(&mut card.flavour);
+        }
         let line_shape = card.line_shape()?;
         ensure!(
             line_shape == LineShape::Narrow || !events.m_kpi.is_empty(),
@@ -138,20 +157,15 @@ impl SampleArguments {
         note_idle_inputs(&card)?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
         let mut assumed = assumed(&card, free)?;
-        let warnings = if let Some(made) = &made {
-            differences(made, &card, free)?
+        if let Some(made) = &made {
+            warnings.extend(differences(made, &card, free)?);
         } else {
-            assumed.by_default = self.by_default();
-            Vec::new()
-        };
+            assumed.by_default = self.by_default(said.is_some());
+        }
         let all = events.len();
-        let (events, weights) = if self.select {
-            let inside = within(&events, &windows);
-            let weights = weights.map(|weights| weights.filtered(&inside)).transpose()?;
-            (events.filtered(&inside), weights)
-        } else {
-            (events, weights)
-        };
+        let table = Table { features: events, weights, flavours, truth: EventBatch::default() };
+        let table = if self.select { table.filtered(&within(&table.features, &windows))? } else { table };
+        let Table { features: events, weights, flavours, .. } = table;
         ensure!(!events.is_empty(), "--select leaves events = 0; allowed: at least one in the windows in q2");
         if let Some(weights) = &weights {
             note(format!(
@@ -163,14 +177,14 @@ impl SampleArguments {
             let left_out = all - events.len();
             note(format!("{left_out} of {all} events left out, outside q2 = {}", ranges(&assumed.q2)));
         }
-        Ok(Sample { events, weights, card, decay, line_shape, windows, assumed, warnings })
+        Ok(Sample { events, weights, flavours, layout, card, decay, line_shape, windows, assumed, warnings })
     }
 
     /// Settings that no option gives.
-    fn by_default(&self) -> Vec<String> {
+    fn by_default(&self, flavour_is_said: bool) -> Vec<String> {
         let said = [
             ("model", self.model.is_some()),
-            ("flavour", self.flavour.is_some()),
+            ("flavour", self.flavour.is_some() || flavour_is_said),
             ("lepton", self.lepton.is_some()),
             ("line_shape", self.line_shape.is_some()),
             ("q2", !self.q2.is_empty()),
@@ -236,12 +250,20 @@ pub(super) struct Table {
     pub(super) features: EventBatch,
     pub(super) truth: EventBatch,
     pub(super) weights: Option<Weights>,
+    /// +1 of a B0bar, -1 of a B0.
+    pub(super) flavours: Option<Vec<i8>>,
+}
+
+/// What is read of each row besides its measured variables and flavour.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) weighted: bool,
+    pub(super) truth: bool,
 }
 
 impl Table {
     /// Reads all rows; sWeights with those of other components, in columns `sweight_*`.
-    pub(super) fn read(mut reader: EventReader) -> Result<Self> {
-        let weighted = reader.is_weighted();
+    pub(super) fn read(reader: &mut EventReader, rows: Rows) -> Result<Self> {
         let names = reader.schema().fields().iter().map(|field| field.name().clone());
         let others: Vec<String> = names.filter(|name| name.starts_with(SWEIGHT_PREFIX)).collect();
         let mut table = Self::default();
@@ -249,18 +271,67 @@ impl Table {
         let mut first_row = 0;
         while let Some(sample) = reader.next_sample() {
             let sample = sample?;
-            weights.extend(sample.weights().into_iter().flatten());
-            for (name, column) in others.iter().zip(&mut of_others) {
-                column.extend(sample.column(name, first_row)?);
+            if rows.weighted {
+                weights.extend(sample.weights().into_iter().flatten());
+                for (name, column) in others.iter().zip(&mut of_others) {
+                    column.extend(sample.column(name, first_row)?);
+                }
+            }
+            if rows.truth {
+                table.truth.append(sample.truth());
+            }
+            if let Some(flavours) = sample.flavours() {
+                table.flavours.get_or_insert_default().extend(flavours);
             }
             first_row += sample.len();
-            table.truth.append(sample.truth());
             table.features.append(sample.features());
         }
-        if weighted {
+        if rows.weighted {
             let weights = Weights::new(weights)?;
             table.weights = Some(if others.is_empty() { weights } else { weights.with_others(of_others)? });
         }
         Ok(table)
+    }
+
+    /// The flavour of all events; none where they have both, or the table does not say it.
+    fn flavour(&self) -> Option<Flavour> {
+        let flavours = self.flavours.as_deref()?;
+        let first = *flavours.first()?;
+        let same = flavours.iter().all(|other| *other == first);
+        same.then_some(if first == B0BAR { Flavour::B0bar } else { Flavour::B0 })
+    }
+
+    /// The rows whose entry of `keep` is true.
+    pub(super) fn filtered(&self, keep: &[bool]) -> Result<Self> {
+        let of = |events: &EventBatch| events.filtered(keep);
+        let weights = self.weights.as_ref().map(|weights| weights.filtered(keep)).transpose()?;
+        let kept = |flavours: &Vec<i8>| {
+            flavours.iter().zip(keep).filter_map(|(own, keep)| keep.then_some(*own)).collect()
+        };
+        let flavours = self.flavours.as_ref().map(kept);
+        Ok(Self { features: of(&self.features), truth: of(&self.truth), weights, flavours })
+    }
+}
+
+impl Sample {
+    /// What a fit with one density makes of events of both flavours.
+    ///
+    /// # Errors
+    /// For imaginary shifts, free or fixed, which the other flavour sees with the opposite sign.
+    pub(super) fn one_density(&self, free: &[WilsonDirection]) -> Result<Option<String>> {
+        let Some(flavours) = &self.flavours else { return Ok(None) };
+        let b0 = flavours.iter().filter(|own| **own == B0).count();
+        let imaginary = free.iter().any(|direction| direction.part == Part::Imaginary)
+            || self.card.shifts()?.iter().any(|(_, shift)| shift.im != 0.0);
+        ensure!(
+            !imaginary,
+            "imaginary shifts with {b0} B0 and {} B0bar are not allowed; allowed: --flavour B0 or --flavour B0bar, which see them with opposite signs",
+            flavours.len() - b0
+        );
+        Ok(Some(format!(
+            "{b0} B0 and {} B0bar are fitted with the density of {}, without CP violation between them; --flavour takes one of them",
+            flavours.len() - b0,
+            self.card.flavour
+        )))
     }
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::progress::outln;
 
-/// Print the JSON schema of campaigns, cards, events, experiments, images, measurements or results; all of them without a name
+/// Print the JSON schema of campaigns, cards, events, experiments, images, layouts, measurements or results; all of them without a name
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
-    /// campaign, card, events, experiment, images, measurements or results
+    /// campaign, card, events, experiment, images, layout, measurements or results
     #[arg(value_parser = SCHEMA_NAMES)]
     name: Option<String>,
 }

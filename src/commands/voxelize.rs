@@ -7,12 +7,14 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::store::{EventReader, ImageWriter};
+use humboldt_pipeline::store::{EventReader, ImageWriter, More};
 use humboldt_pipeline::voxels::voxelise_stream_compact;
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard, Q2Range, hash_json};
+use humboldt_schemas::layout::Layout;
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{ForceArgument, count};
+use super::layout::{LayoutArguments, doubts, open_unweighted};
 use crate::assumptions::{assumed, sentence};
 use crate::progress::{Progress, note};
 use crate::sampling::{holds, in_words, resolved_windows};
@@ -28,9 +30,11 @@ pub(super) struct VoxelizeArguments {
     /// Bins of each of cos_theta_l, cos_theta_k and chi
     #[arg(long, default_value_t = 50, allow_negative_numbers = true, value_parser = count::<u16>(2..=256))]
     bins: u16,
-    /// dense (n, bins, bins, bins), or compact (occupied cells with sums and counts)
-    #[arg(long, default_value = "dense", value_parser = ImageLayout::from_str)]
-    layout: ImageLayout,
+    #[command(flatten)]
+    layout: LayoutArguments,
+    /// dense (n, bins, bins, bins), by default; or compact (occupied cells with sums and counts)
+    #[arg(long, value_name = "HOW", value_parser = ImageLayout::from_str)]
+    storage: Option<ImageLayout>,
     /// Gzip level of dense HDF5 images, 0 (none) to 9
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=9))]
     gzip: u8,
@@ -56,20 +60,20 @@ impl VoxelizeArguments {
         let format = image_format(&self.out)?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let per_image = self.events_per_image as usize;
-        let reader = EventReader::open_with_any_mass(&self.events)?;
-        ensure!(
-            !reader.is_weighted(),
-            "{}: has weights, which images do not know; use a sample of `humboldt reweight --unweight`",
-            self.events.display()
-        );
+        let (layout, storage) = self.layout.with_storage(self.storage)?;
+        let layout = layout.as_ref();
+        let reader = open_unweighted(&self.events, layout, More::MassIfThere)?;
         let (labels, mut provenance) = self.labels_and_provenance(reader.provenance());
         let (directions, labels): (Vec<WilsonDirection>, Vec<f64>) = labels.into_iter().unzip();
         provenance.events_per_image = Some(per_image);
         let known = reader.provenance().is_some();
         let windows = self.windows(known, &mut provenance.generator)?;
-        let (all, events) = (reader.len(), self.count(reader.len(), windows.as_deref())?);
+        let selects = windows.is_some() || reader.selects();
+        let all = reader.len();
+        let q2 = if selects { self.q2_in(layout, windows.as_deref())? } else { Vec::new() };
+        let events = if selects { q2.len() } else { all };
         let n_images = events / per_image;
-        let of_file = || if windows.is_some() { "in the windows in q2 of" } else { "of" };
+        let of_file = || if selects { "in the windows in q2 of" } else { "of" };
         ensure!(
             n_images > 0,
             "--events-per-image = {per_image} is not allowed; allowed: 1 to {events}, the events {} {}",
@@ -77,7 +81,15 @@ impl VoxelizeArguments {
             self.events.display()
         );
         if let Some(windows) = windows.as_deref().filter(|_| events < all) {
-            note(format!("{} of {all} events left out, outside q2 = {}", all - events, in_words(windows)));
+            let more = if reader.selects() { ", or left out by the layout" } else { "" };
+            note(format!(
+                "{} of {all} events left out, outside q2 = {}{more}",
+                all - events,
+                in_words(windows)
+            ));
+        }
+        for doubt in doubts(&reader, &self.events, layout, &q2)? {
+            note(doubt);
         }
         let mut assumed = assumed(&provenance.generator, &[])?;
         if !known {
@@ -90,7 +102,7 @@ impl VoxelizeArguments {
             events: per_image,
             bins: self.bins.into(),
             format,
-            layout: self.layout,
+            layout: storage.unwrap_or(ImageLayout::Dense),
             gzip: self.gzip,
             ..ImagesCard::default()
         };
@@ -135,15 +147,14 @@ impl VoxelizeArguments {
         Ok(Some(windows))
     }
 
-    /// Events in the windows; all of them where none are given.
-    fn count(&self, all: usize, windows: Option<&[(f64, f64)]>) -> Result<usize> {
-        let Some(windows) = windows else { return Ok(all) };
-        let mut events = 0;
-        for batch in EventReader::open_for_images(&self.events)? {
+    /// q2 of the events in the windows, or of all that the layout keeps.
+    fn q2_in(&self, layout: Option<&Layout>, windows: Option<&[(f64, f64)]>) -> Result<Vec<f32>> {
+        let mut inside = Vec::new();
+        for batch in EventReader::open_as(&self.events, layout, More::Nothing)? {
             let batch = batch.with_context(|| self.events.display().to_string())?;
-            events += batch.q2.iter().filter(|q2| holds(windows, **q2)).count();
+            inside.extend(batch.q2.iter().filter(|q2| windows.is_none_or(|windows| holds(windows, **q2))));
         }
-        Ok(events)
+        Ok(inside)
     }
 
     /// The shift of C9 first, and of the other coefficients those that the events were made with, in the order of labels.

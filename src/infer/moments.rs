@@ -72,6 +72,12 @@ impl BinMoments {
         self.combination(&j.as_array())
     }
 
+    /// `3/4 (2 S_1s + S_1c) - 1/4 (2 S_2s + S_2c)`: 1 of moments, the asymmetry of the rate of [`asymmetries`].
+    pub fn rate(&self) -> (f64, f64) {
+        let one = |i: usize| std::array::from_fn(|j| f64::from(u8::from(i == j)));
+        self.combination(&std::array::from_fn(|i| AngularCoefficients::from_array(one(i)).rate()))
+    }
+
     /// `F_L = -S_2c`.
     pub fn f_l(&self) -> (f64, f64) {
         let j = AngularCoefficients { j2c: -1.0, ..AngularCoefficients::ZERO };
@@ -97,12 +103,41 @@ pub fn weighted_moments(
     weights: Option<&Weights>,
     bins: &[(f64, f64)],
 ) -> Result<Vec<BinMoments>, InferError> {
+    estimates(events, None, weights, bins)
+}
+
+/// The CP asymmetries `A_i = (J_i - Jbar_i)/(Gamma + Gammabar)` in place of the S_i, of events of both flavours in the LHCb
+/// convention: +1 of a B0bar, -1 of a B0. An asymmetry of production or detection is part of them.
+///
+/// # Errors
+/// As [`weighted_moments`]; when there are not as many flavours as events.
+pub fn asymmetries(
+    events: &EventBatch,
+    flavours: &[i8],
+    weights: Option<&Weights>,
+    bins: &[(f64, f64)],
+) -> Result<Vec<BinMoments>, InferError> {
+    if flavours.len() != events.len() {
+        return Err(InferError::out_of_range("flavours", flavours.len(), events.len().to_string()));
+    }
+    estimates(events, Some(flavours), weights, bins)
+}
+
+/// Weighted means of the dual functions, each times a sign.
+fn estimates(
+    events: &EventBatch,
+    signs: Option<&[i8]>,
+    weights: Option<&Weights>,
+    bins: &[(f64, f64)],
+) -> Result<Vec<BinMoments>, InferError> {
     let bin = |&(low, high): &(f64, f64)| {
         if low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
             return Err(InferError::out_of_range("bins", format!("{low}:{high}"), "MIN:MAX with MIN < MAX"));
         }
         let inside = |row: &usize| (low..high).contains(&f64::from(events.q2[*row]));
-        let weighted = |row: usize| (weights.map_or(1.0, |weights| weights.values()[row]), dual(events, row));
+        let sign = |row: usize| signs.map_or(1.0, |signs| f64::from(signs[row]));
+        let weight = |row: usize| weights.map_or(1.0, |weights| weights.values()[row]);
+        let weighted = |row: usize| (weight(row), dual(events, row) * sign(row));
         let duals: Vec<(f64, SVector<f64, 12>)> = (0..events.len()).filter(inside).map(weighted).collect();
         let counted = Counted::of(duals.iter().map(|(weight, _)| *weight));
         if counted.effective < FEWEST_EVENTS as f64 || counted.sum <= 0.0 {

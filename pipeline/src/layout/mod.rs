@@ -5,6 +5,7 @@
 //! whatever else the file has.
 
 mod columns;
+mod momenta;
 mod signs;
 mod variables;
 mod written;

@@ -3,24 +3,21 @@
 use std::f64::consts::PI;
 use std::path::Path;
 
-use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 use humboldt_physics::Flavour;
-use humboldt_physics::convention::{exchange_angles_of_lhcb_and_theory, lhcb_variables};
-use humboldt_physics::kinematics::FourMomentum;
+use humboldt_physics::convention::exchange_angles_of_lhcb_and_theory;
 use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::layout::{
-    AngleConvention, AngleUnit, ChiRange, Layout, LeptonOfAngle, Leptons, Meson, Momenta, Particle, Q2Unit,
-    Source, Units,
+    AngleConvention, AngleUnit, ChiRange, Layout, LeptonOfAngle, Leptons, Meson, Q2Unit, Source, Units,
 };
-use rayon::prelude::*;
 
-use super::columns::{Labels, Rows, any_of, find_any, missing, numbers, whole_numbers};
+use super::columns::{Labels, Rows, find_any, missing, numbers};
+use super::momenta::{FinalState, first_missing};
 use super::{B0BAR, Mass, Wanted};
 use crate::PipelineError;
 
 /// Variables of an event: those of [`EVENT_COLUMNS`].
-const VARIABLES: usize = EVENT_COLUMNS.len();
+pub(super) const VARIABLES: usize = EVENT_COLUMNS.len();
 /// Of which the last is the K pi mass.
 const MASS: usize = VARIABLES - 1;
 const CHI: usize = 3;
@@ -40,16 +37,6 @@ pub(super) struct Variables {
     convention: AngleConvention,
     theta_l_of: Option<LeptonOfAngle>,
     chi_range: Option<ChiRange>,
-    mirrored: Vec<Meson>,
-}
-
-/// Columns of the final state.
-#[derive(Debug)]
-struct FinalState {
-    /// l+, l-, kaon, pion, each with energy and momentum.
-    columns: [[String; 4]; 4],
-    leptons: Leptons,
-    lepton_id: Option<String>,
     mirrored: Vec<Meson>,
 }
 
@@ -248,7 +235,8 @@ impl Variables {
         }
         self.convert(rows, &mut values, flavour)?;
         if let Some(momenta) = self.momenta.as_ref().filter(|_| self.computed.contains(&true)) {
-            let computed = momenta.variables(rows, self, flavour)?;
+            let computed =
+                momenta.variables(rows, self.units.momenta.unwrap_or_default(), self.listed, flavour)?;
             for (i, column) in computed.into_iter().enumerate().filter(|(i, _)| self.computed[*i]) {
                 values[i] = Some(column);
             }
@@ -274,9 +262,7 @@ impl Variables {
         }
         let gev = self.units.m_kpi.unwrap_or_default().gev();
         change(m_kpi, &|x| x * gev);
-        if let Some(chi) = chi {
-            self.check_chi(rows, chi)?;
-        }
+        let is_angle = chi.as_mut().map(|chi| self.check_chi(rows, chi)).transpose()?.unwrap_or(true);
         let theory = self.convention == AngleConvention::Theory;
         if theory && (cos_theta_l.is_none() || chi.is_none()) && (cos_theta_l.is_some() || chi.is_some()) {
             let what = "the theory convention needs both cos_theta_l and chi as columns";
@@ -291,6 +277,9 @@ impl Variables {
                     *x = -*x;
                 }
             }
+        }
+        if !is_angle {
+            return Ok(());
         }
         if let Some(chi) = chi.as_mut() {
             for (row, x) in chi.iter_mut().enumerate() {
@@ -308,8 +297,9 @@ impl Variables {
         Ok(())
     }
 
-    /// Takes chi to radians; its range is what the layout says, either of both where it says nothing.
-    fn check_chi(&self, rows: &Rows<'_>, chi: &mut [f64]) -> Result<(), PipelineError> {
+    /// Takes chi to radians; its range is what the layout says, either of both where it says nothing. Whether it is in that:
+    /// what is not, and nobody has said, is for others to refuse, or to name.
+    fn check_chi(&self, rows: &Rows<'_>, chi: &mut [f64]) -> Result<bool, PipelineError> {
         let degrees = self.units.chi == Some(AngleUnit::Deg);
         let (turn, unit) = if degrees { (360.0, "degrees") } else { (2.0 * PI, "radians") };
         let (low, high) = match self.chi_range {
@@ -320,7 +310,8 @@ impl Variables {
         // What f32 loses.
         let slack = 2e-6;
         let outside = chi.iter().position(|x| !((low - slack) * turn..=(high + slack) * turn).contains(x));
-        if let (Some(row), Some(name)) = (outside, &self.ready[CHI]) {
+        let said = degrees || self.chi_range.is_some();
+        if let (Some(row), Some(name), true) = (outside, &self.ready[CHI], said) {
             let of = match self.chi_range {
                 Some(ChiRange::Symmetric) => "-half a turn to half a turn",
                 Some(ChiRange::Positive) => "0 to a turn",
@@ -335,7 +326,7 @@ impl Variables {
                 *x = x.to_radians();
             }
         }
-        Ok(())
+        Ok(outside.is_none())
     }
 }
 
@@ -353,129 +344,4 @@ pub(super) const fn flavour_of(meson: Meson) -> Flavour {
 
 pub(super) const fn meson_of(flavour: Flavour) -> Meson {
     if flavour.has_b_quark() { Meson::B0bar } else { Meson::B0 }
-}
-
-impl FinalState {
-    /// The columns of all four particles; none where the file lacks one of the particles.
-    fn find(path: &Path, schema: &Schema, momenta: &Momenta) -> Result<Option<Self>, PipelineError> {
-        let particles = [&momenta.l_plus, &momenta.l_minus, &momenta.kaon, &momenta.pion];
-        let mut columns: [[String; 4]; 4] = Default::default();
-        for (columns, particle) in columns.iter_mut().zip(particles) {
-            match columns_of(path, schema, particle, &momenta.components)? {
-                Some(found) => *columns = found,
-                None => return Ok(None),
-            }
-        }
-        let id = momenta.lepton_id.as_deref().map(|id| find_any(path, schema, id)).transpose()?.flatten();
-        Ok(Some(Self {
-            columns,
-            leptons: momenta.leptons,
-            lepton_id: id,
-            mirrored: momenta.mirrored.clone(),
-        }))
-    }
-
-    /// q2, angles and K pi mass of some rows, by column.
-    fn variables(
-        &self,
-        rows: &Rows<'_>,
-        of: &Variables,
-        flavour: impl Fn(usize) -> Flavour + Sync,
-    ) -> Result<[Vec<f64>; VARIABLES], PipelineError> {
-        let mut components: Vec<Float64Array> = Vec::with_capacity(16);
-        for name in self.columns.iter().flatten() {
-            components.push(numbers(rows, name)?);
-        }
-        let swapped = self.swapped(rows, of.listed, &flavour)?;
-        let unit = of.units.momenta.unwrap_or_default().gev();
-        let particle = |which: usize, row: usize| {
-            let [e, x, y, z] = [0, 1, 2, 3].map(|i| components[4 * which + i].value(row) * unit);
-            FourMomentum { e, p: [x, y, z] }
-        };
-        let event = |row: usize| {
-            let [first, second, kaon, pion] = [0, 1, 2, 3].map(|which| particle(which, row));
-            let (l_plus, l_minus) = if swapped[row] { (second, first) } else { (first, second) };
-            let flavour = flavour(row);
-            let found = lhcb_variables(flavour, l_minus, l_plus, kaon, pion);
-            let mirrored = self.mirrored.contains(&meson_of(flavour));
-            let chi = if mirrored { -found.chi } else { found.chi };
-            [found.q2, found.cos_theta_l, found.cos_theta_k, chi, found.m_kpi]
-        };
-        let events: Vec<[f64; VARIABLES]> =
-            (0..rows.batch.num_rows()).into_par_iter().with_min_len(1024).map(event).collect();
-        // Momenta of rest, or of a decay on one line, have no angles.
-        if let Some(row) = events.iter().position(|event| event.iter().any(|x| !x.is_finite())) {
-            let name = &self.columns[0][0];
-            let got = components[0].value(row).to_string();
-            let allowed = "four-momenta of which q2 and angles can be computed (energy at least the momentum, no \
-                particle at rest)";
-            return Err(rows.refuse(name, row, &got, allowed));
-        }
-        Ok(std::array::from_fn(|i| events.iter().map(|event| event[i]).collect()))
-    }
-
-    /// Of each row, whether the columns of the positive lepton hold the negative one.
-    fn swapped(
-        &self,
-        rows: &Rows<'_>,
-        listed: Flavour,
-        flavour: &(impl Fn(usize) -> Flavour + Sync),
-    ) -> Result<Vec<bool>, PipelineError> {
-        let Some(id) = &self.lepton_id else {
-            let slots = self.leptons == Leptons::Slots;
-            return Ok((0..rows.batch.num_rows()).map(|row| slots && flavour(row) != listed).collect());
-        };
-        let swapped = |(row, id_of): (usize, Option<i64>)| match id_of {
-            // PDG numbers of leptons are positive for negative charge.
-            Some(1 | -11 | -13) => Ok(false),
-            Some(-1 | 11 | 13) => Ok(true),
-            other => {
-                let got = other.map_or_else(|| "not a whole number".to_owned(), |id| id.to_string());
-                let allowed = "a charge, 1 or -1, or a PDG number, 11, -11, 13 or -13";
-                Err(rows.refuse(id, row, &got, allowed))
-            }
-        };
-        whole_numbers(rows, id)?.into_iter().enumerate().map(swapped).collect()
-    }
-}
-
-/// The four columns of a particle; none where the file has none of its prefixes, or not the first of its columns.
-fn columns_of(
-    path: &Path,
-    schema: &Schema,
-    particle: &Particle,
-    components: &[String; 4],
-) -> Result<Option<[String; 4]>, PipelineError> {
-    let candidates: Vec<[String; 4]> = match particle {
-        Particle::Prefix(prefixes) => {
-            let of = |prefix: &str| components.clone().map(|component| format!("{prefix}{component}"));
-            prefixes.split('|').map(of).collect()
-        }
-        Particle::Columns(columns) => vec![columns.clone()],
-    };
-    for columns in candidates {
-        if find_any(path, schema, &columns[0])?.is_some() {
-            for name in &columns[1..] {
-                any_of(path, schema, name)?;
-            }
-            return Ok(Some(columns));
-        }
-    }
-    Ok(None)
-}
-
-/// The first column of momenta that a file lacks.
-fn first_missing(path: &Path, schema: &Schema, momenta: &Momenta) -> Result<String, PipelineError> {
-    for particle in [&momenta.l_plus, &momenta.l_minus, &momenta.kaon, &momenta.pion] {
-        if columns_of(path, schema, particle, &momenta.components)?.is_none() {
-            return Ok(match particle {
-                Particle::Prefix(prefixes) => {
-                    let of = |prefix: &str| format!("{prefix}{}", momenta.components[0]);
-                    prefixes.split('|').map(of).collect::<Vec<_>>().join("|")
-                }
-                Particle::Columns(columns) => columns[0].clone(),
-            });
-        }
-    }
-    Ok(String::new())
 }

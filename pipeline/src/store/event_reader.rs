@@ -187,8 +187,16 @@ impl EventReader {
     ///
     /// # Errors
     /// Those of the iterator.
-    pub fn read_all(self) -> Result<EventBatch, PipelineError> {
-        self.into_iter().try_fold(EventBatch::default(), |mut all, batch| {
+    pub fn read_all(mut self) -> Result<EventBatch, PipelineError> {
+        self.read_rest()
+    }
+
+    /// The same of a reader that is asked more afterwards.
+    ///
+    /// # Errors
+    /// Those of the iterator.
+    pub fn read_rest(&mut self) -> Result<EventBatch, PipelineError> {
+        self.try_fold(EventBatch::default(), |mut all, batch| {
             all.append(&batch?);
             Ok(all)
         })
