@@ -24,7 +24,7 @@ const BINS: usize = 24;
 /// Describe the efficiency of accepted events by Legendre polynomials in q2 and the angles, from their moments
 #[derive(Debug, Args)]
 pub(super) struct AcceptanceArguments {
-    /// Accepted simulated events with their truth, as of `smear`; .parquet or .arrow
+    /// Accepted simulated events with their truth, as of `smear`; .parquet, .arrow or .root
     events: PathBuf,
     /// Highest orders in cos_theta_l, cos_theta_k, chi and q2
     #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', default_value = "4,5,6,5", value_parser = count::<usize>(0..=HIGHEST_ORDER as u64))]

@@ -93,7 +93,7 @@ impl GenerateArguments {
             None => self.decay.card()?,
         };
         if let Some(effect) = card.effects.first() {
-            ensure!(!momenta, "--out: with [{effect}] a table is written, .parquet or .arrow");
+            ensure!(!momenta, "--out: with [{effect}] a table is written, .parquet, .arrow or .root");
             ensure!(self.score.is_empty(), "--score is of events of K* alone; allowed: without [{effect}]");
         }
         let sampler = sampling::sampler(&card)?;

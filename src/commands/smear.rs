@@ -25,7 +25,7 @@ pub(super) const TITLES: [&str; 4] = ["*q*^{2} [GeV^{2}]", "cos *θ*_{*ℓ*}", "
 /// Measure the events of a sample with a detector: acceptance, resolution, identification; the truth stays beside it
 #[derive(Debug, Args)]
 pub(super) struct SmearArguments {
-    /// Events that humboldt made, .parquet or .arrow
+    /// Events that humboldt made, .parquet, .arrow or .root
     events: PathBuf,
     /// Detector: lhcb, belle2, or a file with the keys of a card's [detector]
     #[arg(long, value_name = "NAME|FILE")]
@@ -33,10 +33,10 @@ pub(super) struct SmearArguments {
     /// Seed: the same seed and detector measure the same
     #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
     seed: u64,
-    /// File to write, .parquet or .arrow; - for standard output
+    /// File to write, .parquet, .arrow or .root; - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Format to write, parquet or arrow, where the name does not say it; arrow by default to standard output and pipes
+    /// Format to write, parquet, arrow or root, where the name does not say it; arrow by default to standard output and pipes
     #[arg(long, value_name = "NAME", value_enum)]
     format: Option<Format>,
     /// Folder for figures of resolution and efficiency
@@ -48,7 +48,7 @@ pub(super) struct SmearArguments {
 
 impl SmearArguments {
     pub(super) fn run(self) -> Result<()> {
-        let format = Format::of(&self.out, self.format, &[Format::Arrow, Format::Parquet])?;
+        let format = Format::of(&self.out, self.format, &[Format::Arrow, Format::Root, Format::Parquet])?;
         let format = format.table().context("an event table")?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let card = DetectorCard::named(&self.detector)?;

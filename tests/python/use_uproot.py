@@ -34,5 +34,5 @@ for name, compression in compressions.items():
             out.extend({name: column[start : start + 700] for name, column in rows.items()})
 with uproot.recreate(folder / "rntuple.root") as file:
     file["tuple"] = rows
-with uproot.recreate(folder / "jagged.root") as file:
-    file.mktree("tuple", {"q2": "var * float64", "chi": "f8"}).extend({"q2": [[1.0, 2.0]], "chi": [1.0]})
+with uproot.recreate(folder / "pairs.root") as file:
+    file.mktree("tuple", {"q2": ("f8", (2,)), "chi": "f8"}).extend({"q2": np.ones((1, 2)), "chi": np.ones(1)})
