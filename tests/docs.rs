@@ -320,6 +320,11 @@ fn issue_13_20_commands_of_formats() {
 }
 
 #[test]
+fn commands_of_measured() {
+    check("docs/measured.md");
+}
+
+#[test]
 fn commands_of_ntuples() {
     check("docs/ntuples.md");
 }

@@ -218,6 +218,7 @@ fn bad_files_and_layouts_are_refused_in_one_line() {
         refused(&line, &[message]);
         assert!(!Path::new(out).exists());
     }
+    table(&file, &[("m_kpi", Some(eight(0.9)))]);
     let file = file.to_str().unwrap();
     for (layout, message) in [("babar", "allowed: humboldt, basf2, lhcb, cms"), ("none.toml", "none.toml")] {
         refused(&["moments", file, "--bins", "1:6", "--layout", layout], &[message]);

@@ -128,9 +128,9 @@ fn images_of_any_coefficients_are_stored_trained_on_and_predicted() {
         "compare",
         &path("one"),
         "--images",
-        "20",
+        "40",
         "--calibration-images",
-        "20",
+        "40",
         "--estimators",
         "unbinned,template",
     ]);

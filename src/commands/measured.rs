@@ -54,11 +54,12 @@ fn fraction(text: &str) -> Result<Fraction, String> {
     let number = |text: &str| {
         f64::from_str(text.trim()).map_err(|_| "allowed: a number from 0 to 1, free, or X+-E".to_owned())
     };
-    match (text, text.split_once("+-")) {
-        ("free", _) => Ok(Fraction::Free),
-        (_, Some((value, error))) => Ok(Fraction::Constrained(number(value)?, number(error)?)),
-        (_, None) => Ok(Fraction::Fixed(number(text)?)),
-    }
+    let fraction = match (text, text.split_once("+-")) {
+        ("free", _) => Fraction::Free,
+        (_, Some((value, error))) => Fraction::Constrained(number(value)?, number(error)?),
+        (_, None) => Fraction::Fixed(number(text)?),
+    };
+    fraction.check().map(|()| fraction).map_err(|error| error.to_string())
 }
 
 /// Simulation and background, read.

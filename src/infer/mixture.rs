@@ -42,7 +42,11 @@ impl Fraction {
         }
     }
 
-    fn check(self) -> Result<(), InferError> {
+    /// Refuses what is no fraction.
+    ///
+    /// # Errors
+    /// For a value outside 0 to 1, or an error that is not above 0.
+    pub fn check(self) -> Result<(), InferError> {
         let (value, sigma) = match self {
             Self::Fixed(value) => (value, 1.0),
             Self::Free => (START, 1.0),
