@@ -110,7 +110,8 @@ fn unlz4(from: &[u8], to: &mut [u8]) -> Result<usize, String> {
 /// Bytes as a zlib block at ROOT's default level; `None` where that would not be smaller. At most [`LARGEST`] bytes.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut packed = vec![0; bytes.len()];
-    let mut deflater = Compressor::new(CompressionLvl::fastest());
+    // The library's `fastest` is level 0, which compresses nothing.
+    let mut deflater = Compressor::new(CompressionLvl::new(1).ok()?);
     // What does not fit is not smaller.
     let size = deflater.zlib_compress(bytes, packed.get_mut(HEADER..)?).ok()?;
     packed[..3].copy_from_slice(b"ZL\x08");

@@ -62,8 +62,13 @@ fn file(text: &str) -> Option<Address> {
         return Some(Address { file: text.into(), tree: None });
     }
     let (file, tree) =
-        text.rsplit_once(TREE).filter(|(file, tree)| !tree.is_empty() && Path::new(file).exists())?;
+        text.rsplit_once(TREE).filter(|(file, tree)| is_tree(tree) && Path::new(file).exists())?;
     Some(Address { file: file.into(), tree: Some(tree.to_owned()) })
+}
+
+/// Whether a text can be the name of a tree: one with a comma is the rest of a list.
+fn is_tree(text: &str) -> bool {
+    !text.is_empty() && !text.contains(LIST)
 }
 
 /// Files of a pattern, which a tree may follow.
