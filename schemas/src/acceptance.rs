@@ -20,7 +20,7 @@ pub const HIGHEST_ORDER: usize = 12;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LegendreAcceptance {
-    /// Range of q2 [GeV^2].
+    /// Range of q2 (GeV^2).
     pub q2: [f64; 2],
     /// Highest orders in `cos_theta_l`, `cos_theta_k`, chi and q2.
     pub orders: [usize; 4],

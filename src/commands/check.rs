@@ -83,8 +83,8 @@ impl CheckArguments {
         let layout = self.sample.layout.read()?;
         let mut reader = EventReader::open_as(path, layout.as_ref(), More::EverythingThereIs)?.unchecked();
         ensure!(
-            !reader.is_weighted(),
-            "{}: has a column `weight`; allowed: unweighted events, which alone follow a density",
+            self.sample.unweighted || !reader.is_weighted(),
+            "{}: has a column `weight`; allowed: events that each count once, which alone follow a density (--unweighted)",
             path.display()
         );
         let made = reader.provenance().map(|provenance| provenance.generator.clone());

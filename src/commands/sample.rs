@@ -61,7 +61,7 @@ pub(super) struct SampleArguments {
     select: bool,
     /// Count each event once, although the file has a column `weight`
     #[arg(long)]
-    unweighted: bool,
+    pub(super) unweighted: bool,
 }
 
 /// Events and what they are supposed to follow.

@@ -204,7 +204,7 @@ impl EventSampler {
     /// The sampler with the effects of a card.
     ///
     /// # Errors
-    /// As [`Stage::new`].
+    /// For numbers that physics or detector refuse, and where hardly an event is left.
     pub fn with_effects(
         mut self,
         effects: &Effects,

@@ -1,6 +1,6 @@
 //! Columns of experiments' files, as a [`Layout`] names them, in place of humboldt's own.
 //!
-//! What comes out has humboldt's columns: q2 [GeV^2], cosines, chi [-pi, pi], K pi mass [GeV] in the LHCb convention, the
+//! What comes out has humboldt's columns: q2 (GeV^2), cosines, chi [-pi, pi], K pi mass (GeV) in the LHCb convention, the
 //! same of the truth behind `true_`, `weight`, `flavour` (+1 of a B0bar, -1 of a B0), all f64 but the last, which is i8; and
 //! whatever else the file has.
 

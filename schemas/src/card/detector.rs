@@ -28,8 +28,8 @@ pub struct DetectorCard {
     /// Resolution of momenta.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub momentum: Option<MomentumResolution>,
-    /// Resolution of directions [rad] along either axis across the track: a constant, and a number that is divided by the
-    /// momentum [GeV]; they add in quadrature.
+    /// Resolution of directions (rad) along either axis across the track: a constant, and a number that is divided by the
+    /// momentum (GeV); they add in quadrature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<[f64; 2]>,
     /// Tracks that are seen.
@@ -53,11 +53,11 @@ pub struct DetectorCard {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Beams {
-    /// Energy of the electrons [GeV].
+    /// Energy of the electrons (GeV).
     pub electron: f64,
-    /// Energy of the positrons [GeV].
+    /// Energy of the positrons (GeV).
     pub positron: f64,
-    /// Angle at which the beams cross [rad].
+    /// Angle at which the beams cross (rad).
     pub crossing: f64,
 }
 
@@ -65,7 +65,7 @@ pub struct Beams {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forward {
-    /// `pt_0` [GeV]; the mean transverse momentum is pi/4 of it.
+    /// `pt_0` (GeV); the mean transverse momentum is pi/4 of it.
     pub pt: f64,
     /// Range of the rapidity.
     pub rapidity: [f64; 2],
@@ -79,7 +79,7 @@ pub struct Forward {
 pub struct MomentumResolution {
     /// Whether it depends on the transverse momentum.
     pub transverse: bool,
-    /// Momentum [GeV], in rising order, and the relative resolution there.
+    /// Momentum (GeV), in rising order, and the relative resolution there.
     pub points: Vec<[f64; 2]>,
 }
 
@@ -87,14 +87,14 @@ pub struct MomentumResolution {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tracks {
-    /// Range of the polar angle [rad].
+    /// Range of the polar angle (rad).
     pub theta: [f64; 2],
     /// Largest absolute px/pz and py/pz.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slopes: Option<[f64; 2]>,
-    /// Least momentum and transverse momentum [GeV] of kaon and pion.
+    /// Least momentum and transverse momentum (GeV) of kaon and pion.
     pub hadron: [f64; 2],
-    /// Least momentum and transverse momentum [GeV] of either lepton.
+    /// Least momentum and transverse momentum (GeV) of either lepton.
     pub lepton: [f64; 2],
 }
 
@@ -118,7 +118,7 @@ pub struct WrongCandidates {
     pub fraction: f64,
     /// Spread of the logarithm of the momentum.
     pub momentum: f64,
-    /// Spread of the direction along either axis across the track [rad].
+    /// Spread of the direction along either axis across the track (rad).
     pub direction: f64,
 }
 
@@ -126,9 +126,9 @@ pub struct WrongCandidates {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
-    /// Range of the K pi mass [GeV].
+    /// Range of the K pi mass (GeV).
     pub m_kpi: [f64; 2],
-    /// Range of the mass of all four [GeV].
+    /// Range of the mass of all four (GeV).
     pub m_b: [f64; 2],
 }
 

@@ -36,11 +36,11 @@ pub struct SWaveCard {
     /// One fraction of the Standard Model's rate for q2 of 1 to 18 GeV^2, in place of `fractions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
-    /// Fractions of the Standard Model's rate, as `[q2, fraction]` in rising q2 [GeV^2]; those of LHCb by default.
+    /// Fractions of the Standard Model's rate, as `[q2, fraction]` in rising q2 (GeV^2); those of LHCb by default.
     pub fractions: Vec<[f64; 2]>,
-    /// Range of K pi masses [GeV] that the fractions are of.
+    /// Range of K pi masses (GeV) that the fractions are of.
     pub m_kpi: [f64; 2],
-    /// Phase [rad] besides that of the line shapes.
+    /// Phase (rad) besides that of the line shapes.
     pub phase: f64,
 }
 
@@ -98,7 +98,7 @@ impl AcceptanceCard {
     }
 }
 
-/// A product of polynomials in q2 [GeV^2], both cosines and chi [rad]; each by the coefficients of 1, x, x^2, .., and 1 where it is
+/// A product of polynomials in q2 (GeV^2), both cosines and chi (rad); each by the coefficients of 1, x, x^2, .., and 1 where it is
 /// left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -172,7 +172,7 @@ pub struct BackgroundCard {
     pub j_psi: f64,
     /// Part of B -> psi(2S) K*.
     pub psi_2s: f64,
-    /// Width [GeV] of the peak of either in the dilepton mass.
+    /// Width (GeV) of the peak of either in the dilepton mass.
     pub width: f64,
     /// Tail of either to low masses: the distance from the peak, in widths, at which it begins, and the power by which it falls.
     pub tail: [f64; 2],
