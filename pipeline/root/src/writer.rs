@@ -42,6 +42,8 @@ pub struct TreeWriter<W> {
     pending: usize,
     rows: u64,
     texts: Vec<(String, String)>,
+    /// What ROOT says of the classes: at the beginning, since its own references count from a key with places of 4 bytes.
+    info: Place,
 }
 
 impl<W: Write + Seek> TreeWriter<W> {
@@ -61,10 +63,19 @@ impl<W: Write + Seek> TreeWriter<W> {
             )),
         });
         let branches = branches.collect::<Result<Vec<_>, _>>()?;
-        let mut writer =
-            Self { sink, at: 0, tree: tree.to_owned(), branches, pending: 0, rows: 0, texts: texts.to_vec() };
+        let mut writer = Self {
+            sink,
+            at: 0,
+            tree: tree.to_owned(),
+            branches,
+            pending: 0,
+            rows: 0,
+            texts: texts.to_vec(),
+            info: Place::default(),
+        };
         writer.append(&[0; BEGIN as usize])?;
         writer.append(&folder(Place::default())?)?;
+        writer.info = writer.streamer_info()?;
         Ok(writer)
     }
 
@@ -120,12 +131,11 @@ impl<W: Write + Seek> TreeWriter<W> {
             e.named(&name, &content);
             keys.push(self.record(&self.header("TNamed", &name, ""), &e.bytes)?);
         }
-        let info = self.streamer_info()?;
         let list = self.list(&keys)?;
         let free = self.free()?;
         let end = self.at;
         self.seek(0)?;
-        self.append(&head(end, free, info))?;
+        self.append(&head(end, free, self.info))?;
         self.seek(BEGIN)?;
         self.append(&folder(list)?)?;
         self.seek(end)?;
@@ -282,6 +292,7 @@ fn uuid(e: &mut Encoder) {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::io::Read;
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, Int64Array};
@@ -302,6 +313,11 @@ mod tests {
         writer.seek(3 * SHORT)?;
         writer.write(&batch.slice(ROWS, 100_000 - ROWS))?;
         writer.finish()?;
+        // uproot 5.7.7 and ROOT find the classes by references that count from a short key.
+        let mut head = [0; 53];
+        File::open(&path)?.read_exact(&mut head)?;
+        let info = head.last_chunk().map(|place| u64::from_be_bytes(*place));
+        assert!(info.is_some_and(|info| info < 1000), "{info:?}");
         let tree = TreeReader::open(&path, None)?;
         assert_eq!(tree.texts(), texts);
         assert_eq!(tree.batches(&[0], 100_000).collect::<Result<Vec<_>, _>>()?, [batch]);
