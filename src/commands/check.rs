@@ -37,7 +37,11 @@ impl CheckArguments {
         }
         outln!("assumed: {}", sentence(&closure.assumed));
         let answer = if closure.follows { "follow" } else { "do not follow" };
-        outln!("{} events {answer} this density, p = {:.2e}", closure.events, closure.p_value);
+        let p_value = match closure.p_value {
+            small if small < STRANGE => format!("{small:.1e}"),
+            p_value => format!("{p_value:.3}"),
+        };
+        outln!("{} events {answer} this density, p = {p_value}", closure.events);
         for Deviation { kind, words, coefficients, .. } in &closure.deviations {
             outln!("  {kind}: {words}");
             for c in coefficients {
