@@ -9,13 +9,11 @@ use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::inference::Assumed;
 
+use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::empty_stretches;
 use crate::progress::{note, outln};
 use crate::sampling;
-
-/// Below this probability a sample does not look like what it is taken for.
-pub(crate) const STRANGE: f64 = 1e-3;
 
 /// The density that a card describes, shifts along `free` not being part of it.
 pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<Assumed> {
@@ -36,11 +34,9 @@ pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<
 
 /// A card's shifts without those along `free`, and without those that vanish.
 fn without(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<BTreeMap<String, ComplexValue>> {
-    let shifts = free.iter().fold(card.shifts()?, |shifts, direction| {
-        let own = shifts.get(direction.coefficient);
-        let real = direction.part == humboldt_physics::wilson::Part::Real;
-        shifts.moved(*direction, if real { -own.re } else { -own.im })
-    });
+    let shifts = free
+        .iter()
+        .fold(card.shifts()?, |shifts, direction| shifts.moved(*direction, -shifts.part(*direction)));
     let named =
         shifts.iter().map(|(coefficient, value)| (coefficient.name().to_owned(), ComplexValue(value)));
     Ok(named.filter(|(_, value)| value.0.norm() > 0.0).collect())

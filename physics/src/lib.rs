@@ -58,6 +58,7 @@ pub mod models;
 mod names;
 pub mod observables;
 pub mod parameters;
+pub mod points;
 pub mod predictions;
 pub mod process;
 pub mod quadratic;

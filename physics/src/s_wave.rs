@@ -15,6 +15,7 @@ use crate::amplitudes::TransversityAmplitudes;
 use crate::convention::{DecayVariables, exchange_lhcb_and_theory};
 use crate::density::MassWeight;
 use crate::kinematics::{PhaseSpacePoint, two_body_momentum};
+use crate::points::between;
 use crate::quadrature::nodes;
 use crate::{AngularCoefficients, Decay, LineShape, PhysicsError, Quadratic, WilsonDirection, WilsonShifts};
 
@@ -234,16 +235,6 @@ fn lass(m: f64, momentum: impl Fn(f64) -> f64) -> Complex64 {
     let running = m0 * width * (p / m) * (m0 / p0);
     Complex64::from(m) / Complex64::new(p * cot, -p)
         + turn * (m0 * m0 * width / p0) / Complex64::new(m0 * m0 - m * m, -running)
-}
-
-/// A number at a place, by straight lines between points, constant beyond them.
-fn between(points: &[[f64; 2]], place: f64) -> f64 {
-    let next = points.partition_point(|[x, _]| *x <= place);
-    match (next.checked_sub(1).map(|i| points[i]), points.get(next)) {
-        (Some([a, low]), Some([b, high])) => low + (place - a) / (b - a) * (high - low),
-        (Some([_, only]), None) | (None, Some(&[_, only])) => only,
-        (None, None) => 0.0,
-    }
 }
 
 #[cfg(test)]

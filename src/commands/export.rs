@@ -14,6 +14,7 @@ use humboldt_schemas::layout::Layout;
 use super::arguments::{ForceArgument, count, finite};
 use super::generate::Format;
 use super::layout::LayoutArguments;
+use super::sample::known_decay;
 use super::voxelize::image_format;
 use crate::progress::note;
 
@@ -145,10 +146,7 @@ struct Source {
 impl Source {
     fn open(file: &Path) -> Result<Self> {
         let reader = EventReader::open_as(file, None, More::Everything)?;
-        let made = reader.provenance().with_context(|| {
-            format!("{}: does not say which decay its events are of; humboldt's own files do", file.display())
-        })?;
-        let decay = made.generator.decay(&made.generator.shifts()?)?;
+        let (_, decay) = known_decay(&reader, file)?;
         Ok(Self { reader, decay })
     }
 }

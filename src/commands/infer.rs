@@ -16,7 +16,8 @@ use super::arguments::DeviceArgument;
 use super::layout::{LayoutArguments, doubts, open_unweighted};
 use super::model::{ModelArgument, card_of};
 
-use crate::assumptions::{STRANGE, assumed, differences, emptiness, sentence};
+use crate::assumptions::{assumed, differences, emptiness, sentence};
+use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::Sample;
 use crate::learn::{Compute, Estimate, Model};

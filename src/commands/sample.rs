@@ -1,6 +1,6 @@
 //! Events that are fitted, and the density they are supposed to follow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,6 +16,7 @@ use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::events::{SWEIGHT_PREFIX, WEIGHT_COLUMN};
 use humboldt_schemas::inference::Assumed;
 use humboldt_schemas::layout::Layout;
+use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{InputArguments, ShiftArguments};
 use super::layout::{LayoutArguments, doubts};
@@ -98,6 +99,15 @@ impl Sample {
             format!("{outside} of {all} events lie outside q2 = {ranges}, where none is expected")
         })
     }
+}
+
+/// What a file of events says of how it was made, and their decay.
+pub(super) fn known_decay(reader: &EventReader, file: &Path) -> Result<(Provenance, Decay)> {
+    let source = reader.provenance().cloned().with_context(|| {
+        format!("{}: does not say which decay its events are of; humboldt's own files do", file.display())
+    })?;
+    let decay = source.generator.decay(&source.generator.shifts()?)?;
+    Ok((source, decay))
 }
 
 impl SampleArguments {

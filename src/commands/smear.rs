@@ -13,6 +13,7 @@ use humboldt_schemas::provenance::{MeasuredBy, Provenance};
 
 use super::arguments::{ForceArgument, count};
 use super::generate::Format;
+use super::sample::known_decay;
 use crate::progress::{Progress, note};
 use crate::report::{Sheet, curves, literal};
 
@@ -54,10 +55,7 @@ impl SmearArguments {
         let card = DetectorCard::named(&self.detector)?;
         let mut reader = EventReader::open_whole(&self.events)?;
         let file = self.events.display();
-        let source = reader.provenance().cloned().with_context(|| {
-            format!("{file}: does not say which decay its events are of; humboldt's own files do")
-        })?;
-        let decay = source.generator.decay(&source.generator.shifts()?)?;
+        let (source, decay) = known_decay(&reader, &self.events)?;
         let detector = Detector::new(&card, &decay)?;
         let schema = measured_schema(reader.schema()).with_context(|| file.to_string())?;
         let measured_by = MeasuredBy { detector: card.filled()?, seed: self.seed };

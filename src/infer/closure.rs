@@ -11,11 +11,10 @@ use humboldt_physics::{Decay, LineShape, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use nalgebra::SVector;
 use rayon::prelude::*;
-use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
 use super::density::EventFamily;
-use super::goodness::{empty_stretches, goodness};
+use super::goodness::{empty_stretches, goodness, probability};
 use super::likelihood::Likelihood;
 use super::moments::{FEWEST_EVENTS, MomentPredictions, moments};
 use super::unbinned;
@@ -223,11 +222,6 @@ fn fitted(family: &EventFamily, events: &EventBatch) -> Result<Option<Fit>, Infe
         Err(InferError::NoMinimum { .. }) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Probability of a larger chi-square.
-fn probability(chi2: f64, degrees_of_freedom: f64) -> f64 {
-    ChiSquared::new(degrees_of_freedom).map_or(1.0, |distribution| distribution.sf(chi2))
 }
 
 /// Events with their angles changed as in [`CHANGES`].

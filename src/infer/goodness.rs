@@ -186,9 +186,13 @@ fn chi_square(all: impl Iterator<Item = Cell>, fitted: usize) -> Goodness {
         add(&rest);
     }
     let degrees_of_freedom = cells.saturating_sub(1 + fitted);
-    let p_value =
-        ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
+    let p_value = probability(chi2, degrees_of_freedom as f64);
     Goodness { chi2, degrees_of_freedom, p_value }
+}
+
+/// Probability of a larger chi-square; 1 without a degree of freedom.
+pub(super) fn probability(chi2: f64, degrees_of_freedom: f64) -> f64 {
+    ChiSquared::new(degrees_of_freedom).map_or(1.0, |distribution| distribution.sf(chi2))
 }
 
 /// Layers of about the same number of events, at the pole of the K*.

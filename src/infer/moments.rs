@@ -15,12 +15,11 @@ use humboldt_physics::{AngularCoefficients, Expansion, Quadratic, WilsonDirectio
 use humboldt_pipeline::EventBatch;
 use nalgebra::{DMatrix, DVector, SMatrix, SVector};
 use rayon::prelude::*;
-use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
 use super::density::EventFamily;
 use super::form::Jet;
-use super::goodness::Goodness;
+use super::goodness::{Goodness, probability};
 use super::minimise::{Objective, minimise};
 use super::unbinned::{FARTHEST, Fitted, covariance, scales_of};
 use super::weights::{Counted, Weights};
@@ -266,8 +265,7 @@ pub fn fit(
     let covariance = covariance(&objective.jet(&best.point, &free)?.hessian, &best.point, &scales);
     let chi2 = 2.0 * best.value;
     let degrees_of_freedom = (USED * measured.len()).saturating_sub(free.len());
-    let p_value =
-        ChiSquared::new(degrees_of_freedom as f64).map_or(1.0, |distribution| distribution.sf(chi2));
+    let p_value = probability(chi2, degrees_of_freedom as f64);
     let fitted = Fitted { values: best.point, curved: covariance.clone(), covariance, minimum: best.value };
     Ok((fitted, Goodness { chi2, degrees_of_freedom, p_value }))
 }

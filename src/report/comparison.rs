@@ -15,7 +15,7 @@ use super::style::{
 };
 use super::ticks::{Scale, number};
 use super::width::relative_error;
-use super::{DELTA_C9, ReportError, Sheet, files};
+use super::{ReportError, Sheet, files, shift_label};
 
 const FIGURE: &str = "comparison of estimators";
 
@@ -169,8 +169,7 @@ fn table(truth: &str, comparison: &Comparison) -> (String, impl Iterator<Item = 
 /// # Errors
 /// When the file cannot be written.
 pub fn write_comparison_csv(path: &Path, comparison: &Comparison) -> Result<(), ReportError> {
-    let label = if comparison.coefficient == "c9" { DELTA_C9 } else { &comparison.coefficient };
-    let (header, rows) = table(label, comparison);
+    let (header, rows) = table(shift_label(&comparison.coefficient), comparison);
     files::write_csv(path, &header, rows)
 }
 

@@ -76,8 +76,8 @@ pub use sheet::Sheet;
 pub use small_print::{process_title, small_print, window};
 pub use style::shift_symbol;
 pub use tables::{
-    DELTA_C9, Predictions, read_columns_parquet, read_predictions_parquet, write_columns_parquet,
-    write_ensembles_csv, write_grid_csv, write_predictions_parquet,
+    DELTA_C9, Predictions, read_columns_parquet, read_predictions_parquet, shift_label,
+    write_columns_parquet, write_ensembles_csv, write_grid_csv, write_predictions_parquet,
 };
 pub use terminal::Projected;
 pub use ticks::{Scale, Ticks, count};

@@ -33,7 +33,7 @@ impl Sheet {
     /// The sheet for shifts of a coefficient other than C9, by its name.
     #[must_use]
     pub fn of(self, coefficient: &str) -> Self {
-        let label = if coefficient == "c9" { tables::DELTA_C9 } else { coefficient }.to_owned();
+        let label = tables::shift_label(coefficient).to_owned();
         Self { symbol: shift_symbol(coefficient), label, ..self }
     }
 

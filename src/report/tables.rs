@@ -9,6 +9,11 @@ use super::{ReportError, files};
 /// Name of C9's shift in files.
 pub const DELTA_C9: &str = "delta_c9";
 
+/// Name in files of the shifts of a coefficient.
+pub fn shift_label(coefficient: &str) -> &str {
+    if coefficient == "c9" { DELTA_C9 } else { coefficient }
+}
+
 /// Predictions of the images of one ensemble.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {

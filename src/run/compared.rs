@@ -15,11 +15,6 @@ use crate::report::{self, Predictions, Pulls, Sheet};
 /// Name of the file with all numbers.
 pub const COMPARISON: &str = "comparison.json";
 
-/// Name in tables of the shifts of a coefficient.
-fn label(coefficient: &str) -> &str {
-    if coefficient == "c9" { report::DELTA_C9 } else { coefficient }
-}
-
 /// Path of the predictions that an estimator's intervals are calibrated with.
 pub fn calibration_file(folder: &Path, estimator: &str) -> PathBuf {
     folder.join(format!("calibration_{estimator}.parquet"))
@@ -38,7 +33,7 @@ pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> R
         print.push(report::literal(&format!("samples of {}", test.description)));
     }
     let sheet = |name: &str| Sheet::new(folder.join(name), &print).of(&comparison.coefficient);
-    let label = label(&comparison.coefficient);
+    let label = report::shift_label(&comparison.coefficient);
     let mut pulls = Vec::new();
     for (result, judged) in comparison.estimators.iter().zip(&compared.estimates) {
         let known = judged.calibration.iter();

@@ -1,7 +1,8 @@
 //! Tracks that are seen, and their measured momenta.
 
 use humboldt_physics::kinematics::FourMomentum;
-use humboldt_schemas::card::{DetectorCard, MomentumResolution, Tracks};
+use humboldt_physics::points::between;
+use humboldt_schemas::card::{DetectorCard, Tracks};
 
 /// Steps of the table of resolutions.
 const STEPS: usize = 512;
@@ -41,7 +42,9 @@ impl Measurement {
             transverse: momentum.transverse,
             first,
             steps_per_gev: if step > 0.0 { 1.0 / step } else { 0.0 },
-            resolution: (0..=STEPS).map(|i| between(momentum, step.mul_add(i as f64, first))).collect(),
+            resolution: (0..=STEPS)
+                .map(|i| between(&momentum.points, step.mul_add(i as f64, first)))
+                .collect(),
             direction: card.direction?,
         })
     }
@@ -95,17 +98,6 @@ pub(super) fn turned(p: [f64; 3], factor: f64, [u, v]: [f64; 2]) -> [f64; 3] {
     ];
     let scale = factor * size / (1.0 + u * u + v * v).sqrt();
     n.map(|x| scale * x)
-}
-
-/// The resolution at a momentum (GeV), between points.
-fn between(momentum: &MomentumResolution, p: f64) -> f64 {
-    let points = &momentum.points;
-    let next = points.partition_point(|[place, _]| *place <= p);
-    match (next.checked_sub(1).map(|i| points[i]), points.get(next)) {
-        (Some([p_low, low]), Some([p_high, high])) => low + (p - p_low) / (p_high - p_low) * (high - low),
-        (Some([_, only]), None) | (None, Some(&[_, only])) => only,
-        (None, None) => 0.0,
-    }
 }
 
 #[cfg(test)]
