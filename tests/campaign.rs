@@ -100,6 +100,22 @@ fn kills_change_nothing() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("campaign");
+    run(&out, &[]);
+    let expected = everything(&out);
+    for name in ["campaign.json", "manifest.json"] {
+        let own = humboldt_pipeline::store::atomic::unique(&out.join(name)).unwrap();
+        // No process has this number: the kernel's largest is 4,194,304.
+        let process = format!("-{}-", std::process::id());
+        fs::write(own.to_str().unwrap().replace(&process, "-4194305-"), "half").unwrap();
+    }
+    run(&out, &[]);
+    assert_same(&expected, &everything(&out));
+}
+
+#[test]
 #[ignore = "long: cargo test --release --test integration two_hundred -- --ignored"]
 fn two_hundred_kills_change_nothing() {
     kill(200);

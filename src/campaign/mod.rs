@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::{Axes, Point};
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::store::atomic::is_part;
+use humboldt_pipeline::store::atomic::{is_part, sweep};
 use humboldt_pipeline::store::write_json;
 use humboldt_schemas::campaign::{CampaignFile, ShardRecord};
 use humboldt_schemas::card::{DataCard, DatasetPoint, Split};
@@ -67,6 +67,10 @@ impl Campaign {
              give another --out, or the same card",
             folder.display()
         );
+        // What a process killed at `campaign.json` or the manifest left; a campaign behind a link is only read.
+        if !folder.is_symlink() {
+            sweep(folder);
+        }
         Ok(campaign)
     }
 

@@ -6,6 +6,7 @@
 //! # Source
 //! Beaujean, Chrzaszcz, Serra, van Dyk, arXiv:1503.04100.
 
+use std::cmp::Ordering;
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -122,6 +123,9 @@ pub fn asymmetries(
     estimates(events, Some(flavours), weights, bins)
 }
 
+/// Events that are summed one after another; blocks of them are summed in parallel and added in order.
+const BLOCK: usize = 1 << 16;
+
 /// Weighted means of the dual functions, each times a sign.
 fn estimates(
     events: &EventBatch,
@@ -129,35 +133,102 @@ fn estimates(
     weights: Option<&Weights>,
     bins: &[(f64, f64)],
 ) -> Result<Vec<BinMoments>, InferError> {
-    let bin = |&(low, high): &(f64, f64)| {
-        if low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
-            return Err(InferError::out_of_range("bins", format!("{low}:{high}"), "MIN:MAX with MIN < MAX"));
+    if let Some((low, high)) = bins.iter().find(|(low, high)| low.partial_cmp(high) != Some(Ordering::Less)) {
+        return Err(InferError::out_of_range("bins", format!("{low}:{high}"), "MIN:MAX with MIN < MAX"));
+    }
+    let block = |first: usize| {
+        let mut sums = vec![Sums::default(); bins.len()];
+        for row in first..events.len().min(first + BLOCK) {
+            let q2 = f64::from(events.q2[row]);
+            for (sums, _) in sums.iter_mut().zip(bins).filter(|(_, (low, high))| (*low..*high).contains(&q2))
+            {
+                let sign = signs.map_or(1.0, |signs| f64::from(signs[row]));
+                let weight = weights.map_or(1.0, |weights| weights.values()[row]);
+                sums.count(weight, &(functions(events, row) * sign));
+            }
         }
-        let inside = |row: &usize| (low..high).contains(&f64::from(events.q2[*row]));
-        let sign = |row: usize| signs.map_or(1.0, |signs| f64::from(signs[row]));
-        let weight = |row: usize| weights.map_or(1.0, |weights| weights.values()[row]);
-        let weighted = |row: usize| (weight(row), dual(events, row) * sign(row));
-        let duals: Vec<(f64, SVector<f64, 12>)> = (0..events.len()).filter(inside).map(weighted).collect();
-        let counted = Counted::of(duals.iter().map(|(weight, _)| *weight));
-        if counted.effective < FEWEST_EVENTS as f64 || counted.sum <= 0.0 {
-            let allowed = format!("at least {FEWEST_EVENTS}");
-            let what = if weights.is_some() { "effective number of events" } else { "events" };
-            let got = if counted.sum < 0.0 { -counted.effective } else { counted.effective };
-            return Err(InferError::out_of_range(&format!("{what} in the bin {low}:{high}"), got, allowed));
-        }
-        let Counted { sum, effective, .. } = counted;
-        let s = duals.iter().map(|(w, dual)| dual * *w).sum::<SVector<f64, 12>>() / sum;
-        let squares = duals.iter().map(|(w, dual)| (dual - s) * (dual - s).transpose() * (w * w));
-        let covariance = squares.sum::<SMatrix<f64, 12, 12>>() / (sum * (sum - sum / effective));
-        Ok(BinMoments { q2: (low, high), events: duals.len(), counted, s, covariance })
+        sums
     };
-    bins.par_iter().map(bin).collect()
+    let starts: Vec<usize> = (0..events.len()).step_by(BLOCK).collect();
+    let blocks: Vec<Vec<Sums>> = starts.into_par_iter().map(block).collect();
+    let bin = |(i, q2): (usize, &(f64, f64))| {
+        let mut sums = Sums::default();
+        for block in &blocks {
+            sums.add(&block[i]);
+        }
+        sums.moments(*q2, weights.is_some())
+    };
+    bins.iter().enumerate().map(bin).collect()
+}
+
+/// Sums over events of a bin, of their weights `w` and their angular functions `f`.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    events: usize,
+    /// `sum w`.
+    weight: f64,
+    /// `sum w^2`.
+    squares: f64,
+    /// `sum w f`.
+    first: SVector<f64, 12>,
+    /// `sum w^2 f`.
+    squared_first: SVector<f64, 12>,
+    /// `sum w^2 f f^T`.
+    squared_second: SMatrix<f64, 12, 12>,
+}
+
+impl Sums {
+    fn count(&mut self, weight: f64, functions: &SVector<f64, 12>) {
+        let weighted = functions * weight;
+        self.events += 1;
+        self.weight += weight;
+        self.squares += weight * weight;
+        self.first += weighted;
+        self.squared_first += weighted * weight;
+        self.squared_second += weighted * weighted.transpose();
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.weight += other.weight;
+        self.squares += other.squares;
+        self.first += other.first;
+        self.squared_first += other.squared_first;
+        self.squared_second += other.squared_second;
+    }
+
+    fn moments(&self, q2: (f64, f64), weighted: bool) -> Result<BinMoments, InferError> {
+        let effective = if self.squares > 0.0 { self.weight * self.weight / self.squares } else { 0.0 };
+        if effective < FEWEST_EVENTS as f64 || self.weight <= 0.0 {
+            let allowed = format!("at least {FEWEST_EVENTS}");
+            let what = if weighted { "effective number of events" } else { "events" };
+            let got = if self.weight < 0.0 { -effective } else { effective };
+            return Err(InferError::out_of_range(
+                &format!("{what} in the bin {}:{}", q2.0, q2.1),
+                got,
+                allowed,
+            ));
+        }
+        let mean = self.first / self.weight;
+        let cross = mean * self.squared_first.transpose();
+        let scatter =
+            self.squared_second - cross - cross.transpose() + mean * mean.transpose() * self.squares;
+        let counted = Counted { events: self.events, sum: self.weight, effective };
+        let scale = self.weight * (self.weight - self.weight / effective);
+        let covariance = *DUAL * scatter * DUAL.transpose() / scale;
+        Ok(BinMoments { q2, events: self.events, counted, s: *DUAL * mean, covariance })
+    }
 }
 
 /// The dual functions at an event's angles.
 pub(super) fn dual(events: &EventBatch, row: usize) -> SVector<f64, 12> {
+    *DUAL * functions(events, row)
+}
+
+/// The angular functions at an event's angles.
+fn functions(events: &EventBatch, row: usize) -> SVector<f64, 12> {
     let [l, k, chi] = [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
-    *DUAL * SVector::<f64, 12>::from(angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi))
+    angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi).into()
 }
 
 /// Coefficients that a fit uses: all but `S_1s`, which the others and the rate make.
