@@ -7,8 +7,8 @@
 //! does not matter. The eight take turns, so that the compiler makes them one generator of vectors.
 
 use humboldt_physics::kinematics::Rotation;
-use rand::{Rng, SeedableRng};
-use rand_pcg::Pcg32;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_pcg::{Pcg32, Pcg64};
 
 /// Generators of one block.
 const LANES: usize = 8;
@@ -74,6 +74,13 @@ impl BlockRng {
         const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
         (self.lanes[0].next_u64() >> 11) as f64 * STEP
     }
+}
+
+/// The generator of one number of a seed, for shuffles, masks and the like that are no events: its state comes from the
+/// seed, and its increment, by which streams of a PCG differ, is the number.
+pub fn numbered(seed: u64, number: u128) -> Pcg64 {
+    let state = Pcg64::seed_from_u64(seed).random::<u64>();
+    Pcg64::new(state.into(), number)
 }
 
 /// Words that [`Draws`] fetches at a time.

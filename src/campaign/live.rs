@@ -7,11 +7,10 @@ use anyhow::Result;
 use humboldt_physics::{Axes, Point};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::EventSampler;
-use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::rng::{StreamKey, numbered};
 use humboldt_schemas::card::parameters::{filling, share};
 use humboldt_schemas::card::{DataCard, Prior, Split, TrainingCard};
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
+use rand::RngExt;
 use rayon::prelude::*;
 
 use super::make::ImageMaker;
@@ -169,8 +168,7 @@ pub fn widened(axes: &Axes, margin: f64) -> Vec<[f64; 2]> {
 /// A value in each of [`VALUES`] equal parts of the first range, with its number of images; the others in random order of theirs.
 fn uniform(seed: u64, epoch: usize, ranges: &[[f64; 2]], images: usize) -> Vec<(Vec<f64>, usize)> {
     let parts = VALUES.min(images);
-    let state = Pcg64::seed_from_u64(seed).random::<u64>();
-    let mut rng = Pcg64::new(state.into(), epoch as u128);
+    let mut rng = numbered(seed, epoch as u128);
     let mut columns = Vec::new();
     for (axis, [low, high]) in ranges.iter().enumerate() {
         let inside: Vec<f64> = (0..parts).map(|_| rng.random::<f64>()).collect();

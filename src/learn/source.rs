@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::rng::numbered;
 use humboldt_schemas::card::NetworkCard;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -146,10 +147,8 @@ pub fn permutation(n: usize, rng: &mut Pcg64) -> Vec<usize> {
 
 /// The mask of a dropout layer in one step; the same for the same seed, epoch and step.
 pub(super) fn dropout_mask(n: usize, probability: f64, seed: u64, epoch: usize, step: usize) -> Vec<f32> {
-    let mut rng = Pcg64::seed_from_u64(seed);
-    // Streams of a PCG differ, so that a step's mask does not depend on how many numbers others drew.
-    let state = rng.random::<u64>();
-    mask(n, probability, &mut Pcg64::new(u128::from(state), ((epoch as u128) << 64) | step as u128))
+    // A step's mask does not depend on how many numbers others drew.
+    mask(n, probability, &mut numbered(seed, ((epoch as u128) << 64) | step as u128))
 }
 
 /// A mask of dropout: 0 with its probability, else 1/(1 - p).

@@ -7,7 +7,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
+use humboldt_pipeline::rng::numbered;
 use rand_pcg::Pcg64;
 
 use super::Watch;
@@ -174,7 +174,5 @@ pub(super) enum Purpose {
 
 /// One of a seed's streams.
 pub(super) fn stream(seed: u64, purpose: Purpose, index: u64) -> Pcg64 {
-    // Streams of a PCG differ by their increment; its state comes from the seed.
-    let state = Pcg64::seed_from_u64(seed).random::<u64>();
-    Pcg64::new(u128::from(state), ((purpose as u128 + 1) << 64) | u128::from(index))
+    numbered(seed, ((purpose as u128 + 1) << 64) | u128::from(index))
 }
