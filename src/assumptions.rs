@@ -11,7 +11,7 @@ use humboldt_schemas::inference::Assumed;
 
 use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
-use crate::infer::goodness::empty_stretches;
+use crate::infer::goodness::{empty_masses, empty_stretches};
 use crate::progress::{note, outln};
 use crate::sampling;
 
@@ -26,6 +26,7 @@ pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<
         line_shape: card.line_shape.clone(),
         q2: windows.into_iter().map(|(low, high)| [low, high]).collect(),
         fixed: shifts,
+        m_kpi: None,
         inputs: card.inputs.clone(),
         charmonium: card.charmonium.clone(),
         by_default: Vec::new(),
@@ -47,7 +48,8 @@ pub(crate) fn sentence(assumed: &Assumed) -> String {
     let mass = if assumed.line_shape == LineShape::Narrow.name() {
         "K* at its pole".to_owned()
     } else {
-        format!("K pi mass {}", assumed.line_shape)
+        let window = assumed.m_kpi.map(|[low, high]| format!(" in {}:{} GeV", short(low), short(high)));
+        format!("K pi mass {}{}", assumed.line_shape, window.unwrap_or_default())
     };
     let mut parts = vec![
         format!("model {}", assumed.model),
@@ -188,7 +190,7 @@ pub(crate) fn small_p_value(p_value: f64, of: usize) -> Option<String> {
     })
 }
 
-/// Stretches of the windows that should hold events and hold none.
+/// Stretches of the windows in q2 and of K pi masses that should hold events and hold none.
 pub(crate) fn emptiness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Vec<String> {
     let sentence = |stretch: &crate::infer::goodness::EmptyStretch| {
         format!(
@@ -199,7 +201,15 @@ pub(crate) fn emptiness(family: &EventFamily, events: &EventBatch, shifts: &[f64
             ranges(&family.windows().iter().map(|(low, high)| [*low, *high]).collect::<Vec<_>>())
         )
     };
-    empty_stretches(family, &events.q2, shifts).iter().map(sentence).collect()
+    let of_masses = |stretch: &crate::infer::goodness::EmptyStretch| {
+        format!(
+            "no event with a K pi mass from {:.4} to {:.4} GeV, where {:.0} are expected: were they selected in another window?",
+            stretch.low, stretch.high, stretch.expected
+        )
+    };
+    let in_q2 = empty_stretches(family, &events.q2, shifts).iter().map(sentence).collect::<Vec<_>>();
+    let in_mass = empty_masses(family, &events.m_kpi, shifts);
+    in_q2.into_iter().chain(in_mass.iter().map(of_masses)).collect()
 }
 
 /// Prints them behind a result.

@@ -1,10 +1,12 @@
 //! From a card's words to a sampler of events.
 
 use anyhow::{Result, ensure};
-use humboldt_physics::{Decay, Parameters, Point, WilsonShifts};
+use humboldt_physics::{Decay, Efficiency, Parameters, Point, SWave, WilsonShifts};
+use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
 use humboldt_pipeline::phase_space::ROUNDING;
-use humboldt_schemas::card::GeneratorCard;
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_schemas::card::{AcceptanceCard, Effects, GeneratorCard};
 
 use crate::progress::{note, number};
 
@@ -28,6 +30,35 @@ fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampl
     let (decay, line_shape) = (card.decay(shifts)?, card.line_shape()?);
     let sampler = EventSampler::new(&decay, line_shape, &windows(card)?)?;
     Ok(sampler.with_effects(&card.effects, &decay, line_shape)?)
+}
+
+/// The acceptance of a card and its S-wave, of a decay: what is part of the density of signal.
+///
+/// # Errors
+/// When the physics refuses them.
+pub fn effects_of_signal(card: &GeneratorCard, decay: &Decay) -> Result<(Option<Efficiency>, Option<SWave>)> {
+    let line_shape = card.line_shape()?;
+    let s_wave = card.effects.s_wave.as_ref().map(|card| card.of(decay, line_shape)).transpose()?;
+    Ok((card.effects.acceptance.as_ref().map(AcceptanceCard::efficiency), s_wave))
+}
+
+/// Signal of a decay with the acceptance and the S-wave of a card, without detector and background.
+///
+/// # Errors
+/// As [`sampler`].
+pub fn accepted_signal(
+    card: &GeneratorCard,
+    decay: &Decay,
+    stream: StreamKey,
+    events: usize,
+) -> Result<EventBatch> {
+    let Effects { s_wave, acceptance, .. } = card.effects.clone();
+    let effects = Effects { s_wave, acceptance, ..Effects::default() };
+    let line_shape = card.line_shape()?;
+    let sampler = EventSampler::new(decay, line_shape, &windows(card)?)?;
+    let (events, report) = sampler.with_effects(&effects, decay, line_shape)?.generate(stream, events);
+    check(&report)?;
+    Ok(events)
 }
 
 /// The windows in q2 that a card describes.

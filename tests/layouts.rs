@@ -73,15 +73,31 @@ fn moments_of_exported_files_are_the_direct_ones() {
     let mixed = folder.path().join("basf2.arrow").to_str().unwrap().to_owned();
     let b0 = moments(&mixed, &["--layout", "basf2", "--flavour", "B0"]);
     assert!((value(&b0, 0, "S8") - value(&direct[1], 0, "S8")).abs() < 1e-5);
-    let refuse = ["fit", &mixed, "--layout", "basf2", "--free", "c9_im", "--q2", "0.1:8"];
-    refused(&refuse, &["imaginary shifts with 9000 B0 and 6000 B0bar", "--flavour B0"]);
-    let fitted = succeed(&["fit", &mixed, "--layout", "basf2", "--q2", "0.1:8", "--no-intervals", "--json"]);
-    let fitted: Value = serde_json::from_slice(&fitted.stdout).unwrap();
-    assert!(
-        fitted[0]["warnings"]
-            .to_string()
-            .contains("9000 B0 and 6000 B0bar are fitted with the density of B0bar")
+    // Each event by the density of its own flavour, which see imaginary shifts with opposite signs.
+    let fit = |extra: &[&str]| -> Value {
+        let others = ["--q2", "0.1:8", "--wc", "c7_prime=0.1+0.2i,c10=0.5-1i", "--free", "c9,c9_im"];
+        let common = ["fit", &mixed, "--layout", "basf2", "--no-intervals", "--json"];
+        let output = succeed(&[&common[..], &others, extra].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].clone()
+    };
+    let of =
+        |fit: &Value, i: usize| ["value", "sigma"].map(|what| fit["coefficients"][i][what].as_f64().unwrap());
+    let fitted = fit(&[]);
+    assert_eq!(fitted["assumed"]["flavour"], "B0bar and B0");
+    let halves = ["B0bar", "B0"].map(|flavour| fit(&["--flavour", flavour]));
+    for (i, truth) in [-1.0, 1.5].into_iter().enumerate() {
+        let [value, sigma] = of(&fitted, i);
+        assert!((value - truth).abs() < 3.5 * sigma, "{fitted}");
+        let [first, second] = [of(&halves[0], i)[1], of(&halves[1], i)[1]];
+        assert!(sigma < first.min(second), "{sigma} {first} {second}");
+    }
+    assert!(fitted["goodness"]["p_value"].as_f64().unwrap() > 1e-3, "{fitted}");
+    let of_moments = moments(
+        &mixed,
+        &["--layout", "basf2", "--q2", "0.1:8", "--wc", "c7_prime=0.1+0.2i,c10=0.5-1i", "--free", "c9,c9_im"],
     );
+    let [value, sigma] = of(&of_moments["fit"], 1);
+    assert!((value - 1.5).abs() < 3.5 * sigma, "{}", of_moments["fit"]);
 }
 
 /// Bar 1 of issue 15: four-momenta in the layouts of three experiments, written by others.

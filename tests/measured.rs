@@ -228,6 +228,102 @@ fn issue_15_background_is_told_from_signal() {
     );
 }
 
+/// F_S beside C9, by the fractions of LHCb that the file's card has; what the file says and the fit is not told of is said.
+#[test]
+fn issue_15_an_s_wave_is_fitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = folder.path().join("card.toml").to_str().unwrap().to_owned();
+    std::fs::write(&card, "[generator]\nq2 = [\"1.1:8\"]\n[s_wave]\nphase = 0.2\n").unwrap();
+    let data = folder.path().join("data.parquet").to_str().unwrap().to_owned();
+    succeed(&[
+        "generate",
+        "--card",
+        &card,
+        "--events",
+        "9000",
+        "--delta-c9",
+        "-0.87",
+        "--seed",
+        "3",
+        "--out",
+        &data,
+    ]);
+    let fit = |more: &[&str]| json(&[&["fit", &data, "--json"], more].concat())[0].clone();
+    let c9 =
+        |fit: &Value| (number(&fit["coefficients"][0]["value"]), number(&fit["coefficients"][0]["sigma"]));
+    let without = fit(&[]);
+    assert!(
+        without["warnings"].to_string().contains("an S-wave, the fit knows of none (--s-wave)"),
+        "{without}"
+    );
+    assert!(number(&without["goodness"]["p_value"]) < 1e-6 && without["s_wave"].is_null());
+    let fixed = fit(&["--s-wave", "card"]);
+    let given = number(&fixed["s_wave"]["fraction"]);
+    assert!((0.07..0.15).contains(&given) && fixed["s_wave"]["fraction_sigma"].is_null(), "{fixed}");
+    assert!((number(&fixed["s_wave"]["phase"]) - 0.2).abs() < 1e-12);
+    for known in ["free", "0.1+-0.02"] {
+        let found = fit(&["--s-wave", known]);
+        let (value, sigma) = c9(&found);
+        assert!(
+            (value + 0.87).abs() < 3.5 * sigma && number(&found["goodness"]["p_value"]) > 1e-4,
+            "{found}"
+        );
+        let s_wave = &found["s_wave"];
+        let error = number(&s_wave["fraction_sigma"]);
+        assert!((number(&s_wave["fraction"]) - given).abs() < 3.5 * error, "{found}");
+        assert!((number(&s_wave["minus"]) / error - 1.0).abs() < 0.3, "{found}");
+        assert!(found.get("warnings").is_none(), "{found}");
+    }
+    // A number is that of the window, whatever the card says.
+    let other = fit(&["--s-wave", &format!("{given}")]);
+    assert!((c9(&other).0 - c9(&fixed).0).abs() < 1e-6);
+    let text = String::from_utf8(succeed(&["fit", &data, "--s-wave", "free"]).stdout).unwrap();
+    assert!(text.contains("  S-wave F_S 0.1") && text.contains("K pi mass in 0.796:0.996 GeV"), "{text}");
+    refused(&["fit", &data, "--s-wave", "0.95"], &["F_S = 0.95", "0 to 0.9"]);
+    refused(
+        &["fit", &data, "--s-wave", "much"],
+        &["--s-wave", "a number from 0 to 0.9, free, F_S+-E, or card"],
+    );
+    refused(&["fit", &data, "--s-wave", "0.1+-0"], &["F_S = 0", "an error above 0"]);
+}
+
+/// Moments of accepted events come back with accepted simulated ones.
+#[test]
+fn issue_15_moments_are_unfolded() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulation = generate(folder.path(), "simulation.parquet", "3", "-0.5", "150000");
+    let data = generate(folder.path(), "data.parquet", "4", "0", "30000");
+    let accepted = |path: &str, name: &str| {
+        let all = events(path);
+        let kept = |k: &f32| (1.0 - 0.4 * (1.0 + f64::from(*k))) > (f64::from(*k) * 1e4).rem_euclid(1.0);
+        let kept = all.filtered(&all.cos_theta_k.iter().map(kept).collect::<Vec<_>>());
+        table(&folder.path().join(name), &kept, &[])
+    };
+    let (cut, cut_simulation) =
+        (accepted(&data, "cut.parquet"), accepted(&simulation, "cut-simulation.parquet"));
+    let moments = |path: &str, more: &[&str]| {
+        let common = ["moments", path, "--bins", "1.1:6", "--line-shape", "narrow", "--q2", "1:8", "--json"];
+        json(&[&common[..], more].concat())
+    };
+    let f_l = |moments: &Value| {
+        let found = &moments["bins"][0]["observables"][0];
+        (number(&found[1]), number(&found[2]))
+    };
+    let with = ["--simulation", &cut_simulation, "--simulation-wc", "c9=-0.5", "--free", "c9"];
+    let (all, raw, unfolded) = (moments(&data, &[]), moments(&cut, &["--free", "c9"]), moments(&cut, &with));
+    let ((expected, _), (wrong, error), (found, sigma)) = (f_l(&all), f_l(&raw), f_l(&unfolded));
+    assert!((found - expected).abs() < 4.0 * sigma, "{found} +- {sigma}, {expected}");
+    assert!((wrong - expected).abs() > 6.0 * error, "{wrong} +- {error}, {expected}");
+    let fit = &unfolded["fit"];
+    let c9 = &fit["coefficients"][0];
+    assert!(number(&c9["value"]).abs() < 3.5 * number(&c9["sigma"]), "{fit}");
+    assert!(number(&fit["goodness"]["p_value"]) > 1e-3 && number(&raw["fit"]["goodness"]["p_value"]) < 1e-6);
+    refused(
+        &["moments", &cut, "--bins", "1.1:6", "--simulation", &cut_simulation],
+        &["--simulation-wc is missing"],
+    );
+}
+
 /// Of the normal distribution, by bisection of its integral.
 fn quantile(u: f64) -> f64 {
     let (mut low, mut high) = (-6.0, 6.0);

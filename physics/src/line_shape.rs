@@ -116,7 +116,12 @@ impl Resonance {
 
     /// Masses (GeV) of a quadrature from the lowest mass up to `high`, with their weights times the density.
     pub fn nodes(&self, high: f64) -> Vec<(f64, f64)> {
-        let mut nodes = nodes(self.range.0, high, self.breaks);
+        self.nodes_in((self.range.0, high))
+    }
+
+    /// The same between two masses (GeV).
+    pub fn nodes_in(&self, (low, high): (f64, f64)) -> Vec<(f64, f64)> {
+        let mut nodes = nodes(low, high, self.breaks);
         for (m, weight) in &mut nodes {
             *weight *= self.density(*m);
         }

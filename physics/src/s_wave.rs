@@ -8,6 +8,7 @@
 //! have scalar currents.
 
 use std::f64::consts::PI;
+use std::ops::{Add, Sub};
 
 use num_complex::Complex64;
 
@@ -46,9 +47,12 @@ pub struct SWave {
     log_strength: Vec<[f64; 2]>,
 }
 
-/// The terms of one point of phase space, in the LHCb convention.
+/// What an S-wave adds to the rate at one q2 and K pi mass, in the LHCb convention: the coefficients of [`s_wave_functions`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Terms([f64; S_WAVE_FUNCTIONS]);
+pub struct SWaveTerms([f64; S_WAVE_FUNCTIONS]);
+
+/// Terms of the S-wave alone, which stand first; the others are of its interference with the K*.
+const ALONE: usize = 3;
 
 impl SWave {
     /// An S-wave that has fractions `[q2 (GeV^2), F_S]` of the Standard Model's rate, in rising order with straight lines between
@@ -92,13 +96,7 @@ impl SWave {
         }
         PhysicsError::unless(!fractions.is_empty(), "points of s_wave.fractions", 0.0, "at least one")?;
         let standard = decay.with_shifts(&WilsonShifts::STANDARD_MODEL)?;
-        let weight = MassWeight::new(&standard, line_shape);
-        let slices: Vec<(f64, f64)> = match line_shape {
-            LineShape::Narrow => vec![(pole, weight.at(pole))],
-            LineShape::BreitWigner => {
-                nodes(low, high, resonance.breaks()).into_iter().map(|(m, w)| (m, w * weight.at(m))).collect()
-            }
-        };
+        let slices = slices(&standard, line_shape, masses);
         let strength = |q2: f64| {
             let (mut p_wave, mut longitudinal) = (0.0, 0.0);
             for (m, weight) in &slices {
@@ -137,7 +135,7 @@ impl SWave {
         let form = |point: &PhaseSpacePoint, amplitudes: &TransversityAmplitudes| {
             let own = coefficients(point, amplitudes);
             own.angular_sum(cos_theta_l, cos_theta_k, chi)
-                + Terms::new(point, amplitudes, &own, kappa).dot(&functions)
+                + SWaveTerms::new(point, amplitudes, &own, kappa).dot(&functions)
         };
         let expansion = decay.expansion_of(q2, m_kpi, directions, form);
         expansion.unwrap_or_else(|| Quadratic::zero(directions.len()))
@@ -152,10 +150,46 @@ impl SWave {
         directions: &[WilsonDirection],
         functions: &[f64; S_WAVE_FUNCTIONS],
     ) -> Option<Quadratic<f64>> {
+        Some(self.terms(decay, q2, m_kpi, directions)?.map(|terms| terms.dot(functions)))
+    }
+
+    /// The terms at a q2 (GeV^2) and a K pi mass (GeV) as a function of shifts; `None` outside phase space.
+    pub fn terms(
+        &self,
+        decay: &Decay,
+        q2: f64,
+        m_kpi: f64,
+        directions: &[WilsonDirection],
+    ) -> Option<Quadratic<SWaveTerms>> {
         let kappa = self.kappa(decay, q2, m_kpi);
         decay.expansion_of(q2, m_kpi, directions, |point, amplitudes| {
-            Terms::new(point, amplitudes, &coefficients(point, amplitudes), kappa).dot(functions)
+            SWaveTerms::new(point, amplitudes, &coefficients(point, amplitudes), kappa)
         })
+    }
+
+    /// The rate of the S-wave alone over that of the K*, r, in the Standard Model: in windows of q2 (GeV^2), for K pi masses (GeV)
+    /// in a range. F_S is `r/(1 + r)`.
+    ///
+    /// # Errors
+    /// Where no window overlaps phase space.
+    pub fn rate_ratio(
+        &self,
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        masses: [f64; 2],
+    ) -> Result<f64, PhysicsError> {
+        let standard = decay.with_shifts(&WilsonShifts::STANDARD_MODEL)?;
+        let [mut own, mut added] = [0.0; 2];
+        for (m_kpi, of_mass) in slices(&standard, line_shape, masses) {
+            for (q2, weight) in standard.q2_nodes(m_kpi, windows) {
+                own += of_mass * weight * standard.angular_coefficients(q2, m_kpi).rate();
+                let terms = self.terms(&standard, q2, m_kpi, &[]);
+                added += terms.map_or(0.0, |terms| of_mass * weight * terms.constant().dot(&S_WAVE_RATE));
+            }
+        }
+        PhysicsError::unless(own > 0.0, "q2 windows", own, "at least one that overlaps phase space")?;
+        Ok(added / own)
     }
 
     /// The four-fold rates of the P-wave, of the S-wave, and of both with their interference, at an event of a decay; zero
@@ -164,15 +198,15 @@ impl SWave {
         let DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = *event;
         let Some((point, amplitudes)) = decay.amplitudes(q2, m_kpi) else { return [0.0; 3] };
         let own = coefficients(&point, &amplitudes);
-        let terms = Terms::new(&point, &amplitudes, &own, self.kappa(decay, q2, m_kpi));
+        let terms = SWaveTerms::new(&point, &amplitudes, &own, self.kappa(decay, q2, m_kpi));
         let functions = s_wave_functions(cos_theta_l, cos_theta_k, chi);
         let p_wave = own.density(cos_theta_l, cos_theta_k, chi);
-        let s_wave = terms.0[..3].iter().zip(functions).map(|(term, f)| term * f).sum::<f64>().max(0.0);
+        let s_wave = terms.0[..ALONE].iter().zip(functions).map(|(term, f)| term * f).sum::<f64>().max(0.0);
         [p_wave, s_wave, (p_wave + terms.dot(&functions)).max(0.0)]
     }
 }
 
-impl Terms {
+impl SWaveTerms {
     fn new(
         point: &PhaseSpacePoint,
         amplitudes: &TransversityAmplitudes,
@@ -188,14 +222,72 @@ impl Terms {
     fn dot(&self, functions: &[f64; S_WAVE_FUNCTIONS]) -> f64 {
         self.0.iter().zip(functions).map(|(term, f)| term * f).sum()
     }
+
+    /// A sum with given functions, of the interference and of the S-wave alone: proportional to the amplitude of the S-wave and to
+    /// its square.
+    pub fn parts(&self, functions: &[f64; S_WAVE_FUNCTIONS]) -> [f64; 2] {
+        let dot = |range: std::ops::Range<usize>| {
+            self.0[range.clone()].iter().zip(&functions[range]).map(|(term, f)| term * f).sum()
+        };
+        [dot(ALONE..S_WAVE_FUNCTIONS), dot(0..ALONE)]
+    }
+
+    /// The terms of an S-wave whose amplitude is larger by a factor.
+    #[must_use]
+    pub fn stronger(mut self, factor: f64) -> Self {
+        for (place, term) in self.0.iter_mut().enumerate() {
+            *term *= if place < ALONE { factor * factor } else { factor };
+        }
+        self
+    }
+
+    /// The coefficients of [`s_wave_functions`].
+    pub const fn as_array(&self) -> [f64; S_WAVE_FUNCTIONS] {
+        self.0
+    }
+}
+
+impl Add for SWaveTerms {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+}
+
+impl Sub for SWaveTerms {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+}
+
+impl std::ops::Mul<f64> for SWaveTerms {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        Self(self.0.map(|term| term * factor))
+    }
+}
+
+/// K pi masses (GeV) of a range, with weights that follow the line shape; the pole alone where it is narrow.
+fn slices(standard: &Decay, line_shape: LineShape, [low, high]: [f64; 2]) -> Vec<(f64, f64)> {
+    let (weight, resonance) = (MassWeight::new(standard, line_shape), standard.resonance());
+    match line_shape {
+        LineShape::Narrow => vec![(resonance.pole(), weight.at(resonance.pole()))],
+        LineShape::BreitWigner => {
+            nodes(low, high, resonance.breaks()).into_iter().map(|(m, w)| (m, w * weight.at(m))).collect()
+        }
+    }
 }
 
 fn coefficients(point: &PhaseSpacePoint, amplitudes: &TransversityAmplitudes) -> AngularCoefficients {
     exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(point, amplitudes))
 }
 
-/// `9/(32 pi)` times the functions of the angles that the terms belong to.
-pub(crate) fn s_wave_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> [f64; S_WAVE_FUNCTIONS] {
+/// `9/(32 pi)` times the functions of the angles that [`SWaveTerms`] belong to.
+pub fn s_wave_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> [f64; S_WAVE_FUNCTIONS] {
     let (l, k) = (cos_theta_l, cos_theta_k);
     let cos_2l = 2.0 * l * l - 1.0;
     let sines = 2.0 * ((1.0 - l) * (1.0 + l) * (1.0 - k) * (1.0 + k)).max(0.0).sqrt();
@@ -216,7 +308,7 @@ pub(crate) fn s_wave_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> 
 }
 
 /// The integrals of [`s_wave_functions`] over the angles.
-pub(crate) const S_WAVE_RATE: [f64; S_WAVE_FUNCTIONS] = [2.25, -0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+pub const S_WAVE_RATE: [f64; S_WAVE_FUNCTIONS] = [2.25, -0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
 
 /// The ratio of the S-wave's amplitude in the K pi mass (GeV) to that of the K*, in an arbitrary unit.
 fn line_ratio(decay: &Decay, m_kpi: f64) -> Complex64 {
@@ -288,7 +380,7 @@ mod tests {
         let (l, k, chi) = (0.4, -0.3, 1.1);
         let own = coefficients(&point, &amplitudes);
         let sum = own.angular_sum(l, k, chi)
-            + Terms::new(&point, &amplitudes, &own, kappa).dot(&s_wave_functions(l, k, chi));
+            + SWaveTerms::new(&point, &amplitudes, &own, kappa).dot(&s_wave_functions(l, k, chi));
         let shifted = coefficients(&point, &amplitudes.with_longitudinal_times((k + kappa) / k));
         let direct = AngularCoefficients {
             j1s: own.j1s,
@@ -322,6 +414,9 @@ mod tests {
             // S_S1 of arXiv:1512.04442; arXiv:2512.18053 has 0.25 to 0.40 at low q2.
             let s_s1 = 2.0 * along / (p + s);
             assert!(q2 > 4.0 || (0.25..0.40).contains(&s_s1), "{q2}: {s_s1}");
+            let window = [(q2 - 0.01, q2 + 0.01)];
+            let ratio = s_wave.rate_ratio(&decay, LineShape::BreitWigner, &window, LHCB_MASSES).unwrap();
+            assert!((ratio / (s / p) - 1.0).abs() < 2e-3, "{q2}: {ratio} {}", s / p);
         }
     }
 

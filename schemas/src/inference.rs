@@ -23,6 +23,9 @@ pub struct Assumed {
     /// # Shapes
     /// [window, (low, high)]
     pub q2: Vec<[f64; 2]>,
+    /// Window in the K pi mass [GeV]; absent where all masses of the line shape are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub m_kpi: Option<[f64; 2]>,
     /// Shifts that are held fixed, by coefficient; all others that are not fitted are 0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, ComplexValue>,
@@ -95,6 +98,9 @@ pub struct BoundResult {
     pub coefficients: Vec<String>,
     /// Smallest covariance of the shifts together, all else known.
     pub covariance: Vec<Vec<f64>>,
+    /// S-wave and acceptance of the events, in a row as a card names them; none where they are of K* alone and all kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<String>,
     /// The nuisance parameters that are profiled.
     pub nuisances: Vec<String>,
     /// `sigma` with the nuisance parameters profiled, other coefficients known; absent without any.
@@ -116,6 +122,9 @@ pub struct FitResult {
     /// Accepted simulated events that the density is normalised over; absent where it is by integrals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationUsed>,
+    /// The S-wave; absent where all signal is taken to be of K*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s_wave: Option<FittedSWave>,
     /// The background; absent where all events are taken to be signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<FittedBackground>,
@@ -157,6 +166,28 @@ pub struct SimulationUsed {
     /// the resolution, which the fit does not know of, does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolution_shifts: Vec<f64>,
+}
+
+/// S-wave of a fit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FittedSWave {
+    /// Its part F_S of the Standard Model's rate, in the windows in q2 and `m_kpi`.
+    pub fraction: f64,
+    /// Standard deviation of that; absent where it is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction_sigma: Option<f64>,
+    /// Profile interval, downwards; absent where it has no end, or none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minus: Option<f64>,
+    /// Profile interval, upwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plus: Option<f64>,
+    /// Whether it interferes with the opposite sign of what its phase says.
+    pub reversed: bool,
+    /// Range of K pi masses (GeV) that the fraction is of.
+    pub m_kpi: [f64; 2],
+    /// Phase (rad) besides that of the line shapes.
+    pub phase: f64,
 }
 
 /// Background of a fit.

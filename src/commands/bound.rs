@@ -1,19 +1,20 @@
 //! `humboldt bound`: how well any method can measure Wilson coefficients with so many events.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
-use humboldt_physics::{Decay, LineShape, Parameters, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{Decay, Density, LineShape, Parameters, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_schemas::card::GeneratorCard;
+use humboldt_schemas::card::{Effects, GeneratorCard, RunCard};
 use humboldt_schemas::inference::BoundResult;
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 use super::arguments::{ProcessArguments, count, without_separators};
 use crate::assumptions::note_idle_inputs;
-use crate::infer::information::{Information, MassKnowledge, by_events, by_quadrature};
+use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::progress::outln;
 use crate::sampling;
@@ -39,6 +40,9 @@ pub(super) struct BoundArguments {
     /// Of the line shape, only q2 and the angles are looked at
     #[arg(long, requires = "line_shape")]
     ignore_m_kpi: bool,
+    /// Run card whose S-wave and acceptance, [s_wave] and [acceptance], the events have
+    #[arg(long, value_name = "CARD", conflicts_with_all = ["ignore_m_kpi", "nuisances"])]
+    effects: Option<PathBuf>,
     /// Parameters that are not known and profiled with their uncertainty: form-factors, charm
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
     nuisances: Vec<Nuisance>,
@@ -66,7 +70,10 @@ impl BoundArguments {
 
     fn result(&self) -> Result<BoundResult> {
         let line_shape = if self.line_shape { LineShape::BreitWigner } else { LineShape::Narrow };
-        let card = self.process.card(line_shape)?;
+        let mut card = self.process.card(line_shape)?;
+        if let Some(file) = &self.effects {
+            card.effects = effects(file)?;
+        }
         let shifts = card.shifts()?;
         let decay = card.decay(&shifts)?;
         if !self.with_rate {
@@ -80,6 +87,9 @@ impl BoundArguments {
                 "--also {direction} is not allowed; allowed: each coefficient once, c9 is the first"
             );
             directions.push(*direction);
+        }
+        if self.effects.is_some() {
+            return self.with_effects(&card, &decay, &windows, &directions);
         }
         let parameters = card.parameters()?;
         let with_inputs =
@@ -115,9 +125,48 @@ impl BoundArguments {
             .to_owned(),
             coefficients: directions.iter().map(ToString::to_string).collect(),
             covariance: rows(&information.bound(self.events, self.with_rate)?),
+            effects: Vec::new(),
             nuisances: names.map(|(name, _)| (*name).to_owned()).collect(),
             sigma_profiled: profiled.as_ref().map(|(sigma, _)| *sigma),
             covariance_profiled: profiled.map(|(_, covariance)| rows(&covariance)),
+        })
+    }
+
+    /// By the mean squared score of generated events alone.
+    fn with_effects(
+        &self,
+        card: &GeneratorCard,
+        decay: &Decay,
+        windows: &[(f64, f64)],
+        directions: &[WilsonDirection],
+    ) -> Result<BoundResult> {
+        let (efficiency, s_wave) = sampling::effects_of_signal(card, decay)?;
+        let density =
+            Density::with_effects(decay, card.line_shape()?, windows, directions, efficiency, s_wave)?;
+        let stream = StreamKey::new(self.seed).child("bound", 0);
+        let events = sampling::accepted_signal(card, decay, stream, self.sample as usize)?;
+        let (shape, error) = by_events_of(&density, &events)?;
+        let (rate, none) = (density.rate(), vec![0.0; directions.len()]);
+        let rate_slope = DVector::from_fn(directions.len(), |i, _| rate.log_slope(i, &none));
+        let information = Information { shape, rate_slope, shifts: directions.len() };
+        let of_one = information.of_events(1.0, self.with_rate)[(0, 0)];
+        let sigma = (self.events * of_one).sqrt().recip();
+        Ok(BoundResult {
+            delta_c9: decay.shifts().get(WilsonCoefficient::C9).re,
+            events: self.events,
+            q2_min: windows.first().map_or(f64::NAN, |window| window.0),
+            q2_max: windows.last().map_or(f64::NAN, |window| window.1),
+            sigma,
+            sigma_by_events: Some(sigma),
+            sigma_by_events_error: Some(0.5 * sigma * error[(0, 0)] / of_one),
+            with_rate: self.with_rate,
+            masses: if self.line_shape { "known" } else { "pole" }.to_owned(),
+            coefficients: directions.iter().map(ToString::to_string).collect(),
+            covariance: rows(&information.bound(self.events, self.with_rate)?),
+            effects: card.effects.names().into_iter().collect(),
+            nuisances: Vec::new(),
+            sigma_profiled: None,
+            covariance_profiled: None,
         })
     }
 
@@ -151,6 +200,20 @@ impl BoundArguments {
     }
 }
 
+/// S-wave and acceptance of a card.
+fn effects(file: &Path) -> Result<Effects> {
+    let all = RunCard::read_for_events(file)?.effects;
+    let rest = Effects { s_wave: None, acceptance: None, ..all.clone() };
+    if let Some(rest) = rest.names() {
+        bail!(
+            "{}: {rest} is not allowed here; allowed: s_wave and acceptance, with which the density of events is known",
+            file.display()
+        );
+    }
+    ensure!(!all.is_empty(), "{}: [s_wave] or [acceptance] is missing", file.display());
+    Ok(all)
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     let number = without_separators(text).and_then(|text| text.parse::<f64>().ok());
     let number = number.filter(|x| x.is_finite() && *x > 0.0);
@@ -163,13 +226,19 @@ fn rows(matrix: &DMatrix<f64>) -> Vec<Vec<f64>> {
 
 fn print(result: &BoundResult) {
     let rate = if result.with_rate { "shape and rate" } else { "shape" };
+    let effects = if result.effects.is_empty() {
+        String::new()
+    } else {
+        format!(", with {}", result.effects.join(", "))
+    };
     outln!(
-        "{} events at delta C9 = {}, q2 from {:.4} to {:.4} GeV^2, {rate}, K pi mass: {}",
+        "{} events at delta C9 = {}, q2 from {:.4} to {:.4} GeV^2, {rate}, K pi mass: {}{}",
         result.events,
         result.delta_c9,
         result.q2_min,
         result.q2_max,
-        result.masses
+        result.masses,
+        effects
     );
     outln!("sigma(c9), all else known           {:.5}", result.sigma);
     if let (Some(sigma), Some(error)) = (result.sigma_by_events, result.sigma_by_events_error) {

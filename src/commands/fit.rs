@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_physics::WilsonDirection;
 use humboldt_schemas::inference::{
-    Assumed, FitResult, FittedBackground, FittedCoefficient, GoodnessOfFit, SimulationUsed, SumOfWeights,
+    Assumed, FitResult, FittedBackground, FittedCoefficient, FittedSWave, GoodnessOfFit, SimulationUsed,
+    SumOfWeights,
 };
 use rayon::prelude::*;
 
@@ -16,9 +17,7 @@ use super::sample::{Sample, SampleArguments};
 use crate::assumptions::{emptiness, print_warnings, sentence, small_p_value};
 use crate::infer::InferError;
 use crate::infer::background::Background;
-use crate::infer::density::EventFamily;
-use crate::infer::goodness::{Goodness, goodness_of_measured};
-use crate::infer::likelihood::Likelihood;
+use crate::infer::goodness::Goodness;
 use crate::infer::mixture::Fraction;
 use crate::infer::unbinned::{Fitted, Interval, fit, intervals};
 use crate::infer::weights::Counted;
@@ -48,9 +47,7 @@ pub(super) struct FitArguments {
 impl FitArguments {
     pub(super) fn run(self) -> Result<()> {
         let sample = self.sample.read(&self.free, true)?;
-        let mixed = sample.one_density(&self.free)?;
-        let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
-        let (family, known) = self.measured.read(&sample, &self.free, family)?;
+        let known = self.measured.read(&sample, &self.free)?;
         let total = sample.events.len();
         let size = self.events_per_fit.map_or(total, |n| usize::try_from(n).unwrap_or(usize::MAX));
         ensure!(
@@ -58,16 +55,16 @@ impl FitArguments {
             "--events = {size} is not allowed; allowed: at most {total}, of which there are events"
         );
         let starts: Vec<usize> = (0..total / size).map(|k| k * size).collect();
-        let of = |start: &usize| self.fit_one(&family, &sample, &known, *start, size, starts.len());
-        let mut results: Vec<FitResult> = starts.par_iter().map(of).collect::<Result<_>>()?;
+        let of = |start: &usize| self.fit_one(&sample, &known, *start, size, starts.len());
+        let fits: Vec<(FitResult, Option<Vec<f64>>)> = starts.par_iter().map(of).collect::<Result<_>>()?;
+        let (mut results, fitted): (Vec<FitResult>, Vec<Option<Vec<f64>>>) = fits.into_iter().unzip();
         let mut common = sample.warnings.clone();
-        common.extend(mixed);
-        let fitted = results.iter().find(|fit| fit.failure.is_none());
+        common.extend(self.measured.unsaid(&sample));
         // Of weighted or selected events, and of background, nothing is known there.
-        let plain = sample.weights.is_none() && !known.is_simulated() && known.background().is_none();
-        if let Some(fit) = fitted.filter(|_| plain) {
-            let shifts: Vec<f64> = fit.coefficients.iter().map(|coefficient| coefficient.value).collect();
-            common.extend(emptiness(&family, &sample.events, &shifts));
+        let plain = sample.weights.is_none() && known.is_plain();
+        let fitted = fitted.iter().flatten().next();
+        if let Some(point) = fitted.filter(|_| plain) {
+            common.extend(emptiness(&known.families[0], &sample.events, point));
         }
         for result in &mut results {
             result.warnings.splice(0..0, common.iter().cloned());
@@ -99,25 +96,22 @@ impl FitArguments {
         Ok(())
     }
 
+    /// The fit of some events, and the parameters of the rate that it found.
     fn fit_one(
         &self,
-        family: &EventFamily,
         sample: &Sample,
         known: &KnownOfMeasured,
         start: usize,
         size: usize,
         fits: usize,
-    ) -> Result<FitResult> {
+    ) -> Result<(FitResult, Option<Vec<f64>>)> {
         let rows = format!("events {start} to {}", start + size - 1);
         let events = sample.events.rows(start..start + size);
         let weights = sample.weights.as_ref().map(|weights| weights.rows(start..start + size)).transpose();
         let weights = weights.with_context(|| rows.clone())?;
-        let mut likelihood = Likelihood::new(family, &events, start as u64).with_context(|| rows.clone())?;
+        let mut likelihood = known.likelihood(sample, &events, start).with_context(|| rows.clone())?;
         if let Some(weights) = &weights {
             likelihood = likelihood.weighted(weights.clone())?;
-        }
-        if let Some((background, fraction)) = known.background() {
-            likelihood = likelihood.with_background(&events, background, fraction)?;
         }
         let counted = likelihood.counted();
         let sum_of = weights.as_ref().map(|_| sum_of_weights(counted));
@@ -128,41 +122,50 @@ impl FitArguments {
         let at = Rows { first: start as u64, count: size, fits };
         match found {
             Ok((fitted, profile)) => {
-                let n = self.free.len();
-                let background =
-                    known.background().map(|background| fitted_background(background, &fitted, n, counted));
+                let (n, of_rate) = (self.free.len(), likelihood.rate_parameters());
+                let background = known
+                    .background()
+                    .map(|background| fitted_background(background, &fitted, of_rate, counted));
                 let fraction = background.map_or(0.0, |background| background.fraction);
-                let shifts = &fitted.values[..n];
-                let goodness = known.measured(weights.as_ref(), shifts, fraction, |measured| {
-                    goodness_of_measured(family, &events, shifts, measured)
-                })??;
+                let (point, shares) = (&fitted.values[..of_rate], sample.shares(start..start + size));
+                let goodness = known.goodness(&events, weights.as_ref(), point, &shares, fraction)?;
                 let signal = counted.effective * (1.0 - fraction);
-                let (simulation, warnings) = known.simulation_used(&fitted, likelihood.names(), signal)?;
+                let (simulation, warnings) = known.simulation_used(&fitted, &likelihood, &shares, signal)?;
                 let profile = profile.as_deref();
+                let s_wave = known.fitted_s_wave(&fitted, n, profile);
                 let mut result = result(&self.free, &fitted, profile, goodness, &at, sample.assumed.clone());
                 result.warnings.extend(warnings);
-                Ok(FitResult { weights: sum_of, simulation, background, ..result })
+                result.warnings.extend(s_wave.filter(|s_wave| s_wave.reversed).map(|_| REVERSED.to_owned()));
+                let result = FitResult { weights: sum_of, simulation, s_wave, background, ..result };
+                Ok((result, Some(point.to_vec())))
             }
             // One sample without a minimum takes nothing from the others.
-            Err(InferError::NoMinimum { reason, .. }) => Ok(FitResult {
-                first_row: at.first,
-                events: at.count,
-                weights: sum_of,
-                simulation: None,
-                background: None,
-                coefficients: Vec::new(),
-                correlation: Vec::new(),
-                goodness: None,
-                failure: Some(reason),
-                assumed: sample.assumed.clone(),
-                warnings: Vec::new(),
-            }),
+            Err(InferError::NoMinimum { reason, .. }) => {
+                let result = FitResult {
+                    first_row: at.first,
+                    events: at.count,
+                    weights: sum_of,
+                    simulation: None,
+                    s_wave: None,
+                    background: None,
+                    coefficients: Vec::new(),
+                    correlation: Vec::new(),
+                    goodness: None,
+                    failure: Some(reason),
+                    assumed: sample.assumed.clone(),
+                    warnings: Vec::new(),
+                };
+                Ok((result, None))
+            }
             Err(error) => Err(error).with_context(|| rows),
         }
     }
 }
 
-/// The background after a fit of `n` shifts.
+/// What a negative strength of the S-wave means.
+const REVERSED: &str = "the S-wave interferes with the opposite sign: its phase differs by about pi from the one that is assumed";
+
+/// The background after a fit of `n` parameters of the rate.
 fn fitted_background(
     (density, fraction): (&Background, Fraction),
     fitted: &Fitted,
@@ -239,6 +242,7 @@ pub(super) fn result(
         events: rows.count,
         weights: None,
         simulation: None,
+        s_wave: None,
         background: None,
         coefficients: directions.iter().enumerate().map(coefficient).collect(),
         correlation: if known {
@@ -257,6 +261,24 @@ pub(super) fn result(
     }
 }
 
+/// As `   profile -0.01 +0.02`; nothing where neither end is known.
+fn profile_in_words(minus: Option<f64>, plus: Option<f64>) -> String {
+    let end = |x: Option<f64>| x.map_or_else(|| "no end".to_owned(), |x| format!("{x:.5}"));
+    match (minus, plus) {
+        (None, None) => String::new(),
+        (minus, plus) => format!("   profile -{} +{}", end(minus), end(plus)),
+    }
+}
+
+fn line_of_s_wave(s_wave: &FittedSWave) -> String {
+    let FittedSWave { fraction, fraction_sigma, minus, plus, m_kpi: [low, high], .. } = s_wave;
+    let sigma = fraction_sigma.map_or_else(|| "fixed".to_owned(), |sigma| format!("+- {sigma:.5}"));
+    let profile = profile_in_words(*minus, *plus);
+    format!(
+        "  S-wave F_S {fraction:.5} {sigma}{profile}   of the Standard Model's rate, K pi mass in {low}:{high} GeV"
+    )
+}
+
 /// A fit with its own warnings, those in `elsewhere` left out.
 pub(super) fn print(result: &FitResult, elsewhere: &[String]) {
     outln!("{} events from row {}", result.events, result.first_row);
@@ -270,6 +292,9 @@ pub(super) fn print(result: &FitResult, elsewhere: &[String]) {
             "  normalised over {events} accepted simulated events, as good as {effective_events:.1} without weights"
         );
     }
+    if let Some(s_wave) = &result.s_wave {
+        outln!("{}", line_of_s_wave(s_wave));
+    }
     if let Some(background) = &result.background {
         let FittedBackground { fraction, events, signal_events, .. } = background;
         let sigma =
@@ -282,11 +307,7 @@ pub(super) fn print(result: &FitResult, elsewhere: &[String]) {
         outln!("  no fit: {failure}");
     }
     for (i, c) in result.coefficients.iter().enumerate() {
-        let end = |x: Option<f64>| x.map_or_else(|| "no end".to_owned(), |x| format!("{x:.5}"));
-        let interval = match (c.minus, c.plus) {
-            (None, None) => String::new(),
-            (minus, plus) => format!("   profile -{} +{}", end(minus), end(plus)),
-        };
+        let interval = profile_in_words(c.minus, c.plus);
         let row: Vec<String> = match result.correlation.get(i) {
             Some(row) => row[..i].iter().map(|x| format!("{x:7.3}")).collect(),
             None => Vec::new(),

@@ -2,17 +2,19 @@
 
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
-use humboldt_physics::{AngularCoefficients, WilsonDirection};
+use humboldt_physics::{AngularCoefficients, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::inference::{MomentsBin, MomentsResult};
 
 use super::fit::{Rows, print as print_fit, result, sum_of_weights};
+use super::measured::SimulationArguments;
 use super::sample::{Sample, SampleArguments};
 use crate::assumptions::{emptiness, print_warnings, sentence};
 use crate::infer::density::EventFamily;
 use crate::infer::moments::{BinMoments, MomentPredictions, asymmetries, fit, weighted_moments};
+use crate::infer::unfold::unfolded;
 use crate::progress::{out, outln};
 
 /// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments (CP averages and A_i of a file of both
@@ -27,6 +29,8 @@ pub(super) struct MomentsArguments {
     /// Coefficients to fit, as in c9,c10
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
     free: Vec<WilsonDirection>,
+    #[command(flatten)]
+    simulation: SimulationArguments,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,6 +43,7 @@ impl MomentsArguments {
         let bins = self.bins(&sample)?;
         let weights = sample.weights.as_ref();
         let measured = weighted_moments(&sample.events, weights, &bins)?;
+        let measured = self.unfolded(&sample, &bins, measured)?;
         let asymmetries = match &sample.flavours {
             Some(flavours) => {
                 asymmetries(&sample.events, flavours, weights, &bins)?.into_iter().map(Some).collect()
@@ -48,15 +53,19 @@ impl MomentsArguments {
         let fit = if self.free.is_empty() {
             None
         } else {
-            let mixed = sample.one_density(&self.free)?;
-            let family = EventFamily::new(&sample.decay, sample.line_shape, &sample.windows, &self.free)?;
-            let (fitted, goodness) = fit(&MomentPredictions::new(&family, &bins)?, &measured)?;
+            let (families, of_flavours) = self.by_flavour(&sample, &bins, &measured)?;
+            let mut predictions = MomentPredictions::new(&families[0], &bins)?;
+            for family in &families[1..] {
+                predictions = predictions.and(MomentPredictions::new(family, &bins)?);
+            }
+            let (fitted, goodness) = fit(&predictions, &of_flavours)?;
             let count = measured.iter().map(|bin| bin.events).sum();
             let rows = Rows { first: 0, count, fits: 1 };
             let mut fit = result(&self.free, &fitted, None, goodness, &rows, sample.assumed.clone());
             let plain = sample.weights.is_none();
-            let empty = if plain { emptiness(&family, &sample.events, &fitted.values) } else { Vec::new() };
-            let strange = sample.warnings.iter().cloned().chain(mixed).chain(sample.outside()).chain(empty);
+            let empty =
+                if plain { emptiness(&families[0], &sample.events, &fitted.values) } else { Vec::new() };
+            let strange = sample.warnings.iter().cloned().chain(sample.outside()).chain(empty);
             fit.warnings.splice(0..0, strange);
             Some(fit)
         };
@@ -72,6 +81,48 @@ impl MomentsArguments {
             print(&result);
         }
         Ok(())
+    }
+
+    /// The moments before acceptance, where there is a simulation.
+    fn unfolded(
+        &self,
+        sample: &Sample,
+        bins: &[(f64, f64)],
+        measured: Vec<BinMoments>,
+    ) -> Result<Vec<BinMoments>> {
+        if !self.simulation.are_given() {
+            return Ok(measured);
+        }
+        ensure!(
+            sample.decays.len() == 1,
+            "--simulation with {} is not allowed; allowed: --flavour B0 or --flavour B0bar, each by itself",
+            sample.assumed.flavour
+        );
+        // The simulation's own density does not depend on what is fitted.
+        let free = [WilsonDirection::real(WilsonCoefficient::C9)];
+        let simulated = self.simulation.read(sample, bins, &free, None)?;
+        Ok(unfolded(&measured, &simulated[0].truth()?)?)
+    }
+
+    /// The densities of a sample's flavours, and the moments of each: bins of one behind those of the other.
+    fn by_flavour(
+        &self,
+        sample: &Sample,
+        bins: &[(f64, f64)],
+        measured: &[BinMoments],
+    ) -> Result<(Vec<EventFamily>, Vec<BinMoments>)> {
+        let family = |decay| sample.family(decay, &self.free);
+        let families = sample.decays.iter().map(family).collect::<Result<Vec<_>, _>>()?;
+        if families.len() == 1 {
+            return Ok((families, measured.to_vec()));
+        }
+        let mut moments = Vec::new();
+        for place in 0..families.len() {
+            let own: Vec<bool> = (0..sample.events.len()).map(|row| sample.which(row) == place).collect();
+            let weights = sample.weights.as_ref().map(|weights| weights.filtered(&own)).transpose()?;
+            moments.extend(weighted_moments(&sample.events.filtered(&own), weights.as_ref(), bins)?);
+        }
+        Ok((families, moments))
     }
 
     /// Open ends reach to those of the windows; bins must not share events.

@@ -5,13 +5,14 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use humboldt_physics::ModelName;
-use humboldt_pipeline::PipelineError;
+use humboldt_physics::{Flavour, ModelName};
+use humboldt_pipeline::layout::{B0, B0BAR};
 use humboldt_pipeline::sample::{Sample, weighted};
 use humboldt_pipeline::scores::{Reweighting, is_score};
 use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter, More};
+use humboldt_pipeline::{EventBatch, PipelineError};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
-use humboldt_schemas::events::WEIGHT_COLUMN;
+use humboldt_schemas::events::{FLAVOUR_COLUMN, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -55,6 +56,35 @@ pub(super) struct ReweightArguments {
     force: ForceArgument,
 }
 
+/// The densities of a sample, before and after; each event has those of its own flavour where the table tells it.
+struct Weighing {
+    own: Reweighting,
+    /// The own flavour in a column of flavours.
+    sign: i8,
+    other: Option<Reweighting>,
+    with_rate: bool,
+}
+
+impl Weighing {
+    fn weights(&self, sample: &Sample, first_row: u64) -> Result<Vec<f64>, PipelineError> {
+        let of = |reweighting: &Reweighting, events: &EventBatch| {
+            let rate = if self.with_rate { reweighting.rate_ratio() } else { 1.0 };
+            let weights = reweighting.weights(events, first_row)?;
+            Ok::<_, PipelineError>(weights.into_iter().map(|weight| weight * rate).collect::<Vec<f64>>())
+        };
+        let mut weights = of(&self.own, sample.truth())?;
+        if let (Some(other), Some(flavours)) = (&self.other, sample.flavours()) {
+            let all = of(other, sample.truth())?;
+            for ((weight, other), flavour) in weights.iter_mut().zip(all).zip(flavours) {
+                if *flavour != self.sign {
+                    *weight = other;
+                }
+            }
+        }
+        Ok(weights)
+    }
+}
+
 /// Sums over the weights of a sample.
 #[derive(Debug, Default)]
 struct Sums {
@@ -88,21 +118,28 @@ impl ReweightArguments {
         let to = self.target(from)?;
         let decay = from.decay(&from.shifts()?)?;
         let windows = sampling::windows(from)?.of(&decay, from.line_shape()?)?;
-        let reweighting = Reweighting::new(&decay, &to.decay(&to.shifts()?)?, from.line_shape()?, &windows)?;
+        let densities = |flavour: Flavour| -> Result<Reweighting> {
+            let of = |card: &GeneratorCard| card.of_flavour(flavour).decay(&card.shifts()?);
+            Ok(Reweighting::new(&of(from)?, &of(&to)?, from.line_shape()?, &windows)?)
+        };
+        let own = decay.flavour();
+        let told = !own.is_charged() && columns.iter().any(|name| name == FLAVOUR_COLUMN);
+        let reweighting = Weighing {
+            own: densities(own)?,
+            sign: if own.has_b_quark() { B0BAR } else { B0 },
+            other: told.then(|| densities(own.conjugate())).transpose()?,
+            with_rate: self.with_rate,
+        };
 
         let hash = hash_json(&(&source.card_hash, &to, self.with_rate, self.unweight.then_some(self.seed)));
         let mut provenance = Provenance::new(hash, source.seed, to);
         provenance.reweighted_from = Some(source.generator.clone());
-        let rate = if self.with_rate { reweighting.rate_ratio() } else { 1.0 };
         let sums = if self.unweight {
             self.write_unweighted(open, &reweighting, &provenance)?
         } else {
             let schema = weighted(reader.schema());
             let mut writer = EventWriter::create_table(self.table()?, &self.out, &provenance, schema)?;
-            let sums = self.each("reweight", reader, &reweighting, |sample, mut weights| {
-                for weight in &mut weights {
-                    *weight *= rate;
-                }
+            let sums = self.each("reweight", reader, &reweighting, |sample, weights| {
                 Ok(writer.write_table(&sample.weighted(weights)?)?)
             })?;
             writer.finish()?;
@@ -122,7 +159,7 @@ impl ReweightArguments {
             sums.largest,
             sums.weights * sums.weights / sums.squares,
             sums.events,
-            reweighting.rate_ratio(),
+            reweighting.own.rate_ratio(),
         ));
         Ok(())
     }
@@ -147,7 +184,7 @@ impl ReweightArguments {
         &self,
         label: &str,
         mut reader: EventReader,
-        reweighting: &Reweighting,
+        reweighting: &Weighing,
         mut sink: impl FnMut(&Sample, Vec<f64>) -> Result<()>,
     ) -> Result<Sums> {
         let progress = Progress::new(label, reader.len() as u64, "events");
@@ -155,7 +192,7 @@ impl ReweightArguments {
         while let Some(sample) = reader.next_sample() {
             let sample = sample?;
             let weights = reweighting
-                .weights(sample.truth(), sums.events)
+                .weights(&sample, sums.events)
                 .with_context(|| self.events.display().to_string())?;
             for weight in &weights {
                 sums.weights += weight;
@@ -174,7 +211,7 @@ impl ReweightArguments {
     fn write_unweighted(
         &self,
         reader: impl Fn() -> Result<EventReader, PipelineError>,
-        reweighting: &Reweighting,
+        reweighting: &Weighing,
         provenance: &Provenance,
     ) -> Result<Sums> {
         let largest = self.each("largest weight", reader()?, reweighting, |_, _| Ok(()))?.largest;

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use humboldt_physics::wilson::Part;
 use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::layout::{B0, B0BAR};
@@ -21,6 +20,7 @@ use humboldt_schemas::provenance::Provenance;
 use super::arguments::{InputArguments, ShiftArguments};
 use super::layout::{LayoutArguments, doubts};
 use crate::assumptions::{assumed, differences, note_idle_inputs, ranges};
+use crate::infer::density::EventFamily;
 use crate::infer::weights::Weights;
 use crate::progress::note;
 use crate::sampling;
@@ -57,6 +57,9 @@ pub(super) struct SampleArguments {
     /// Window in q2 [GeV^2] that was left out, as in 8:11
     #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
     veto: Vec<Q2Range>,
+    /// Window in the K pi mass [GeV] that the events were selected in, as in 0.796:0.996; all masses of the line shape by default
+    #[arg(long, value_name = "MIN:MAX", value_parser = mass_window)]
+    m_kpi: Option<(f64, f64)>,
     /// Leave out events outside the windows; without it they are refused
     #[arg(long)]
     select: bool,
@@ -64,6 +67,18 @@ pub(super) struct SampleArguments {
     #[arg(long)]
     pub(super) unweighted: bool,
 }
+
+/// As in 0.796:0.996.
+fn mass_window(text: &str) -> Result<(f64, f64), String> {
+    let ends = text
+        .split_once(':')
+        .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
+    let window = ends.filter(|(low, high): &(f64, f64)| *low > 0.0 && low < high && high.is_finite());
+    window.ok_or_else(|| "allowed: MIN:MAX with 0 < MIN < MAX, in GeV".to_owned())
+}
+
+/// The flavours of a mixed sample.
+const BOTH: [Flavour; 2] = [Flavour::B0bar, Flavour::B0];
 
 /// Events and what they are supposed to follow.
 pub(super) struct Sample {
@@ -78,9 +93,13 @@ pub(super) struct Sample {
     pub(super) card: GeneratorCard,
     /// With all shifts but the free ones.
     pub(super) decay: Decay,
+    /// The same of each flavour that the events have: one, or B0bar and B0.
+    pub(super) decays: Vec<Decay>,
     pub(super) line_shape: LineShape,
     /// GeV^2.
     pub(super) windows: Vec<(f64, f64)>,
+    /// K pi masses (GeV) that events may have.
+    pub(super) m_kpi: (f64, f64),
     /// Its value in words.
     pub(super) assumed: Assumed,
     /// Difference from what the file says of itself.
@@ -88,6 +107,26 @@ pub(super) struct Sample {
 }
 
 impl Sample {
+    /// Which of the decays an event is of.
+    pub(super) fn which(&self, row: usize) -> usize {
+        self.flavours.as_ref().map_or(0, |flavours| usize::from(flavours[row] != B0BAR))
+    }
+
+    /// The density of one of the decays as a function of some shifts.
+    pub(super) fn family(&self, decay: &Decay, free: &[WilsonDirection]) -> Result<EventFamily> {
+        Ok(EventFamily::in_masses(decay, self.line_shape, &self.windows, self.m_kpi, free)?)
+    }
+
+    /// Part of some rows, by weight, that each of the decays has.
+    pub(super) fn shares(&self, rows: std::ops::Range<usize>) -> Vec<f64> {
+        let mut sums = vec![0.0; self.decays.len()];
+        for row in rows {
+            sums[self.which(row)] += self.weights.as_ref().map_or(1.0, |weights| weights.values()[row]);
+        }
+        let all: f64 = sums.iter().sum();
+        sums.into_iter().map(|sum| sum / all).collect()
+    }
+
     /// That some events lie outside the windows, where they do.
     pub(super) fn outside(&self) -> Option<String> {
         let inside = |q2: f64| {
@@ -140,13 +179,11 @@ impl SampleArguments {
         let Table { features: mut events, weights, flavours, .. } = table;
         let flavours = flavours.filter(|_| said.is_none());
         ensure!(!events.is_empty(), "{file}: events = 0 is not allowed; allowed: at least one");
-        let silent = made.is_none() && self.q2.is_empty();
-        if silent && window_matters {
-            let (low, high) = range(&events.q2);
-            bail!(
-                "--q2 is missing; allowed: the window in which the events were selected, which {file} does not say; they lie in {low} to {high} GeV^2"
-            );
-        }
+        ensure!(
+            made.is_some() || !self.q2.is_empty() || !window_matters,
+            "--q2 is missing; allowed: the window in which the events were selected, which {file} does not say; they lie in {} GeV^2",
+            in_words_of_range(&events.q2)
+        );
         let mut card = self.card(made.clone(), at_one_mass(&events))?;
         if let (Some(said), None, None) = (said, &made, self.flavour) {
             said.name().clone_into(&mut card.flavour);
@@ -166,17 +203,27 @@ impl SampleArguments {
         space.admit(&mut events, Role::Feature, 0).with_context(|| file.to_string())?;
         note_idle_inputs(&card)?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
+        let m_kpi = self.masses(&decay, line_shape)?;
         let mut assumed = assumed(&card, free)?;
+        assumed.m_kpi = self.m_kpi.map(|(low, high)| [low, high]);
+        let decays = if flavours.is_some() {
+            assumed.flavour = BOTH.map(Flavour::name).join(" and ");
+            let decay = |flavour: Flavour| card.of_flavour(flavour).decay(&shifts);
+            BOTH.into_iter().map(decay).collect::<Result<_, _>>()?
+        } else {
+            vec![decay]
+        };
         if let Some(made) = &made {
             warnings.extend(differences(made, &card, free)?);
         } else {
-            assumed.by_default = self.by_default(said.is_some());
+            assumed.by_default = self.by_default(said.is_some() || flavours.is_some());
         }
         let all = events.len();
         let table = Table { features: events, weights, flavours, truth: EventBatch::default() };
-        let table = if self.select { table.filtered(&within(&table.features, &windows))? } else { table };
+        let table =
+            if self.select { table.filtered(&within(&table.features, &windows, m_kpi))? } else { table };
         let Table { features: events, weights, flavours, .. } = table;
-        ensure!(!events.is_empty(), "--select leaves events = 0; allowed: at least one in the windows in q2");
+        ensure!(!events.is_empty(), "--select leaves events = 0; allowed: at least one in the windows");
         if let Some(weights) = &weights {
             note(format!(
                 "events count by their column `{WEIGHT_COLUMN}` (--unweighted: once): {}",
@@ -185,9 +232,40 @@ impl SampleArguments {
         }
         if events.len() < all {
             let left_out = all - events.len();
-            note(format!("{left_out} of {all} events left out, outside q2 = {}", ranges(&assumed.q2)));
+            let masses = self.m_kpi.map(|(low, high)| format!(" or m_kpi = {low}:{high}"));
+            let outside = ranges(&assumed.q2) + &masses.unwrap_or_default();
+            note(format!("{left_out} of {all} events left out, outside q2 = {outside}"));
         }
-        Ok(Sample { events, weights, flavours, layout, card, decay, line_shape, windows, assumed, warnings })
+        Ok(Sample {
+            events,
+            weights,
+            flavours,
+            layout,
+            card,
+            decay,
+            decays,
+            line_shape,
+            windows,
+            m_kpi,
+            assumed,
+            warnings,
+        })
+    }
+
+    /// K pi masses (GeV) that events may have.
+    fn masses(&self, decay: &Decay, line_shape: LineShape) -> Result<(f64, f64)> {
+        let (lightest, heaviest) = decay.resonance().range(line_shape);
+        let Some((low, high)) = self.m_kpi else { return Ok((lightest, heaviest)) };
+        ensure!(
+            lightest <= low && high <= heaviest && lightest < heaviest,
+            "--m-kpi = {low}:{high} is not allowed; allowed: {}",
+            if lightest < heaviest {
+                format!("windows inside {lightest}:{heaviest}")
+            } else {
+                "--line-shape breit-wigner, by which masses differ".to_owned()
+            }
+        );
+        Ok((low, high))
     }
 
     /// Settings that no option gives.
@@ -233,15 +311,25 @@ pub(super) fn at_one_mass(events: &EventBatch) -> bool {
     events.m_kpi.is_empty() || high - low < 1e-5
 }
 
+/// As `1 to 8`.
+fn in_words_of_range(values: &[f32]) -> String {
+    let (low, high) = range(values);
+    format!("{low} to {high}")
+}
+
 /// Smallest and largest.
 fn range(values: &[f32]) -> (f32, f32) {
     values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
 }
 
-/// Which events lie in windows of q2 (GeV^2).
-pub(super) fn within(events: &EventBatch, windows: &[(f64, f64)]) -> Vec<bool> {
+/// Which events lie in windows of q2 (GeV^2) and, where they have any, of K pi masses (GeV).
+pub(super) fn within(events: &EventBatch, windows: &[(f64, f64)], (least, most): (f64, f64)) -> Vec<bool> {
     let inside = |q2: &f32| windows.iter().any(|(low, high)| (*low..=*high).contains(&f64::from(*q2)));
-    events.q2.iter().map(inside).collect()
+    let of_mass = |row: usize| {
+        let m_kpi = events.m_kpi.get(row).map_or(least, |m| f64::from(*m));
+        least >= most || (least * (1.0 - ROUNDING)..=most * (1.0 + ROUNDING)).contains(&m_kpi)
+    };
+    events.q2.iter().enumerate().map(|(row, q2)| inside(q2) && of_mass(row)).collect()
 }
 
 /// The statistics of weights.
@@ -320,28 +408,5 @@ impl Table {
         };
         let flavours = self.flavours.as_ref().map(kept);
         Ok(Self { features: of(&self.features), truth: of(&self.truth), weights, flavours })
-    }
-}
-
-impl Sample {
-    /// What a fit with one density makes of events of both flavours.
-    ///
-    /// # Errors
-    /// For imaginary shifts, free or fixed, which the other flavour sees with the opposite sign.
-    pub(super) fn one_density(&self, free: &[WilsonDirection]) -> Result<Option<String>> {
-        let Some(flavours) = &self.flavours else { return Ok(None) };
-        let b0 = flavours.iter().filter(|own| **own == B0).count();
-        let imaginary = free.iter().any(|direction| direction.part == Part::Imaginary)
-            || self.card.shifts()?.iter().any(|(_, shift)| shift.im != 0.0);
-        ensure!(
-            !imaginary,
-            "imaginary shifts with {b0} B0 and {} B0bar are not allowed; allowed: --flavour B0 or --flavour B0bar, which see them with opposite signs",
-            flavours.len() - b0
-        );
-        Ok(Some(format!(
-            "{b0} B0 and {} B0bar are fitted with the density of {}, without CP violation between them; --flavour takes one of them",
-            flavours.len() - b0,
-            self.card.flavour
-        )))
     }
 }

@@ -9,7 +9,7 @@
 
 use std::f64::consts::PI;
 
-use humboldt_physics::LineShape;
+use humboldt_physics::{Flavour, LineShape};
 use humboldt_pipeline::EventBatch;
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
@@ -50,19 +50,39 @@ pub struct Simulated<'a> {
 pub struct Background {
     features: Features,
     factors: DVector<f64>,
-    /// Logarithm of the mean of the unnormalised ratio over the reference.
-    log_norm: f64,
-    /// Means of the features.
-    means: DVector<f64>,
+    /// Of each reference.
+    norms: Vec<Norm>,
     covariance: DMatrix<f64>,
     /// Whether the reference is what a detector leaves.
     accepted: bool,
     events: usize,
 }
 
+/// What the ratio is normalised by over one reference.
+#[derive(Debug, Clone)]
+struct Norm {
+    /// The decay of the simulated events; none for a uniform reference.
+    flavour: Option<Flavour>,
+    /// Logarithm of the mean of the unnormalised ratio.
+    log: f64,
+    /// Means of the features.
+    means: DVector<f64>,
+}
+
+/// The density of a background at events.
+pub(super) struct AtEvents {
+    /// In the unit in which a likelihood of signal holds `rate/(T A)`.
+    pub(super) densities: Vec<f64>,
+    /// The features less their means over the background.
+    ///
+    /// # Shapes
+    /// [event, feature]
+    pub(super) features: Vec<f64>,
+}
+
 impl Background {
     /// From a sample in the windows of `family`; of the order that the sample's size bears best (Akaike's criterion) where
-    /// none is asked for.
+    /// none is asked for. `simulated` holds accepted signal of each flavour, where a detector selects.
     ///
     /// # Errors
     /// For too few events; when the density has no maximum of likelihood, as for events on a line.
@@ -70,7 +90,7 @@ impl Background {
         family: &EventFamily,
         sample: &EventBatch,
         weights: Option<&Weights>,
-        simulated: Option<Simulated>,
+        simulated: &[Simulated],
         order: Option<usize>,
     ) -> Result<Self, InferError> {
         if let Some(order) = order {
@@ -93,7 +113,7 @@ impl Background {
         family: &EventFamily,
         sample: &EventBatch,
         weights: Option<&Weights>,
-        simulated: Option<Simulated>,
+        simulated: &[Simulated],
         order: usize,
     ) -> Result<(Self, f64), InferError> {
         let features = Features::new(family, order);
@@ -107,12 +127,23 @@ impl Background {
             return Err(InferError::out_of_range("events of the background", effective.round(), allowed));
         }
         let own = Points::new(&features, sample, weights.map(Weights::values));
-        let reference = match simulated {
-            Some(simulated) => Points::of_simulation(&features, &simulated)?,
-            None => Points::uniform(&features, family),
+        let references = if simulated.is_empty() {
+            vec![Points::uniform(&features, family)]
+        } else {
+            let of = |one: &Simulated| Points::of_simulation(&features, one, POINTS / simulated.len());
+            simulated.iter().map(of).collect::<Result<_, _>>()?
+        };
+        // Each event over its density before acceptance: of either flavour the same is left.
+        let together;
+        let reference = match &references[..] {
+            [one] => one,
+            several => {
+                together = Points::together(several);
+                &together
+            }
         };
         let (means, spread) = own.moments();
-        let objective = Entropy { reference: &reference, means: &means };
+        let objective = Entropy { reference, means: &means };
         let n = features.len();
         let (free, scales): (Vec<usize>, Vec<f64>) = (0..n).map(|index| (index, 1.0)).unzip();
         let best = minimise(&objective, &vec![0.0; n], &free, &scales)?;
@@ -127,16 +158,17 @@ impl Background {
         let factors = DVector::from_vec(best.point);
         let tilted = reference.tilted(&factors);
         // Of the uniform reference there could be any number of points: it adds no error.
-        let spread = if simulated.is_some() { spread + &tilted.squares } else { spread };
+        let accepted = !simulated.is_empty();
+        let spread = if accepted { spread + &tilted.squares } else { spread };
         let covariance = &curved * spread * &curved;
-        let log_norm = tilted.norm.ln();
-        let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - log_norm));
-        let accepted = simulated.is_some();
-        let means = tilted.means;
-        Ok((
-            Self { features, factors, log_norm, means, covariance, accepted, events: sample.len() },
-            criterion,
-        ))
+        let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - tilted.norm.ln()));
+        let norm = |(place, reference): (usize, &Points)| {
+            let tilted = reference.tilted(&factors);
+            let flavour = simulated.get(place).map(|one| one.reference.density.decay().flavour());
+            Norm { flavour, log: tilted.norm.ln(), means: tilted.means }
+        };
+        let norms = references.iter().enumerate().map(norm).collect();
+        Ok((Self { features, factors, norms, covariance, accepted, events: sample.len() }, criterion))
     }
 
     /// Number of events of the sample.
@@ -154,34 +186,32 @@ impl Background {
         &self.covariance
     }
 
-    /// The density at events in the unit in which a likelihood of `family` holds `rate/(T A)`.
-    pub(super) fn densities(
+    /// The density at some rows of events that compete with signal of `family`.
+    ///
+    /// # Errors
+    /// For an event outside windows or phase space; when the simulation has none of the family's flavour.
+    pub(super) fn at(
         &self,
         family: &EventFamily,
         events: &EventBatch,
-    ) -> Result<Vec<f64>, InferError> {
+        rows: &[usize],
+    ) -> Result<AtEvents, InferError> {
+        let flavour = family.density.decay().flavour();
+        let fits = |norm: &&Norm| norm.flavour.is_none_or(|own| own == flavour);
+        let norm = self.norms.iter().find(fits).ok_or_else(|| {
+            InferError::out_of_range("flavour of the events", flavour, "that of simulated events")
+        })?;
         let volume: f64 = family.windows().iter().map(|(low, high)| high - low).sum::<f64>() * 8.0 * PI;
         let line = masses(family).iter().map(|(_, weight)| weight).sum::<f64>();
         let unit = if self.accepted { 1.0 } else { (volume * line).recip() };
-        let density = |row: usize| {
-            let features = self.features.of(events, row);
-            let ratio = (self.factors.dot(&DVector::from_vec(features)) - self.log_norm).exp();
-            let scale = family.scale(events, row)?;
-            Ok(ratio * unit / scale)
+        let of = |row: &usize| {
+            let features = DVector::from_vec(self.features.of(events, *row));
+            let ratio = (self.factors.dot(&features) - norm.log).exp();
+            Ok((ratio * unit / family.scale(events, *row)?, features - &norm.means))
         };
-        (0..events.len()).into_par_iter().map(density).collect()
-    }
-
-    /// The features of events less their means over the background.
-    ///
-    /// # Shapes
-    /// [event, feature]
-    pub(super) fn centred_features(&self, events: &EventBatch) -> Vec<f64> {
-        let of = |row: usize| {
-            let features = self.features.of(events, row);
-            features.into_iter().zip(&self.means).map(|(x, mean)| x - mean).collect::<Vec<_>>()
-        };
-        (0..events.len()).into_par_iter().flat_map_iter(of).collect()
+        let all: Vec<(f64, DVector<f64>)> = rows.par_iter().map(of).collect::<Result<_, InferError>>()?;
+        let features = all.iter().flat_map(|(_, features)| features.iter().copied()).collect();
+        Ok(AtEvents { densities: all.into_iter().map(|(density, _)| density).collect(), features })
     }
 }
 
@@ -263,10 +293,10 @@ fn legendre(x: f64, order: usize) -> Vec<f64> {
 
 /// K pi masses (GeV) with weights that follow the line shape.
 fn masses(family: &EventFamily) -> Vec<(f64, f64)> {
-    let (low, high) = family.density.m_kpi_range();
+    let range = family.density.m_kpi_range();
     match family.density.line_shape() {
-        LineShape::Narrow => vec![(low, 1.0)],
-        LineShape::BreitWigner => family.density.decay().resonance().nodes(high),
+        LineShape::Narrow => vec![(range.0, 1.0)],
+        LineShape::BreitWigner => family.density.decay().resonance().nodes_in(range),
     }
 }
 
@@ -290,9 +320,19 @@ impl Points {
         Self { count: features.len(), features: all, weights, total }
     }
 
-    /// Of at most [`POINTS`] events, evenly spaced in the sample.
-    fn of_simulation(features: &Features, simulated: &Simulated) -> Result<Self, InferError> {
-        let every = simulated.measured.len().div_ceil(POINTS).max(1);
+    /// Of several sets.
+    fn together(sets: &[Self]) -> Self {
+        Self {
+            count: sets[0].count,
+            features: sets.iter().flat_map(|set| &set.features).copied().collect(),
+            weights: sets.iter().flat_map(|set| &set.weights).copied().collect(),
+            total: sets.iter().map(|set| set.total).sum(),
+        }
+    }
+
+    /// Of some events at most, evenly spaced in the sample.
+    fn of_simulation(features: &Features, simulated: &Simulated, most: usize) -> Result<Self, InferError> {
+        let every = simulated.measured.len().div_ceil(most).max(1);
         let rows: Vec<usize> = (0..simulated.measured.len()).step_by(every).collect();
         let own = |row: usize| simulated.weights.map_or(1.0, |weights| weights.values()[row]);
         let rate = |row: &usize| Ok(own(*row) / simulated.reference.rate(simulated.measured, *row)?);

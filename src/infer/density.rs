@@ -1,12 +1,14 @@
 //! The density of events as a function of shifts, with what fits need of it many times: tables and a cheap line shape.
 
 use humboldt_physics::density::MassRule;
-use humboldt_physics::quadratic::count;
-use humboldt_physics::{Decay, Density, LineShape, PhysicsError, WilsonDirection};
+use humboldt_physics::{Decay, Density, Efficiency, LineShape, PhysicsError, SWave, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 
 use super::InferError;
-use super::normalisation::Normalisation;
+use super::form::Form;
+use super::mixture::Fraction;
+use super::normalisation::{Accepted, Normalisation};
+use super::s_wave::{OfFamily, Strength};
 use super::simulation::Simulation;
 use super::tabulated::AngularTable;
 
@@ -21,6 +23,7 @@ pub struct EventFamily {
     pub(super) masses: MassRule,
     /// At the pole only.
     pub(super) table: Option<AngularTable>,
+    pub(super) s_wave: Option<OfFamily>,
 }
 
 impl EventFamily {
@@ -35,6 +38,21 @@ impl EventFamily {
         windows: &[(f64, f64)],
         directions: &[WilsonDirection],
     ) -> Result<Self, InferError> {
+        let masses = decay.resonance().range(line_shape);
+        Self::in_masses(decay, line_shape, windows, masses, directions)
+    }
+
+    /// The same of events that are selected in a window of K pi masses (GeV) as well.
+    ///
+    /// # Errors
+    /// As [`EventFamily::new`]; for a window that is not inside the masses of the line shape.
+    pub fn in_masses(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        m_kpi: (f64, f64),
+        directions: &[WilsonDirection],
+    ) -> Result<Self, InferError> {
         for (i, direction) in directions.iter().enumerate() {
             if directions[..i].contains(direction) {
                 return Err(InferError::out_of_range("free", direction, "each coefficient once"));
@@ -43,7 +61,8 @@ impl EventFamily {
         if directions.is_empty() {
             return Err(InferError::out_of_range("free", "no coefficient", "at least one"));
         }
-        let density = Density::new(decay, line_shape, windows, directions).map_err(|error| match error {
+        let density = Density::in_masses(decay, line_shape, windows, m_kpi, directions, None, None);
+        let density = density.map_err(|error| match error {
             PhysicsError::OutOfRange { field, .. } if field == "q2 windows" => {
                 let text: Vec<String> = windows.iter().map(|(low, high)| format!("{low}:{high}")).collect();
                 InferError::out_of_range("q2", text.join(","), "windows that overlap phase space")
@@ -54,7 +73,57 @@ impl EventFamily {
         let table = (line_shape == LineShape::Narrow)
             .then(|| AngularTable::new(decay, directions, density.m_kpi_range().0, windows));
         let normalisation = Normalisation::of_density(&density);
-        Ok(Self { density, normalisation, masses, table })
+        Ok(Self { density, normalisation, masses, table, s_wave: None })
+    }
+
+    /// The same density with an S-wave, before it is normalised over simulated events. F_S is the S-wave's part of the Standard
+    /// Model's rate in the windows for K pi masses (GeV) in a range; where it is not fixed, the strength that makes it stands behind
+    /// the shifts.
+    ///
+    /// # Errors
+    /// As [`Strength::new`].
+    pub fn with_s_wave(
+        mut self,
+        s_wave: SWave,
+        masses: [f64; 2],
+        known: Fraction,
+    ) -> Result<Self, InferError> {
+        let density = &self.density;
+        let ratio = s_wave.rate_ratio(density.decay(), density.line_shape(), density.windows(), masses)?;
+        let own = OfFamily::new(s_wave, Strength::new(ratio, known)?);
+        if let Accepted::Integrals(slices) = &mut self.normalisation.accepted {
+            own.add_to(density, slices);
+        }
+        if own.fixed.is_none() {
+            self.normalisation.form = Form::with_strength(self.directions().len());
+        }
+        self.s_wave = Some(own);
+        Ok(self)
+    }
+
+    /// The density of events with an S-wave as it is given, that a detector keeps with an efficiency.
+    ///
+    /// # Errors
+    /// As [`EventFamily::new`]; when the efficiency is somewhere negative or not a number, or zero everywhere.
+    pub fn with_effects(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        directions: &[WilsonDirection],
+        efficiency: Option<Efficiency>,
+        s_wave: Option<SWave>,
+    ) -> Result<Self, InferError> {
+        let mut family = Self::new(decay, line_shape, windows, directions)?;
+        let density =
+            Density::with_effects(decay, line_shape, windows, directions, efficiency, s_wave.clone())?;
+        family.normalisation = Normalisation::of_density(&density);
+        family.s_wave = s_wave.map(OfFamily::as_given);
+        Ok(family)
+    }
+
+    /// The strength of the S-wave.
+    pub fn strength(&self) -> Option<&Strength> {
+        self.s_wave.as_ref().and_then(|own| own.strength.as_ref())
     }
 
     /// Directions of the shifts, in order.
@@ -72,10 +141,23 @@ impl EventFamily {
         self.table.as_ref().map_or(0.0, AngularTable::error)
     }
 
-    /// K pi masses (GeV), and at given shifts the part of the line shape that belongs to each over the rate of its slice.
-    pub(super) fn parts(&self, shifts: &[f64]) -> Vec<(f64, f64)> {
+    /// K pi masses (GeV) of a quadrature, and the part of the line shape that belongs to each.
+    pub(super) fn line(&self) -> Vec<(f64, f64)> {
+        let decay = self.density.decay();
+        let (line_shape, range) = (self.density.line_shape(), self.density.m_kpi_range());
+        // The S-wave's ratio to the K* changes within its width.
+        let fine = self.s_wave.is_some() || range != decay.resonance().range(line_shape);
+        match line_shape {
+            LineShape::BreitWigner if fine => decay.resonance().nodes_in(range),
+            LineShape::BreitWigner | LineShape::Narrow => self.masses.points(),
+        }
+    }
+
+    /// The same, over the rate of each slice at given shifts.
+    pub(super) fn parts(&self, point: &[f64]) -> Vec<(f64, f64)> {
+        let shifts = &point[..self.directions().len()];
         let over_total = |(m_kpi, part)| (m_kpi, part / self.density.total(m_kpi).at(shifts));
-        self.masses.points().into_iter().map(over_total).collect()
+        self.line().into_iter().map(over_total).collect()
     }
 
     /// Intersections of the windows with an interval of q2 (GeV^2).
@@ -98,12 +180,13 @@ impl EventFamily {
 
     /// The factor by which [`EventFamily::terms`] scales an event.
     pub(super) fn scale(&self, events: &EventBatch, row: usize) -> Result<f64, InferError> {
-        self.terms(events, row, 0, &mut vec![0.0; count(self.directions().len())])
+        self.terms(events, row, 0, &mut vec![0.0; self.normalisation.form.terms()])
     }
 
-    /// An event's rate over the total one of its K pi mass, at the decay's own shifts.
+    /// An event's rate over the total one of its K pi mass, at the decay's own shifts, without an S-wave whose strength is not
+    /// fixed.
     pub(super) fn rate(&self, events: &EventBatch, row: usize) -> Result<f64, InferError> {
-        let mut terms = vec![0.0; count(self.directions().len())];
+        let mut terms = vec![0.0; self.normalisation.form.terms()];
         let scale = self.terms(events, row, 0, &mut terms)?;
         Ok(terms[0] * scale / self.density.total(self.mass(events, row)).constant())
     }

@@ -1,8 +1,137 @@
 //! Values and derivatives of functions of a few shifts.
 
 use humboldt_physics::Quadratic;
-use humboldt_physics::quadratic::{count, place};
+use humboldt_physics::quadratic::{count, monomials, place};
 use nalgebra::{DMatrix, DVector};
+
+/// The parameters of a rate: shifts, of which it is a quadratic function; behind them, where it is fitted, the strength g of an
+/// S-wave. Three such functions then stand behind each other, which belong to 1, g and g^2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    shifts: usize,
+    /// Powers of the strength, the zeroth among them.
+    powers: usize,
+}
+
+/// The monomials of a form at a point with their derivatives.
+#[derive(Debug, Clone)]
+pub(super) struct Monomials {
+    /// # Shapes
+    /// [term]
+    pub(super) values: Vec<f64>,
+    /// # Shapes
+    /// [parameter, term]
+    pub(super) slopes: Vec<Vec<f64>>,
+    /// The second derivatives that are not zero.
+    pub(super) bends: Vec<Bend>,
+}
+
+/// A second derivative of a rate: the parameters, of which the first is not behind the second, and the terms with their factors.
+#[derive(Debug, Clone)]
+pub(super) struct Bend {
+    pub(super) by: [usize; 2],
+    pub(super) terms: Vec<(usize, f64)>,
+}
+
+impl Form {
+    /// Of shifts alone.
+    pub(super) const fn of(shifts: usize) -> Self {
+        Self { shifts, powers: 1 }
+    }
+
+    /// The same with the strength of an S-wave behind them.
+    pub(super) const fn with_strength(shifts: usize) -> Self {
+        Self { shifts, powers: 3 }
+    }
+
+    /// Whether the strength of an S-wave is a parameter.
+    pub(super) const fn has_strength(self) -> bool {
+        self.powers > 1
+    }
+
+    pub(super) const fn shifts(self) -> usize {
+        self.shifts
+    }
+
+    /// Number of parameters.
+    pub(super) const fn parameters(self) -> usize {
+        self.shifts + if self.has_strength() { 1 } else { 0 }
+    }
+
+    /// Number of coefficients.
+    pub(super) const fn terms(self) -> usize {
+        self.powers * count(self.shifts)
+    }
+
+    /// The powers of the strength, or a derivative of them.
+    fn of_strength(self, point: &[f64], derivative: usize) -> [f64; 3] {
+        let g = if self.has_strength() { point[self.shifts] } else { 0.0 };
+        match derivative {
+            0 => [1.0, g, g * g],
+            1 => [0.0, 1.0, 2.0 * g],
+            _ => [0.0, 0.0, 2.0],
+        }
+    }
+
+    fn times(self, factors: [f64; 3], of_shifts: &[f64]) -> Vec<f64> {
+        let block = |factor: &f64| of_shifts.iter().map(|x| factor * x).collect::<Vec<_>>();
+        factors[..self.powers].iter().flat_map(block).collect()
+    }
+
+    /// The values of the monomials.
+    pub(super) fn values(self, point: &[f64]) -> Vec<f64> {
+        self.times(self.of_strength(point, 0), &monomials(&point[..self.shifts]))
+    }
+
+    /// The monomials with their first derivatives.
+    pub(super) fn slopes(self, point: &[f64]) -> Vec<Vec<f64>> {
+        let shifts = &point[..self.shifts];
+        let powers = self.of_strength(point, 0);
+        let mut all: Vec<Vec<f64>> = slopes(shifts).iter().map(|slope| self.times(powers, slope)).collect();
+        if self.has_strength() {
+            all.push(self.times(self.of_strength(point, 1), &monomials(shifts)));
+        }
+        all
+    }
+
+    /// The monomials with all derivatives.
+    pub(super) fn at(self, point: &[f64]) -> Monomials {
+        let n = self.shifts;
+        let powers = self.of_strength(point, 0);
+        let mut bends = Vec::new();
+        for (i, j) in (0..n).flat_map(|i| (i..n).map(move |j| (i, j))) {
+            let term = |power: usize| (power * count(n) + place(n, i, j), second(i, j) * powers[power]);
+            bends.push(Bend { by: [i, j], terms: (0..self.powers).map(term).collect() });
+        }
+        if self.has_strength() {
+            let shifts = &point[..n];
+            let linear = slopes(shifts).into_iter().map(|slope| (1, slope)).enumerate();
+            let square = std::iter::once((n, (2, monomials(shifts))));
+            for (i, (derivative, of_shifts)) in linear.chain(square) {
+                let factors = self.times(self.of_strength(point, derivative), &of_shifts);
+                let terms = factors.into_iter().enumerate().filter(|(_, factor)| *factor != 0.0);
+                bends.push(Bend { by: [i, n], terms: terms.collect() });
+            }
+        }
+        Monomials { values: self.values(point), slopes: self.slopes(point), bends }
+    }
+}
+
+impl Monomials {
+    /// A rate of given coefficients with its derivatives.
+    pub(super) fn jet(&self, terms: &[f64]) -> Jet {
+        let dot =
+            |factors: &[f64]| factors.iter().zip(terms).map(|(factor, term)| factor * term).sum::<f64>();
+        let n = self.slopes.len();
+        let mut hessian = DMatrix::zeros(n, n);
+        for Bend { by: [i, j], terms: of } in &self.bends {
+            let bend = of.iter().map(|(term, factor)| factor * terms[*term]).sum();
+            hessian[(*i, *j)] = bend;
+            hessian[(*j, *i)] = bend;
+        }
+        Jet { value: dot(&self.values), gradient: DVector::from_fn(n, |i, _| dot(&self.slopes[i])), hessian }
+    }
+}
 
 /// The monomials' derivatives by each shift.
 pub(super) fn slopes(shifts: &[f64]) -> Vec<Vec<f64>> {
@@ -40,14 +169,17 @@ impl Jet {
         Self { value: 0.0, gradient: DVector::zeros(n), hessian: DMatrix::zeros(n, n) }
     }
 
-    /// Of a quadratic function.
-    pub(super) fn of(function: &Quadratic<f64>, shifts: &[f64]) -> Self {
-        let n = shifts.len();
-        Self {
-            value: function.at(shifts),
-            gradient: DVector::from_fn(n, |i, _| function.slope(i, shifts)),
-            hessian: DMatrix::from_fn(n, n, |i, j| second(i, j) * function.quadratic(i, j)),
+    /// Of a quadratic function of the first of some parameters.
+    pub(super) fn of(function: &Quadratic<f64>, point: &[f64]) -> Self {
+        let (shifts, n) = (&point[..function.shifts()], point.len());
+        let mut jet = Self { value: function.at(shifts), ..Self::zero(n) };
+        for i in 0..shifts.len() {
+            jet.gradient[i] = function.slope(i, shifts);
+            for j in 0..shifts.len() {
+                jet.hessian[(i, j)] = second(i, j) * function.quadratic(i, j);
+            }
         }
+        jet
     }
 
     /// Of its logarithm.
@@ -84,6 +216,34 @@ impl Jet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of two shifts and a strength, against differences.
+    #[test]
+    fn derivatives_of_a_form_with_a_strength() {
+        let form = Form::with_strength(2);
+        assert_eq!((form.parameters(), form.terms(), Form::of(2).terms()), (3, 18, 6));
+        let terms: Vec<f64> = (0..18).map(|k| f64::from(k * k % 7) - 2.5).collect();
+        let value = |point: &[f64]| form.values(point).iter().zip(&terms).map(|(a, b)| a * b).sum::<f64>();
+        let (point, h) = ([0.3, -0.7, 1.4], 1e-4);
+        let jet = form.at(&point).jet(&terms);
+        assert!((jet.value - value(&point)).abs() < 1e-12);
+        let moved = |i: usize, a: f64, j: usize, b: f64| {
+            let mut moved = point;
+            moved[i] += a;
+            moved[j] += b;
+            value(&moved)
+        };
+        for i in 0..3 {
+            let slope = (moved(i, h, i, 0.0) - moved(i, -h, i, 0.0)) / (2.0 * h);
+            assert!((jet.gradient[i] - slope).abs() < 1e-6, "{i}: {} {slope}", jet.gradient[i]);
+            for j in 0..3 {
+                let bend = (moved(i, h, j, h) - moved(i, h, j, -h) - moved(i, -h, j, h)
+                    + moved(i, -h, j, -h))
+                    / (4.0 * h * h);
+                assert!((jet.hessian[(i, j)] - bend).abs() < 1e-5, "{i} {j}: {} {bend}", jet.hessian[(i, j)]);
+            }
+        }
+    }
 
     /// `1 + 2 x + 3 y + 4 x^2 + 5 x y + 6 y^2`, also of its logarithm and back.
     #[test]

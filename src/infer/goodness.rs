@@ -5,12 +5,15 @@
 use std::f64::consts::PI;
 
 use humboldt_physics::AngularCoefficients;
+use humboldt_physics::angular::ANGULAR_FUNCTIONS;
+use humboldt_physics::s_wave::{S_WAVE_FUNCTIONS, S_WAVE_RATE};
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
 use super::density::EventFamily;
+use super::normalisation::Accepted;
 use super::tabulated::Angular;
 use super::weights::{Counted, Weights};
 
@@ -31,60 +34,64 @@ pub struct Goodness {
 /// Of events under the density at given shifts.
 ///
 /// # Errors
-/// When the shifts are not as many as the family's directions, or not finite.
+/// When there are not as many shifts as the density has parameters, or they are not finite.
 pub fn goodness(family: &EventFamily, events: &EventBatch, shifts: &[f64]) -> Result<Goodness, InferError> {
-    let n = family.directions().len();
-    if shifts.len() != n || !shifts.iter().all(|x| x.is_finite()) {
-        return Err(InferError::out_of_range("shifts", format!("{shifts:?}"), format!("{n} finite numbers")));
-    }
-    let cells = Cells::new(family, shifts, events.len() as f64);
-    let mut counts = vec![0.0; cells.len()];
-    (0..events.len()).for_each(|row| counts[cells.place(events, row)] += 1.0);
-    let expected = expected(family, shifts, &cells.edges, cells.steps, events.len() as f64);
-    let of = |(count, expected): (&f64, &f64)| Cell {
-        count: *count,
-        expected: *expected,
-        variance: *expected,
-        enough: *expected,
-    };
-    Ok(chi_square(counts.iter().zip(&expected).map(of), n))
+    let signal = Signal { family, part: 1.0, simulation: None };
+    goodness_of_measured(&[signal], events, shifts, &Measured::default())
 }
 
-/// A sample of which more is known than its events: weights, simulation, background.
+/// Signal that follows one density.
+#[derive(Debug, Clone, Copy)]
+pub struct Signal<'a> {
+    /// The density.
+    pub family: &'a EventFamily,
+    /// Its part of all signal; 1 where there is no other.
+    pub part: f64,
+    /// Accepted simulated events as they were measured, with their weights at the fitted point.
+    pub simulation: Option<(&'a EventBatch, &'a [f64])>,
+}
+
+/// A sample of which more is known than its events: weights, background.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Measured<'a> {
     /// Weights of the events.
     pub weights: Option<&'a Weights>,
-    /// Accepted simulated events as they were measured, with their weights at the fitted shifts.
-    pub simulation: Option<(&'a EventBatch, &'a [f64])>,
     /// A sample of background, its weights, and its part of the events.
     pub background: Option<(&'a EventBatch, Option<&'a Weights>, f64)>,
 }
 
 /// The same of measured events: what is expected in a cell are integrals or simulated events, and background as its sample
-/// has it. The variances of all samples are in the chi-square; that of weighted events is the sum of squared weights.
+/// has it. The variances of all samples are in the chi-square; that of weighted events is the sum of squared weights. `point` has
+/// the parameters of the rates.
 ///
 /// # Errors
-/// When the shifts are not as many as the family's directions, or not finite.
+/// As [`goodness`]; without signal.
 pub fn goodness_of_measured(
-    family: &EventFamily,
+    signals: &[Signal],
     events: &EventBatch,
-    shifts: &[f64],
+    point: &[f64],
     measured: &Measured,
 ) -> Result<Goodness, InferError> {
-    let Measured { weights, simulation, background } = *measured;
-    if weights.is_none() && simulation.is_none() && background.is_none() {
-        return goodness(family, events, shifts);
+    let Measured { weights, background } = *measured;
+    let Some(first) = signals.first() else {
+        return Err(InferError::out_of_range("densities of signal", 0, "at least one"));
+    };
+    let n = first.family.normalisation.form.parameters();
+    if point.len() != n || !point.iter().all(|x| x.is_finite()) {
+        return Err(InferError::out_of_range("shifts", format!("{point:?}"), format!("{n} finite numbers")));
     }
     let counted = Counted::of((0..events.len()).map(|row| weights.map_or(1.0, |w| w.values()[row])));
-    let cells = Cells::new(family, shifts, counted.effective);
+    let cells = Cells::new(first.family, point, counted.effective);
     let data = cells.fill(events, weights.map(Weights::values));
-    let signal = if let Some((simulated, weights)) = simulation {
-        cells.fill(simulated, Some(weights)).of_one()
-    } else {
-        let counts = expected(family, shifts, &cells.edges, cells.steps, 1.0);
-        Filled { squares: vec![0.0; counts.len()], counts }
-    };
+    let mut signal = Filled { counts: vec![0.0; cells.len()], squares: vec![0.0; cells.len()] };
+    for Signal { family, part, simulation } in signals {
+        let own = match simulation {
+            Some((simulated, weights)) => cells.fill(simulated, Some(weights)).of_one(),
+            None => Filled { squares: vec![0.0; cells.len()], counts: expected(family, point, &cells) },
+        };
+        signal.counts.iter_mut().zip(own.counts).for_each(|(sum, count)| *sum += part * count);
+        signal.squares.iter_mut().zip(own.squares).for_each(|(sum, square)| *sum += part * part * square);
+    }
     let fraction = background.map_or(0.0, |background| background.2);
     let other =
         background.map(|(sample, weights, _)| cells.fill(sample, weights.map(Weights::values)).of_one());
@@ -99,7 +106,7 @@ pub fn goodness_of_measured(
             if weights.is_some() { data.counts[k].powi(2) / own.max(f64::MIN_POSITIVE) } else { expected };
         Cell { count: data.counts[k], expected, variance: own + signal_variance + other_variance, enough }
     };
-    let fitted = family.directions().len() + usize::from(background.is_some());
+    let fitted = n + usize::from(background.is_some());
     Ok(chi_square((0..cells.len()).map(of), fitted))
 }
 
@@ -111,10 +118,10 @@ struct Cells {
 
 impl Cells {
     /// For a number of events.
-    fn new(family: &EventFamily, shifts: &[f64], events: f64) -> Self {
+    fn new(family: &EventFamily, point: &[f64], events: f64) -> Self {
         let steps = ((events / 100.0).powf(0.25).round() as usize).clamp(2, 5);
         let layers = (events as usize / (50 * steps.pow(3))).clamp(1, 10);
-        Self { edges: q2_edges(family, shifts, layers), steps }
+        Self { edges: q2_edges(family, point, layers), steps }
     }
 
     fn len(&self) -> usize {
@@ -196,12 +203,12 @@ pub(super) fn probability(chi2: f64, degrees_of_freedom: f64) -> f64 {
 }
 
 /// Layers of about the same number of events, at the pole of the K*.
-fn q2_edges(family: &EventFamily, shifts: &[f64], layers: usize) -> Vec<f64> {
+fn q2_edges(family: &EventFamily, point: &[f64], layers: usize) -> Vec<f64> {
     let (decay, windows) = (family.density.decay(), family.windows());
     let mut sum = 0.0;
     let rising: Vec<(f64, f64)> = (decay.q2_nodes(decay.m_kstar(), windows).into_iter())
         .map(|(q2, weight)| {
-            sum += weight * combined(family, q2, decay.m_kstar(), shifts).rate();
+            sum += weight * rate(&family.coefficients(q2, decay.m_kstar(), point));
             (q2, sum)
         })
         .collect();
@@ -216,40 +223,69 @@ fn q2_edges(family: &EventFamily, shifts: &[f64], layers: usize) -> Vec<f64> {
     edges
 }
 
-/// `J_1s..J_9` at the shifts.
-fn combined(family: &EventFamily, q2: f64, m_kpi: f64, shifts: &[f64]) -> AngularCoefficients {
-    let expansion = family.density.decay().expansion(q2, m_kpi, family.directions());
-    expansion.map_or(AngularCoefficients::ZERO, |expansion| expansion.at(shifts))
+/// Functions of the angles in the rate: those of the K*, and behind them those of an S-wave.
+pub(super) const FUNCTIONS: usize = ANGULAR_FUNCTIONS + S_WAVE_FUNCTIONS;
+
+type Coefficients = [f64; FUNCTIONS];
+
+/// The rate of coefficients of all functions.
+fn rate(coefficients: &Coefficients) -> f64 {
+    let (own, added) = coefficients.split_at(ANGULAR_FUNCTIONS);
+    let own: Angular = std::array::from_fn(|i| own[i]);
+    AngularCoefficients::from_array(own).rate()
+        + added.iter().zip(S_WAVE_RATE).map(|(term, f)| term * f).sum::<f64>()
 }
 
-fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, events: f64) -> Vec<f64> {
-    let parts = family.parts(shifts);
-    let layers: Vec<AngularCoefficients> = edges
+impl EventFamily {
+    /// The coefficients of all functions at a q2 (GeV^2), a K pi mass (GeV), and a point of the rates' parameters.
+    fn coefficients(&self, q2: f64, m_kpi: f64, point: &[f64]) -> Coefficients {
+        let decay = self.density.decay();
+        let shifts = &point[..self.directions().len()];
+        let mut all = [0.0; FUNCTIONS];
+        if let Some(expansion) = decay.expansion(q2, m_kpi, self.directions()) {
+            all[..ANGULAR_FUNCTIONS].copy_from_slice(&expansion.at(shifts).as_array());
+        }
+        if let Some(own) = &self.s_wave
+            && let Some(terms) = own.s_wave.terms(decay, q2, m_kpi, self.directions())
+        {
+            let strength = own.fixed.unwrap_or_else(|| point[shifts.len()]);
+            all[ANGULAR_FUNCTIONS..].copy_from_slice(&terms.at(shifts).stronger(strength).as_array());
+        }
+        all
+    }
+}
+
+/// One event in cells.
+fn expected(family: &EventFamily, point: &[f64], cells: &Cells) -> Vec<f64> {
+    let Cells { edges, steps } = cells;
+    let parts = family.parts(point);
+    let layers: Vec<Coefficients> = edges
         .par_windows(2)
         .map(|edge| {
             let windows = family.windows_in(edge[0], edge[1]);
-            let mut sum = AngularCoefficients::ZERO;
+            let mut sum = [0.0; FUNCTIONS];
             for (m_kpi, part) in &parts {
                 for (q2, weight) in family.density.decay().q2_nodes(*m_kpi, &windows) {
-                    sum += combined(family, q2, *m_kpi, shifts) * (part * weight);
+                    let own = family.coefficients(q2, *m_kpi, point);
+                    sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += part * weight * own);
                 }
             }
             sum
         })
         .collect();
-    let scale = events / layers.iter().map(AngularCoefficients::rate).sum::<f64>();
+    let scale = layers.iter().map(rate).sum::<f64>().recip();
 
-    let at = |k: usize, low: f64, high: f64| low + (high - low) * k as f64 / steps as f64;
-    let parts = |of: &dyn Fn(f64, f64) -> Angular, low: f64, high: f64| -> Vec<Angular> {
-        (0..steps).map(|k| of(at(k, low, high), at(k + 1, low, high))).collect()
+    let at = |k: usize, low: f64, high: f64| low + (high - low) * k as f64 / *steps as f64;
+    let parts = |of: &dyn Fn(f64, f64) -> Coefficients, low: f64, high: f64| -> Vec<Coefficients> {
+        (0..*steps).map(|k| of(at(k, low, high), at(k + 1, low, high))).collect()
     };
     let (l, k, chi) = (parts(&lepton, -1.0, 1.0), parts(&kaon, -1.0, 1.0), parts(&turn, -PI, PI));
-    let mut expected = Vec::with_capacity(layers.len() * steps.pow(3));
-    for j in layers.iter().map(AngularCoefficients::as_array) {
+    let mut expected = Vec::with_capacity(cells.len());
+    for j in &layers {
         for l in &l {
             for k in &k {
                 for chi in &chi {
-                    let sum: f64 = (0..12).map(|i| j[i] * l[i] * k[i] * chi[i]).sum();
+                    let sum: f64 = (0..FUNCTIONS).map(|i| j[i] * l[i] * k[i] * chi[i]).sum();
                     expected.push((scale * 9.0 / (32.0 * PI) * sum).max(0.0));
                 }
             }
@@ -258,29 +294,54 @@ fn expected(family: &EventFamily, shifts: &[f64], edges: &[f64], steps: usize, e
     expected
 }
 
-/// A stretch of q2 in which events are expected and none is.
+/// A stretch of a variable in which events are expected and none is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmptyStretch {
-    /// Lower end in GeV^2.
+    /// Lower end, in GeV^2 of q2 and in GeV of a K pi mass.
     pub low: f64,
-    /// Upper end in GeV^2.
+    /// Upper end.
     pub high: f64,
     /// Number of events expected in it.
     pub expected: f64,
 }
 
 /// Stretches of the windows, between neighbouring values of `q2` (GeV^2) and to the ends, in which so many events are
-/// expected at given shifts that in one sample of 10,000 at most one would have such a stretch without events.
-pub fn empty_stretches(family: &EventFamily, q2: &[f32], shifts: &[f64]) -> Vec<EmptyStretch> {
+/// expected at a point of the rates' parameters that in one sample of 10,000 at most one would have such a stretch without events.
+pub fn empty_stretches(family: &EventFamily, q2: &[f32], point: &[f64]) -> Vec<EmptyStretch> {
+    empty(&cumulative(family, point), q2)
+}
+
+/// The same in the K pi mass (GeV); none where events have one mass, or a simulation says what is expected.
+pub fn empty_masses(family: &EventFamily, m_kpi: &[f32], point: &[f64]) -> Vec<EmptyStretch> {
+    let (low, high) = family.density.m_kpi_range();
+    let Accepted::Integrals(slices) = &family.normalisation.accepted else { return Vec::new() };
+    if low >= high {
+        return Vec::new();
+    }
+    let (values, shifts) = (family.normalisation.form.values(point), &point[..family.directions().len()]);
+    let masses = family.density.decay().resonance().nodes_in((low, high));
+    let mut sum = 0.0;
+    let mut rising = vec![(low, 0.0)];
+    for (slice, (m_kpi, _)) in slices.iter().zip(masses) {
+        let inside: f64 = slice.inside.iter().zip(&values).map(|(term, value)| term * value).sum();
+        let part = slice.weight * inside / slice.total.at(shifts);
+        rising.push((m_kpi, sum + 0.5 * part));
+        sum += part;
+    }
+    rising.push((high, sum));
+    empty(&rising, m_kpi)
+}
+
+/// Stretches between neighbours, of a distribution that rises as the integral says.
+fn empty(rising: &[(f64, f64)], values: &[f32]) -> Vec<EmptyStretch> {
     const CHANCE: f64 = 1e-4;
-    let rising = cumulative(family, shifts);
     let (Some(first), Some(last)) = (rising.first(), rising.last()) else { return Vec::new() };
-    let at = |q2: f64| {
-        let above = rising.partition_point(|(at, _)| *at < q2).clamp(1, rising.len() - 1);
+    let at = |x: f64| {
+        let above = rising.partition_point(|(at, _)| *at < x).clamp(1, rising.len() - 1);
         let [(a, low), (b, high)] = [rising[above - 1], rising[above]];
-        low + (high - low) * if b > a { ((q2 - a) / (b - a)).clamp(0.0, 1.0) } else { 0.0 }
+        low + (high - low) * if b > a { ((x - a) / (b - a)).clamp(0.0, 1.0) } else { 0.0 }
     };
-    let mut values: Vec<f64> = q2.iter().map(|q2| f64::from(*q2)).filter(|q2| q2.is_finite()).collect();
+    let mut values: Vec<f64> = values.iter().map(|x| f64::from(*x)).filter(|x| x.is_finite()).collect();
     values.sort_by(f64::total_cmp);
     let events = values.len() as f64;
     values.insert(0, first.0);
@@ -294,8 +355,8 @@ pub fn empty_stretches(family: &EventFamily, q2: &[f32], shifts: &[f64]) -> Vec<
 }
 
 /// The rate below each q2 (GeV^2), at nodes of the windows and their ends, up to a factor.
-fn cumulative(family: &EventFamily, shifts: &[f64]) -> Vec<(f64, f64)> {
-    let parts = family.parts(shifts);
+fn cumulative(family: &EventFamily, point: &[f64]) -> Vec<(f64, f64)> {
+    let parts = family.parts(point);
     let lightest = parts.iter().map(|(m_kpi, _)| *m_kpi).fold(f64::INFINITY, f64::min);
     let mut sum = 0.0;
     let mut rising = Vec::new();
@@ -304,7 +365,7 @@ fn cumulative(family: &EventFamily, shifts: &[f64]) -> Vec<(f64, f64)> {
         let rates: Vec<f64> = nodes
             .par_iter()
             .map(|(q2, weight)| {
-                let at = |(m_kpi, part): &(f64, f64)| part * combined(family, *q2, *m_kpi, shifts).rate();
+                let at = |(m_kpi, part): &(f64, f64)| part * rate(&family.coefficients(*q2, *m_kpi, point));
                 weight * parts.iter().map(at).sum::<f64>()
             })
             .collect();
@@ -318,39 +379,69 @@ fn cumulative(family: &EventFamily, shifts: &[f64]) -> Vec<(f64, f64)> {
     rising
 }
 
-fn between(primitive: impl Fn(f64) -> Angular, low: f64, high: f64) -> Angular {
+fn between(primitive: impl Fn(f64) -> Coefficients, low: f64, high: f64) -> Coefficients {
     let (low, high) = (primitive(low), primitive(high));
     std::array::from_fn(|i| high[i] - low[i])
 }
 
 /// Integrals over cos_theta_l of what each angular function holds of it.
-fn lepton(low: f64, high: f64) -> Angular {
+fn lepton(low: f64, high: f64) -> Coefficients {
     let primitive = |x: f64| {
         let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
         let (cos_2l, sin2) = (2.0 / 3.0 * x.powi(3) - x, x - x.powi(3) / 3.0);
         let (sine, double) = (0.5 * (x * root + x.clamp(-1.0, 1.0).asin()), -2.0 / 3.0 * root.powi(3));
         let half = 0.5 * x * x;
-        [x, x, cos_2l, cos_2l, sin2, double, sine, half, half, sine, double, sin2]
+        [
+            x, x, cos_2l, cos_2l, sin2, double, sine, half, half, sine, double, sin2, //
+            x, cos_2l, half, x, cos_2l, half, double, sine, sine, double,
+        ]
     };
     between(primitive, low, high)
 }
 
-/// Cumulative distribution of cos_theta_k.
-fn kaon(low: f64, high: f64) -> Angular {
+/// The same of cos_theta_k.
+fn kaon(low: f64, high: f64) -> Coefficients {
     let primitive = |x: f64| {
         let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
         let (sin2, cos2, single) = (x - x.powi(3) / 3.0, x.powi(3) / 3.0, -2.0 / 3.0 * root.powi(3));
-        [sin2, cos2, sin2, cos2, sin2, single, single, sin2, cos2, single, single, sin2]
+        let (half, sines) = (0.5 * x * x, x * root + x.clamp(-1.0, 1.0).asin());
+        [
+            sin2, cos2, sin2, cos2, sin2, single, single, sin2, cos2, single, single, sin2, //
+            x, x, x, half, half, half, sines, sines, sines, sines,
+        ]
     };
     between(primitive, low, high)
 }
 
-/// Cumulative distribution of chi.
-fn turn(low: f64, high: f64) -> Angular {
+/// The same of chi.
+fn turn(low: f64, high: f64) -> Coefficients {
     let primitive = |x: f64| {
         let (sin, cos) = x.sin_cos();
         let (sin_2, cos_2) = (2.0 * x).sin_cos();
-        [x, x, x, x, 0.5 * sin_2, sin, sin, x, x, -cos, -cos, -0.5 * cos_2]
+        [
+            x,
+            x,
+            x,
+            x,
+            0.5 * sin_2,
+            sin,
+            sin,
+            x,
+            x,
+            -cos,
+            -cos,
+            -0.5 * cos_2, //
+            x,
+            x,
+            x,
+            x,
+            x,
+            x,
+            sin,
+            sin,
+            -cos,
+            -cos,
+        ]
     };
     between(primitive, low, high)
 }
@@ -359,6 +450,7 @@ fn turn(low: f64, high: f64) -> Angular {
 mod tests {
     use humboldt_physics::angular::angular_functions;
     use humboldt_physics::quadrature::integrate;
+    use humboldt_physics::s_wave::s_wave_functions;
 
     use super::*;
 
@@ -367,12 +459,14 @@ mod tests {
     fn integrals_over_a_box_agree_with_quadrature() {
         let (l, k, chi) = ((-0.5, 0.2), (0.1, 0.9), (-1.0, 0.4));
         let (of_l, of_k, of_chi) = (lepton(l.0, l.1), kaon(k.0, k.1), turn(chi.0, chi.1));
-        for i in 0..12 {
+        for i in 0..FUNCTIONS {
+            let functions = |l: f64, k: f64, chi: f64| {
+                let own = angular_functions(l, k, chi).into_iter();
+                own.chain(s_wave_functions(l, k, chi)).nth(i).unwrap()
+            };
             let got = 9.0 / (32.0 * PI) * of_l[i] * of_k[i] * of_chi[i];
             let want = integrate(l.0, l.1, [], |l| {
-                integrate(k.0, k.1, [], |k| {
-                    integrate(chi.0, chi.1, [], |chi| angular_functions(l, k, chi)[i])
-                })
+                integrate(k.0, k.1, [], |k| integrate(chi.0, chi.1, [], |chi| functions(l, k, chi)))
             });
             assert!((got - want).abs() < 1e-12, "{i}: {got} {want}");
         }

@@ -3,9 +3,10 @@
 //! `I = E[s s^T]` with `s = d ln p / d theta` of the normalised density; by quadrature here, and as a mean over events.
 //! Nuisance parameters of known size add a unit matrix to N I; the bound on the shifts is then that after profiling.
 
+use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::density::MassRule;
 use humboldt_physics::quadrature::nodes;
-use humboldt_physics::{AngularCoefficients, Decay, LineShape, WilsonDirection};
+use humboldt_physics::{AngularCoefficients, Decay, Density, LineShape, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::scores::ScoreColumns;
 use nalgebra::{DMatrix, DVector};
@@ -311,18 +312,46 @@ pub fn by_events(
     if events.len() < 2 {
         return Err(InferError::out_of_range("events", events.len(), "at least two events"));
     }
-    let n = directions.len();
     let columns = ScoreColumns::new(decay, line_shape, windows, directions)
         .and_then(|scores| scores.of(events, 0))
         .map_err(|error| InferError::Events { what: error.to_string() })?;
     // Four columns a direction, the score first.
+    let scores: Vec<&Vec<f64>> = columns.iter().step_by(4).collect();
+    Ok(mean_squares(&scores))
+}
+
+/// The same of any density, at its own shifts, from events that follow it: of events that a detector keeps, and with an S-wave.
+///
+/// # Errors
+/// With fewer than two events.
+pub fn by_events_of(
+    density: &Density,
+    events: &EventBatch,
+) -> Result<(DMatrix<f64>, DMatrix<f64>), InferError> {
+    if events.len() < 2 {
+        return Err(InferError::out_of_range("events", events.len(), "at least two events"));
+    }
+    let scores = |row: usize| {
+        let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] =
+            events.columns().map(|column| f64::from(column[row]));
+        density.scores(&DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi })
+    };
+    let rows: Vec<Vec<f64>> = (0..events.len()).into_par_iter().map(scores).collect();
+    let column = |i: usize| rows.iter().map(|row| row[i]).collect();
+    let columns: Vec<Vec<f64>> = (0..density.directions().len()).map(column).collect();
+    Ok(mean_squares(&columns.iter().collect::<Vec<_>>()))
+}
+
+/// Means of products of two scores over events, and their standard deviations.
+fn mean_squares(scores: &[&Vec<f64>]) -> (DMatrix<f64>, DMatrix<f64>) {
+    let (n, events) = (scores.len(), scores.first().map_or(0, |score| score.len()) as f64);
     let mean = |i: usize, j: usize, power: i32| {
-        let products = columns[4 * i].iter().zip(&columns[4 * j]).map(|(a, b)| (a * b).powi(power));
-        products.sum::<f64>() / events.len() as f64
+        let products = scores[i].iter().zip(scores[j]).map(|(a, b)| (a * b).powi(power));
+        products.sum::<f64>() / events
     };
     let information = DMatrix::from_fn(n, n, |i, j| mean(i, j, 1));
     let error = DMatrix::from_fn(n, n, |i, j| {
-        ((mean(i, j, 2) - information[(i, j)].powi(2)) / (events.len() - 1) as f64).sqrt()
+        ((mean(i, j, 2) - information[(i, j)].powi(2)) / (events - 1.0)).sqrt()
     });
-    Ok((information, error))
+    (information, error)
 }

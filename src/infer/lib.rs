@@ -7,6 +7,7 @@
 //! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
 //! - [`weights`], [`sweights`]: weights of events, of both signs; those that a mass spectrum gives
 //! - [`normalisation`], [`simulation`]: by integrals, or over accepted simulated events
+//! - [`s_wave`]: K pi pairs of spin 0, of known or fitted strength
 //! - [`background`], [`mixture`]: samples of which a part is background, and weighted events
 //! - [`minimise`]: the minimum of a smooth function, for all fits
 //! - [`profile`]: intervals of one number, all others minimised
@@ -37,6 +38,7 @@ pub mod neyman;
 pub mod normalisation;
 pub mod nuisances;
 pub mod profile;
+pub mod s_wave;
 pub mod simulation;
 pub mod sweights;
 mod tabulated;

@@ -4,9 +4,12 @@
 //! few nanoseconds an event, with its first and second derivatives. Events with weights, and samples of which a part is
 //! background, take the longer way of [`super::mixture`].
 
+use std::collections::BTreeSet;
+
 use humboldt_physics::LineShape;
 use humboldt_physics::angular::angular_functions;
-use humboldt_physics::quadratic::{count, monomials, place};
+use humboldt_physics::quadratic::{count, place};
+use humboldt_physics::s_wave::s_wave_functions;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::phase_space::ROUNDING;
 use rayon::prelude::*;
@@ -14,20 +17,34 @@ use rayon::prelude::*;
 use super::InferError;
 use super::background::Background;
 use super::density::EventFamily;
-use super::form::{Jet, second, slopes};
+use super::form::{Form, Jet};
 use super::mixture::{Fraction, Mixture};
 use super::normalisation::Normalisation;
+use super::s_wave::Strength;
 use super::weights::{Counted, Weights};
 
 /// Events at a time: their numbers stay in the first-level cache.
 const BLOCK: usize = 256;
 
-/// Events whose likelihood can be asked for at any shifts.
+/// Events whose likelihood can be asked for at any point: shifts, behind them the strength of an S-wave and the fraction of
+/// background, where they are fitted.
 #[derive(Debug, Clone)]
 pub struct Likelihood<'a> {
+    /// One for each density that events follow; none is without events.
+    pub(super) parts: Vec<Part<'a>>,
+    /// Number of all events.
+    pub(super) events: usize,
+    pub(super) weights: Option<Weights>,
+    pub(super) mixture: Option<Mixture>,
+}
+
+/// Events of one density.
+#[derive(Debug, Clone)]
+pub(super) struct Part<'a> {
     pub(super) normalisation: &'a Normalisation,
     family: Option<&'a EventFamily>,
-    pub(super) events: usize,
+    /// Their places in the sample.
+    pub(super) rows: Vec<usize>,
     /// For each monomial: its coefficient in the rate of each event, up to a factor of each event.
     ///
     /// # Shapes
@@ -42,8 +59,6 @@ pub struct Likelihood<'a> {
     pub(super) shares: Vec<f64>,
     /// K pi masses (GeV) where they matter.
     masses: Vec<f32>,
-    pub(super) weights: Option<Weights>,
-    pub(super) mixture: Option<Mixture>,
 }
 
 impl<'a> Likelihood<'a> {
@@ -52,46 +67,31 @@ impl<'a> Likelihood<'a> {
     /// # Errors
     /// Without events; when one lies outside the windows or phase space: the error names row, field and value.
     pub fn new(family: &'a EventFamily, events: &EventBatch, first_row: u64) -> Result<Self, InferError> {
+        Self::of_densities(&[family], |_| 0, events, first_row)
+    }
+
+    /// Of events that follow one of several densities each, `which` of its row in `events` says which: B0 and B0bar. Number and
+    /// kind of parameters are the same for all. How many events follow each density says nothing.
+    ///
+    /// # Errors
+    /// As [`Likelihood::new`].
+    pub fn of_densities(
+        families: &[&'a EventFamily],
+        which: impl Fn(usize) -> usize,
+        events: &EventBatch,
+        first_row: u64,
+    ) -> Result<Self, InferError> {
         if events.is_empty() {
             return Err(InferError::out_of_range("events", 0, "at least one event"));
         }
-        let n = count(family.directions().len());
-        let mut columns = vec![vec![0.0; events.len()]; n];
-        let mut chunks: Vec<Vec<&mut [f64]>> = Vec::new();
-        for column in &mut columns {
-            for (index, chunk) in column.chunks_mut(BLOCK).enumerate() {
-                if index == chunks.len() {
-                    chunks.push(Vec::new());
-                }
-                chunks[index].push(chunk);
+        let mut parts = Vec::new();
+        for (place, family) in families.iter().enumerate() {
+            let rows: Vec<usize> = (0..events.len()).filter(|row| which(*row) == place).collect();
+            if !rows.is_empty() {
+                parts.push(Part::new(family, events, rows, first_row)?);
             }
         }
-        chunks.into_par_iter().enumerate().try_for_each(|(index, mut chunk)| {
-            let mut terms = vec![0.0; n];
-            for i in 0..chunk[0].len() {
-                let row = index * BLOCK + i;
-                family.terms(events, row, first_row, &mut terms)?;
-                chunk.iter_mut().zip(&terms).for_each(|(column, term)| column[i] = *term);
-            }
-            Ok::<(), InferError>(())
-        })?;
-        let by_mass = match family.density.line_shape() {
-            LineShape::Narrow => vec![events.len() as f64],
-            LineShape::BreitWigner => {
-                let mut sums = vec![0.0; family.density.totals().len()];
-                for m_kpi in &events.m_kpi {
-                    let shares = family.density.shares(f64::from(*m_kpi));
-                    sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
-                }
-                sums
-            }
-        };
-        let masses = match family.density.line_shape() {
-            LineShape::Narrow => Vec::new(),
-            LineShape::BreitWigner => events.m_kpi.clone(),
-        };
-        let plain = Self::of_columns(&family.normalisation, columns, by_mass);
-        Ok(Self { family: Some(family), masses, ..plain })
+        Ok(Self { parts, events: events.len(), weights: None, mixture: None })
     }
 
     /// Of events of any density that is quadratic in its parameters.
@@ -109,29 +109,16 @@ impl<'a> Likelihood<'a> {
             let allowed = format!("{monomials} of at least one event");
             return Err(InferError::out_of_range("coefficients", got, allowed));
         }
-        Ok(Self::of_columns(normalisation, terms, vec![events as f64]))
-    }
-
-    fn of_columns(normalisation: &'a Normalisation, columns: Vec<Vec<f64>>, by_mass: Vec<f64>) -> Self {
-        Self {
+        let part = Part {
             normalisation,
             family: None,
-            events: columns[0].len(),
-            columns,
-            by_mass,
+            rows: (0..events).collect(),
+            columns: terms,
+            by_mass: vec![events as f64],
             shares: Vec::new(),
             masses: Vec::new(),
-            weights: None,
-            mixture: None,
-        }
-    }
-
-    /// Keeps the shares of each event, for sums that look at events one by one.
-    fn keep_shares(&mut self) {
-        if let Some(family) = self.family.filter(|_| self.shares.is_empty()) {
-            let shares = |m_kpi: &f32| family.density.shares(f64::from(*m_kpi));
-            self.shares = self.masses.par_iter().flat_map_iter(shares).collect();
-        }
+        };
+        Ok(Self { parts: vec![part], events, weights: None, mixture: None })
     }
 
     /// The same with events that count by their weights.
@@ -144,7 +131,7 @@ impl<'a> Likelihood<'a> {
             return Err(InferError::out_of_range("weights", got, self.events.to_string()));
         }
         self.weights = Some(weights);
-        self.keep_shares();
+        self.parts.iter_mut().for_each(Part::keep_shares);
         Ok(self)
     }
 
@@ -158,23 +145,50 @@ impl<'a> Likelihood<'a> {
         background: &Background,
         fraction: Fraction,
     ) -> Result<Self, InferError> {
-        let family = self
-            .family
-            .filter(|_| events.len() == self.events)
-            .ok_or_else(|| InferError::out_of_range("events", events.len(), "those of the likelihood"))?;
-        self.mixture = Some(Mixture::new(family, events, background, fraction)?);
-        self.keep_shares();
+        let refuse = || InferError::out_of_range("events", events.len(), "those of the likelihood");
+        if events.len() != self.events {
+            return Err(refuse());
+        }
+        let parts = self.parts.iter().map(|part| Some((part.family?, part.rows.as_slice())));
+        let parts: Vec<_> = parts.collect::<Option<_>>().ok_or_else(refuse)?;
+        self.mixture = Some(Mixture::new(&parts, events, background, fraction)?);
+        self.parts.iter_mut().for_each(Part::keep_shares);
         Ok(self)
+    }
+
+    fn first(&self) -> &'a Normalisation {
+        self.parts[0].normalisation
+    }
+
+    /// The parameters of the rates.
+    pub(super) fn form(&self) -> Form {
+        self.first().form
     }
 
     /// Names of the shifts.
     pub fn names(&self) -> &[String] {
-        &self.normalisation.names
+        &self.first().names
     }
 
-    /// Number of parameters: the shifts, and the fraction of background where it is not fixed.
+    /// The rate by which shifts are called large.
+    pub(super) fn rate(&self) -> &humboldt_physics::Quadratic<f64> {
+        &self.first().rate
+    }
+
+    /// The strength of the S-wave, where it is a parameter.
+    pub(super) fn strength(&self) -> Option<&Strength> {
+        self.parts[0].family?.strength().filter(|_| self.form().has_strength())
+    }
+
+    /// Number of parameters of the rates: the shifts, and behind them the strength of an S-wave where it is not fixed.
+    pub fn rate_parameters(&self) -> usize {
+        self.form().parameters()
+    }
+
+    /// Number of parameters: the shifts, and behind them the strength of an S-wave and the fraction of background where
+    /// they are not fixed.
     pub fn parameters(&self) -> usize {
-        self.names().len() + usize::from(self.first_fraction().is_some())
+        self.form().parameters() + usize::from(self.first_fraction().is_some())
     }
 
     /// The fraction of background that a fit starts from, where it is a parameter.
@@ -190,76 +204,153 @@ impl<'a> Likelihood<'a> {
         self.weights.as_ref().map_or(of_one, Weights::counted)
     }
 
-    /// `-ln L` at given shifts, up to a constant of the sample; infinite where an event is impossible. Behind the shifts
-    /// stands the fraction of background, where it is free.
+    /// `-ln L` at a point, up to a constant of the sample; infinite where an event is impossible.
     pub fn value(&self, point: &[f64]) -> f64 {
-        if self.is_plain() { self.plain_value(point) } else { self.mixed_value(point) }
+        let events = if self.is_plain() {
+            self.parts.iter().map(|part| part.value(point)).sum()
+        } else {
+            self.mixed_value(point)
+        };
+        events + self.strength().map_or(0.0, |strength| strength.constraint(point[self.form().shifts()]).0)
     }
 
     /// Value, first and second derivatives, all exact.
     pub fn jet(&self, point: &[f64]) -> Jet {
-        if self.is_plain() { self.plain_jet(point) } else { self.mixed_jet(point) }
+        let mut jet = if self.is_plain() {
+            let mut sum = Jet::zero(point.len());
+            self.parts.iter().for_each(|part| sum.add(1.0, &part.jet(point)));
+            sum
+        } else {
+            self.mixed_jet(point)
+        };
+        if let Some(strength) = self.strength() {
+            let place = self.form().shifts();
+            let (value, slope, bend) = strength.constraint(point[place]);
+            jet.value += value;
+            jet.gradient[place] += slope;
+            jet.hessian[(place, place)] += bend;
+        }
+        jet
     }
 
     /// Whether all events are signal and count once.
     pub(super) const fn is_plain(&self) -> bool {
         self.weights.is_none() && self.mixture.is_none()
     }
+}
 
-    fn plain_value(&self, shifts: &[f64]) -> f64 {
-        let values = monomials(shifts);
+impl<'a> Part<'a> {
+    fn new(
+        family: &'a EventFamily,
+        events: &EventBatch,
+        rows: Vec<usize>,
+        first_row: u64,
+    ) -> Result<Self, InferError> {
+        let n = family.normalisation.form.terms();
+        let mut columns = vec![vec![0.0; rows.len()]; n];
+        let mut chunks: Vec<Vec<&mut [f64]>> = Vec::new();
+        for column in &mut columns {
+            for (index, chunk) in column.chunks_mut(BLOCK).enumerate() {
+                if index == chunks.len() {
+                    chunks.push(Vec::new());
+                }
+                chunks[index].push(chunk);
+            }
+        }
+        chunks.into_par_iter().enumerate().try_for_each(|(index, mut chunk)| {
+            let mut terms = vec![0.0; n];
+            for i in 0..chunk[0].len() {
+                family.terms(events, rows[index * BLOCK + i], first_row, &mut terms)?;
+                chunk.iter_mut().zip(&terms).for_each(|(column, term)| column[i] = *term);
+            }
+            Ok::<(), InferError>(())
+        })?;
+        let (by_mass, masses) = match family.density.line_shape() {
+            LineShape::Narrow => (vec![rows.len() as f64], Vec::new()),
+            LineShape::BreitWigner => {
+                let masses: Vec<f32> = rows.iter().map(|row| events.m_kpi[*row]).collect();
+                let mut sums = vec![0.0; family.density.totals().len()];
+                for m_kpi in &masses {
+                    let shares = family.density.shares(f64::from(*m_kpi));
+                    sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+                }
+                (sums, masses)
+            }
+        };
+        let normalisation = &family.normalisation;
+        Ok(Self { normalisation, family: Some(family), rows, columns, by_mass, shares: Vec::new(), masses })
+    }
+
+    /// Number of events.
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Keeps the shares of each event, for sums that look at events one by one.
+    fn keep_shares(&mut self) {
+        if let Some(family) = self.family.filter(|_| self.shares.is_empty()) {
+            let shares = |m_kpi: &f32| family.density.shares(f64::from(*m_kpi));
+            self.shares = self.masses.par_iter().flat_map_iter(shares).collect();
+        }
+    }
+
+    fn value(&self, point: &[f64]) -> f64 {
+        let values = self.normalisation.form.values(point);
         let mut sum = 0.0;
-        for start in (0..self.events).step_by(BLOCK) {
+        for start in (0..self.len()).step_by(BLOCK) {
             let rates = self.rates(&values, start);
             // The logarithm of a product; rates are of order 1.
             sum += rates.chunks(8).map(|rates| rates.iter().product::<f64>().ln()).sum::<f64>();
         }
-        self.normalisation.log(&self.by_mass, self.events as f64, shifts).value - sum
+        self.normalisation.log(&self.by_mass, self.len() as f64, point).value - sum
     }
 
-    fn plain_jet(&self, shifts: &[f64]) -> Jet {
-        let n = shifts.len();
-        let (values, slopes) = (monomials(shifts), slopes(shifts));
+    fn jet(&self, point: &[f64]) -> Jet {
+        let n = point.len();
+        let at = self.normalisation.form.at(point);
         let mut logs = Jet::zero(n);
-        let mut inverses = vec![0.0; count(n)];
-        for start in (0..self.events).step_by(BLOCK) {
-            let rates = self.rates(&values, start);
+        let mut inverses = vec![0.0; self.columns.len()];
+        let bent: BTreeSet<usize> =
+            at.bends.iter().flat_map(|bend| &bend.terms).map(|(term, _)| *term).collect();
+        for start in (0..self.len()).step_by(BLOCK) {
+            let rates = self.rates(&at.values, start);
             logs.value += rates.chunks(8).map(|rates| rates.iter().product::<f64>().ln()).sum::<f64>();
             let inverse = rates.map(f64::recip);
-            let end = self.events.min(start + BLOCK);
+            let end = self.len().min(start + BLOCK);
             let mut scores = vec![[0.0; BLOCK]; n];
             for (i, score) in scores.iter_mut().enumerate() {
-                for (slope, column) in slopes[i].iter().zip(&self.columns).filter(|(slope, _)| **slope != 0.0)
-                {
+                let terms = at.slopes[i].iter().zip(&self.columns);
+                for (slope, column) in terms.filter(|(slope, _)| **slope != 0.0) {
                     score.iter_mut().zip(&column[start..end]).for_each(|(score, c)| *score += slope * c);
                 }
                 score.iter_mut().zip(&inverse).for_each(|(score, inverse)| *score *= inverse);
                 logs.gradient[i] += score.iter().sum::<f64>();
             }
+            for term in &bent {
+                let column = &self.columns[*term][start..end];
+                inverses[*term] += column.iter().zip(&inverse).map(|(c, inverse)| c * inverse).sum::<f64>();
+            }
             for i in 0..n {
                 for j in i..n {
-                    let at = place(n, i, j);
-                    let column = &self.columns[at][start..end];
-                    inverses[at] += column.iter().zip(&inverse).map(|(c, inverse)| c * inverse).sum::<f64>();
                     let product: f64 = scores[i].iter().zip(&scores[j]).map(|(a, b)| a * b).sum();
                     logs.hessian[(i, j)] -= product;
                 }
             }
         }
-        for i in 0..n {
-            for j in i..n {
-                logs.hessian[(i, j)] += second(i, j) * inverses[place(n, i, j)];
-                logs.hessian[(j, i)] = logs.hessian[(i, j)];
-            }
+        for bend in &at.bends {
+            let [i, j] = bend.by;
+            logs.hessian[(i, j)] +=
+                bend.terms.iter().map(|(term, factor)| factor * inverses[*term]).sum::<f64>();
         }
-        let mut jet = self.normalisation.log(&self.by_mass, self.events as f64, shifts);
+        logs.hessian.fill_lower_triangle_with_upper_triangle();
+        let mut jet = self.normalisation.log(&self.by_mass, self.len() as f64, point);
         jet.add(-1.0, &logs);
         jet
     }
 
     /// The rates of a block of events; 1 behind the last event.
     fn rates(&self, values: &[f64], start: usize) -> [f64; BLOCK] {
-        let end = self.events.min(start + BLOCK);
+        let end = self.len().min(start + BLOCK);
         let mut rates = [0.0; BLOCK];
         for (value, column) in values.iter().zip(&self.columns) {
             rates.iter_mut().zip(&column[start..end]).for_each(|(rate, c)| *rate += value * c);
@@ -313,15 +404,22 @@ impl EventFamily {
             return Err(refuse("q2", q2, format!("{} GeV^2", windows.join(","))));
         };
         let functions = angular_functions(l, k, f64::from(chi));
-        let known = match &self.table {
-            Some(table) => table.density(inside, &functions, out),
+        let n = self.directions().len();
+        let (own, added) = out.split_at_mut(count(n));
+        let mut known = match &self.table {
+            Some(table) => table.density(inside, &functions, own),
             None => decay.expansion(inside, m_kpi, self.directions()).is_some_and(|expansion| {
-                out.iter_mut().zip(expansion.terms()).for_each(|(out, j)| *out = j.dot(&functions));
+                own.iter_mut().zip(expansion.terms()).for_each(|(out, j)| *out = j.dot(&functions));
                 true
             }),
         };
-        let n = self.directions().len();
-        let scale = out[0] + (0..n).map(|i| out[place(n, i, i)].abs()).sum::<f64>();
+        if let Some(s_wave) = &self.s_wave {
+            let functions = s_wave_functions(l, k, f64::from(chi));
+            known &= s_wave.add(decay, (inside, m_kpi), self.directions(), &functions, own, added);
+        }
+        // Of the K* and of the S-wave alone: nothing that interferes.
+        let squares = |block: &[f64]| block[0] + (0..n).map(|i| block[place(n, i, i)].abs()).sum::<f64>();
+        let scale = squares(own) + added.chunks(count(n)).nth(1).map_or(0.0, squares);
         if !(known && scale > 0.0 && scale.is_finite()) {
             return Err(refuse("q2", q2, "events inside phase space".to_owned()));
         }

@@ -3,15 +3,14 @@
 //! Event by event `L = (1 - f) S(d) + f B`, S and B the densities of signal and background in one unit, f the fraction of
 //! background; `-ln L` is the sum of `-w ln L`, and `(f - f0)^2/2 sigma^2` where f is known to be `f0 +- sigma`.
 
-use humboldt_physics::quadratic::{monomials, place};
 use humboldt_pipeline::EventBatch;
 use nalgebra::{DMatrix, DVector};
 
 use super::InferError;
 use super::background::Background;
 use super::density::EventFamily;
-use super::form::{Jet, second, slopes};
-use super::likelihood::Likelihood;
+use super::form::{Jet, Monomials};
+use super::likelihood::{Likelihood, Part};
 use super::simulation::Coupling;
 use super::weights::Weights;
 
@@ -42,17 +41,17 @@ impl Fraction {
         }
     }
 
-    /// Refuses what is no fraction.
+    /// Refuses what is no fraction; `name` is the field's.
     ///
     /// # Errors
     /// For a value outside 0 to 1, or an error that is not above 0.
-    pub fn check(self) -> Result<(), InferError> {
+    pub fn check(self, name: &str) -> Result<(), InferError> {
         let (value, sigma) = match self {
             Self::Fixed(value) => (value, 1.0),
             Self::Free => (START, 1.0),
             Self::Constrained(value, sigma) => (value, sigma),
         };
-        let refuse = |got: f64, allowed: &str| InferError::out_of_range("background fraction", got, allowed);
+        let refuse = |got: f64, allowed: &str| InferError::out_of_range(name, got, allowed);
         if !(0.0..1.0).contains(&value) {
             return Err(refuse(value, "0 to 1, 1 excluded"));
         }
@@ -76,16 +75,26 @@ pub(super) struct Mixture {
 }
 
 impl Mixture {
+    /// Of events that follow densities of signal in some of their rows each.
     pub(super) fn new(
-        family: &EventFamily,
+        parts: &[(&EventFamily, &[usize])],
         events: &EventBatch,
         background: &Background,
         fraction: Fraction,
     ) -> Result<Self, InferError> {
-        fraction.check()?;
-        let densities = background.densities(family, events)?;
-        let features = background.centred_features(events);
-        Ok(Self { fraction, densities, features, covariance: background.covariance().clone() })
+        fraction.check("background fraction")?;
+        let covariance = background.covariance().clone();
+        let n = covariance.nrows();
+        let (mut densities, mut features) = (vec![0.0; events.len()], vec![0.0; events.len() * n]);
+        for (family, rows) in parts {
+            let own = background.at(family, events, rows)?;
+            for ((row, density), centred) in rows.iter().zip(own.densities).zip(own.features.chunks(n.max(1)))
+            {
+                densities[*row] = density;
+                features[row * n..(row + 1) * n].copy_from_slice(centred);
+            }
+        }
+        Ok(Self { fraction, densities, features, covariance })
     }
 }
 
@@ -96,12 +105,10 @@ struct Signal {
     hessian: DMatrix<f64>,
 }
 
-/// A point of parameters, with all that events have in common there.
+/// A point of parameters, with all that the events of a density have in common there.
 struct At<'a> {
-    of: &'a Likelihood<'a>,
-    fraction: f64,
-    values: Vec<f64>,
-    slopes: Vec<Vec<f64>>,
+    of: &'a Part<'a>,
+    monomials: Monomials,
     /// `ln A`.
     accepted: Jet,
     /// `ln T` at each K pi mass of the interpolation.
@@ -109,60 +116,62 @@ struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    fn new(of: &'a Likelihood, point: &[f64]) -> Self {
-        let (shifts, rest) = point.split_at(of.names().len());
-        let fraction =
-            of.mixture.as_ref().map_or(0.0, |mixture| *rest.first().unwrap_or(&mixture.fraction.start()));
-        let totals = of.normalisation.totals.iter().map(|total| Jet::of(total, shifts).ln()).collect();
-        let accepted = of.normalisation.accepted(shifts).ln();
-        Self { of, fraction, values: monomials(shifts), slopes: slopes(shifts), accepted, totals }
+    fn new(of: &'a Part, point: &[f64]) -> Self {
+        let normalisation = of.normalisation;
+        let own = &point[..normalisation.form.parameters()];
+        let totals = normalisation.totals.iter().map(|total| Jet::of(total, own).ln()).collect();
+        let accepted = normalisation.accepted(own).ln();
+        Self { of, monomials: normalisation.form.at(own), accepted, totals }
     }
 
     fn signal(&self) -> Signal {
-        let n = self.slopes.len();
+        let n = self.monomials.slopes.len();
         Signal { value: 0.0, gradient: vec![0.0; n], hessian: DMatrix::zeros(n, n) }
     }
 
-    fn rate(&self, row: usize) -> f64 {
-        self.values.iter().zip(&self.of.columns).map(|(value, column)| value * column[row]).sum()
+    fn rate(&self, event: usize) -> f64 {
+        self.monomials.values.iter().zip(&self.of.columns).map(|(value, column)| value * column[event]).sum()
     }
 
     /// Each total rate with its share in the event's.
-    fn totals_of(&self, row: usize) -> impl Iterator<Item = (f64, &Jet)> {
+    fn totals_of(&self, event: usize) -> impl Iterator<Item = (f64, &Jet)> {
         let masses = self.totals.len();
-        let shares = self.of.shares.get(row * masses..(row + 1) * masses);
+        let shares = self.of.shares.get(event * masses..(event + 1) * masses);
         let share = move |k: usize| shares.map_or(1.0, |shares| shares[k]);
         self.totals.iter().enumerate().map(move |(k, total)| (share(k), total))
     }
 
     /// `ln S`; NaN where the event is impossible.
-    fn value(&self, row: usize) -> f64 {
-        let totals: f64 = self.totals_of(row).map(|(share, total)| share * total.value).sum();
-        self.rate(row).ln() - totals - self.accepted.value
+    fn value(&self, event: usize) -> f64 {
+        let totals: f64 = self.totals_of(event).map(|(share, total)| share * total.value).sum();
+        self.rate(event).ln() - totals - self.accepted.value
     }
 
     /// Value and gradient of `ln S`; the second derivatives too, where they are asked for.
-    fn fill(&self, row: usize, signal: &mut Signal, with_hessian: bool) {
-        let n = self.slopes.len();
-        let inverse = self.rate(row).recip();
+    fn fill(&self, event: usize, signal: &mut Signal, with_hessian: bool) {
+        let n = self.monomials.slopes.len();
+        let inverse = self.rate(event).recip();
         signal.value = -self.accepted.value - inverse.ln();
-        for (i, gradient) in signal.gradient.iter_mut().enumerate() {
-            let slope = self.slopes[i].iter().zip(&self.of.columns).map(|(slope, c)| slope * c[row]);
+        for (gradient, slopes) in signal.gradient.iter_mut().zip(&self.monomials.slopes) {
+            let slope = slopes.iter().zip(&self.of.columns).map(|(slope, c)| slope * c[event]);
             *gradient = slope.sum::<f64>() * inverse;
         }
         if with_hessian {
             for i in 0..n {
                 for j in i..n {
-                    let bend = second(i, j) * self.of.columns[place(n, i, j)][row] * inverse;
                     signal.hessian[(i, j)] =
-                        bend - signal.gradient[i] * signal.gradient[j] - self.accepted.hessian[(i, j)];
+                        -signal.gradient[i] * signal.gradient[j] - self.accepted.hessian[(i, j)];
                 }
+            }
+            for bend in &self.monomials.bends {
+                let terms = bend.terms.iter().map(|(term, factor)| factor * self.of.columns[*term][event]);
+                signal.hessian[(bend.by[0], bend.by[1])] += terms.sum::<f64>() * inverse;
             }
         }
         for (i, gradient) in signal.gradient.iter_mut().enumerate() {
             *gradient -= self.accepted.gradient[i];
         }
-        for (share, total) in self.totals_of(row) {
+        for (share, total) in self.totals_of(event) {
             signal.value -= share * total.value;
             for i in 0..n {
                 signal.gradient[i] -= share * total.gradient[i];
@@ -212,34 +221,56 @@ impl Likelihood<'_> {
         }
     }
 
+    /// The fraction of background at a point.
+    fn fraction(&self, point: &[f64]) -> f64 {
+        let free = point.get(self.form().parameters()).copied();
+        self.mixture.as_ref().map_or(0.0, |mixture| free.unwrap_or_else(|| mixture.fraction.start()))
+    }
+
     pub(super) fn mixed_value(&self, point: &[f64]) -> f64 {
-        let at = At::new(self, point);
+        let fraction = self.fraction(point);
         let mut sum = 0.0;
-        for row in 0..self.events {
-            let signal = at.value(row);
-            let value = match &self.mixture {
-                Some(mixture) => Mixed::new(signal, mixture.densities[row], at.fraction).value,
-                None => signal,
-            };
-            sum -= self.weight(row) * value;
+        for part in &self.parts {
+            let at = At::new(part, point);
+            for (event, row) in part.rows.iter().enumerate() {
+                let signal = at.value(event);
+                let value = match &self.mixture {
+                    Some(mixture) => Mixed::new(signal, mixture.densities[*row], fraction).value,
+                    None => signal,
+                };
+                sum -= self.weight(*row) * value;
+            }
         }
         if let Some((value, inverse)) = self.constraint() {
-            sum += 0.5 * inverse * (at.fraction - value).powi(2);
+            sum += 0.5 * inverse * (fraction - value).powi(2);
         }
         // An impossible event is impossible, whatever the sign of its weight.
-        if sum.is_finite() && at.fraction < 1.0 { sum } else { f64::INFINITY }
+        if sum.is_finite() && fraction < 1.0 { sum } else { f64::INFINITY }
     }
 
     pub(super) fn mixed_jet(&self, point: &[f64]) -> Jet {
-        let at = At::new(self, point);
-        let (n, last) = (at.slopes.len(), point.len() - 1);
         let mut sum = Jet::zero(point.len());
+        let fraction = self.fraction(point);
+        self.parts.iter().for_each(|part| self.add(part, point, fraction, &mut sum));
+        if let Some((value, inverse)) = self.constraint() {
+            let last = point.len() - 1;
+            sum.value += 0.5 * inverse * (fraction - value).powi(2);
+            sum.gradient[last] += inverse * (fraction - value);
+            sum.hessian[(last, last)] += inverse;
+        }
+        sum.hessian.fill_lower_triangle_with_upper_triangle();
+        sum
+    }
+
+    /// Adds the events of one density.
+    fn add(&self, part: &Part, point: &[f64], fraction: f64, sum: &mut Jet) {
+        let at = At::new(part, point);
         let mut signal = at.signal();
-        for row in 0..self.events {
-            at.fill(row, &mut signal, true);
-            let weight = self.weight(row);
-            let mixed =
-                self.mixture.as_ref().map(|m| Mixed::new(signal.value, m.densities[row], at.fraction));
+        let (n, last) = (signal.gradient.len(), point.len() - 1);
+        for (event, row) in part.rows.iter().enumerate() {
+            at.fill(event, &mut signal, true);
+            let weight = self.weight(*row);
+            let mixed = self.mixture.as_ref().map(|m| Mixed::new(signal.value, m.densities[*row], fraction));
             let part = mixed.as_ref().map_or(1.0, |mixed| mixed.signal);
             sum.value -= weight * mixed.as_ref().map_or(signal.value, |mixed| mixed.value);
             for i in 0..n {
@@ -258,13 +289,6 @@ impl Likelihood<'_> {
                 sum.hessian[(last, last)] += weight * mixed.slope * mixed.slope;
             }
         }
-        if let Some((value, inverse)) = self.constraint() {
-            sum.value += 0.5 * inverse * (at.fraction - value).powi(2);
-            sum.gradient[last] += inverse * (at.fraction - value);
-            sum.hessian[(last, last)] += inverse;
-        }
-        sum.hessian.fill_lower_triangle_with_upper_triangle();
-        sum
     }
 
     /// The covariance of the score at a point, `-d ln L / d parameters`, whose second derivatives are `hessian`: of events that
@@ -274,19 +298,26 @@ impl Likelihood<'_> {
     /// # Shapes
     /// [parameter, parameter]
     pub(super) fn score_covariance(&self, point: &[f64], hessian: &DMatrix<f64>) -> DMatrix<f64> {
-        let simulation = self.normalisation.simulation();
+        let of_rate = &point[..self.form().parameters()];
         if self.is_plain() {
-            let Some(simulation) = simulation else { return hessian.clone() };
             let value = vec![0.0; point.len()];
-            let coupling = Coupling { slope: self.events as f64, value: &value };
-            return hessian + simulation.covariance(point, &coupling);
+            let mut sum = hessian.clone();
+            for part in &self.parts {
+                if let Some(simulation) = part.normalisation.simulation() {
+                    let coupling = Coupling { slope: part.len() as f64, value: &value };
+                    sum += simulation.covariance(of_rate, &coupling);
+                }
+            }
+            return sum;
         }
         let scores = Scores::new(self, point);
-        let mut sum = self.weights.as_ref().map_or_else(|| hessian.clone(), |_| scores.squares(self));
-        if let Some(simulation) = simulation {
-            let value: Vec<f64> = scores.of_background.iter().map(|x| -x).collect();
-            let coupling = Coupling { slope: scores.signal, value: &value };
-            sum += simulation.covariance(&point[..self.names().len()], &coupling);
+        let mut sum = self.weights.as_ref().map_or_else(|| hessian.clone(), |_| scores.squares(self, point));
+        for (part, of) in self.parts.iter().zip(&scores.of_parts) {
+            if let Some(simulation) = part.normalisation.simulation() {
+                let value: Vec<f64> = of.of_background.iter().map(|x| -x).collect();
+                let coupling = Coupling { slope: of.signal, value: &value };
+                sum += simulation.covariance(of_rate, &coupling);
+            }
         }
         if let Some(mixture) = &self.mixture {
             sum += &scores.by_features * &mixture.covariance * scores.by_features.transpose();
@@ -295,16 +326,21 @@ impl Likelihood<'_> {
     }
 }
 
+/// Sums over the events of one density.
+struct OfPart {
+    /// Sum of weights, each times the probability that the event is signal.
+    signal: f64,
+    /// Derivatives of the score by the logarithm of the background's density, the same at all events.
+    of_background: Vec<f64>,
+}
+
 /// The derivatives of all events' `ln L` at a point.
 struct Scores {
     /// # Shapes
     /// [parameter, event]
     by_event: DMatrix<f64>,
-    /// Sum of weights, each times the probability that the event is signal.
-    signal: f64,
-    /// Derivatives of the score by the logarithm of the background's density, the same at all events.
-    of_background: Vec<f64>,
-    /// Its derivatives by the factors of the background's features.
+    of_parts: Vec<OfPart>,
+    /// Derivatives of the score by the factors of the background's features.
     ///
     /// # Shapes
     /// [parameter, feature]
@@ -313,44 +349,55 @@ struct Scores {
 
 impl Scores {
     fn new(of: &Likelihood, point: &[f64]) -> Self {
-        let at = At::new(of, point);
-        let (n, parameters) = (at.slopes.len(), point.len());
         let features = of.mixture.as_ref().map_or(0, |mixture| mixture.covariance.nrows());
         let mut scores = Self {
-            by_event: DMatrix::zeros(parameters, of.events),
-            signal: 0.0,
-            of_background: vec![0.0; parameters],
-            by_features: DMatrix::zeros(parameters, features),
+            by_event: DMatrix::zeros(point.len(), of.events),
+            of_parts: Vec::new(),
+            by_features: DMatrix::zeros(point.len(), features),
         };
+        let fraction = of.fraction(point);
+        for part in &of.parts {
+            let sums = scores.add(of, part, point, fraction);
+            scores.of_parts.push(sums);
+        }
+        scores
+    }
+
+    /// The events of one density.
+    fn add(&mut self, of: &Likelihood, part: &Part, point: &[f64], fraction: f64) -> OfPart {
+        let at = At::new(part, point);
+        let (parameters, features) = (point.len(), self.by_features.ncols());
+        let mut sums = OfPart { signal: 0.0, of_background: vec![0.0; parameters] };
         let mut signal = at.signal();
+        let n = signal.gradient.len();
         let mut change = DVector::zeros(parameters);
-        for row in 0..of.events {
-            at.fill(row, &mut signal, false);
+        for (event, &row) in part.rows.iter().enumerate() {
+            at.fill(event, &mut signal, false);
             let weight = of.weight(row);
             let mixture = of.mixture.as_ref();
-            let mixed = mixture.map(|m| Mixed::new(signal.value, m.densities[row], at.fraction));
+            let mixed = mixture.map(|m| Mixed::new(signal.value, m.densities[row], fraction));
             let part = mixed.as_ref().map_or(1.0, |mixed| mixed.signal);
-            scores.signal += weight * part;
+            sums.signal += weight * part;
             for (i, slope) in signal.gradient.iter().enumerate() {
-                scores.by_event[(i, row)] = part * slope;
+                self.by_event[(i, row)] = part * slope;
                 change[i] = -weight * part * (1.0 - part) * slope;
             }
             let (Some(mixture), Some(mixed)) = (mixture, mixed) else { continue };
             if parameters > n {
-                scores.by_event[(n, row)] = mixed.slope;
+                self.by_event[(n, row)] = mixed.slope;
                 change[n] = weight * mixed.product;
             }
-            scores.of_background.iter_mut().zip(&change).for_each(|(sum, x)| *sum += x);
+            sums.of_background.iter_mut().zip(&change).for_each(|(sum, x)| *sum += x);
             let own = DVector::from_column_slice(&mixture.features[row * features..(row + 1) * features]);
-            scores.by_features.ger(1.0, &change, &own, 1.0);
+            self.by_features.ger(1.0, &change, &own, 1.0);
         }
-        scores
+        sums
     }
 
     /// The sum of `w^2 s s^T`, and a constraint's inverse variance. sWeights come from a matrix that is a sum over the events
     /// too, which takes `sum w^2 t t^T` away: t of an event is the sum over all other components of their share of the
     /// density there, times the sum of all events' scores with that component's weights.
-    fn squares(&self, of: &Likelihood) -> DMatrix<f64> {
+    fn squares(&self, of: &Likelihood, point: &[f64]) -> DMatrix<f64> {
         let weights: Vec<f64> = (0..of.events).map(|row| of.weight(row)).collect();
         let squares = |scores: &DMatrix<f64>| {
             let mut weighted = scores.clone();
@@ -367,6 +414,10 @@ impl Scores {
         if let Some((_, inverse)) = of.constraint() {
             let last = sum.nrows() - 1;
             sum[(last, last)] += inverse;
+        }
+        if let Some(strength) = of.strength() {
+            let place = of.form().shifts();
+            sum[(place, place)] += strength.information(point[place]);
         }
         sum
     }

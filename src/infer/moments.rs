@@ -265,7 +265,7 @@ impl MomentPredictions {
         };
         let of = |bin: &(f64, f64)| {
             let windows = family.windows_in(bin.0, bin.1);
-            let slices: Vec<Slice> = (family.masses.points().into_iter())
+            let slices: Vec<Slice> = (family.line().into_iter())
                 .map(|point| slice(point, &windows))
                 .filter(|slice| !slice.inside.terms().is_empty())
                 .collect();
@@ -278,6 +278,13 @@ impl MomentPredictions {
         };
         let bins = bins.par_iter().map(of).collect::<Result<_, _>>()?;
         Ok(Self { directions: family.directions().to_vec(), bins })
+    }
+
+    /// The bins of another density of the same shifts behind these.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.bins.extend(other.bins);
+        self
     }
 
     /// The shift of each coefficient that makes as much rate in the bins as there is.

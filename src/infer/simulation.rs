@@ -1,17 +1,16 @@
 //! Accepted simulated events as what a normalisation needs of them: sums, made once.
 //!
-//! Of each event counts its rate at the shifts d over that at which it was made, `rho(d) = p(z; d)/p(z; X0)`, z the truth.
-//! rho is quadratic in d, and so is its mean; its variance over the events is the error that the finite simulation makes.
+//! Of each event counts its rate at the parameters d over that at which it was made, `rho(d) = p(z; d)/p(z; X0)`, z the truth.
+//! rho is quadratic in shifts, and so is its mean; its variance over the events is the error that the finite simulation makes.
 
-use humboldt_physics::Quadratic;
-use humboldt_physics::quadratic::{count, monomials};
+use humboldt_physics::quadratic::count;
 use humboldt_pipeline::EventBatch;
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::InferError;
 use super::density::EventFamily;
-use super::form::slopes;
+use super::form::Form;
 use super::weights::{Counted, Weights};
 
 /// Events of one sum: sums of sums do not depend on the number of threads.
@@ -20,8 +19,13 @@ const BLOCK: usize = 4096;
 /// Sums over simulated events.
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    /// For each K pi mass of the interpolation its share of the mean of rho, before the division by its total rate.
-    pub(super) inside: Vec<Quadratic<f64>>,
+    /// For each K pi mass of the interpolation its share of the coefficients of the mean of rho, before the division by its total
+    /// rate.
+    ///
+    /// # Shapes
+    /// [mass, term]
+    pub(super) inside: Vec<Vec<f64>>,
+    form: Form,
     /// Means of the coefficients of rho.
     means: DVector<f64>,
     /// Covariance of these means as sums: `sum v^2 c c^T/(sum v)^2`, c the coefficients of rho and a 1 behind them.
@@ -33,7 +37,7 @@ pub struct Simulation {
 pub(super) struct Coupling<'a> {
     /// By the derivatives of `ln N`: the sum of weights of the signal.
     pub(super) slope: f64,
-    /// By `ln N`, for each parameter of the fit, shifts first.
+    /// By `ln N`, for each parameter of the fit, those of the rate first.
     pub(super) value: &'a [f64],
 }
 
@@ -53,7 +57,7 @@ impl Simulation {
                 let allowed = "one for each monomial of a quadratic function, of as many events";
                 InferError::out_of_range("columns of coefficients", terms.len(), allowed)
             })?;
-        Self::summed(events, shifts, 1, weights, |row, one| {
+        Self::summed(events, Form::of(shifts), 1, weights, |row, one| {
             one.terms.iter_mut().zip(terms).for_each(|(term, column)| *term = column[row]);
             one.shares[0] = 1.0;
             Ok(())
@@ -71,9 +75,9 @@ impl Simulation {
         truth: &EventBatch,
         weights: Option<&Weights>,
     ) -> Result<Self, InferError> {
-        let shifts = family.directions().len();
+        let form = family.normalisation.form;
         let nodes = family.density.totals().len();
-        Self::summed(truth.len(), shifts, nodes, weights, |row, one| {
+        Self::summed(truth.len(), form, nodes, weights, |row, one| {
             let factor = family.terms(truth, row, 0, &mut one.terms)? / reference.rate(truth, row)?;
             one.terms.iter_mut().for_each(|term| *term *= factor);
             one.shares.copy_from_slice(&family.density.shares(family.mass(truth, row)));
@@ -83,12 +87,12 @@ impl Simulation {
 
     fn summed(
         events: usize,
-        shifts: usize,
+        form: Form,
         nodes: usize,
         weights: Option<&Weights>,
         of: impl Fn(usize, &mut One) -> Result<(), InferError> + Sync,
     ) -> Result<Self, InferError> {
-        let monomials = count(shifts);
+        let monomials = form.terms();
         if events == 0 {
             return Err(InferError::out_of_range("simulated events", 0, "at least one"));
         }
@@ -111,9 +115,10 @@ impl Simulation {
         let counted = weights
             .map_or(Counted { events, sum: events as f64, effective: events as f64 }, Weights::counted);
         let inside = sums.inside.chunks(monomials);
-        let inside = inside.map(|terms| Quadratic::new(shifts, terms.to_vec()) * counted.sum.recip());
+        let inside = inside.map(|terms| terms.iter().map(|term| term / counted.sum).collect());
         Ok(Self {
             inside: inside.collect(),
+            form,
             means: sums.means / counted.sum,
             squares: sums.squares / (counted.sum * counted.sum),
             counted,
@@ -125,15 +130,15 @@ impl Simulation {
         self.counted
     }
 
-    /// The covariance that the finite number of events gives the score of a sample, at given shifts. Of K pi masses only
+    /// The covariance that the finite number of events gives the score of a sample, at given parameters of the rate. Of K pi masses only
     /// the mean counts here: how their total rate varies with the shifts is nearly the same for all.
     ///
     /// # Shapes
     /// [parameter, parameter], as many as the coupling has
-    pub(super) fn covariance(&self, shifts: &[f64], coupling: &Coupling) -> DMatrix<f64> {
-        let values = DVector::from_vec(monomials(shifts));
+    pub(super) fn covariance(&self, point: &[f64], coupling: &Coupling) -> DMatrix<f64> {
+        let values = DVector::from_vec(self.form.values(point));
         let mean = self.means.dot(&values);
-        let slopes = slopes(shifts);
+        let slopes = self.form.slopes(point);
         let terms = self.means.len();
         let mut of = DMatrix::zeros(terms + 1, coupling.value.len());
         for (a, value) in coupling.value.iter().enumerate() {
@@ -149,7 +154,7 @@ impl Simulation {
     }
 }
 
-/// The weights of simulated events at shifts of `family`: those they have, times the ratio of the densities before acceptance.
+/// The weights of simulated events at parameters of `family`: those they have, times the ratio of the densities before acceptance.
 ///
 /// # Errors
 /// For an event outside windows or phase space.
@@ -158,9 +163,10 @@ pub fn weights_at(
     reference: &EventFamily,
     truth: &EventBatch,
     weights: Option<&Weights>,
-    shifts: &[f64],
+    point: &[f64],
 ) -> Result<Vec<f64>, InferError> {
-    let values = monomials(shifts);
+    let form = family.normalisation.form;
+    let (values, shifts) = (form.values(point), &point[..form.shifts()]);
     let of = |row: usize| {
         let mut terms = vec![0.0; values.len()];
         let scale = family.terms(truth, row, 0, &mut terms)?;
@@ -182,22 +188,23 @@ pub fn score_of_resolution(
     measured: &EventBatch,
     truth: &EventBatch,
     weights: &[f64],
-    shifts: &[f64],
+    point: &[f64],
 ) -> Result<DVector<f64>, InferError> {
-    let (values, slopes) = (monomials(shifts), slopes(shifts));
+    let form = family.normalisation.form;
+    let (values, slopes, shifts) = (form.values(point), form.slopes(point), &point[..form.shifts()]);
     let slopes_of = |events: &EventBatch, row: usize| -> Result<DVector<f64>, InferError> {
         let mut terms = vec![0.0; values.len()];
         family.terms(events, row, 0, &mut terms)?;
         let rate: f64 = terms.iter().zip(&values).map(|(term, value)| term * value).sum();
         let total = family.density.total(family.mass(events, row));
         let of = |i: usize, _| {
-            terms.iter().zip(&slopes[i]).map(|(term, slope)| term * slope).sum::<f64>() / rate
-                - total.log_slope(i, shifts)
+            let of_total = if i < shifts.len() { total.log_slope(i, shifts) } else { 0.0 };
+            terms.iter().zip(&slopes[i]).map(|(term, slope)| term * slope).sum::<f64>() / rate - of_total
         };
-        Ok(DVector::from_fn(shifts.len(), of))
+        Ok(DVector::from_fn(slopes.len(), of))
     };
     let block = |start: usize| {
-        let mut sum = DVector::zeros(shifts.len());
+        let mut sum = DVector::zeros(slopes.len());
         for (row, weight) in weights.iter().enumerate().skip(start).take(BLOCK) {
             sum.axpy(*weight, &(slopes_of(measured, row)? - slopes_of(truth, row)?), 1.0);
         }

@@ -9,6 +9,7 @@ use super::form::Jet;
 use super::likelihood::Likelihood;
 use super::minimise::{Minimum, Objective, inverse, minimise};
 use super::profile::Profile;
+use super::s_wave::Strength;
 
 /// Start of the minimisation along each coefficient, in units of the shift that makes as much rate as there is.
 const STARTS: [f64; 8] = [-1.0, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 1.0];
@@ -26,7 +27,8 @@ pub const FEWEST_EVENTS: usize = 20;
 /// A fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// The shifts, in the order of the family's directions; behind them the fraction of background, where it is free.
+    /// The shifts, in the order of the family's directions; behind them the strength of an S-wave and the fraction of background,
+    /// where they are free.
     pub values: Vec<f64>,
     /// Inverse of the second derivatives of `-ln L`; NaN for coefficients along which it is flat or curved downwards, and for
     /// all where it falls up to the end of what is searched.
@@ -168,9 +170,10 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
     }
 }
 
-/// The shift of each coefficient that makes as much rate as there is, and the scale of a fraction.
+/// The shift of each coefficient that makes as much rate as there is; a strength and a fraction at their limits.
 fn scales(likelihood: &Likelihood) -> Result<Vec<f64>, InferError> {
-    let mut scales = scales_of(&likelihood.normalisation.rate, likelihood.names())?;
+    let mut scales = scales_of(likelihood.rate(), likelihood.names())?;
+    scales.extend(likelihood.strength().map(|strength| strength.largest() / FARTHEST));
     scales.resize(likelihood.parameters(), FRACTION_SCALE);
     Ok(scales)
 }
@@ -195,6 +198,7 @@ pub(super) fn scales_of(rate: &Quadratic<f64>, names: &[impl ToString]) -> Resul
 fn starts(likelihood: &Likelihood, scales: &[f64]) -> Vec<Vec<f64>> {
     let n = likelihood.names().len();
     let mut none = vec![0.0; n];
+    none.extend(likelihood.strength().map(Strength::start));
     none.extend(likelihood.first_fraction());
     let at_none = likelihood.value(&none);
     let on_axis = |i: usize| {

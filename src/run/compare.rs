@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use humboldt_physics::{Axis, LineShape, Point};
+use humboldt_physics::{Axis, Density, LineShape, Point};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{GeneratorCard, RunCard};
 use humboldt_schemas::comparison::{Comparison, EstimatorResult, EstimatorValue, ONE_SIGMA, SystematicShift};
 use humboldt_schemas::provenance::program;
+use nalgebra::DVector;
 use rayon::prelude::*;
 
 use super::estimators::{self, training_values};
@@ -25,7 +26,7 @@ use crate::assumptions::assumed;
 use crate::campaign::of_point;
 use crate::infer::ensembles::{ensemble, line};
 use crate::infer::estimator::{Estimate, Estimator, Sample};
-use crate::infer::information::{MassKnowledge, by_quadrature};
+use crate::infer::information::{Information, MassKnowledge, by_events_of, by_quadrature};
 use crate::infer::neyman::{Belt, Calibration, Span, too_few_for_coverage};
 use crate::infer::nuisances::Nuisances;
 use crate::learn::{Compute, model};
@@ -37,6 +38,9 @@ const CHUNK: usize = 64;
 
 /// Samples that the time of an estimate is measured with.
 const TIMED: usize = 9;
+
+/// Generated events whose mean squared score is the information of a density with an S-wave or an acceptance.
+const BOUND_EVENTS: usize = 100_000;
 
 /// Range of shifts that slopes are quoted for: where the paper quotes them for C9. That of all values where fewer than two lie
 /// in it.
@@ -312,8 +316,8 @@ pub fn samples(
     Ok(made.into_iter().map(|(sample, _)| sample).collect())
 }
 
-/// The information bound of a card's samples at some values of one of its coefficients, K pi masses known; the others that
-/// are learned are not known, and in the middle of their ranges.
+/// The information bound of a card's signal, before detector and background, at some values of one of its coefficients, K pi
+/// masses known; the others that are learned are not known, and in the middle of their ranges.
 ///
 /// # Errors
 /// When the physics refuses a value.
@@ -327,8 +331,21 @@ pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> 
         let mut shifts: Vec<f64> = axes.iter().map(Axis::centre).collect();
         shifts[place] = *value;
         let decay = card.generator.decay(&axes.point(&shifts)?.on(card.generator.shifts()?))?;
-        let windows = windows.of(&decay, card.generator.line_shape()?)?;
-        let information = by_quadrature(&decay, masses, &windows, &axes.directions(), &Nuisances::default())?;
+        let line_shape = card.generator.line_shape()?;
+        let windows = windows.of(&decay, line_shape)?;
+        let (efficiency, s_wave) = sampling::effects_of_signal(&card.generator, &decay)?;
+        let information = if efficiency.is_none() && s_wave.is_none() {
+            by_quadrature(&decay, masses, &windows, &axes.directions(), &Nuisances::default())?
+        } else {
+            let directions = axes.directions();
+            let density =
+                Density::with_effects(&decay, line_shape, &windows, &directions, efficiency, s_wave)?;
+            let stream = StreamKey::new(card.seed).child("bound", value.to_bits());
+            let events = sampling::accepted_signal(&card.generator, &decay, stream, BOUND_EVENTS)?;
+            let (shape, _) = by_events_of(&density, &events)?;
+            let rate_slope = DVector::zeros(directions.len());
+            Information { shape, rate_slope, shifts: directions.len() }
+        };
         Ok(information.bound(card.images.events as f64, false)?[(place, place)].sqrt())
     };
     values.par_iter().map(bound).collect()

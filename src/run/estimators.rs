@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
 use humboldt_pipeline::EventBatch;
-use humboldt_schemas::card::{RunCard, Split};
+use humboldt_schemas::card::{Effects, RunCard, Split};
 
 use super::RunFolder;
 use crate::infer::density::EventFamily;
@@ -29,7 +29,9 @@ pub fn family(card: &RunCard) -> Result<EventFamily> {
     let decay = card.generator.decay(&card.generator.shifts()?)?;
     let line_shape = card.generator.line_shape()?;
     let windows = sampling::windows(&card.generator)?.of(&decay, line_shape)?;
-    Ok(EventFamily::new(&decay, line_shape, &windows, &card.axes()?.directions())?)
+    let directions = card.axes()?.directions();
+    let (efficiency, s_wave) = sampling::effects_of_signal(&card.generator, &decay)?;
+    Ok(EventFamily::with_effects(&decay, line_shape, &windows, &directions, efficiency, s_wave)?)
 }
 
 /// The shifts of the only coefficient that a card trains on, in rising order.
@@ -52,10 +54,19 @@ pub fn estimator<'a>(
     compute: &Compute,
 ) -> Result<Box<dyn Estimator + 'a>> {
     let card = run.card();
-    if let Some(effects) = card.generator.effects.names().filter(|_| name != NAMES[0]) {
-        let allowed =
-            format!("{}: the other estimators know events of K* alone, without {effects}", NAMES[0]);
-        bail!("--estimators = {name} is not allowed; allowed: {allowed}");
+    let effects = &card.generator.effects;
+    // S-wave and acceptance are in the density.
+    let rest = match name {
+        "network" => Effects::default(),
+        "unbinned" => Effects { s_wave: None, acceptance: None, ..effects.clone() },
+        _ => effects.clone(),
+    };
+    if let Some(rest) = rest.names() {
+        let others =
+            if effects.detector.is_none() && effects.background.is_none() { ", unbinned" } else { "" };
+        bail!(
+            "--estimators = {name} is not allowed; allowed: network{others}: {name} knows nothing of {rest}"
+        );
     }
     Ok(match name {
         "network" => Box::new(Network::load(run, compute)?),

@@ -9,7 +9,7 @@ use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
 use humboldt_schemas::card::layers::any_layers;
-use humboldt_schemas::card::{GeneratorCard, RunCard};
+use humboldt_schemas::card::{Effects, GeneratorCard, RunCard};
 use humboldt_schemas::results::EpochMetrics;
 
 use super::evaluation::{Evaluated, Evaluation, file};
@@ -39,8 +39,9 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     let Evaluated { ensembles, predictions, summary, training, .. } = evaluation.first();
     report::histograms(&sheet("predictions"), ensembles, predictions, *training)?;
     if summary.slope != 0.0 && ensembles.iter().any(|e| e.sigma.is_some_and(|sigma| sigma > 0.0)) {
-        if let Some(effects) = run.card().generator.effects.names() {
-            note(format!("the information bound is that of true events of K* alone, without {effects}"));
+        let effects = run.card().generator.effects.clone();
+        if let Some(effects) = (Effects { s_wave: None, acceptance: None, ..effects }).names() {
+            note(format!("the information bound is that of true signal, without {effects}"));
         }
         let bound = bound(run, evaluation)?;
         let references = WidthReferences { baseline: Some(summary.baseline_rmse), bound: &bound };

@@ -35,6 +35,8 @@ pub struct Density {
     efficiency: Option<Efficiency>,
     s_wave: Option<SWave>,
     masses: Chebyshev,
+    /// K pi masses (GeV) that events are selected in.
+    m_kpi: (f64, f64),
     /// The rate over all of phase space at the interpolation's points.
     totals: Vec<Quadratic<f64>>,
     slices: Vec<Slice>,
@@ -102,13 +104,35 @@ impl Density {
         efficiency: Option<Efficiency>,
         s_wave: Option<SWave>,
     ) -> Result<Self, PhysicsError> {
+        let masses = decay.resonance().range(line_shape);
+        Self::in_masses(decay, line_shape, windows, masses, directions, efficiency, s_wave)
+    }
+
+    /// The same of events that are selected in a window of K pi masses (GeV) as well.
+    ///
+    /// # Errors
+    /// As for [`Density::with_efficiency`]; for a window that is not inside the masses of the line shape.
+    pub fn in_masses(
+        decay: &Decay,
+        line_shape: LineShape,
+        windows: &[(f64, f64)],
+        m_kpi: (f64, f64),
+        directions: &[WilsonDirection],
+        efficiency: Option<Efficiency>,
+        s_wave: Option<SWave>,
+    ) -> Result<Self, PhysicsError> {
         for (low, high) in windows {
             let allowed = format!("below the window's end, {high}");
             PhysicsError::unless(*low < *high, "q2 window", *low, &allowed)?;
         }
         let windows = if windows.is_empty() { &EVERYTHING[..] } else { windows };
         let masses = Chebyshev::of_masses(decay, line_shape);
-        let moments = efficiency.as_ref().map(|e| e.moments(decay, masses.range().0, windows)).transpose()?;
+        let (lightest, heaviest) = masses.range();
+        let inside =
+            m_kpi == masses.range() || lightest <= m_kpi.0 && m_kpi.0 < m_kpi.1 && m_kpi.1 <= heaviest;
+        let allowed = format!("a window inside {lightest} to {heaviest} GeV; {} is its end", m_kpi.1);
+        PhysicsError::unless(inside, "m_kpi", m_kpi.0, &allowed)?;
+        let moments = efficiency.as_ref().map(|e| e.moments(decay, m_kpi.0, windows)).transpose()?;
 
         let total = |m_kpi: f64| decay.rate_in(m_kpi, &EVERYTHING, directions, AngularCoefficients::rate);
         let slice = |m_kpi: f64, weight: f64| {
@@ -133,7 +157,7 @@ impl Density {
         let slices = match line_shape {
             LineShape::Narrow => vec![slice(masses.range().0, 1.0)],
             LineShape::BreitWigner => {
-                let nodes = decay.resonance().nodes(masses.range().1);
+                let nodes = decay.resonance().nodes_in(m_kpi);
                 nodes.into_iter().map(|(m_kpi, weight)| slice(m_kpi, weight)).collect()
             }
         };
@@ -145,6 +169,7 @@ impl Density {
             efficiency,
             s_wave,
             masses,
+            m_kpi,
             totals,
             slices,
             own: Acceptance { shifts: Vec::new(), fraction: 0.0, log_slopes: Vec::new() },
@@ -187,7 +212,7 @@ impl Density {
 
     /// K pi masses (GeV) that events may have; the pole only where the line shape is narrow.
     pub const fn m_kpi_range(&self) -> (f64, f64) {
-        self.masses.range()
+        self.m_kpi
     }
 
     /// The four-fold rate at an event's q2, angles and K pi mass, up to a constant: `|A|^2`.

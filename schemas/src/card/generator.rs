@@ -142,6 +142,12 @@ impl GeneratorCard {
         Ok(Some(charmonium))
     }
 
+    /// The same of another meson.
+    #[must_use]
+    pub fn of_flavour(&self, flavour: Flavour) -> Self {
+        Self { flavour: flavour.name().to_owned(), ..self.clone() }
+    }
+
     /// The decay with given shifts, else as the card says.
     ///
     /// # Errors

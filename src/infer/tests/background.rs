@@ -99,7 +99,7 @@ fn pulls(line_shape: LineShape, accepted: bool, known: Fraction, seed: u64, n: u
     };
     let simulated =
         simulated.as_ref().map(|measured| Simulated { reference: &reference, measured, weights: None });
-    let density = Background::new(&family, &sample, None, simulated, Some(2)).unwrap();
+    let density = Background::new(&family, &sample, None, simulated.as_slice(), Some(2)).unwrap();
     let likelihood =
         Likelihood::new(&family, &events, 0).unwrap().with_background(&events, &density, known).unwrap();
     let mut fitted = fit(&likelihood).unwrap();
@@ -127,7 +127,7 @@ fn a_constraint_is_not_scaled_by_weights() {
     let mut events = signal(&sampler(TRUTH, LineShape::Narrow), &mut rng, 8, 1000, false);
     events.append(&background(&mut rng, 800, false));
     let own = family(0.0, LineShape::Narrow);
-    let density = Background::new(&own, &background(&mut rng, 4000, false), None, None, Some(2)).unwrap();
+    let density = Background::new(&own, &background(&mut rng, 4000, false), None, &[], Some(2)).unwrap();
     let of = |weight: Option<f64>| {
         let likelihood = Likelihood::new(&own, &events, 0).unwrap();
         let likelihood = match weight {

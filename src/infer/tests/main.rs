@@ -1,7 +1,9 @@
-//! Fits of measured data: weights, simulations, background.
+//! Fits of measured data: weights, simulations, flavours, S-wave, background.
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
 mod acceptance;
 mod background;
+mod flavours;
+mod s_wave;
 mod weights;

@@ -26,7 +26,7 @@ fn terms(x: &[f64]) -> Vec<Vec<f64>> {
 fn integral(efficiency: [f64; 3]) -> Normalisation {
     let power = |n: i32| if n % 2 == 0 { 2.0 / f64::from(n + 1) } else { 0.0 };
     let of = |shift: i32| (0..3).map(|k| efficiency[k as usize] * power(k + shift)).sum::<f64>();
-    Normalisation::of_integral(&[("b", 1.0)], Quadratic::new(1, vec![of(0) + 0.5 * of(2), of(1), 0.0]))
+    Normalisation::of_integral(&[("b", 1.0)], &Quadratic::new(1, vec![of(0) + 0.5 * of(2), of(1), 0.0]))
 }
 
 fn fitted(normalisation: &Normalisation, x: &[f64], weights: &Weights) -> (Fitted, f64) {
