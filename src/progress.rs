@@ -1,12 +1,16 @@
 //! Progress of long work on standard error: a bar on a terminal (or, of a training, a [dashboard]), plain lines
-//! elsewhere, nothing when quiet.
+//! elsewhere, nothing when quiet. Work that another program does in its own process ([`Caller`]) shows nothing: what it
+//! would print goes to the caller.
 //!
 //! [dashboard]: crate::dashboard
 
+use std::cell::RefCell;
 use std::env;
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use humboldt_pipeline::store::atomic::remove_parts;
@@ -36,6 +40,85 @@ pub fn set_quiet(quiet: bool) {
     QUIET.store(quiet, Ordering::Relaxed);
 }
 
+/// Whoever has a command done in this process: hears what it would print, sees how far it is, and may stop it.
+#[derive(Debug, Default)]
+pub struct Caller {
+    output: Mutex<String>,
+    notes: Mutex<Vec<String>>,
+    work: Mutex<Work>,
+    done: AtomicU64,
+    stopped: AtomicBool,
+}
+
+/// Work whose progress a caller sees.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// Its name, as in `generate`.
+    pub label: String,
+    /// Units that are done.
+    pub done: u64,
+    /// All of them.
+    pub total: u64,
+    /// Name of the units, as in `events`.
+    pub unit: &'static str,
+}
+
+/// What unwinds work that its caller stopped.
+#[derive(Debug)]
+pub struct Stopped;
+
+thread_local! {
+    static CALLER: RefCell<Option<Arc<Caller>>> = const { RefCell::new(None) };
+}
+
+impl Caller {
+    /// Does work for this caller. Work that waits for other threads may do theirs meanwhile, so calls nest.
+    pub fn hears<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+        struct Before(Option<Arc<Caller>>);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                CALLER.set(self.0.take());
+            }
+        }
+        let _before = Before(CALLER.replace(Some(Arc::clone(self))));
+        work()
+    }
+
+    /// What was printed since the last call.
+    pub fn output(&self) -> String {
+        std::mem::take(&mut *hold(&self.output))
+    }
+
+    /// The notes since the last call.
+    pub fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut *hold(&self.notes))
+    }
+
+    /// What is being done.
+    pub fn work(&self) -> Work {
+        Work { done: self.done.load(Ordering::Relaxed), ..hold(&self.work).clone() }
+    }
+
+    /// Asks the work to end, which it does at its next progress: it unwinds, and what it began to write is removed.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the work was asked to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// The caller of this thread's work.
+fn caller() -> Option<Arc<Caller>> {
+    CALLER.with_borrow(Clone::clone)
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Sets how progress is shown; a bar, unless said otherwise.
 pub fn set_style(style: Style) {
     *STYLE.lock().unwrap_or_else(PoisonError::into_inner) = style;
@@ -59,6 +142,10 @@ pub(crate) fn has_colours() -> bool {
 
 /// Prints to standard output. Where nobody reads any more, as behind `| head`, the work goes on in silence.
 pub fn print(text: std::fmt::Arguments) {
+    if let Some(caller) = caller() {
+        let _ = hold(&caller.output).write_fmt(text);
+        return;
+    }
     if let Err(error) = std::io::stdout().write_fmt(text)
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
@@ -88,6 +175,10 @@ pub(crate) use {out, outln};
 
 /// One line for the user about what happens.
 pub fn note(message: impl AsRef<str>) {
+    if let Some(caller) = caller() {
+        hold(&caller.notes).push(message.as_ref().to_owned());
+        return;
+    }
     if !QUIET.load(Ordering::Relaxed) && !dashboard::hold(message.as_ref()) {
         say(message.as_ref());
     }
@@ -111,11 +202,18 @@ enum Shown {
     Lines(Mutex<Instant>),
     /// By somebody else.
     Elsewhere,
+    /// By the caller.
+    Caller(Arc<Caller>),
 }
 
 impl Progress {
     /// Starts to count `total` units (such as `images`) of the work named `label`.
     pub fn new(label: &str, total: u64, unit: &'static str) -> Self {
+        if let Some(caller) = caller() {
+            *hold(&caller.work) = Work { label: label.to_owned(), done: 0, total, unit };
+            caller.done.store(0, Ordering::Relaxed);
+            return Self::shown(label, total, unit, Shown::Caller(caller));
+        }
         let bars = style().is_some_and(|style| style != Style::Lines)
             && std::io::stderr().is_terminal()
             && is_able();
@@ -149,7 +247,7 @@ impl Progress {
         }
     }
 
-    /// Counts `n` more units; `detail` is shown behind the numbers.
+    /// Counts `n` more units; `detail` is shown behind the numbers. Work that its caller stopped unwinds here.
     pub fn advance(&self, n: u64, detail: &str) {
         let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
         let skipped = self.skipped.load(Ordering::Relaxed);
@@ -163,6 +261,13 @@ impl Progress {
             }
             Shown::Lines(last) => last,
             Shown::Elsewhere => return,
+            Shown::Caller(caller) => {
+                caller.done.store(done + skipped, Ordering::Relaxed);
+                if caller.is_stopped() {
+                    resume_unwind(Box::new(Stopped));
+                }
+                return;
+            }
         };
         // A poisoned lock means another thread already failed; progress then says nothing more.
         let Ok(mut last) = last.lock() else { return };
@@ -200,7 +305,7 @@ impl Progress {
     pub fn line(&self, message: &str) {
         match &self.shown {
             Shown::Bar(bar) => bar.println(message),
-            Shown::Lines(_) | Shown::Elsewhere => note(message),
+            Shown::Lines(_) | Shown::Elsewhere | Shown::Caller(_) => note(message),
         }
     }
 
@@ -259,6 +364,29 @@ pub fn seconds(s: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_hears_what_is_printed_and_stops_work_at_its_progress() {
+        let (outer, inner) = (Arc::new(Caller::default()), Arc::new(Caller::default()));
+        outer.hears(|| {
+            outln!("a {}", 1);
+            // A thread that waits may do another caller's work meanwhile.
+            inner.hears(|| note("b"));
+            note("c");
+            let progress = Progress::new("draw", 10, "events");
+            progress.skip(2);
+            progress.advance(3, "");
+        });
+        assert_eq!((outer.output().as_str(), outer.notes()), ("a 1\n", vec!["c".to_owned()]));
+        assert_eq!((inner.output().as_str(), inner.notes()), ("", vec!["b".to_owned()]));
+        let Work { label, done, total, unit } = outer.work();
+        assert_eq!((label.as_str(), done, total, unit), ("draw", 5, 10, "events"));
+        outer.stop();
+        let stopped =
+            std::panic::catch_unwind(|| outer.hears(|| Progress::new("draw", 10, "events").advance(1, "")));
+        assert!(stopped.is_err_and(|payload| payload.is::<Stopped>()));
+        assert!(caller().is_none());
+    }
 
     #[test]
     fn numbers_and_durations_read_well() {

@@ -23,6 +23,7 @@ const APART: &[(&str, &str, &str)] = &[
         "humboldt global import HEPData-ins3094698-v1.zip",
         "a record of 4 MB; schemas/tests/hepdata.rs imports a part of it",
     ),
+    ("README.md", "pip wheel", "python/tests/run.sh builds, installs and tests the wheel"),
     ("README.md", "SUDO=", "installs what the machine lacks; .ci/run takes the test command from there"),
     (
         "docs/assumptions.md",

@@ -27,6 +27,12 @@ impl EventBatch {
         Self { q2: column(), cos_theta_l: column(), cos_theta_k: column(), chi: column(), m_kpi: column() }
     }
 
+    /// Events of nothing but zeros, whose memory the system gives when it is first written to.
+    pub(crate) fn zeroed(events: usize) -> Self {
+        let column = || vec![0.0; events];
+        Self { q2: column(), cos_theta_l: column(), cos_theta_k: column(), chi: column(), m_kpi: column() }
+    }
+
     /// Number of events.
     pub const fn len(&self) -> usize {
         self.q2.len()

@@ -77,6 +77,11 @@ impl Sample {
         Ok(Self { table, features, truth, flavours, weights })
     }
 
+    /// The rows with all columns that were read.
+    pub const fn table(&self) -> &RecordBatch {
+        &self.table
+    }
+
     /// Number of events.
     pub fn len(&self) -> usize {
         self.table.num_rows()

@@ -36,6 +36,11 @@ impl ScoreColumns {
         Ok(Self(wanted.then(|| Density::new(decay, line_shape, windows, directions)).transpose()?))
     }
 
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Names of the columns: `score_c9`, `a_c9`, `b_c9`, `c_c9` for each direction.
     pub fn names(&self) -> Vec<String> {
         let names = |direction: &WilsonDirection| QUANTITIES.map(|what| format!("{what}_{direction}"));

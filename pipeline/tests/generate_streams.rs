@@ -49,6 +49,19 @@ fn events_do_not_depend_on_threads_or_on_the_way_they_are_asked_for() {
 }
 
 #[test]
+fn events_come_with_word_of_how_many() {
+    let sampler = sampler(LineShape::Narrow, &[]);
+    let (stream, events) = (StreamKey::new(3), 300 * BLOCK + 5);
+    let mut alone = EventBatch::default();
+    let report = sampler.fill(stream, events, &mut alone);
+    let told = std::sync::Mutex::new(Vec::new());
+    let (batch, whole) = sampler.generate_telling(stream, events, |n| told.lock().unwrap().push(n));
+    assert!(bits(&batch) == bits(&alone) && whole == report);
+    let told = told.into_inner().unwrap();
+    assert!(told.len() > 1 && told.iter().sum::<usize>() == events, "{told:?}");
+}
+
+#[test]
 fn fewer_events_are_the_first_of_more() {
     let sampler = sampler(LineShape::Narrow, &[]);
     let stream = StreamKey::new(2);

@@ -1,5 +1,6 @@
 //! Images that are made when they are due, and never stored: every epoch has others.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -33,8 +34,9 @@ const MARGIN: f64 = 0.15;
 
 /// Training images from the generator: as many in an epoch as `[dataset]` has, independent of each other, of those of
 /// other epochs and of all stored ones.
+#[derive(Clone)]
 pub struct LiveImages<'a> {
-    data: &'a DataCard,
+    data: Cow<'a, DataCard>,
     /// Purpose of the images: those of another name are others.
     name: &'static str,
     /// With `uniform` the margin beyond the values that are learned.
@@ -60,8 +62,16 @@ impl<'a> LiveImages<'a> {
     /// # Errors
     /// When the physics refuses the card.
     pub fn new(data: &'a DataCard, training: &TrainingCard) -> Result<Self> {
+        Self::of_training(data, training, 0)
+    }
+
+    /// The images of an epoch, from 1.
+    ///
+    /// # Errors
+    /// When the physics refuses the card.
+    pub fn of_training(data: &'a DataCard, training: &TrainingCard, epoch: usize) -> Result<Self> {
         let prior = (training.prior == Prior::Uniform).then_some(training.margin);
-        Self::of_epoch(data, prior, training.events.unwrap_or([data.images.events; 2]), 0)
+        Self::at_epoch(Cow::Borrowed(data), prior, training.events.unwrap_or([data.images.events; 2]), epoch)
     }
 
     /// Images of each of some evenly spaced values, from which a network is calibrated. They reach beyond the values
@@ -80,7 +90,13 @@ impl<'a> LiveImages<'a> {
             low + (high - low) * part
         };
         let shifts = |i: usize| ranges.iter().enumerate().map(|range| value(i, range)).collect();
-        Self::with(data, "calibration", None, 0, (0..points).map(|i| (shifts(i), images)).collect())
+        Self::with(
+            Cow::Borrowed(data),
+            "calibration",
+            None,
+            0,
+            (0..points).map(|i| (shifts(i), images)).collect(),
+        )
     }
 
     /// The images of a split as a campaign would store them, made anew: for networks that take their events, and where
@@ -91,10 +107,35 @@ impl<'a> LiveImages<'a> {
     pub fn of_split(data: &'a DataCard, split: Split, of: Option<&[f64]>) -> Result<Self> {
         let wanted = |shifts: &[f64]| of.is_none_or(|of| same(of, shifts));
         let chosen = data.points()?.into_iter().filter(|p| p.count(split) > 0 && wanted(&p.shifts));
-        Self::with(data, split.name(), None, 0, chosen.map(|p| (p.shifts.clone(), p.count(split))).collect())
+        let counts = chosen.map(|p| (p.shifts.clone(), p.count(split))).collect();
+        Self::with(Cow::Borrowed(data), split.name(), None, 0, counts)
     }
 
-    fn of_epoch(data: &'a DataCard, prior: Option<f64>, events: [usize; 2], epoch: usize) -> Result<Self> {
+    /// Images that hold their card themselves.
+    pub fn into_owned(self) -> LiveImages<'static> {
+        let data = Cow::Owned(self.data.into_owned());
+        let Self { name, prior, events, epoch, places, len, .. } = self;
+        LiveImages { data, name, prior, events, epoch, places, len }
+    }
+
+    /// Those of another epoch, from 1; of images that are not live the same.
+    ///
+    /// # Errors
+    /// When the physics refuses one of its points.
+    pub fn epoch(&self, epoch: usize) -> Result<Self> {
+        match self.prior {
+            // Other images of the same values.
+            None => Ok(Self { epoch, ..self.clone() }),
+            Some(_) => Self::at_epoch(self.data.clone(), self.prior, self.events, epoch),
+        }
+    }
+
+    fn at_epoch(
+        data: Cow<'a, DataCard>,
+        prior: Option<f64>,
+        events: [usize; 2],
+        epoch: usize,
+    ) -> Result<Self> {
         let counts = match prior {
             None => {
                 let trained = data.points()?.into_iter().filter(|p| p.count(Split::Train) > 0);
@@ -109,7 +150,7 @@ impl<'a> LiveImages<'a> {
 
     /// So many images of each shifts.
     fn with(
-        data: &'a DataCard,
+        data: Cow<'a, DataCard>,
         name: &'static str,
         prior: Option<f64>,
         epoch: usize,
@@ -229,12 +270,8 @@ impl ImageSource for LiveImages<'_> {
         if !self.is_live() {
             return Ok(None);
         }
-        let fresh = match self.prior {
-            // Other images of the same values.
-            None => Ok(LiveImages { epoch, places: Arc::clone(&self.places), ..*self }),
-            Some(_) => LiveImages::of_epoch(self.data, self.prior, self.events, epoch),
-        };
-        let fresh = fresh.map_err(|e| LearnError::Image { index: 0, reason: format!("{e:#}") })?;
+        let fresh =
+            self.epoch(epoch).map_err(|e| LearnError::Image { index: 0, reason: format!("{e:#}") })?;
         Ok(Some(Box::new(fresh)))
     }
 }
@@ -262,6 +299,24 @@ mod tests {
         assert_eq!(image(1, 3), image(1, 3));
         assert_ne!(image(1, 3), image(2, 3));
         assert_ne!(image(1, 3), image(1, 4));
+    }
+
+    #[test]
+    fn images_that_hold_their_card_are_the_same_in_every_epoch() {
+        let uniform = format!("{CARD}\n[training]\nimages = \"live\"\nprior = \"uniform\"");
+        for card in [CARD, &uniform] {
+            let card = RunCard::parse(card, "card").unwrap();
+            let data = card.data();
+            let borrowed = LiveImages::new(&data, &card.training).unwrap();
+            let owned = LiveImages::of_training(&card.data(), &card.training, 1).unwrap().into_owned();
+            for (epoch, owned) in [(1, owned.epoch(1).unwrap()), (3, owned.epoch(3).unwrap()), (1, owned)] {
+                let borrowed = borrowed.of_epoch(epoch).unwrap().unwrap();
+                let (mut one, mut other) = (vec![0.0; 125], vec![0.0; 125]);
+                borrowed.read(7, &mut one).unwrap();
+                owned.read(7, &mut other).unwrap();
+                assert_eq!((one, borrowed.labels(7)), (other, owned.labels(7)), "epoch {epoch}");
+            }
+        }
     }
 
     #[test]

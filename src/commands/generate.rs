@@ -117,11 +117,18 @@ impl GenerateArguments {
         };
         let progress = Progress::new("generate", self.events, "events");
         let stream = StreamKey::new(self.seed).child("events", 0);
-        let report = sampler.stream(stream, self.events, |batch| {
-            output.write(batch)?;
-            progress.advance(batch.len() as u64, "");
-            anyhow::Ok(())
-        })?;
+        let report = if output.takes_columns() {
+            let told = |events: usize| progress.advance(events as u64, "");
+            let (events, report) = sampler.generate_telling(stream, self.events as usize, told);
+            output.take(events)?;
+            report
+        } else {
+            sampler.stream(stream, self.events, |batch| {
+                output.write(batch)?;
+                progress.advance(batch.len() as u64, "");
+                anyhow::Ok(())
+            })?
+        };
         sampling::check(&report)?;
         match output {
             Output::Table { writer, .. } => writer.finish()?,
@@ -173,6 +180,19 @@ impl GenerateArguments {
 }
 
 impl Output {
+    /// Whether it is a table in memory without scores, whose columns need not be copied.
+    fn takes_columns(&self) -> bool {
+        matches!(self, Self::Table { writer, scores, .. } if writer.is_in_memory() && scores.is_empty())
+    }
+
+    fn take(&mut self, events: EventBatch) -> Result<()> {
+        match self {
+            Self::Table { writer, .. } => writer.take(events)?,
+            Self::Momenta(writer) => writer.write(&events)?,
+        }
+        Ok(())
+    }
+
     fn write(&mut self, batch: &EventBatch) -> Result<()> {
         match self {
             Self::Table { writer, scores, written } => {

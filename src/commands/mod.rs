@@ -33,6 +33,7 @@ mod view;
 mod voxelize;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::thread;
@@ -113,11 +114,16 @@ enum Command {
 /// Runs the command line of this process. Exit code 2 for input that is refused, 1 for work that failed or
 /// was stopped.
 pub fn main() -> ExitCode {
-    let line = match CommandLine::try_parse() {
+    ExitCode::from(main_of(env::args_os()))
+}
+
+/// The command line of another program's process, whose first argument is a name: its exit code.
+pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
         Err(error) if error.use_stderr() => {
             say(&one_line(&error.to_string()));
-            return ExitCode::from(2);
+            return 2;
         }
         // Help and version, as clap prints them.
         Err(help) => help.exit(),
@@ -131,19 +137,72 @@ pub fn main() -> ExitCode {
         Shown::Plain => Style::Lines,
     });
     match start(line) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
+        Ok(()) => 0,
+        Err(error) if is_unread(&error) => 0,
         Err(error) => {
             let word = if error.is::<Stopped>() { "" } else { "error: " };
             say(&format!("{word}{}", one_line(&format!("{error:#}"))));
-            ExitCode::from(exit_code(&error))
+            exit_code(&error)
         }
+    }
+}
+
+/// Reason that a command did not do what it was called for.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Refusal {
+    /// The same in one line, as the program prints it.
+    pub text: String,
+    /// The kind of reason.
+    pub kind: RefusalKind,
+}
+
+/// Kind of reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Input that is not allowed.
+    Input,
+    /// A file or folder that the system does not give, and what it says.
+    System(ErrorKind),
+    /// Work that failed with allowed input.
+    Work,
+}
+
+/// Does a command for a caller in this process, who hears what it prints ([`progress::Caller`]), on the threads that there are.
+/// The arguments are those behind the program's name.
+///
+/// # Errors
+/// Where the program would end with another exit code than 0.
+pub fn call(arguments: &[String]) -> Result<(), Refusal> {
+    let arguments = ["humboldt"].into_iter().chain(arguments.iter().map(String::as_str));
+    let line = CommandLine::try_parse_from(arguments).map_err(|error| {
+        let text = one_line(&error.to_string());
+        Refusal { text: text.trim_start_matches("error: ").to_owned(), kind: RefusalKind::Input }
+    })?;
+    do_command(line.command).map_err(Refusal::from)
+}
+
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Self {
+        let of_system = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+        };
+        let kind = match (error.chain().find_map(of_system), exit_code(&error)) {
+            (Some(kind), _) => RefusalKind::System(kind),
+            (None, 1) => RefusalKind::Work,
+            (None, _) => RefusalKind::Input,
+        };
+        Self { text: one_line(&format!("{error:#}")), kind }
     }
 }
 
 fn start(line: CommandLine) -> Result<()> {
     set_threads(line.threads)?;
-    match line.command {
+    do_command(line.command)
+}
+
+fn do_command(command: Command) -> Result<()> {
+    match command {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
         Command::Reweight(arguments) => arguments.run(),

@@ -132,7 +132,7 @@ pub(super) fn evenly_spaced(n: usize, most: usize) -> impl Iterator<Item = usize
 }
 
 /// The order of `n` images in an epoch; the same for the same seed and epoch.
-pub(super) fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
+pub fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
     permutation(n, &mut Pcg64::new(u128::from(seed), epoch as u128))
 }
 

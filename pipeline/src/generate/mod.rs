@@ -93,14 +93,34 @@ impl EventSampler {
     /// Replaces the content of `out` by the first `events` events of a stream, on this thread.
     pub fn fill(&self, stream: StreamKey, events: usize, out: &mut EventBatch) -> GenerationReport {
         out.resize(events);
-        self.fill_blocks(stream, 0, out, false)
+        self.fill_blocks(stream, 0, Columns::of(out), false)
     }
 
     /// The first `events` events of a stream, on all threads of the current pool: the same bits as [`Self::fill`].
     pub fn generate(&self, stream: StreamKey, events: usize) -> (EventBatch, GenerationReport) {
-        let mut batch = EventBatch::default();
-        batch.resize(events);
-        let report = self.fill_blocks(stream, 0, &mut batch, true);
+        self.generate_telling(stream, events, |_| ())
+    }
+
+    /// [`Self::generate`], which calls `told` now and then with the number of events that have come since.
+    pub fn generate_telling(
+        &self,
+        stream: StreamKey,
+        events: usize,
+        told: impl Fn(usize) + Sync,
+    ) -> (EventBatch, GenerationReport) {
+        /// Blocks between two calls.
+        const PART: usize = 4 * BATCH_BLOCKS;
+        let mut batch = EventBatch::zeroed(events);
+        let columns = batch.columns_mut().map(|column| column.chunks_mut(PART * BLOCK));
+        let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] = columns;
+        let parts = (0..).step_by(PART).zip(q2.zip(cos_theta_l).zip(cos_theta_k).zip(chi).zip(m_kpi));
+        let mut report = GenerationReport::default();
+        for (first, ((((q2, cos_theta_l), cos_theta_k), chi), m_kpi)) in parts {
+            let made = q2.len();
+            let columns = Columns { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
+            report = report.merge(self.fill_blocks(stream, first, columns, true));
+            told(made);
+        }
         (batch, report)
     }
 
@@ -118,7 +138,7 @@ impl EventSampler {
         const BATCH: u64 = (BATCH_BLOCKS * BLOCK) as u64;
         let make = |index: u64, batch: &mut EventBatch| {
             batch.resize(events.saturating_sub(index * BATCH).min(BATCH) as usize);
-            self.fill_blocks(stream, index * BATCH_BLOCKS as u64, batch, true)
+            self.fill_blocks(stream, index * BATCH_BLOCKS as u64, Columns::of(batch), true)
         };
         let (mut ready, mut next) = (EventBatch::default(), EventBatch::default());
         let mut report = make(0, &mut ready);
@@ -137,7 +157,7 @@ impl EventSampler {
     pub fn block(&self, stream: StreamKey, index: u64, events: usize) -> (EventBatch, GenerationReport) {
         let mut batch = EventBatch::default();
         batch.resize(events.min(BLOCK));
-        let report = self.fill_blocks(stream, index, &mut batch, false);
+        let report = self.fill_blocks(stream, index, Columns::of(&mut batch), false);
         (batch, report)
     }
 
@@ -146,11 +166,12 @@ impl EventSampler {
         &self,
         stream: StreamKey,
         first: u64,
-        out: &mut EventBatch,
+        out: Columns<'_>,
         parallel: bool,
     ) -> GenerationReport {
-        let columns = out.columns_mut().map(|column| column.chunks_mut(BLOCK));
-        let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] = columns;
+        let Columns { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = out;
+        let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] =
+            [q2, cos_theta_l, cos_theta_k, chi, m_kpi].map(|column| column.chunks_mut(BLOCK));
         let blocks = (first..).zip(q2.zip(cos_theta_l).zip(cos_theta_k).zip(chi).zip(m_kpi));
         let fill = |(index, ((((q2, cos_theta_l), cos_theta_k), chi), m_kpi))| {
             let mut columns = Columns { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
@@ -229,7 +250,7 @@ impl EventSampler {
     }
 }
 
-/// Destination of the events of one block.
+/// Destination of events.
 struct Columns<'a> {
     q2: &'a mut [f32],
     cos_theta_l: &'a mut [f32],
@@ -238,7 +259,12 @@ struct Columns<'a> {
     m_kpi: &'a mut [f32],
 }
 
-impl Columns<'_> {
+impl<'a> Columns<'a> {
+    fn of(batch: &'a mut EventBatch) -> Self {
+        let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] = batch.columns_mut().map(Vec::as_mut_slice);
+        Self { q2, cos_theta_l, cos_theta_k, chi, m_kpi }
+    }
+
     fn set(&mut self, i: usize, event: &DecayVariables) {
         self.q2[i] = event.q2 as f32;
         self.cos_theta_l[i] = event.cos_theta_l as f32;

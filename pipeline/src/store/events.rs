@@ -19,6 +19,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use super::atomic::PartFile;
+use super::memory::{self, MemoryTable};
 use super::parquet_table::ParquetTable;
 use super::table_file::root_error;
 use super::{arrow_file, metadata};
@@ -44,6 +45,7 @@ enum Sink {
     /// Without the footer, for which a stream would have to be whole before it is read.
     ArrowStream(Box<StreamWriter<PartFile>>),
     Root(Box<TreeWriter<PartFile>>),
+    Memory(MemoryTable),
 }
 
 /// Format of an event table.
@@ -159,6 +161,10 @@ impl EventWriter {
             EventFormat::Arrow => {
                 let metadata: BTreeMap<String, String> = metadata.into_iter().collect();
                 let with_metadata = schema.as_ref().clone().with_metadata(metadata);
+                if memory::is_one(path) {
+                    let table = MemoryTable { schema: Arc::new(with_metadata), batches: Vec::new() };
+                    return Ok(Self { path: path.to_owned(), schema, sink: Sink::Memory(table) });
+                }
                 let part = PartFile::create_or_open(path)?;
                 let failed = |e| arrow_file::io_error(path, e);
                 if part.is_stream() {
@@ -219,6 +225,23 @@ impl EventWriter {
         Ok(())
     }
 
+    /// Whether the table stays in memory, where columns can be moved into it whole.
+    pub const fn is_in_memory(&self) -> bool {
+        matches!(self.sink, Sink::Memory(_))
+    }
+
+    /// Adds events without a copy of their columns.
+    ///
+    /// # Errors
+    /// As [`EventWriter::write`].
+    pub fn take(&mut self, events: EventBatch) -> Result<(), PipelineError> {
+        let EventBatch { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = events;
+        let columns = [q2, cos_theta_l, cos_theta_k, chi, m_kpi];
+        let columns = columns.map(|column| Arc::new(Float32Array::from(column)) as ArrayRef);
+        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns.to_vec());
+        self.write_rows(&rows.map_err(|e| arrow_file::io_error(&self.path, e))?)
+    }
+
     /// Adds rows of a table.
     ///
     /// # Errors
@@ -238,6 +261,11 @@ impl EventWriter {
             Sink::Arrow(w) => w.write(rows).map_err(|e| arrow_file::io_error(&self.path, e)),
             Sink::ArrowStream(w) => w.write(rows).map_err(|e| arrow_file::io_error(&self.path, e)),
             Sink::Root(w) => w.write(rows).map_err(|e| root_error(&self.path, e)),
+            Sink::Memory(table) => {
+                let rows = RecordBatch::try_new(Arc::clone(&table.schema), rows.columns().to_vec());
+                table.batches.push(rows.map_err(|e| arrow_file::io_error(&self.path, e))?);
+                Ok(())
+            }
         }
     }
 
@@ -253,6 +281,10 @@ impl EventWriter {
                 writer.into_inner().map_err(|e| arrow_file::io_error(&self.path, e))?
             }
             Sink::Root(writer) => writer.finish().map_err(|e| root_error(&self.path, e))?,
+            Sink::Memory(table) => {
+                memory::put(&self.path, table);
+                return Ok(());
+            }
         }
         .commit()
     }

@@ -54,16 +54,17 @@ pub(super) fn read_chunk(
         }
         bytes.resize(size as usize, 0);
         let mut skipped = 0;
+        #[cfg(hdf5_sized_chunks)]
+        let mut room = bytes.len();
+        let (into, skip) = (bytes.as_mut_ptr().cast(), &raw mut skipped);
+        #[cfg(hdf5_sized_chunks)]
         // SAFETY: as above; `bytes` has room for the chunk, whose size cannot change under the library's lock.
-        h5check(unsafe {
-            H5Dread_chunk(
-                images.id(),
-                H5P_DEFAULT,
-                offset.as_ptr(),
-                &raw mut skipped,
-                bytes.as_mut_ptr().cast(),
-            )
-        })?;
+        let status =
+            unsafe { H5Dread_chunk(images.id(), H5P_DEFAULT, offset.as_ptr(), skip, into, &raw mut room) };
+        #[cfg(not(hdf5_sized_chunks))]
+        // SAFETY: as above; `bytes` has room for the chunk, whose size cannot change under the library's lock.
+        let status = unsafe { H5Dread_chunk(images.id(), H5P_DEFAULT, offset.as_ptr(), skip, into) };
+        h5check(status)?;
         Ok(skipped)
     })
 }

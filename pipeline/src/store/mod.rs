@@ -6,6 +6,7 @@
 //!
 //! - [`EventWriter`], [`EventReader`]: event tables, Parquet, Arrow IPC or ROOT
 //! - [`ImageWriter`], [`ImageReader`]: images with labels, HDF5 or Arrow IPC, compact or dense ([`Layout`])
+//! - [`MemoryPath`]: a table in memory that these readers and writers take for a file
 //! - [`HepMcWriter`]: four-momenta of events, HepMC3 ASCII
 //! - [`export`]: some images of a file into another file, of another layout or format
 //! - [`write_atomically`], [`write_json`]: any small file
@@ -30,6 +31,7 @@ mod image_reader;
 mod image_writer;
 mod index;
 mod labels;
+mod memory;
 mod metadata;
 mod parquet_table;
 mod table_address;
@@ -44,4 +46,5 @@ pub use hepmc::{BMomentum, HepMcWriter};
 pub use humboldt_schemas::card::ImageLayout as Layout;
 pub use image_reader::ImageReader;
 pub use image_writer::ImageWriter;
+pub use memory::{MemoryPath, MemoryTable};
 pub use table_address::table_files;

@@ -21,6 +21,7 @@ use super::arrow_batches::Columns;
 use super::arrow_file::{self, REFUSED};
 use super::formats::{self, PARQUET_MAGIC, ROOT_MAGIC};
 use super::index::read_at;
+use super::memory;
 use super::metadata::{self, Entry};
 use super::table_address::Address;
 use crate::PipelineError;
@@ -43,6 +44,7 @@ enum Source {
     Parquet(Box<ParquetRecordBatchReaderBuilder<File>>),
     Arrow(File, Vec<Block>),
     Root(TreeReader),
+    Memory(Vec<RecordBatch>),
 }
 
 impl TableFile {
@@ -53,6 +55,11 @@ impl TableFile {
     /// not whole.
     pub(super) fn open(address: &Address) -> Result<Self, PipelineError> {
         let Address { file: path, tree } = address;
+        if let Some(table) = memory::find(path) {
+            let (schema, rows) = (table.schema.clone(), table.rows());
+            let source = Source::Memory(table.batches);
+            return Ok(Self { path: path.clone(), schema, texts: Vec::new(), rows, source });
+        }
         let (file, len) = formats::open(path)?;
         let start: [u8; 6] = formats::start(path, &file, len)?;
         if start.starts_with(ROOT_MAGIC) {
@@ -153,6 +160,13 @@ impl TableFile {
             Source::Arrow(file, blocks) => {
                 check_plain(&path, &schema, columns)?;
                 Box::new(Columns::new(&path, file, &schema, blocks, columns.to_vec()))
+            }
+            Source::Memory(batches) => {
+                check_plain(&path, &schema, columns)?;
+                let (path, columns) = (path.clone(), columns.to_vec());
+                let chosen =
+                    move |batch: RecordBatch| batch.project(&columns).map_err(|e| read_error(&path, e));
+                Box::new(batches.into_iter().map(chosen))
             }
             Source::Root(tree) => {
                 let batches = tree.batches(columns, BATCH);

@@ -7,6 +7,7 @@ mod events;
 mod full_disk;
 mod images;
 mod kept;
+mod memory;
 
 use std::path::Path;
 
