@@ -224,7 +224,7 @@ impl Experiment {
         Self { data, sideband: background(&mut rng, 2 * n) }
     }
 
-    /// Pull of C9 (and its error), with or without S-wave and background.
+    /// Pull of C9 by the end of its profile on the side of the truth, and its standard deviation, with or without S-wave and background.
     fn pull(&self, family: &EventFamily, with_background: bool) -> Option<(f64, f64)> {
         let likelihood = Likelihood::new(family, &self.data, 0).unwrap();
         let likelihood = if with_background {
@@ -233,8 +233,10 @@ impl Experiment {
         } else {
             likelihood
         };
-        let fitted = fit(&likelihood).ok()?;
-        Some(((fitted.values[0] - TRUTH) / fitted.sigma()[0], fitted.sigma()[0]))
+        let mut fitted = fit(&likelihood).ok()?;
+        let interval = intervals(&likelihood, &mut fitted).ok()?[0];
+        let off = fitted.values[0] - TRUTH;
+        Some((off / if off > 0.0 { interval.minus? } else { interval.plus? }, fitted.sigma()[0]))
     }
 }
 
