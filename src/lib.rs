@@ -11,6 +11,7 @@
 //! - [`infer`]: what ensembles of predictions say, and predictions with varied inputs
 //! - [`global`]: fits of Wilson coefficients to measured observables
 //! - [`report`]: figures and tables
+//! - [`ratio`]: coefficients of measured events by learned ratios of densities
 //! - [`run`]: a run's folder and its stages
 //! - [`progress`]: what the user sees while it works
 //! - [`dashboard`]: a training on a terminal of its own
@@ -24,6 +25,7 @@ pub mod global;
 mod guards;
 mod lock;
 pub mod progress;
+pub mod ratio;
 pub mod run;
 pub mod sampling;
 mod signals;

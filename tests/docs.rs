@@ -55,6 +55,17 @@ const APART: &[(&str, &str, &str)] = &[
     ),
     ("docs/campaigns.md", "condor_", "needs HTCondor"),
     ("docs/campaigns.md", "humboldt run CARD", "CARD stands for any"),
+    (
+        "docs/tutorial-detector.md",
+        "sh examples/simulation/make.sh",
+        "800,000 events; tests/ratio.rs makes fewer",
+    ),
+    (
+        "docs/tutorial-detector.md",
+        "humboldt run cards/simulation.toml",
+        "minutes; tests/ratio.rs runs a small one",
+    ),
+    ("docs/tutorial-detector.md", "humboldt infer examples/simulation/data.root", "needs that run"),
 ];
 
 /// (how a command begins, what is run in its place, why).

@@ -23,6 +23,7 @@ mod learn;
 mod measured;
 mod parameters;
 mod python_readers;
+mod ratio;
 mod report;
 mod reweight;
 mod root;

@@ -133,6 +133,22 @@ impl EventScores {
     }
 }
 
+/// Of each event the rate as a function of the density's shifts, over that without any: coefficients of all monomials but the first.
+///
+/// # Shapes
+/// [event, monomial - 1]
+///
+/// # Errors
+/// When an event lies outside phase space, or has no rate; the error names its row.
+pub fn relative_rates(density: &Density, events: &EventBatch) -> Result<Vec<f32>, PipelineError> {
+    let of = |event: &DecayVariables| {
+        let rate = density.rate_at(event);
+        rate.terms()[1..].iter().map(|term| term / rate.constant()).collect()
+    };
+    let rates = by_event(events, 0, density, of)?;
+    Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
+}
+
 /// From one density to another: the weights that turn a sample of the one into a sample of the other.
 #[derive(Debug, Clone)]
 pub struct Reweighting {

@@ -306,6 +306,13 @@ pub struct Inferred {
     pub p_value: Option<f64>,
     /// Number of events.
     pub events: usize,
+    /// Background among them, of learned ratios.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<InferredBackground>,
+    /// Effective number of simulated events that learned ratios are calibrated by there, `(sum w)^2/sum w^2`; their finite number is
+    /// in all errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated_events: Option<f64>,
     /// The shift of C9 once more, as in files of version 1; absent where the network did not learn it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta_c9: Option<f64>,
@@ -320,6 +327,16 @@ pub struct Inferred {
     /// Reasons that make the answer doubtful, if there are any, separated by semicolons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+}
+
+/// Background in [`Inferred`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InferredBackground {
+    /// Its part of the events.
+    pub fraction: f64,
+    /// Standard deviation of that; absent where it is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<f64>,
 }
 
 /// A coefficient in [`Inferred`].

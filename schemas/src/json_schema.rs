@@ -13,7 +13,7 @@ use crate::inference::{self, BoundResult, Inferred, MomentsResult};
 use crate::layout::Layout;
 use crate::measurements::MeasurementFile;
 use crate::provenance::Provenance;
-use crate::results::{EnsembleResult, EpochMetrics, InputValue, ObservableValue, Summary};
+use crate::results::{EnsembleResult, EpochMetrics, InputValue, ObservableValue, RatioEvaluation, Summary};
 use crate::voxels::{Axis, DELTA_C9, IMAGES, LABELS};
 
 /// Names that [`schema`] knows.
@@ -57,6 +57,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "title": "Results",
             "results/ensembles.json": { "type": "array", "items": of::<EnsembleResult>() },
             "results/summary.json": of::<Summary>(),
+            "results/ratio.json": of::<RatioEvaluation>(),
             "results/compare/comparison.json": of::<Comparison>(),
             "predict --json": { "type": "array", "items": of::<PredictedImage>() },
             "training/metrics.jsonl": of::<EpochMetrics>(),

@@ -54,6 +54,67 @@ pub struct Summary {
     pub width_over_baseline: Option<f64>,
 }
 
+/// `results/ratio.json`: pseudo-experiments of learned ratios.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatioEvaluation {
+    /// Name of the card.
+    pub name: String,
+    /// Fraction of background of all pseudo-experiments.
+    pub fraction: f64,
+    /// Whether their events were made for them alone; otherwise those of a point share none among each other, but those of other
+    /// points are partly the same.
+    pub fresh: bool,
+    /// Part of the true coefficients' squared spread that the networks leave, at the end of their training.
+    pub loss: f64,
+    /// Cross-entropy of signal and background, where they are told apart.
+    pub entropy: Option<f64>,
+    /// By point of the coefficients.
+    pub points: Vec<RatioPoint>,
+}
+
+/// Pseudo-experiments of one point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatioPoint {
+    /// Number of pseudo-experiments.
+    pub experiments: usize,
+    /// Events of each.
+    pub events: usize,
+    /// Effective number of simulated events of the calibration there, `(sum w)^2/sum w^2`.
+    pub effective_events: f64,
+    /// Part of the pseudo-experiments with a p-value below 5 %.
+    pub p_value_below_5: Option<f64>,
+    /// By coefficient.
+    pub coefficients: Vec<RatioCoefficient>,
+}
+
+/// A coefficient at one point. Of fewer than two pseudo-experiments hardly anything is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatioCoefficient {
+    /// Its name.
+    pub name: String,
+    /// Its true shift.
+    pub truth: f64,
+    /// Mean of the estimates.
+    pub mean: Option<f64>,
+    /// Their standard deviation.
+    pub sigma: Option<f64>,
+    /// Mean of their stated standard deviations.
+    pub error: Option<f64>,
+    /// Mean of the pulls, by the profile of the likelihood.
+    pub pull_mean: Option<f64>,
+    /// Their standard deviation.
+    pub pull_width: Option<f64>,
+    /// Part of the intervals of 68.3 % that hold the truth.
+    pub coverage: Option<f64>,
+    /// The same of 95 %.
+    pub coverage_95: Option<f64>,
+    /// Standard deviation that the calibration expects, the fraction of background known.
+    pub expected: Option<f64>,
+    /// Smallest one that the truth of as many accepted events would leave, background told apart as well as it is learned, fraction and
+    /// simulation known.
+    pub bound: Option<f64>,
+}
+
 /// One value of `observe --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObservableValue {

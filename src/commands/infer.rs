@@ -7,21 +7,27 @@ use clap::Args;
 use humboldt_physics::Axis;
 use humboldt_physics::wilson::Part;
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::layout::Signs;
 use humboldt_pipeline::store::More;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
-use humboldt_schemas::inference::{Inferred, InferredCoefficient};
+use humboldt_schemas::inference::{Inferred, InferredBackground, InferredCoefficient};
 
 use super::arguments::DeviceArgument;
 use super::layout::{LayoutArguments, doubts, open_unweighted};
+use super::measured::background_fraction;
 use super::model::{ModelArgument, card_of};
 
 use crate::assumptions::{assumed, differences, emptiness, sentence};
+use crate::guards;
 use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::Sample;
+use crate::infer::mixture::Fraction;
 use crate::learn::{Compute, Estimate, Model};
 use crate::progress::{note, outln};
+use crate::ratio::model::RatioModel;
+use crate::ratio::table::Table;
 use crate::run::estimators::Images;
 use crate::sampling;
 
@@ -37,6 +43,9 @@ pub(super) struct InferArguments {
     /// Leave out events outside the windows in q2 that the network learned from; without it they are refused
     #[arg(long)]
     select: bool,
+    /// Of learned ratios: background's part of the events, a number, free, or as in 0.44+-0.02; by default as their card says
+    #[arg(long, value_name = "X|free|X+-E", value_parser = background_fraction, allow_negative_numbers = true)]
+    background_fraction: Option<Fraction>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -47,6 +56,13 @@ pub(super) struct InferArguments {
 impl InferArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = self.device.open()?;
+        if RatioModel::is_in(self.model.folder()) {
+            return self.by_ratios(&compute);
+        }
+        ensure!(
+            self.background_fraction.is_none(),
+            "--background-fraction is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
+        );
         let model = self.model.open(&compute)?;
         let card = card_of(model.info())?;
         let (events, differences) = self.read(&card)?;
@@ -83,6 +99,8 @@ impl InferArguments {
             plus: c9.and_then(|p| p.plus),
             p_value: estimate.p_value,
             events: events.len(),
+            background: None,
+            simulated_events: None,
             parameters,
             correlation: estimate.correlation,
             assumed: assumed(&card.generator, &card.axes()?.directions())?,
@@ -92,6 +110,88 @@ impl InferArguments {
             outln!("{}", serde_json::to_string_pretty(&inferred)?);
         } else {
             print(&inferred, &learned_ranges(&card)?);
+        }
+        Ok(())
+    }
+
+    /// By learned ratios.
+    fn by_ratios(&self, compute: &Compute) -> Result<()> {
+        let model = RatioModel::load(self.model.folder(), compute)?;
+        let card = &model.card;
+        let (file, layout) = (self.events.display(), self.layout.read()?);
+        let reader = open_unweighted(&self.events, layout.as_ref(), More::EverythingMeasured)?;
+        let directions = card.axes()?.directions();
+        let mut warnings = match reader.provenance().map(|p| p.generator.clone()) {
+            Some(mut made) => {
+                // What detector and selection of a simulation in files did, the card does not say.
+                if card.simulation.as_ref().is_some_and(|simulation| !simulation.files.is_empty()) {
+                    made.effects.clone_from(&card.generator.effects);
+                }
+                differences(&made, &card.generator, &directions)?
+            }
+            None => reader.notes().to_vec(),
+        };
+        let variables = model.variables();
+        let table = Table::of(reader, &self.events, card, &variables)?;
+        if table.outside() > 0 {
+            let ranges = sampling::in_words(&sampling::resolved_windows(&card.generator)?);
+            ensure!(
+                self.select,
+                "{file}: {} events lie outside q2 = {ranges}; allowed: events inside, or --select to leave others out",
+                table.outside()
+            );
+            note(format!("{} of {} events left out, outside q2 = {ranges}", table.outside(), table.all));
+        }
+        let events = table.events.len();
+        ensure!(events >= FEWEST, "{file}: {events} events are not allowed; allowed: at least {FEWEST}");
+        // Detector and wrong tags are in what was learned.
+        let signs = humboldt_pipeline::layout::signs(&self.events, layout.as_ref())?;
+        warnings.extend(guards::of_signs(&Signs { smeared: 0, wrong_tags: 0, ..signs }));
+        let mean = model.mean(&variables.numbers(&table.events, &table.own))?;
+        let fitted = model.fitted(&mean, self.background_fraction)?;
+        if fitted.p_value < STRANGE {
+            warnings.push(format!(
+                "the events do not look like those that the network learned from (p-value {:.1e}): the values mean little",
+                fitted.p_value
+            ));
+        }
+        if fitted.effective_events < 2.0 * events as f64 {
+            warnings.push(format!(
+                "effectively {:.0} simulated events for {events} of data there: they alone widen the intervals by {:.0} %, which these hold",
+                fitted.effective_events,
+                100.0 * ((1.0 + events as f64 / fitted.effective_events).sqrt() - 1.0)
+            ));
+        }
+        for (axis, found) in card.axes()?.iter().zip(&fitted.parameters) {
+            if !axis.contains(found.value) {
+                let [low, high] = axis.range;
+                warnings.push(format!(
+                    "{} outside the values that the network learned, {low} to {high}",
+                    found.name
+                ));
+            }
+            if found.minus.is_none() || found.plus.is_none() {
+                warnings.push(format!("the interval of {} is open", found.name));
+            }
+        }
+        let c9 = fitted.parameters.iter().find(|p| p.name == "c9");
+        let inferred = Inferred {
+            delta_c9: c9.map(|p| p.value),
+            minus: c9.and_then(|p| p.minus),
+            plus: c9.and_then(|p| p.plus),
+            p_value: Some(fitted.p_value),
+            events,
+            background: fitted.fraction.map(|(fraction, sigma)| InferredBackground { fraction, sigma }),
+            simulated_events: Some(fitted.effective_events),
+            parameters: fitted.parameters,
+            correlation: fitted.correlation,
+            assumed: assumed(&card.generator, &directions)?,
+            warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
+        };
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&inferred)?);
+        } else {
+            print(&inferred, &learned_ranges(card)?);
         }
         Ok(())
     }
@@ -206,6 +306,13 @@ fn print(inferred: &Inferred, ranges: &str) {
             let (a, b) = (&inferred.parameters[j].name, &inferred.parameters[i].name);
             outln!("correlation of {a} and {b}: {correlation:.3}");
         }
+    }
+    if let Some(background) = &inferred.background {
+        let sigma = background.sigma.map_or_else(|| " (fixed)".to_owned(), |sigma| format!(" +- {sigma:.4}"));
+        outln!("background {:.4}{sigma} of the events", background.fraction);
+    }
+    if let Some(simulated) = inferred.simulated_events {
+        outln!("calibrated by effectively {simulated:.0} simulated events there");
     }
     if let Some(p) = inferred.p_value {
         outln!("p-value of the network's statistics {p:.3}");

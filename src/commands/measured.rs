@@ -86,7 +86,7 @@ fn s_wave(text: &str) -> Result<KnownSWave, String> {
     fraction(text, "F_S", "a number from 0 to 0.9, free, F_S+-E, or card").map(KnownSWave::Fraction)
 }
 
-fn background_fraction(text: &str) -> Result<Fraction, String> {
+pub(super) fn background_fraction(text: &str) -> Result<Fraction, String> {
     fraction(text, "background fraction", "a number from 0 to 1, free, or X+-E")
 }
 

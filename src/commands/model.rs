@@ -12,6 +12,7 @@ use super::arguments::ForceArgument;
 use crate::learn::model::{ModelInfo, NETWORK_FILE, Parameter, WEIGHTS_FILE};
 use crate::learn::{Compute, Imported, Model};
 use crate::progress::{note, outln};
+use crate::ratio::model::RatioModel;
 
 /// Show a trained network; bring weights from PyTorch, or to it
 #[derive(Debug, Args)]
@@ -58,6 +59,9 @@ impl ModelArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = Compute::cpu();
         match self.command {
+            ModelCommand::Show { model } if RatioModel::is_in(&model) => {
+                show_ratio(&RatioModel::load(&model, &compute)?)?;
+            }
             ModelCommand::Show { model } => show(&open_model(&model, &compute)?),
             ModelCommand::Import { card, weights, scales, out } => {
                 import(&card, &weights, scales.as_deref(), &out, &compute)?;
@@ -74,6 +78,28 @@ impl ModelArguments {
         }
         Ok(())
     }
+}
+
+fn show_ratio(model: &RatioModel) -> Result<()> {
+    let info = model.learned.info();
+    for (axis, origin) in model.card.axes()?.iter().zip(&model.origin) {
+        let [low, high] = axis.range;
+        outln!("learns    {}, shifts in [{low}, {high}], simulated at {origin}", axis.direction);
+    }
+    outln!("layers    {:?}, networks averaged {}", info.layers, info.members);
+    outln!("leaves    {:.4} of the squared spread of the true coefficients", info.loss);
+    if let Some(entropy) = info.entropy {
+        outln!("tells     signal from background, cross-entropy {entropy:.4}");
+    }
+    let statistic = &model.calibration.statistic;
+    outln!(
+        "calibrated by {} simulated events: {} numbers of an event, {} with those that tell how well they fit",
+        model.calibration.events,
+        statistic.fitted(),
+        statistic.components()
+    );
+    outln!("\n{}", model.card.to_toml()?);
+    Ok(())
 }
 
 fn show(model: &Model) {
@@ -229,6 +255,11 @@ pub(super) struct ModelArgument {
 const BUILTIN: &str = "builtin";
 
 impl ModelArgument {
+    /// The folder of the network.
+    pub(super) fn folder(&self) -> &Path {
+        &self.model
+    }
+
     /// Opens the network.
     pub(super) fn open(&self, compute: &Compute) -> Result<Model> {
         open_model(&self.model, compute)
@@ -240,6 +271,11 @@ pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
     if model == Path::new(BUILTIN) {
         return Ok(Model::builtin(compute)?);
     }
+    ensure!(
+        !RatioModel::is_in(model),
+        "--model = {} is not allowed here; allowed: a network over images or events, these are learned ratios, for `infer` and `model show`",
+        model.display()
+    );
     ensure!(
         model.join(NETWORK_FILE).exists(),
         "--model = {} is not allowed; allowed: {BUILTIN}, or a folder with a {NETWORK_FILE}, as RUN/model",

@@ -5,16 +5,17 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use humboldt_schemas::card::RunCard;
+use humboldt_schemas::card::{Preset, RunCard};
+use humboldt_schemas::results::RatioEvaluation;
 
 use super::arguments::DeviceArgument;
 use super::evaluate::print_all;
 use crate::assumptions::note_idle_inputs;
 use crate::campaign::{Campaign, Task};
 use crate::learn::Compute;
-use crate::progress::note;
-use crate::run::{RunFolder, evaluation, figures, limits, page, timing, training};
-use crate::sampling;
+use crate::progress::{note, outln};
+use crate::run::{RunFolder, evaluation, figures, limits, page, refuse_ratio, timing, training};
+use crate::{ratio, sampling};
 
 /// Generate, voxelise, train, evaluate, plot and report; goes on where it stopped
 #[derive(Debug, Args)]
@@ -34,6 +35,14 @@ pub(super) struct RunArguments {
 impl RunArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = self.device.open()?;
+        let card = RunCard::read(&self.card)?;
+        if card.network.preset == Preset::Ratio {
+            ensure!(
+                self.images.is_none(),
+                "--images is not allowed with network.preset = ratio; allowed: without, there are no images"
+            );
+            return self.ratio(card, &compute);
+        }
         let run = open(&self.card, &self.out, self.images.as_deref(), &compute)?;
         let splits = [training::stored_splits(run.card()), training::tested_splits(run.card())].concat();
         let start = Instant::now();
@@ -51,6 +60,66 @@ impl RunArguments {
         note(format!("linearity plot: {}", run.results().join("linearity.png").display()));
         note(format!("report: {}", report.display()));
         Ok(())
+    }
+}
+
+impl RunArguments {
+    /// The run of a card of learned ratios.
+    fn ratio(&self, card: RunCard, compute: &Compute) -> Result<()> {
+        sampling::sampler_at(&card.generator, &card.axes()?.centre())?;
+        note_idle_inputs(&card.generator)?;
+        let (run, evaluation) = ratio::run::run(card, &self.out, compute)?;
+        print_ratio(&evaluation);
+        note(format!("results: {}", run.results().display()));
+        note(format!("humboldt infer DATA --model {}", run.model().display()));
+        Ok(())
+    }
+}
+
+/// Pseudo-experiments as a table for each coefficient.
+fn print_ratio(evaluation: &RatioEvaluation) {
+    let names: Vec<&str> = evaluation
+        .points
+        .first()
+        .map_or(Vec::new(), |p| p.coefficients.iter().map(|c| c.name.as_str()).collect());
+    let four = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
+    let three = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
+    for (i, name) in names.iter().enumerate() {
+        outln!(
+            "{name:>10} {:>5} {:>7} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6} {:>9}",
+            "sets",
+            "events",
+            "bias",
+            "width",
+            "expected",
+            "bound",
+            "pull",
+            "pulls",
+            "68 %",
+            "95 %",
+            "simulated"
+        );
+        for point in &evaluation.points {
+            let c = &point.coefficients[i];
+            outln!(
+                "{:>10.4} {:>5} {:>7} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6} {:>9.0}",
+                c.truth,
+                point.experiments,
+                point.events,
+                c.mean.map_or_else(|| "-".to_owned(), |mean| format!("{:+.4}", mean - c.truth)),
+                four(c.sigma),
+                four(c.expected),
+                four(c.bound),
+                three(c.pull_mean),
+                three(c.pull_width),
+                three(c.coverage),
+                three(c.coverage_95),
+                point.effective_events
+            );
+        }
+    }
+    if evaluation.fraction > 0.0 {
+        outln!("background: {} of all events", evaluation.fraction);
     }
 }
 
@@ -93,6 +162,7 @@ pub(super) fn checked(path: &Path) -> Result<RunCard> {
 
 /// A card whose windows lie inside phase space, which is known to the decay only.
 fn possible(card: RunCard) -> Result<RunCard> {
+    refuse_ratio(&card)?;
     sampling::sampler_at(&card.generator, &card.axes()?.centre())?;
     note_idle_inputs(&card.generator)?;
     Ok(card)

@@ -18,6 +18,7 @@
 //! - [`template`]: a fit to a voxel image
 //! - [`estimator`]: all of these as ways to estimate delta C9 from one sample
 //! - [`neyman`]: from predictions to intervals with stated coverage
+//! - [`ratio`]: a fit of learned ratios of densities, calibrated by simulated events
 //! - [`closure`]: whether events follow the density that they are said to, and what is off
 //! - [`variation`]: predictions with varied inputs
 
@@ -38,6 +39,7 @@ pub mod neyman;
 pub mod normalisation;
 pub mod nuisances;
 pub mod profile;
+pub mod ratio;
 pub mod s_wave;
 pub mod simulation;
 pub mod sweights;

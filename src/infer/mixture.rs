@@ -34,7 +34,8 @@ impl Fraction {
         !matches!(self, Self::Fixed(_))
     }
 
-    pub(super) const fn start(self) -> f64 {
+    /// The value that is known, or at which a free one is looked for first.
+    pub const fn start(self) -> f64 {
         match self {
             Self::Fixed(value) | Self::Constrained(value, _) => value,
             Self::Free => START,

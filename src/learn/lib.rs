@@ -8,6 +8,7 @@
 //! - [`source`]: where images come from
 //! - [`training`]: the loop, its [`progress`]; checkpoints, optimiser and learning rate behind it
 //! - [`model`]: a trained network in files
+//! - [`ratio`]: networks over single events that learn ratios of densities
 //! - [`predict`]: delta C9 of images
 
 pub mod calibration;
@@ -29,6 +30,7 @@ mod optimiser;
 mod parallel;
 pub mod predict;
 pub mod progress;
+pub mod ratio;
 pub mod resnet;
 mod schedule;
 mod scores;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use humboldt_pipeline::store::atomic::{is_part, sweep, write_atomically};
-use humboldt_schemas::card::RunCard;
+use humboldt_schemas::card::{Preset, RunCard};
 
 use crate::campaign::Campaign;
 use crate::learn::model::NETWORK_FILE;
@@ -79,7 +79,9 @@ impl RunFolder {
                 root.display()
             );
         }
-        Ok(Self { root: root.to_owned(), card: RunCard::read(&card_file)?, lock: None })
+        let card = RunCard::read(&card_file)?;
+        refuse_ratio(&card)?;
+        Ok(Self { root: root.to_owned(), card, lock: None })
     }
 
     fn lock(root: &Path, card: RunCard) -> Result<Self> {
@@ -163,6 +165,18 @@ use std::os::windows::fs::symlink_dir as symlink;
 const IMAGES: &str = "images";
 const LOCK: &str = ".lock";
 
+/// Refuses a card without images where these are needed.
+///
+/// # Errors
+/// For preset `ratio`.
+pub fn refuse_ratio(card: &RunCard) -> Result<()> {
+    ensure!(
+        card.network.preset != Preset::Ratio,
+        "network.preset = ratio is not allowed here; allowed: `run CARD --out RUN` and `infer DATA --model RUN/model`, which make no images"
+    );
+    Ok(())
+}
+
 /// The first table of the card that differs, for an error message.
 fn difference(a: &RunCard, b: &RunCard) -> String {
     let tables = [
@@ -173,6 +187,8 @@ fn difference(a: &RunCard, b: &RunCard) -> String {
         ("[network]", a.network == b.network),
         ("[training]", a.training == b.training),
         ("[figures]", a.figures == b.figures),
+        ("[parameters]", a.parameters == b.parameters),
+        ("[simulation]", a.simulation == b.simulation),
     ];
     let names: Vec<_> = tables.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
     if names.is_empty() { "its name differs".to_owned() } else { format!("{} differ", names.join(", ")) }

@@ -31,4 +31,4 @@ pub mod systematics;
 pub mod timing;
 pub mod training;
 
-pub use folder::RunFolder;
+pub use folder::{RunFolder, refuse_ratio};

@@ -59,24 +59,27 @@ pub enum More {
     Everything,
     /// The same of a table that may lack the mass.
     EverythingThereIs,
+    /// The same without the truth, of which a layout may name columns that the table lacks.
+    EverythingMeasured,
 }
 
 impl More {
     const fn may_lack_mass(self) -> bool {
-        matches!(self, Self::MassIfThere | Self::EverythingThereIs)
+        matches!(self, Self::MassIfThere | Self::EverythingThereIs | Self::EverythingMeasured)
     }
 
     const fn is_everything(self) -> bool {
-        matches!(self, Self::Everything | Self::EverythingThereIs)
+        matches!(self, Self::Everything | Self::EverythingThereIs | Self::EverythingMeasured)
     }
 
     const fn wanted(self) -> Wanted {
         let mass = match self {
             Self::Nothing => Mass::No,
             Self::Mass | Self::Everything => Mass::Required,
-            Self::MassIfThere | Self::EverythingThereIs => Mass::IfThere,
+            Self::MassIfThere | Self::EverythingThereIs | Self::EverythingMeasured => Mass::IfThere,
         };
-        Wanted { mass, truth: self.is_everything(), extras: self.is_everything() }
+        let truth = matches!(self, Self::Everything | Self::EverythingThereIs);
+        Wanted { mass, truth, extras: self.is_everything() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[s_wave]`, `[acceptance]`, `[detector]`, `[background]`: what makes events differ from those of B -> K* l l alone.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use humboldt_physics::s_wave::{LHCB_FRACTIONS, LHCB_MASSES};
 use humboldt_physics::{Decay, Efficiency, LineShape, PhysicsError, SWave};
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DetectorCard;
+use super::simulation::{load_files, load_layout};
 use crate::acceptance::LegendreAcceptance;
 use crate::error::{Invalid, SchemaError};
 
@@ -176,6 +178,87 @@ pub struct BackgroundCard {
     pub width: f64,
     /// Tail of either to low masses: the distance from the peak, in widths, at which it begins, and the power by which it falls.
     pub tail: [f64; 2],
+    /// Preset `ratio` with simulation.files: files of background, as a sideband, in the simulation's layout, in place of parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Layout of these files where it is another than the simulation's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Preset `ratio`: what is known of background's part of the events, a number, `"free"`, or value and error as in `"0.44+-0.02"`; the
+    /// sum of the parts by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<FractionCard>,
+}
+
+/// What is known of a fraction of background.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "FractionOnDisk", into = "FractionOnDisk")]
+#[schemars(with = "FractionOnDisk")]
+pub enum FractionCard {
+    /// Exactly.
+    Fixed(f64),
+    /// Nothing: it is fitted.
+    Free,
+    /// Value and standard deviation.
+    Constrained(f64, f64),
+}
+
+/// The two ways to write one.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum FractionOnDisk {
+    /// A number.
+    Number(f64),
+    /// `free`, or as in `0.44+-0.02`.
+    Text(String),
+}
+
+impl TryFrom<FractionOnDisk> for FractionCard {
+    type Error = Invalid;
+
+    fn try_from(value: FractionOnDisk) -> Result<Self, Invalid> {
+        match value {
+            FractionOnDisk::Number(number) => number.to_string().parse(),
+            FractionOnDisk::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<FractionCard> for FractionOnDisk {
+    fn from(fraction: FractionCard) -> Self {
+        match fraction {
+            FractionCard::Fixed(value) => Self::Number(value),
+            FractionCard::Free => Self::Text("free".to_owned()),
+            FractionCard::Constrained(value, sigma) => Self::Text(format!("{value}+-{sigma}")),
+        }
+    }
+}
+
+impl FromStr for FractionCard {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refuse = || {
+            Invalid::new(
+                "background.fraction",
+                text,
+                "a number from 0 to below 1, free, or value and error as in 0.44+-0.02",
+            )
+        };
+        let number =
+            |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(refuse);
+        let part = |text: &str| {
+            number(text).and_then(|x| if (0.0..1.0).contains(&x) { Ok(x) } else { Err(refuse()) })
+        };
+        match (text, text.split_once("+-")) {
+            ("free", _) => Ok(Self::Free),
+            (_, Some((value, error))) => {
+                let sigma = number(error)?;
+                if sigma > 0.0 { Ok(Self::Constrained(part(value)?, sigma)) } else { Err(refuse()) }
+            }
+            (_, None) => Ok(Self::Fixed(part(text)?)),
+        }
+    }
 }
 
 impl Default for BackgroundCard {
@@ -188,6 +271,9 @@ impl Default for BackgroundCard {
             psi_2s: 0.0,
             width: 0.018,
             tail: [1.5, 3.0],
+            files: Vec::new(),
+            layout: None,
+            fraction: None,
         }
     }
 }
@@ -213,6 +299,10 @@ impl Effects {
     /// When one cannot be read or used.
     pub(super) fn load(&mut self, card: &Path) -> Result<(), SchemaError> {
         let folder = card.parent().unwrap_or(Path::new(""));
+        if let Some(background) = &mut self.background {
+            load_files(&mut background.files, folder);
+            load_layout(&mut background.layout, folder);
+        }
         self.acceptance.as_mut().map_or(Ok(()), |acceptance| acceptance.load(folder))
     }
 

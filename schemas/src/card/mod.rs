@@ -8,6 +8,7 @@ pub mod layers;
 mod network;
 pub mod parameters;
 mod set;
+mod simulation;
 pub(crate) mod strict;
 mod training;
 
@@ -21,11 +22,14 @@ pub use dataset::{DatasetCard, GroupCard, ImageFormat, ImageLayout, ImagesCard, 
 pub use detector::{
     Beams, DetectorCard, Efficiencies, Forward, MomentumResolution, Selection, Tracks, WrongCandidates,
 };
-pub use effects::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard, polynomial};
+pub use effects::{
+    AcceptanceCard, BackgroundCard, Effects, FractionCard, Polynomials, SWaveCard, polynomial,
+};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
 pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
 pub use set::{Elements, SetArchitecture, Supervision};
+pub use simulation::SimulationCard;
 pub use training::{FiguresCard, Loss, Optimiser, Precision, Prior, Schedule, TrainingCard, TrainingImages};
 
 use crate::error::{Invalid, SchemaError};
@@ -66,6 +70,9 @@ pub struct RunCard {
     /// Events of other origin, none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<BackgroundCard>,
+    /// Simulated events that preset `ratio` learns from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<SimulationCard>,
 }
 
 /// The part of a card that decides events and images: a change of network keeps them.
@@ -152,7 +159,7 @@ impl RunCard {
     /// When the file cannot be read, is not TOML, has an unknown key, or a value outside its range; the error
     /// names file, line, field, value and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        strict::read(path, Self::checked)?.loaded(path)
+        Self::of_text(&strict::text(path)?, path, Self::checked)
     }
 
     /// Reads and checks a card whose run is to be evaluated as well.
@@ -161,7 +168,7 @@ impl RunCard {
     /// As [`RunCard::read`]; when test images are of one delta C9 alone.
     pub fn read_for_run(path: &Path) -> Result<Self, SchemaError> {
         let check = |card: &Self| card.checked().and_then(|()| card.clone().settled().check_evaluation());
-        strict::read(path, check)?.loaded(path)
+        Self::of_text(&strict::text(path)?, path, check)
     }
 
     /// Reads a card for its events alone: it needs no images, network or training.
@@ -178,13 +185,48 @@ impl RunCard {
     /// # Errors
     /// As [`RunCard::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
-        strict::checked(text, file, Self::checked)?.loaded(Path::new(file))
+        Self::of_text(text, Path::new(file), Self::checked)
+    }
+
+    fn of_text(
+        text: &str,
+        path: &Path,
+        check: impl Fn(&Self) -> Result<(), Invalid>,
+    ) -> Result<Self, SchemaError> {
+        let check = |card: &Self| check(&card.clone().with_own_training(text));
+        strict::checked(text, &path.display().to_string(), check)?.with_own_training(text).loaded(path)
+    }
+
+    /// Preset `ratio` has settings of the training of its own, in the places of those that the text leaves out.
+    fn with_own_training(mut self, text: &str) -> Self {
+        if self.network.preset != Preset::Ratio {
+            return self;
+        }
+        let table = text.parse::<toml::Table>().unwrap_or_default();
+        let given = table.get("training").and_then(toml::Value::as_table);
+        let (Ok(own), Ok(mut all)) =
+            (toml::Table::try_from(&self.training), toml::Table::try_from(TrainingCard::of_ratios()))
+        else {
+            return self;
+        };
+        for (key, value) in own {
+            if given.is_some_and(|given| given.contains_key(&key)) {
+                all.insert(key, value);
+            }
+        }
+        if let Ok(training) = all.try_into() {
+            self.training = training;
+        }
+        self
     }
 
     /// The settled card with the content of files that it names.
     fn loaded(self, path: &Path) -> Result<Self, SchemaError> {
         let mut card = self.settled();
         card.generator.effects.load(path)?;
+        if let Some(simulation) = &mut card.simulation {
+            simulation.load(path.parent().unwrap_or(Path::new("")));
+        }
         Ok(card)
     }
 
@@ -212,6 +254,10 @@ impl RunCard {
         self.data().validate()?;
         self.network.validate(self.images.bins)?;
         self.training.validate()?;
+        if self.network.preset == Preset::Ratio {
+            return self.check_ratio().and_then(|()| self.figures.validate());
+        }
+        self.check_files()?;
         self.check_supervision()?;
         self.check_effects()?;
         self.figures.validate()
@@ -228,6 +274,63 @@ impl RunCard {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Files of events are for ratios alone: images of others are made of the card's own events.
+    fn check_files(&self) -> Result<(), Invalid> {
+        let allowed = "with network.preset = \"ratio\"";
+        Invalid::unless(self.simulation.is_none(), "simulation", "a table", allowed)?;
+        let background = self.generator.effects.background.as_ref();
+        let files = background.is_some_and(|background| !background.files.is_empty());
+        Invalid::unless(!files, "background.files", "files", allowed)?;
+        let fraction = background.is_some_and(|background| background.fraction.is_some());
+        Invalid::unless(!fraction, "background.fraction", "a fraction", allowed)
+    }
+
+    /// Conditions of preset `ratio`.
+    fn check_ratio(&self) -> Result<(), Invalid> {
+        Invalid::unless(
+            !self.parameters.is_empty(),
+            "parameters",
+            "none",
+            "a range for each coefficient that is learned, as in c9 = [-2.5, 1.1]",
+        )?;
+        self.training.check_ratio()?;
+        let simulation = self.simulation.clone().unwrap_or_default();
+        simulation.validate()?;
+        let effects = &self.generator.effects;
+        let files = !simulation.files.is_empty();
+        if let Some(background) = &effects.background {
+            let live = background.parts()[0] < 1.0;
+            Invalid::unless(
+                files != background.files.is_empty(),
+                "background.files",
+                if files { "none" } else { "files" },
+                "files of both simulation and background, or of neither",
+            )?;
+            Invalid::unless(
+                !(files && live),
+                "background",
+                "parts of generated events beside files",
+                "files and a fraction, or parts",
+            )?;
+            let number = matches!(background.fraction, Some(FractionCard::Fixed(_)));
+            Invalid::unless(
+                files || !number,
+                "background.fraction",
+                "a number",
+                "\"free\" or as in \"0.44+-0.02\" beside parts, whose sum it is otherwise",
+            )?;
+        }
+        if files {
+            for (name, there) in
+                [("acceptance", effects.acceptance.is_some()), ("detector", effects.detector.is_some())]
+            {
+                let allowed = "none beside simulation.files, whose events have been accepted and measured";
+                Invalid::unless(!there, name, "a table", allowed)?;
+            }
+        }
+        Ok(())
     }
 
     /// A slope needs two values.

@@ -11,7 +11,8 @@ use crate::error::Invalid;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkCard {
-    /// Over images: `resnet34` (the paper's), `resnet18` or `resnet10`; over events or cells: `set`, `score` or `event`.
+    /// Over images: `resnet34` (the paper's), `resnet18` or `resnet10`; over events or cells: `set`, `score` or `event`; over measured events, from
+    /// simulated ones: `ratio`.
     pub preset: Preset,
     /// Input channels (paper: mean q2 alone).
     pub channels: Option<Vec<Channel>>,
@@ -57,6 +58,13 @@ pub struct NetworkCard {
     pub references: Option<Vec<f64>>,
     /// `set`, `score`, `event`: elements of an image that are learned from in one step; 0 for all.
     pub sample: Option<usize>,
+    /// `ratio`: variables of an event that it is told, of q2, cos_theta_l, cos_theta_k, chi, m_kpi, m_b of a `[detector]`, and columns of files; by
+    /// default the first four, and m_kpi unless the line shape is narrow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Vec<String>>,
+    /// `ratio`: networks that are averaged, 1 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<usize>,
 }
 
 /// Target of a network over images.
@@ -90,6 +98,9 @@ pub enum Preset {
     Score,
     /// Layers of `set` that learn delta C9 from single events, which the voxel study reports as failing; calibrated too.
     Event,
+    /// Layers of `set` that learn how the density of measured events depends on all coefficients, from simulated events of one point
+    /// of them; calibrated by others of these.
+    Ratio,
 }
 
 impl Preset {
@@ -102,15 +113,16 @@ impl Preset {
             Self::Set => "set",
             Self::Score => "score",
             Self::Event => "event",
+            Self::Ratio => "ratio",
         }
     }
 
-    /// Target of a network over sets; `None` for those over images.
+    /// Target of a network over sets, of which `ratio` has the layers; `None` for those over images.
     pub const fn supervision(self) -> Option<Supervision> {
         match self {
             Self::Resnet34 | Self::Resnet18 | Self::Resnet10 => None,
             Self::Set => Some(Supervision::Set),
-            Self::Score => Some(Supervision::Score),
+            Self::Score | Self::Ratio => Some(Supervision::Score),
             Self::Event => Some(Supervision::Event),
         }
     }
@@ -279,6 +291,11 @@ pub const fn strided(size: usize, kernel: usize, stride: usize) -> usize {
 }
 
 impl NetworkCard {
+    /// `ratio`: neurons of the layers that each event passes.
+    pub fn ratio_layers(&self) -> Vec<usize> {
+        self.layers.clone().unwrap_or_else(|| vec![64; 3])
+    }
+
     /// The preset with the given fields replaced.
     pub fn any_architecture(&self) -> AnyArchitecture {
         match self.preset.supervision() {
@@ -345,19 +362,20 @@ impl NetworkCard {
             ("network.dropout", self.dropout.is_some()),
             ("network.supervision", self.supervision.is_some()),
         ];
-        let sets = [
-            ("network.elements", self.elements.is_some()),
-            ("network.layers", self.layers.is_some()),
-            ("network.sample", self.sample.is_some()),
-        ];
+        let ratio = self.preset == Preset::Ratio;
+        let sets = [("network.elements", self.elements.is_some()), ("network.sample", self.sample.is_some())];
         let rows =
             images.into_iter().map(|(f, given)| (f, given, set.is_none(), "resnet34, resnet18, resnet10"));
-        let rows = rows.chain(sets.map(|(f, given)| (f, given, set.is_some(), "set, score, event"))).chain([
+        let sets = sets.map(|(f, given)| (f, given, set.is_some() && !ratio, "set, score, event"));
+        let rows = rows.chain(sets).chain([
+            ("network.layers", self.layers.is_some(), set.is_some(), "set, score, event, ratio"),
+            ("network.variables", self.variables.is_some(), ratio, "ratio"),
+            ("network.members", self.members.is_some(), ratio, "ratio"),
             ("network.pooled", self.pooled.is_some(), set == Some(Supervision::Set), "set"),
             (
                 "network.references",
                 self.references.is_some(),
-                set == Some(Supervision::Score) || self.learns_scores_of_images(),
+                (set == Some(Supervision::Score) && !ratio) || self.learns_scores_of_images(),
                 "score, and resnet34, resnet18, resnet10 with supervision = \"score\" or \"score_map\"",
             ),
             (
@@ -376,6 +394,16 @@ impl NetworkCard {
 
     pub(super) fn validate(&self, bins: usize) -> Result<(), Invalid> {
         self.validate_fields()?;
+        let members = self.members.unwrap_or(1);
+        Invalid::unless((1..=64).contains(&members), "network.members", members, "1 to 64")?;
+        if let Some(variables) = &self.variables {
+            let twice = variables.iter().enumerate().find(|(i, name)| variables[..*i].contains(name));
+            let got = twice.map_or_else(|| format!("{variables:?}"), |(_, name)| format!("`{name}` twice"));
+            let sound = twice.is_none()
+                && (1..=64).contains(&variables.len())
+                && variables.iter().all(|v| !v.is_empty());
+            Invalid::unless(sound, "network.variables", got, "1 to 64 names, each once")?;
+        }
         let a = match self.any_architecture() {
             AnyArchitecture::Set(set) => return set.validate(),
             AnyArchitecture::Residual(a) => a,

@@ -15,9 +15,12 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     path: &Path,
     validate: impl Fn(&T) -> Result<(), Invalid>,
 ) -> Result<T, SchemaError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| SchemaError::Io { path: path.to_owned(), source })?;
-    checked(&text, &path.display().to_string(), validate)
+    checked(&text(path)?, &path.display().to_string(), validate)
+}
+
+/// The text of a file.
+pub(crate) fn text(path: &Path) -> Result<String, SchemaError> {
+    std::fs::read_to_string(path).map_err(|source| SchemaError::Io { path: path.to_owned(), source })
 }
 
 /// Parses `text` as a `T`, and checks what it says; `file` is its name in messages.

@@ -102,6 +102,47 @@ impl Default for TrainingCard {
     }
 }
 
+impl TrainingCard {
+    /// Settings of preset `ratio`: batches count events.
+    pub fn of_ratios() -> Self {
+        Self {
+            batch_size: 2048,
+            epochs: 10,
+            loss: Loss::Mse,
+            optimiser: Optimiser::AdamW,
+            learning_rate: 0.004,
+            schedule: Schedule::OneCycle,
+            clip_gradient: 1.0,
+            ..Self::default()
+        }
+    }
+
+    /// Refuses settings that preset `ratio` does not know.
+    pub(super) fn check_ratio(&self) -> Result<(), Invalid> {
+        let known = Self {
+            batch_size: self.batch_size,
+            epochs: self.epochs,
+            optimiser: self.optimiser,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            learning_rate: self.learning_rate,
+            schedule: self.schedule,
+            step_epochs: self.step_epochs,
+            step_factor: self.step_factor,
+            warmup_epochs: self.warmup_epochs,
+            clip_gradient: self.clip_gradient,
+            ..Self::of_ratios()
+        };
+        let (own, known) = (toml::Table::try_from(self), toml::Table::try_from(known));
+        let (own, known) = (own.unwrap_or_default(), known.unwrap_or_default());
+        let other = own.iter().find(|(key, value)| known.get(*key) != Some(value));
+        let Some((key, value)) = other else { return Ok(()) };
+        let allowed = "epochs, batch_size, optimiser, momentum, weight_decay, learning_rate, schedule, step_epochs, step_factor, \
+                       warmup_epochs, clip_gradient with preset `ratio`";
+        Err(Invalid::new(&format!("training.{key}"), value, allowed))
+    }
+}
+
 /// Of the numbers that convolutions multiply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -5,5 +5,6 @@
 mod acceptance;
 mod background;
 mod flavours;
+mod ratio;
 mod s_wave;
 mod weights;

@@ -1,0 +1,218 @@
+//! Trained and calibrated ratios in files, and the fit of a sample.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use humboldt_pipeline::store::write_json;
+use humboldt_schemas::card::RunCard;
+use humboldt_schemas::inference::InferredCoefficient;
+use serde::{Deserialize, Serialize};
+
+use super::variables::Variables;
+use crate::infer::mixture::Fraction;
+use crate::infer::ratio::{Calibration, Fit, Mean, Ratios};
+use crate::learn::Compute;
+use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
+
+/// Name of the file of the calibration.
+const CALIBRATION_FILE: &str = "calibration.json";
+
+const VERSION: u32 = 1;
+
+/// Fewest events of a sample: the mean of a statistic of fewer is not Gaussian.
+pub const FEWEST: usize = 100;
+
+/// Content of `calibration.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    version: u32,
+    /// The simulation's point, in the order of the card's parameters.
+    origin: Vec<f64>,
+    /// Value, or value and error, or nothing that is known of the fraction of background.
+    fraction: Option<[Option<f64>; 2]>,
+    calibration: Calibration,
+}
+
+/// Learned ratios that are ready to fit samples.
+#[derive(Debug)]
+pub struct RatioModel {
+    /// The card that they were trained by.
+    pub card: RunCard,
+    /// The networks.
+    pub learned: LearnedRatios,
+    /// The calibration of their statistic.
+    pub calibration: Calibration,
+    /// The simulation's point.
+    pub origin: Vec<f64>,
+    /// What the card knows of the fraction of background.
+    pub fraction: Option<Fraction>,
+}
+
+/// The fit of a sample in shifts.
+#[derive(Debug, Clone)]
+pub struct FittedSample {
+    /// The coefficients with their profile intervals.
+    pub parameters: Vec<InferredCoefficient>,
+    /// Correlations of their errors.
+    pub correlation: Vec<Vec<f64>>,
+    /// Fraction of background, and its standard deviation where it is fitted.
+    pub fraction: Option<(f64, Option<f64>)>,
+    /// Probability of a sample that looks less like the simulation.
+    pub p_value: f64,
+    /// Effective number of simulated events of the calibration there.
+    pub effective_events: f64,
+}
+
+impl RatioModel {
+    /// Whether a folder holds learned ratios.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(RATIO_FILE).exists()
+    }
+
+    /// Whether a folder holds ratios with their calibration, which is written last.
+    pub fn is_whole(folder: &Path) -> bool {
+        Self::is_in(folder) && folder.join(CALIBRATION_FILE).exists()
+    }
+
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged or of another version.
+    pub fn load(folder: &Path, compute: &Compute) -> Result<Self> {
+        let learned = LearnedRatios::load(folder, compute)?;
+        let card = learned.info().provenance.get("card").cloned().unwrap_or_default();
+        let card: RunCard =
+            serde_json::from_value(card).context("the network does not say by which card it was trained")?;
+        let path = calibration_file(folder);
+        ensure!(
+            path.exists(),
+            "{}: these ratios were not calibrated: their run did not end",
+            folder.display()
+        );
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let saved: Saved = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let outputs = learned.info().terms.len();
+        ensure!(
+            saved.version == VERSION
+                && saved.origin.len() == card.axes()?.len()
+                && saved.calibration.is_consistent(outputs, learned.info().features.len()),
+            "{}: not a calibration of version {VERSION} of these networks",
+            path.display()
+        );
+        let fraction = saved.fraction.map(|fraction| match fraction {
+            [Some(value), Some(sigma)] => Fraction::Constrained(value, sigma),
+            [Some(value), None] => Fraction::Fixed(value),
+            _ => Fraction::Free,
+        });
+        Ok(Self { card, learned, calibration: saved.calibration, origin: saved.origin, fraction })
+    }
+
+    /// Writes the calibration beside the networks.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_calibration(&self, folder: &Path) -> Result<()> {
+        let fraction = self.fraction.map(|fraction| match fraction {
+            Fraction::Fixed(value) => [Some(value), None],
+            Fraction::Free => [None, None],
+            Fraction::Constrained(value, sigma) => [Some(value), Some(sigma)],
+        });
+        let saved = Saved {
+            version: VERSION,
+            origin: self.origin.clone(),
+            fraction,
+            calibration: self.calibration.clone(),
+        };
+        Ok(write_json(&calibration_file(folder), &saved)?)
+    }
+
+    /// What networks are told.
+    pub fn variables(&self) -> Variables {
+        Variables::of(&self.card)
+    }
+
+    /// The ranges of the learned coefficients from the simulation's point.
+    ///
+    /// # Errors
+    /// When the card is refused.
+    pub fn ranges(&self) -> Result<Vec<[f64; 2]>> {
+        let ranges = self.card.axes()?.iter().map(|axis| axis.range).collect::<Vec<_>>();
+        Ok(ranges.iter().zip(&self.origin).map(|([low, high], x)| [low - x, high - x]).collect())
+    }
+
+    /// The statistic of a sample.
+    ///
+    /// # Shapes
+    /// `numbers` [event, number], of the model's variables.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn mean(&self, numbers: &[f32]) -> Result<Mean> {
+        Ok(self.calibration.statistic.mean(&ratios(&self.learned, numbers)?))
+    }
+
+    /// The likelihood's maximum for a sample's statistic; with what is known of the fraction of background, by default what the card says.
+    ///
+    /// # Errors
+    /// When it has none, or a fraction is given where there is no background.
+    pub fn fit(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<Fit<'_>> {
+        let fraction = fraction.or(self.fraction).unwrap_or(Fraction::Fixed(0.0));
+        Ok(self.calibration.fit(mean, fraction, &self.ranges()?)?)
+    }
+
+    /// Fits a sample, with profile intervals.
+    ///
+    /// # Errors
+    /// As [`RatioModel::fit`].
+    pub fn fitted(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<FittedSample> {
+        let fit = self.fit(mean, fraction)?;
+        let names = self.card.axes()?.names();
+        let (values, covariance) = (fit.values(), fit.covariance());
+        let mut parameters = Vec::new();
+        for (i, (name, origin)) in names.into_iter().zip(&self.origin).enumerate() {
+            let interval = fit.interval(i)?;
+            parameters.push(InferredCoefficient {
+                name,
+                value: origin + values[i],
+                minus: interval.minus,
+                plus: interval.plus,
+            });
+        }
+        let n = parameters.len();
+        let correlation =
+            |i: usize, j: usize| covariance[(i, j)] / (covariance[(i, i)] * covariance[(j, j)]).sqrt();
+        let known = n > 1 && (0..n).all(|i| covariance[(i, i)] > 0.0);
+        let correlation = if known {
+            (0..n).map(|i| (0..n).map(|j| correlation(i, j)).collect()).collect()
+        } else {
+            Vec::new()
+        };
+        let used = fraction.or(self.fraction);
+        let fraction = used.map(|used| match (values.get(n), used) {
+            (Some(value), _) => (*value, Some(covariance[(n, n)].sqrt()).filter(|x| x.is_finite())),
+            (None, fixed) => (fixed.start(), None),
+        });
+        Ok(FittedSample {
+            parameters,
+            correlation,
+            fraction,
+            p_value: fit.p_value(),
+            effective_events: fit.effective_events(),
+        })
+    }
+}
+
+fn calibration_file(folder: &Path) -> PathBuf {
+    folder.join(CALIBRATION_FILE)
+}
+
+/// What networks say of events, as a statistic takes it.
+///
+/// # Errors
+/// When the device fails.
+pub fn ratios(learned: &LearnedRatios, numbers: &[f32]) -> Result<Ratios> {
+    let of = learned.of(numbers)?;
+    Ok(Ratios { terms: of.terms, log_signal: of.log_signal, features: of.features })
+}

@@ -1,0 +1,155 @@
+//! The stages of a run: networks, calibration, pseudo-experiments. One that finds its output whole is skipped.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use humboldt_physics::Axis;
+use humboldt_schemas::card::RunCard;
+use humboldt_schemas::results::RatioEvaluation;
+
+use super::evaluation::{self, evaluate};
+use super::model::{RatioModel, ratios};
+use super::source::{Sample, Source};
+use crate::infer::ratio::{Calibration, Statistic, Truth};
+use crate::infer::weights::Counted;
+use crate::learn::Compute;
+use crate::learn::ratio::{Examples, LearnedRatios, RatioTraining};
+use crate::progress::{Progress, note};
+use crate::run::{RunFolder, timing};
+
+/// Parts of a training that are counted.
+const STEPS: u64 = 1000;
+
+/// Places of references along the range of a coefficient that is learned alone, and of each of several besides the middle of all.
+const PLACES: [&[f64]; 2] = [&[0.02, 0.26, 0.5, 0.74, 0.98], &[0.15, 0.85]];
+
+/// Trains, calibrates and evaluates the ratios of a card in the folder of a run, as far as that is not done. A new folder is made only
+/// after all events were read.
+///
+/// # Errors
+/// When the folder is another card's, a file of events cannot be used, the training diverges, or a result cannot be written.
+pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, RatioEvaluation)> {
+    let source = Source::new(&card)?;
+    let parts = if out.exists() { None } else { Some(source.read()?) };
+    let folder = RunFolder::for_card(out, card)?;
+    let evaluation = stages(&folder, &source, parts, compute)?;
+    Ok((folder, evaluation))
+}
+
+fn stages(
+    folder: &RunFolder,
+    source: &Source,
+    parts: Option<[Sample; 3]>,
+    compute: &Compute,
+) -> Result<RatioEvaluation> {
+    if let Some(done) = evaluation::read(folder)? {
+        note(format!("ratio: finished before; the results are in {}", folder.results().display()));
+        return Ok(done);
+    }
+    let parts = parts.map_or_else(|| source.read(), Ok)?;
+    let model = trained(folder, source, &parts, compute)?;
+    let start = Instant::now();
+    let evaluation = evaluate(folder, source, &model, &parts)?;
+    timing::record(folder.root(), "evaluation", start.elapsed(), Some(compute.name().to_string()))?;
+    Ok(evaluation)
+}
+
+/// Networks with their calibration.
+fn trained(
+    folder: &RunFolder,
+    source: &Source,
+    parts: &[Sample; 3],
+    compute: &Compute,
+) -> Result<RatioModel> {
+    let (card, model) = (folder.card(), folder.model());
+    if RatioModel::is_whole(&model) {
+        note("ratio: networks and calibration are there");
+        return RatioModel::load(&model, compute);
+    }
+    let start = Instant::now();
+    let learned = if RatioModel::is_in(&model) {
+        note("ratio: the networks are there");
+        LearnedRatios::load(&model, compute)?
+    } else {
+        let learned = learn(card, source, &parts[0], compute)?;
+        learned.save(&model)?;
+        timing::record(folder.root(), "training", start.elapsed(), Some(compute.name().to_string()))?;
+        learned
+    };
+    let calibrated = calibrate(card, source, &parts[1], learned)?;
+    calibrated.save_calibration(&model)?;
+    Ok(calibrated)
+}
+
+fn learn(card: &RunCard, source: &Source, part: &Sample, compute: &Compute) -> Result<LearnedRatios> {
+    let settings = RatioTraining {
+        card: &card.training,
+        layers: &card.network.ratio_layers(),
+        members: card.network.members.unwrap_or(1),
+        seed: card.seed,
+        compute,
+    };
+    let examples = Examples {
+        features: &part.signal.numbers,
+        terms: &part.signal.terms,
+        weights: &part.signal.weights,
+        background: part.background.as_ref().map(|events| events.numbers.as_slice()),
+    };
+    let progress = Progress::new("train", STEPS, "parts of 1000");
+    let mut report =
+        |done: f64, loss: f64| progress.reach((done * STEPS as f64) as u64, &format!("loss {loss:.5}"));
+    let learned = settings.train(&examples, source.variables.width(), source.terms(), &mut report)?;
+    progress.finish();
+    let info = learned.info();
+    let entropy =
+        info.entropy.map_or_else(String::new, |x| format!(", cross-entropy of signal and background {x:.4}"));
+    note(format!(
+        "trained with {} events: {:.4} of the coefficients' squares left{entropy}",
+        part.signal.len(),
+        info.loss
+    ));
+    Ok(learned.with_provenance(
+        serde_json::json!({ "card": card, "program": humboldt_schemas::provenance::program() }),
+    ))
+}
+
+fn calibrate(card: &RunCard, source: &Source, part: &Sample, learned: LearnedRatios) -> Result<RatioModel> {
+    let axes = card.axes()?;
+    let relative = |axis: &Axis, place: f64, origin: f64| axis.range[0] + place * axis.width() - origin;
+    let centre: Vec<f64> = axes.iter().zip(&source.origin).map(|(axis, x)| relative(axis, 0.5, *x)).collect();
+    let places = PLACES[usize::from(axes.len() > 1)];
+    let mut references = if axes.len() > 1 { vec![centre.clone()] } else { Vec::new() };
+    for (i, (axis, origin)) in axes.iter().zip(&source.origin).enumerate() {
+        for place in places {
+            let mut point = centre.clone();
+            point[i] = relative(axis, *place, *origin);
+            references.push(point);
+        }
+    }
+    let signal = ratios(&learned, &part.signal.numbers)?;
+    let background = part.background.as_ref().map(|events| ratios(&learned, &events.numbers)).transpose()?;
+    let features = learned.info().features.len();
+    let statistic = Statistic::new(
+        (&signal, &part.signal.weights),
+        background.as_ref().zip(source.fraction),
+        references,
+        features,
+    )?;
+    let truth = Truth { terms: &part.signal.terms, weights: &part.signal.weights };
+    let calibration = Calibration::new(statistic, &signal, truth, background.as_ref());
+    note(format!(
+        "calibrated by {} events, effectively {:.0} at their point: {} numbers of an event, {} in all with those that tell how well they fit",
+        part.signal.len(),
+        Counted::of(part.signal.weights.iter().copied()).effective,
+        calibration.statistic.fitted(),
+        calibration.statistic.components()
+    ));
+    Ok(RatioModel {
+        card: card.clone(),
+        learned,
+        calibration,
+        origin: source.origin.clone(),
+        fraction: source.fraction,
+    })
+}

@@ -1,0 +1,520 @@
+//! Simulated events in parts that share none: for training, for calibration, for pseudo-experiments.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use humboldt_physics::quadratic::{count, monomials};
+use humboldt_physics::{Density, Point, WilsonDirection};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::EventSampler;
+use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::scores::relative_rates;
+use humboldt_pipeline::store::{EventReader, More};
+use humboldt_schemas::card::{BackgroundCard, FractionCard, GeneratorCard, RunCard};
+use humboldt_schemas::complex::ComplexValue;
+use humboldt_schemas::events::M_B_COLUMN;
+use humboldt_schemas::layout::Layout;
+
+use super::table::Table;
+use super::variables::Variables;
+use crate::assumptions::differences;
+use crate::campaign::of_point;
+use crate::infer::mixture::Fraction;
+use crate::infer::ratio::UNKNOWN_FRACTION;
+use crate::infer::weights::Counted;
+use crate::progress::{Progress, note};
+use crate::sampling;
+
+/// Simulated events where a card has none of its own and names no number.
+pub const SIMULATED: usize = 1_600_000;
+
+/// Rows of a file that stay together: candidates of one event stand in a row.
+const TOGETHER: usize = 64;
+
+/// Events that are generated at once.
+const CHUNK: usize = 1 << 18;
+
+/// Part of a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The networks learn from it.
+    Training,
+    /// The statistic is calibrated by it.
+    Calibration,
+    /// Pseudo-experiments are drawn from it.
+    Test,
+}
+
+impl Part {
+    /// Of a row of a file: five blocks of ten, three and two.
+    pub const fn of(row: usize) -> Self {
+        match row / TOGETHER % 10 {
+            0 | 2 | 4 | 6 | 8 => Self::Training,
+            1 | 5 | 9 => Self::Calibration,
+            _ => Self::Test,
+        }
+    }
+}
+
+/// Events as networks take them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Events {
+    /// # Shapes
+    /// [event, number]
+    pub numbers: Vec<f32>,
+    /// Coefficients of the true density over that at the simulation's point, of all monomials but the first; empty of background.
+    ///
+    /// # Shapes
+    /// [event, monomial - 1]
+    pub terms: Vec<f32>,
+    /// Weights.
+    pub weights: Vec<f64>,
+}
+
+impl Events {
+    /// Number of events.
+    pub const fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.numbers.extend_from_slice(&other.numbers);
+        self.terms.extend_from_slice(&other.terms);
+        self.weights.extend_from_slice(&other.weights);
+    }
+
+    /// Some rows.
+    fn rows(&self, rows: impl Iterator<Item = usize>, width: usize) -> Self {
+        let terms = if self.is_empty() { 0 } else { self.terms.len() / self.len() };
+        let mut chosen = Self::default();
+        for row in rows {
+            chosen.numbers.extend_from_slice(&self.numbers[row * width..(row + 1) * width]);
+            chosen.terms.extend_from_slice(&self.terms[row * terms..(row + 1) * terms]);
+            chosen.weights.push(self.weights[row]);
+        }
+        chosen
+    }
+}
+
+/// Signal, and background where there is one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sample {
+    /// Accepted simulated signal.
+    pub signal: Events,
+    /// Background.
+    pub background: Option<Events>,
+}
+
+/// What a card says of simulation and background, checked.
+#[derive(Debug)]
+pub struct Source {
+    card: RunCard,
+    /// What networks are told.
+    pub variables: Variables,
+    /// The simulation's point, of the learned coefficients.
+    pub origin: Vec<f64>,
+    /// Density of signal around that point.
+    density: Density,
+    /// Of files of simulation and of background.
+    layouts: [Option<Layout>; 2],
+    /// What is known of the fraction of background; none without background.
+    pub fraction: Option<Fraction>,
+    /// Fraction of background of pseudo-experiments; 0 without.
+    pub nominal: f64,
+}
+
+impl Source {
+    /// Of a card.
+    ///
+    /// # Errors
+    /// When physics refuses it, or a file is missing; where the simulation's point is known neither from the card nor from its files.
+    pub fn new(card: &RunCard) -> Result<Self> {
+        let variables = Variables::of(card);
+        let simulation = card.simulation.clone().unwrap_or_default();
+        let generator = &card.generator;
+        let of_background = generator.effects.background.as_ref().and_then(|card| card.layout.as_ref());
+        let find = |name: Option<&String>| name.map(|name| Layout::find(name)).transpose();
+        let layouts =
+            [find(simulation.layout.as_ref())?, find(of_background.or(simulation.layout.as_ref()))?];
+        let directions = card.axes()?.directions();
+        if simulation.files.is_empty() {
+            let known = |name: &str| name == M_B_COLUMN && generator.effects.detector.is_some();
+            if let Some(name) = variables.own().find(|name| !known(name)) {
+                bail!(
+                    "network.variables = {name} is not allowed; allowed: q2, cos_theta_l, cos_theta_k, chi, m_kpi, {M_B_COLUMN} \
+                     with a [detector], and columns of simulation.files"
+                );
+            }
+        }
+        let origin = origin(card, layouts[0].as_ref(), &directions)?;
+        let point = card.axes()?.point(&origin)?;
+        let decay = generator.decay(&point.on(generator.shifts()?))?;
+        let line_shape = generator.line_shape()?;
+        let s_wave = generator.effects.s_wave.as_ref().map(|card| card.of(&decay, line_shape)).transpose()?;
+        let density = Density::with_effects(&decay, line_shape, &[], &directions, None, s_wave)?;
+        let (fraction, nominal) = fraction(generator.effects.background.as_ref())?;
+        Ok(Self { card: card.clone(), variables, origin, density, layouts, fraction, nominal })
+    }
+
+    /// Number of true coefficients of an event.
+    pub fn terms(&self) -> usize {
+        count(self.origin.len()) - 1
+    }
+
+    /// Whether events come from files.
+    pub fn has_files(&self) -> bool {
+        self.card.simulation.as_ref().is_some_and(|simulation| !simulation.files.is_empty())
+    }
+
+    /// Parts for training and calibration, and that for pseudo-experiments where these are not made fresh.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or events do not follow their density.
+    pub fn read(&self) -> Result<[Sample; 3]> {
+        if self.has_files() { self.of_files() } else { self.simulated() }
+    }
+
+    fn of_files(&self) -> Result<[Sample; 3]> {
+        let simulation = self.card.simulation.clone().unwrap_or_default();
+        let (mut parts, mut outside, mut all) = (<[Sample; 3]>::default(), 0, 0);
+        for (table, name) in self.tables(&simulation.files, false)? {
+            self.check_origin(&table, &name)?;
+            outside += table.outside();
+            let events = self.events(&table.events, Some(&table.truth), &table.own, table.weights.clone());
+            let events = events.with_context(|| name.clone())?;
+            for (part, sample) in [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
+            {
+                let rows = (0..events.len()).filter(|i| Part::of(all + table.rows[*i]) == part);
+                sample.signal.append(&events.rows(rows, self.variables.width()));
+            }
+            all += table.all;
+        }
+        let counted = |sample: &Sample| Counted::of(sample.signal.weights.iter().copied()).effective;
+        note(format!(
+            "simulation: {all} events, {outside} outside q2 = {} left out; effectively {:.0} for training, {:.0} for calibration, {:.0} for pseudo-experiments",
+            sampling::in_words(&sampling::resolved_windows(&self.card.generator)?),
+            counted(&parts[0]),
+            counted(&parts[1]),
+            counted(&parts[2])
+        ));
+        let background = self.card.generator.effects.background.as_ref();
+        if let Some(background) = background.filter(|background| !background.files.is_empty()) {
+            for part in &mut parts {
+                part.background = Some(Events::default());
+            }
+            let mut before = 0;
+            for (table, name) in self.tables(&background.files, true)? {
+                ensure!(
+                    !table.weighted,
+                    "{name}: has weights; allowed: a sample of background whose events each count once"
+                );
+                let events = self.events(&table.events, None, &table.own, table.weights.clone())?;
+                for (part, sample) in
+                    [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
+                {
+                    let rows = (0..events.len()).filter(|i| Part::of(before + table.rows[*i]) == part);
+                    if let Some(own) = &mut sample.background {
+                        own.append(&events.rows(rows, self.variables.width()));
+                    }
+                }
+                before += table.all;
+            }
+            let numbers = parts.each_ref().map(|part| part.background.as_ref().map_or(0, Events::len));
+            note(format!(
+                "background: {before} events; {} for training, {} for calibration, {} for pseudo-experiments",
+                numbers[0], numbers[1], numbers[2]
+            ));
+        }
+        for part in &parts {
+            let few = |events: &Events| events.len() < FEWEST;
+            ensure!(
+                !few(&part.signal) && !part.background.as_ref().is_some_and(few),
+                "{} simulated events and {} of background in a part are not allowed; allowed: at least {FEWEST} in each of three",
+                part.signal.len(),
+                part.background.as_ref().map_or_else(|| "none".to_owned(), |b| b.len().to_string())
+            );
+        }
+        Ok(parts)
+    }
+
+    fn tables(&self, files: &[String], background: bool) -> Result<Vec<(Table, String)>> {
+        let (more, layout) = if background {
+            (More::EverythingMeasured, &self.layouts[1])
+        } else {
+            (More::EverythingThereIs, &self.layouts[0])
+        };
+        let read = |file: &String| {
+            let reader = EventReader::open_as(Path::new(file), layout.as_ref(), more)?;
+            Ok((Table::of(reader, Path::new(file), &self.card, &self.variables)?, file.clone()))
+        };
+        files.iter().map(read).collect()
+    }
+
+    /// Refuses a file that says that it was simulated otherwise.
+    fn check_origin(&self, table: &Table, name: &str) -> Result<()> {
+        let Some(made) = &table.made else {
+            ensure!(
+                table.has_truth,
+                "{name}: has no true values; allowed: simulated events with their truth, by [truth] of a layout or columns true_q2 and so on"
+            );
+            return Ok(());
+        };
+        let mut here = self.card.generator.clone();
+        let shifts = self.point(&self.origin)?.on(here.shifts()?);
+        here.wilson = shifts.iter().map(|(of, value)| (of.name().to_owned(), ComplexValue(value))).collect();
+        // What detector and selection did is what is learned.
+        let own = GeneratorCard { effects: here.effects.clone(), ..made.clone() };
+        let mut different = differences(&own, &here, &[])?;
+        if made.effects.s_wave != here.effects.s_wave {
+            different.push("the file and the card differ in [s_wave]".to_owned());
+        }
+        if let Some(first) = different.first() {
+            bail!(
+                "{name}: {first}; allowed: a simulation of the card's [generator] and [s_wave] at [simulation.reference]"
+            );
+        }
+        Ok(())
+    }
+
+    /// Events as networks take them, with their true coefficients where they are signal.
+    fn events(
+        &self,
+        measured: &EventBatch,
+        truth: Option<&EventBatch>,
+        own: &[Vec<f64>],
+        weights: Vec<f64>,
+    ) -> Result<Events> {
+        let terms = truth.map(|truth| relative_rates(&self.density, truth)).transpose()?.unwrap_or_default();
+        Ok(Events { numbers: self.variables.numbers(measured, own), terms, weights })
+    }
+
+    /// Parts from the card's own generator.
+    fn simulated(&self) -> Result<[Sample; 3]> {
+        let simulation = self.card.simulation.clone().unwrap_or_default();
+        let signal = simulation.events.unwrap_or(SIMULATED);
+        let part = ((signal / 2) as f64 / (1.0 - self.nominal)).ceil() as usize;
+        let progress = Progress::new("simulate", 2 * part as u64, "events");
+        let sampler = self.sampler(&self.origin)?;
+        let key = StreamKey::new(self.card.seed).child("ratio", 0);
+        let make = |name: &str| {
+            let mut sample = Sample::default();
+            for (chunk, start) in (0..part).step_by(CHUNK).enumerate() {
+                let events = CHUNK.min(part - start);
+                let more = self.generated(&sampler, key.child(name, chunk as u64), events)?;
+                sample.signal.append(&more.signal);
+                if let Some(more) = &more.background {
+                    sample.background.get_or_insert_default().append(more);
+                }
+                progress.advance(events as u64, name);
+            }
+            Ok::<_, anyhow::Error>(sample)
+        };
+        let parts = [make("training")?, make("calibration")?, Sample::default()];
+        progress.finish();
+        Ok(parts)
+    }
+
+    /// A sampler of the card's events at a point of the learned coefficients.
+    ///
+    /// # Errors
+    /// When the point is refused.
+    pub fn sampler(&self, point: &[f64]) -> Result<EventSampler> {
+        sampling::sampler_at(&self.card.generator, &self.point(point)?)
+    }
+
+    /// A point of the learned coefficients.
+    ///
+    /// # Errors
+    /// When a coefficient is not finite.
+    pub fn point(&self, point: &[f64]) -> Result<Point> {
+        Ok(self.card.axes()?.point(point)?)
+    }
+
+    /// Events of the card, measured in its windows, by what they are.
+    fn generated(&self, sampler: &EventSampler, key: StreamKey, events: usize) -> Result<Sample> {
+        let (measured, truth, own, is_signal) = self.drawn(sampler, key, events)?;
+        let background: Vec<bool> = is_signal.iter().map(|signal| !signal).collect();
+        let of = |keep: &[bool], truth: Option<&EventBatch>| {
+            let own: Vec<Vec<f64>> = own.iter().map(|column| chosen(column, keep)).collect();
+            let kept = measured.filtered(keep);
+            let weights = vec![1.0; kept.len()];
+            self.events(&kept, truth.map(|truth| truth.filtered(keep)).as_ref(), &own, weights)
+        };
+        let signal = of(&is_signal, Some(&truth))?;
+        let background = self.fraction.is_some().then(|| of(&background, None)).transpose()?;
+        Ok(Sample { signal, background })
+    }
+
+    /// Events of the card in its windows as they are measured and as they were, a user's own variables, and which are signal.
+    #[expect(clippy::type_complexity, reason = "handed on at once")]
+    fn drawn(
+        &self,
+        sampler: &EventSampler,
+        key: StreamKey,
+        events: usize,
+    ) -> Result<(EventBatch, EventBatch, Vec<Vec<f64>>, Vec<bool>)> {
+        let windows = sampling::resolved_windows(&self.card.generator)?;
+        let inside = |events: &EventBatch| -> Vec<bool> {
+            events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect()
+        };
+        if !sampler.has_effects() {
+            let (events, report) = sampler.generate(key, events);
+            sampling::check(&report)?;
+            let signal = vec![true; events.len()];
+            return Ok((events.clone(), events, Vec::new(), signal));
+        }
+        let (labelled, report) = sampler.labelled(key, 0, events)?;
+        sampling::check(&report)?;
+        let keep = inside(&labelled.events);
+        let m_b: Vec<f64> = labelled.m_b.iter().map(|x| f64::from(*x)).collect();
+        let own = self.variables.own().map(|_| chosen(&m_b, &keep)).collect();
+        // Exchanged hadrons are signal, wrongly measured.
+        let signal: Vec<bool> = labelled.component.iter().map(|c| matches!(c, 0 | 2)).collect();
+        Ok((labelled.events.filtered(&keep), labelled.truth.filtered(&keep), own, chosen(&signal, &keep)))
+    }
+
+    /// The numbers of a fresh pseudo-experiment.
+    ///
+    /// # Errors
+    /// When its events do not follow their density.
+    pub fn fresh(
+        &self,
+        sampler: &EventSampler,
+        point: &[f64],
+        number: usize,
+        events: usize,
+    ) -> Result<Vec<f32>> {
+        let key =
+            of_point(StreamKey::new(self.card.seed).child("ratio pseudo-experiment", 0), &self.point(point)?);
+        let (measured, _, own, _) = self.drawn(sampler, key.child("image", number as u64), events)?;
+        Ok(self.variables.numbers(&measured, &own))
+    }
+
+    /// Events of background among those of a pseudo-experiment from files, as random as each event's own kind.
+    ///
+    /// # Errors
+    /// When the point is refused.
+    pub fn background_of(&self, point: &[f64], number: usize, events: usize) -> Result<usize> {
+        if self.nominal <= 0.0 {
+            return Ok(0);
+        }
+        let key = of_point(StreamKey::new(self.card.seed).child("ratio background", 0), &self.point(point)?);
+        let mut random = key.block(number as u64);
+        Ok((0..events).filter(|_| random.uniform() < self.nominal).count())
+    }
+
+    /// Rows of simulated signal that follow the density at a point, in random order: each is kept with a probability that
+    /// is proportional to its weight there, and none is there twice.
+    ///
+    /// # Errors
+    /// For negative weights, which nothing can be drawn by.
+    pub fn drawn_at(&self, signal: &Events, point: &[f64]) -> Result<Vec<usize>> {
+        let shifts: Vec<f64> = point.iter().zip(&self.origin).map(|(x, origin)| x - origin).collect();
+        let values = monomials(&shifts);
+        let terms = self.terms();
+        let weight = |row: usize| {
+            let own = signal.terms[row * terms..(row + 1) * terms].iter();
+            signal.weights[row] * (1.0 + own.zip(&values[1..]).map(|(t, m)| f64::from(*t) * m).sum::<f64>())
+        };
+        let weights: Vec<f64> = (0..signal.len()).map(weight).collect();
+        ensure!(weights.iter().all(|w| *w >= -1e-6), "events of negative weight cannot be drawn");
+        let most = weights.iter().copied().fold(0.0, f64::max);
+        let key = of_point(StreamKey::new(self.card.seed).child("ratio draw", 0), &self.point(point)?);
+        let mut random = key.block(0);
+        let mut rows: Vec<usize> =
+            (0..signal.len()).filter(|row| random.uniform() * most < weights[*row]).collect();
+        for i in (1..rows.len()).rev() {
+            rows.swap(i, ((random.uniform() * (i + 1) as f64) as usize).min(i));
+        }
+        Ok(rows)
+    }
+}
+
+/// Fewest events of a part.
+const FEWEST: usize = 500;
+
+fn chosen<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
+    values.iter().zip(keep).filter_map(|(x, keep)| keep.then_some(*x)).collect()
+}
+
+/// The learned coefficients at the simulation's point.
+fn origin(card: &RunCard, layout: Option<&Layout>, directions: &[WilsonDirection]) -> Result<Vec<f64>> {
+    let simulation = card.simulation.clone().unwrap_or_default();
+    if simulation.reference.is_empty() {
+        if simulation.files.is_empty() {
+            return Ok(card.axes()?.centre().values());
+        }
+        let file = Path::new(&simulation.files[0]);
+        let reader = EventReader::open_as(file, layout, More::EverythingThereIs)?;
+        let Some(made) = reader.provenance() else {
+            bail!(
+                "simulation.reference is missing; allowed: the coefficients at which {} was simulated (c9 = 0: none), which it does not say",
+                file.display()
+            );
+        };
+        let shifts = made.generator.shifts()?;
+        return Ok(directions.iter().map(|direction| shifts.part(*direction)).collect());
+    }
+    let reference = simulation.shifts()?;
+    let fixed = card.generator.shifts()?;
+    for direction in WilsonDirection::all().filter(|direction| !directions.contains(direction)) {
+        let (own, other) = (reference.part(direction), fixed.part(direction));
+        let named = simulation.reference.contains_key(direction.coefficient.name());
+        ensure!(
+            !named || (own - other).abs() < 1e-9,
+            "simulation.reference: {direction} = {own} is not allowed; allowed: {other}, as [generator] has it, or {direction} among [parameters]"
+        );
+    }
+    Ok(directions.iter().map(|direction| reference.part(*direction)).collect())
+}
+
+/// What is known of the fraction of background, and that of pseudo-experiments.
+fn fraction(background: Option<&BackgroundCard>) -> Result<(Option<Fraction>, f64)> {
+    let Some(card) = background else { return Ok((None, 0.0)) };
+    let parts = card.parts();
+    // Exchanged hadrons are signal.
+    let live = parts[1] + parts[3] + parts[4];
+    if card.files.is_empty() && live <= 0.0 {
+        return Ok((None, 0.0));
+    }
+    let fraction = match (card.fraction, card.files.is_empty()) {
+        (None, true) => Fraction::Fixed(live),
+        (None, false) => {
+            bail!("background.fraction is missing; allowed: a number, \"free\", or as in \"0.44+-0.02\"")
+        }
+        (Some(FractionCard::Fixed(value)), _) => Fraction::Fixed(value),
+        (Some(FractionCard::Free), _) => Fraction::Free,
+        (Some(FractionCard::Constrained(value, sigma)), _) => Fraction::Constrained(value, sigma),
+    };
+    fraction.check("background.fraction")?;
+    let nominal = match fraction {
+        _ if card.files.is_empty() => live,
+        Fraction::Fixed(value) | Fraction::Constrained(value, _) => value,
+        Fraction::Free => UNKNOWN_FRACTION,
+    };
+    Ok((Some(fraction), nominal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_share_no_row_and_keep_candidates_together() {
+        let rows = 64 * 1000;
+        let count = |part: Part| (0..rows).filter(|row| Part::of(*row) == part).count();
+        assert_eq!(
+            [Part::Training, Part::Calibration, Part::Test].map(count),
+            [rows / 2, rows * 3 / 10, rows / 5]
+        );
+        for block in 0..1000 {
+            let first = Part::of(64 * block);
+            assert!((0..64).all(|i| Part::of(64 * block + i) == first));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Files of events, measured and as they were, with a user's own columns.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use humboldt_physics::wilson::Part as PartOf;
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::layout::{B0, B0BAR};
+use humboldt_pipeline::sample::Role;
+use humboldt_pipeline::store::EventReader;
+use humboldt_schemas::card::{GeneratorCard, RunCard};
+
+use super::variables::Variables;
+use crate::sampling;
+
+/// All rows of a file in the windows of a card.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// As they were measured.
+    pub events: EventBatch,
+    /// As they were; the same where the file has nothing else.
+    pub truth: EventBatch,
+    /// Variables of a user's own.
+    ///
+    /// # Shapes
+    /// [variable][event]
+    pub own: Vec<Vec<f64>>,
+    /// 1 where the file has none.
+    pub weights: Vec<f64>,
+    /// Row of each in the file.
+    pub rows: Vec<usize>,
+    /// Rows of the file.
+    pub all: usize,
+    /// Whether the file has weights.
+    pub weighted: bool,
+    /// Whether the file has true values of its own.
+    pub has_truth: bool,
+    /// What the file says of how it was made.
+    pub made: Option<GeneratorCard>,
+}
+
+impl Table {
+    /// Reads all rows of a file that was opened with all of its columns; those outside the card's windows in measured q2 are left out.
+    ///
+    /// # Errors
+    /// When the file cannot be read, lacks a variable, or has events of the other flavour where that matters.
+    pub fn of(reader: EventReader, file: &Path, card: &RunCard, variables: &Variables) -> Result<Self> {
+        let generator = &card.generator;
+        let made = reader.provenance().map(|made| made.generator.clone());
+        let weighted = reader.is_weighted();
+        let has_truth = reader.schema().column_with_name(&Role::Truth.column("q2")).is_some();
+        let mut reader = reader.of_decay(&generator.decay(&generator.shifts()?)?);
+        let windows = sampling::resolved_windows(generator)?;
+        let imaginary = is_imaginary(card)?;
+        let own_flavour = if card.generator.flavour == "B0" { B0 } else { B0BAR };
+        let mut table = Self {
+            own: vec![Vec::new(); variables.own().count()],
+            weighted,
+            has_truth,
+            made,
+            ..Self::default()
+        };
+        while let Some(sample) = reader.next_sample() {
+            let sample = sample?;
+            let first = table.all;
+            table.all += sample.len();
+            if let Some(flavours) = sample.flavours().filter(|_| imaginary) {
+                let other = flavours.iter().position(|flavour| *flavour != own_flavour);
+                ensure!(
+                    other.is_none(),
+                    "{}: row {} is no {}; allowed: events of the card's flavour alone where coefficients have imaginary parts, \
+                     which the other sees with the opposite sign",
+                    file.display(),
+                    first + other.unwrap_or_default(),
+                    card.generator.flavour
+                );
+            }
+            let events = sample.features();
+            let keep: Vec<bool> = events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect();
+            table.events.append(&events.filtered(&keep));
+            table.truth.append(&sample.truth().filtered(&keep));
+            let kept = |values: &[f64]| -> Vec<f64> {
+                values.iter().zip(&keep).filter_map(|(x, keep)| keep.then_some(*x)).collect()
+            };
+            for (column, name) in table.own.iter_mut().zip(variables.own()) {
+                let values = sample.column(name, first).with_context(|| file.display().to_string())?;
+                column.extend(kept(&values));
+            }
+            match sample.weights().filter(|_| weighted) {
+                Some(weights) => table.weights.extend(kept(weights)),
+                None => table.weights.resize(table.events.len(), 1.0),
+            }
+            table.rows.extend(keep.iter().enumerate().filter_map(|(i, keep)| keep.then_some(first + i)));
+        }
+        ensure!(
+            !variables.has_mass() || table.events.m_kpi.len() == table.events.len(),
+            "{}: has no column `m_kpi`; allowed: one, or network.variables without it",
+            file.display()
+        );
+        Ok(table)
+    }
+
+    /// Rows outside the windows.
+    pub fn outside(&self) -> usize {
+        self.all - self.events.len()
+    }
+}
+
+/// Whether a card has imaginary parts of coefficients, learned or fixed.
+fn is_imaginary(card: &RunCard) -> Result<bool> {
+    let learned = card.axes()?.directions().iter().any(|direction| direction.part == PartOf::Imaginary);
+    Ok(learned || card.generator.shifts()?.iter().any(|(_, shift)| shift.im != 0.0))
+}

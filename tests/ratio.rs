@@ -1,0 +1,194 @@
+//! Learned ratios through the program: from a card to intervals, by the card's own generator and by files.
+
+#![allow(missing_docs, clippy::pedantic, reason = "tests")]
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{assert_same, files, humboldt, refused, succeed};
+
+const TRAINING: &str = "[training]\nepochs = 3\nbatch_size = 512\n";
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_slice(&succeed(arguments).stdout).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+/// The first parameter agrees with what the events were made with.
+fn agrees(inferred: &Value, truth: f64) {
+    let c9 = &inferred["parameters"][0];
+    let (value, minus, plus) = (number(&c9["value"]), number(&c9["minus"]), number(&c9["plus"]));
+    let side = if value > truth { minus } else { plus };
+    assert_eq!(c9["name"], "c9");
+    assert!((value - truth).abs() < 3.5 * side && minus > 0.01 && plus < 1.0, "{inferred}");
+    assert!(number(&inferred["p_value"]) > 1e-3, "{inferred}");
+    assert_eq!(inferred["delta_c9"], c9["value"]);
+}
+
+#[test]
+fn a_card_alone_learns_ratios_of_its_own_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (card, run, data, other) = (path("card.toml"), path("run"), path("data.parquet"), path("other"));
+    let text = format!(
+        "name = \"tiny\"\nseed = 4\n[generator]\nq2 = [\"1.1:8\"]\nline_shape = \"narrow\"\n[parameters]\nc9 = [-2.5, 1.1]\n\
+         [dataset]\npoints = 3\ntest = 9\n[images]\nevents = 3000\n[network]\npreset = \"ratio\"\nlayers = [32, 32]\n\
+         [simulation]\nevents = 60000\n[simulation.reference]\nc9 = -0.5\n[acceptance.formula]\ncos_theta_k = [1.0, -0.4]\n\
+         [background]\ncombinatorial = 0.3\n{TRAINING}"
+    );
+    fs::write(&card, &text).unwrap();
+    let said = succeed(&["run", &card, "--out", &run]);
+    let table = String::from_utf8(said.stdout).unwrap();
+    assert!(table.contains("-2.5000") && table.contains("simulated"), "{table}");
+    for name in [
+        "results/ratio.json",
+        "results/ensembles.csv",
+        "results/linearity.svg",
+        "model/ratio.json",
+        "card.toml",
+    ] {
+        assert!(folder.path().join("run").join(name).exists(), "{name}");
+    }
+    let evaluation: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("run/results/ratio.json")).unwrap())
+            .unwrap();
+    let middle = &evaluation["points"][1];
+    assert_eq!((&middle["experiments"], &middle["events"]), (&Value::from(3), &Value::from(3000)));
+    let (expected, bound) =
+        (number(&middle["coefficients"][0]["expected"]), number(&middle["coefficients"][0]["bound"]));
+    assert!(expected > 0.95 * bound && expected < 1.5 * bound, "{expected} {bound}");
+    // 30000 events at their own point count fully, at the end of the range for less.
+    assert!(number(&evaluation["points"][0]["effective_events"]) < 0.95 * 30_000.0, "{evaluation}");
+
+    succeed(&[
+        "generate",
+        "--card",
+        &card,
+        "--delta-c9",
+        "-1.2",
+        "--events",
+        "8000",
+        "--seed",
+        "9",
+        "--out",
+        &data,
+    ]);
+    let model = path("run/model");
+    let fixed = json(&["infer", &data, "--model", &model, "--json"]);
+    agrees(&fixed, -1.2);
+    assert!(
+        (number(&fixed["background"]["fraction"]) - 0.3).abs() < 1e-12
+            && fixed["background"]["sigma"].is_null()
+    );
+    let free = json(&["infer", &data, "--model", &model, "--background-fraction", "free", "--json"]);
+    agrees(&free, -1.2);
+    assert!(
+        (number(&free["background"]["fraction"]) - 0.3).abs() < 4.0 * number(&free["background"]["sigma"])
+    );
+    let words = succeed(&["infer", &data, "--model", &model]).stdout;
+    let words = String::from_utf8(words).unwrap();
+    assert!(
+        words.contains("delta C9 = ")
+            && words.contains("p-value")
+            && words.contains("background 0.3000 (fixed)"),
+        "{words}"
+    );
+
+    // Once more, elsewhere, with one thread and broken off in between: the same files.
+    succeed(&["run", &card, "--out", &other, "--threads", "1"]);
+    let whole = files(folder.path().join("run").as_path());
+    assert_same(&whole, &files(folder.path().join("other").as_path()));
+    fs::remove_dir_all(folder.path().join("other/results")).unwrap();
+    fs::remove_file(folder.path().join("other/model/calibration.json")).unwrap();
+    succeed(&["run", &card, "--out", &other]);
+    assert_same(&whole, &files(folder.path().join("other").as_path()));
+
+    let shown = String::from_utf8(succeed(&["model", "show", &model]).stdout).unwrap();
+    assert!(shown.contains("simulated at -0.5"), "{shown}");
+    refused(&["evaluate", &run], &["network.preset = ratio is not allowed here"]);
+    refused(&["campaign", "plan", &card], &["network.preset = ratio"]);
+    refused(&["infer", &data, "--background-fraction", "free"], &["--background-fraction", "learned ratios"]);
+    let wide = path("wide.parquet");
+    succeed(&["generate", "--events", "3000", "--q2", "0.5:12", "--line-shape", "narrow", "--out", &wide]);
+    refused(&["infer", &wide, "--model", &model], &["events lie outside q2", "--select"]);
+}
+
+#[test]
+fn files_of_a_user_with_a_layout_give_intervals() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // A user's files: ROOT, columns of their own, truth beside measurement; background in a file of its own.
+    let made = path("made.toml");
+    let effects =
+        "[generator]\nq2 = [\"1.1:8\"]\n[detector]\nbase = \"lhcb\"\n[background]\ncombinatorial = 0.3\n";
+    fs::write(&made, effects).unwrap();
+    let (all, data) = (path("mc.root"), path("data.root"));
+    let generate = |shift: &str, events: &str, seed: &str, out: &str| {
+        succeed(&[
+            "generate",
+            "--card",
+            &made,
+            "--delta-c9",
+            shift,
+            "--events",
+            events,
+            "--seed",
+            seed,
+            "--out",
+            out,
+        ]);
+    };
+    generate("-0.5", "60000", "1", &all);
+    generate("-1", "4000", "2", &data);
+    let columns = "q2 = \"q2\"\ncos_theta_l = \"cos_theta_l\"\ncos_theta_k = \"cos_theta_k\"\nchi = \"chi\"\nm_kpi = \"m_kpi\"\n";
+    let truth = "[truth]\nq2 = \"true_q2\"\ncos_theta_l = \"true_cos_theta_l\"\ncos_theta_k = \"true_cos_theta_k\"\n\
+                 chi = \"true_chi\"\nm_kpi = \"true_m_kpi\"\n";
+    fs::write(path("layout.toml"), format!("{columns}{truth}")).unwrap();
+    fs::write(path("signal.toml"), format!("{columns}{truth}[keep]\ncomponent = [0]\n")).unwrap();
+    fs::write(path("sideband.toml"), format!("{columns}[keep]\ncomponent = [1]\n")).unwrap();
+    let (card, run) = (path("card.toml"), path("run"));
+    let text = format!(
+        "seed = 4\n[generator]\nq2 = [\"1.1:8\"]\n[parameters]\nc9 = [-2.5, 1.1]\n[dataset]\npoints = 3\n\
+         [network]\npreset = \"ratio\"\nvariables = [\"q2\", \"cos_theta_l\", \"cos_theta_k\", \"chi\", \"m_kpi\", \"m_b\"]\n\
+         [simulation]\nfiles = [\"mc.root:events\"]\nlayout = \"signal.toml\"\n[simulation.reference]\nc9 = -0.5\n\
+         [background]\nfiles = [\"mc.root:events\"]\nlayout = \"sideband.toml\"\nfraction = 0.3\n{TRAINING}"
+    );
+    fs::write(&card, &text).unwrap();
+    let said = succeed(&["run", &card, "--out", &run]);
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("for pseudo-experiments"), "{said}");
+    let (model, layout) = (path("run/model"), path("layout.toml"));
+    agrees(&json(&["infer", &data, "--model", &model, "--layout", &layout, "--json", "--select"]), -1.0);
+
+    // What would give a wrong answer is refused.
+    let other = path("other");
+    let wrong = |from: &str, to: &str, words: &[&str]| {
+        assert!(text.contains(from), "{from}");
+        fs::write(&card, text.replace(from, to)).unwrap();
+        refused(&["run", &card, "--out", &other], words);
+    };
+    wrong("c9 = -0.5", "c9 = 0.3", &["mc.root:events", "the file says c9 -0.5, 0.3 is assumed"]);
+    wrong("c9 = -0.5", "c10 = 1.0", &["simulation.reference: c10 = 1"]);
+    wrong("\"m_b\"", "\"mass\"", &["mass", "allowed: one of"]);
+    wrong("fraction = 0.3", "", &["background.fraction is missing"]);
+    wrong("fraction = 0.3", "fraction = 1.3", &["card.toml:19: background.fraction"]);
+    wrong(
+        "fraction = 0.3",
+        "fraction = 0.3\ncombinatorial = 0.3",
+        &["background = parts of generated events beside files"],
+    );
+    wrong("epochs = 3", "epochs = 3\nprior = \"uniform\"", &["training.prior"]);
+    wrong(
+        "preset = \"ratio\"\n",
+        "preset = \"score\"\n",
+        &["network.variables = a value with preset `score`"],
+    );
+    wrong("c9 = [-2.5, 1.1]\n", "", &["[parameters]"]);
+    assert!(!folder.path().join("other").exists());
+    let output = humboldt(&["infer", &data, "--model", &model]).output().unwrap();
+    assert!(!output.status.success());
+}
