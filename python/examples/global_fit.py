@@ -4,6 +4,7 @@
 
 # %%
 import sys
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -24,9 +25,10 @@ for name in ("c9", "c10"):
 print(f"chi2 {fit.chi2:.1f} of {fit.degrees_of_freedom}, p = {fit.p_value:.3f}; {fit.sigmas_from_zero:.1f} sigma from zero")
 
 # %% [markdown]
-# Chi-square along C9 alone, and the pulls at the best fit.
+# Chi-square along C9 alone, and the pulls at the best fit. That far points do not describe the data is what a scan shows.
 
 # %%
+warnings.simplefilter("ignore", hb.HumboldtWarning)
 shifts = np.linspace(-1.8, 0.4, 12)
 chi2 = np.array([hb.global_chi2(c9=shift, c10=fit.value("c10")).chi2 for shift in shifts])
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")

@@ -74,3 +74,7 @@ def set_threads(threads: int) -> None: ...
 def voxelize(
     events: str | Table, *, events_per_image: int, bins: int, layout: str | None = None
 ) -> tuple[NDArray[numpy.float32], list[str]]: ...
+
+__all__ = [
+    "ImageFile", "LiveSource", "Network", "Table", "call", "main", "remove_unfinished_files", "set_threads", "voxelize",
+]
