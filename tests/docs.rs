@@ -351,6 +351,11 @@ fn commands_of_the_detector() {
     check("docs/detector.md");
 }
 
+#[test]
+fn commands_of_the_tutorial_on_measured_events() {
+    check("docs/tutorial-detector.md");
+}
+
 /// No page with commands is forgotten, and what is set apart is on its page.
 #[test]
 fn issue_13_20_every_page_is_run() {

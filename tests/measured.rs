@@ -11,7 +11,7 @@ use humboldt_pipeline::store::{EventReader, More};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
-use crate::support::{refused, succeed};
+use crate::support::{refused, succeed, tiny_card};
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_slice(&succeed(arguments).stdout).unwrap()
@@ -295,7 +295,8 @@ fn issue_15_moments_are_unfolded() {
     let data = generate(folder.path(), "data.parquet", "4", "0", "30000");
     let accepted = |path: &str, name: &str| {
         let all = events(path);
-        let kept = |k: &f32| (1.0 - 0.4 * (1.0 + f64::from(*k))) > (f64::from(*k) * 1e4).rem_euclid(1.0);
+        // An even part, without which F_L would stay as it is.
+        let kept = |k: &f32| (1.0 - 0.6 * f64::from(*k).powi(2)) > (f64::from(*k) * 1e4).rem_euclid(1.0);
         let kept = all.filtered(&all.cos_theta_k.iter().map(kept).collect::<Vec<_>>());
         table(&folder.path().join(name), &kept, &[])
     };
@@ -336,4 +337,56 @@ fn quantile(u: f64) -> f64 {
         }
     }
     0.5 * (low + high)
+}
+
+/// A constant efficiency changes no bound; one that forgets the middle of cos_theta_k and an S-wave do.
+#[test]
+fn issue_15_a_bound_knows_the_effects_of_a_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let bound = |name: &str, effects: &str| {
+        let card = folder.path().join(name);
+        std::fs::write(&card, effects).unwrap();
+        let common =
+            ["bound", "--q2", "1.1:8", "--events", "10000", "--sample", "100000", "--line-shape", "--json"];
+        json(&[&common[..], &["--effects", card.to_str().unwrap()]].concat())
+    };
+    let plain = json(&["bound", "--q2", "1.1:8", "--events", "10000", "--line-shape", "--json"]);
+    let constant = bound("constant.toml", "[acceptance.formula]\nq2 = [0.3]\n");
+    let (expected, error) = (number(&plain["sigma"]), number(&constant["sigma_by_events_error"]));
+    assert!((number(&constant["sigma"]) - expected).abs() < 4.0 * error, "{constant}, {expected}");
+    assert!(error < 0.02 * expected, "{constant}");
+    for (name, effects) in [
+        ("edges.toml", "[acceptance.formula]\ncos_theta_l = [0.02, 0.0, 1.0]\n"),
+        ("wave.toml", "[s_wave]\n"),
+    ] {
+        let other = number(&bound(name, effects)["sigma"]);
+        assert!((other - expected).abs() > 6.0 * error, "{name}: {other}, {expected} +- {error}");
+    }
+    std::fs::write(folder.path().join("detector.toml"), "[detector]\nname = \"belle2\"\n").unwrap();
+    let detector = folder.path().join("detector.toml");
+    refused(&["bound", "--events", "1000", "--effects", detector.to_str().unwrap()], &["detector"]);
+}
+
+/// A whole run with an S-wave and an acceptance: the unbinned fit knows both, what knows neither is refused.
+#[test]
+fn issue_15_a_run_with_effects_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (card, run) = (folder.path().join("card.toml"), folder.path().join("run"));
+    let tiny = std::fs::read_to_string(tiny_card()).unwrap();
+    let effects = "[s_wave]\n\n[acceptance.formula]\ncos_theta_k = [1.0, 0.0, -0.6]\n";
+    std::fs::write(&card, format!("{tiny}\n{effects}")).unwrap();
+    let (card, run) = (card.to_str().unwrap(), run.to_str().unwrap());
+    succeed(&["run", card, "--out", run]);
+    let compared =
+        json(&["compare", run, "--images", "40", "--estimators", "unbinned", "--values", "-1", "--json"]);
+    let value = &compared["estimators"][0]["values"][0];
+    let (bias, sigma) = (number(&value["bias"]), number(&value["sigma"]));
+    assert!(bias.abs() < 4.0 * sigma / 40.0_f64.sqrt(), "{value}");
+    assert!((0.6..1.6).contains(&(sigma / number(&value["bound"]))), "{value}");
+    for name in ["template", "moments"] {
+        refused(
+            &["compare", run, "--images", "5", "--estimators", name],
+            &[name, "s_wave", "network, unbinned"],
+        );
+    }
 }
