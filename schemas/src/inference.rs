@@ -23,7 +23,7 @@ pub struct Assumed {
     /// # Shapes
     /// [window, (low, high)]
     pub q2: Vec<[f64; 2]>,
-    /// Window in the K pi mass [GeV]; absent where all masses of the line shape are taken.
+    /// Window in the K pi mass (GeV); absent where all masses of the line shape are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub m_kpi: Option<[f64; 2]>,
     /// Shifts that are held fixed, by coefficient; all others that are not fitted are 0.

@@ -23,7 +23,7 @@ pub struct Table {
     /// Variables of a user's own.
     ///
     /// # Shapes
-    /// [variable][event]
+    /// \[variable, event\]
     pub own: Vec<Vec<f64>>,
     /// 1 where the file has none.
     pub weights: Vec<f64>,

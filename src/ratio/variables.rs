@@ -37,7 +37,7 @@ impl Variables {
     /// elsewhere; cosine and sine of chi; all others as they are.
     ///
     /// # Shapes
-    /// `own` [variable of a user's own][event]; [event, number]
+    /// `own` \[variable of a user's own, event\]; \[event, number\]
     pub fn numbers(&self, events: &EventBatch, own: &[Vec<f64>]) -> Vec<f32> {
         let mut numbers = Vec::with_capacity(events.len() * self.width());
         for row in 0..events.len() {
