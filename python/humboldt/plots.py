@@ -84,6 +84,7 @@ def image(volume: Any, *, along: int = 2, ax: Axes | None = None) -> Axes:
     ax = _axes(ax)
     x, y = (axis for axis in range(3) if axis != along)
     shown = ax.imshow(mean.T, origin="lower", aspect="auto", extent=(*_ENDS[x], *_ENDS[y]))
+    ax.locator_params(nbins=5)
     ax.set_xlabel(_AXES[x])
     ax.set_ylabel(_AXES[y])
     ax.figure.colorbar(shown, ax=ax, label="mean q² [GeV²]")

@@ -9,6 +9,7 @@
 //! - [`experiment`]: experiments with networks on global fits, their card (TOML) and result
 //! - [`correlation`]: matrices in files of measurements
 //! - [`hepdata`]: HEPData submissions to files of measurements
+//! - [`Fraction`]: what is known of a part of a sample's events
 //! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`acceptance`]: an efficiency by Legendre polynomials
 //! - [`events`]: column names of event tables
@@ -28,6 +29,7 @@ pub mod correlation;
 mod error;
 pub mod events;
 pub mod experiment;
+mod fraction;
 pub mod global;
 pub mod hepdata;
 pub mod inference;
@@ -39,3 +41,4 @@ pub mod results;
 pub mod voxels;
 
 pub use error::{Invalid, SchemaError};
+pub use fraction::Fraction;

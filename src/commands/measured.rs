@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -22,7 +21,7 @@ use crate::infer::background::{Background, Simulated};
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::{Goodness, Measured, Signal, goodness_of_measured};
 use crate::infer::likelihood::Likelihood;
-use crate::infer::mixture::Fraction;
+use crate::infer::mixture::{Fraction, check};
 use crate::infer::simulation::{Simulation, score_of_resolution, weights_at};
 use crate::infer::unbinned::Fitted;
 use crate::infer::unfold::SimulatedTruth;
@@ -91,13 +90,8 @@ pub(super) fn background_fraction(text: &str) -> Result<Fraction, String> {
 }
 
 fn fraction(text: &str, name: &str, allowed: &str) -> Result<Fraction, String> {
-    let number = |text: &str| f64::from_str(text.trim()).map_err(|_| format!("allowed: {allowed}"));
-    let fraction = match (text, text.split_once("+-")) {
-        ("free", _) => Fraction::Free,
-        (_, Some((value, error))) => Fraction::Constrained(number(value)?, number(error)?),
-        (_, None) => Fraction::Fixed(number(text)?),
-    };
-    fraction.check(name).map(|()| fraction).map_err(|error| error.to_string())
+    let fraction = Fraction::of_words(text).ok_or_else(|| format!("allowed: {allowed}"))?;
+    check(fraction, name).map(|()| fraction).map_err(|error| error.to_string())
 }
 
 /// The S-wave of a fit, as it is given.

@@ -134,7 +134,10 @@ impl Monomials {
 }
 
 /// The monomials' derivatives by each shift.
-pub(super) fn slopes(shifts: &[f64]) -> Vec<Vec<f64>> {
+///
+/// # Shapes
+/// [shift][monomial]
+pub fn slopes(shifts: &[f64]) -> Vec<Vec<f64>> {
     let n = shifts.len();
     let slope = |k: usize| {
         let mut values = vec![0.0; count(n)];

@@ -309,9 +309,7 @@ pub fn by_events(
     directions: &[WilsonDirection],
     events: &EventBatch,
 ) -> Result<(DMatrix<f64>, DMatrix<f64>), InferError> {
-    if events.len() < 2 {
-        return Err(InferError::out_of_range("events", events.len(), "at least two events"));
-    }
+    at_least_two(events)?;
     let columns = ScoreColumns::new(decay, line_shape, windows, directions)
         .and_then(|scores| scores.of(events, 0))
         .map_err(|error| InferError::Events { what: error.to_string() })?;
@@ -328,9 +326,7 @@ pub fn by_events_of(
     density: &Density,
     events: &EventBatch,
 ) -> Result<(DMatrix<f64>, DMatrix<f64>), InferError> {
-    if events.len() < 2 {
-        return Err(InferError::out_of_range("events", events.len(), "at least two events"));
-    }
+    at_least_two(events)?;
     let scores = |row: usize| {
         let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] =
             events.columns().map(|column| f64::from(column[row]));
@@ -340,6 +336,11 @@ pub fn by_events_of(
     let column = |i: usize| rows.iter().map(|row| row[i]).collect();
     let columns: Vec<Vec<f64>> = (0..density.directions().len()).map(column).collect();
     Ok(mean_squares(&columns.iter().collect::<Vec<_>>()))
+}
+
+fn at_least_two(events: &EventBatch) -> Result<(), InferError> {
+    let enough = || InferError::out_of_range("events", events.len(), "at least two events");
+    if events.len() < 2 { Err(enough()) } else { Ok(()) }
 }
 
 /// Means of products of two scores over events, and their standard deviations.

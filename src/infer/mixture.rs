@@ -4,6 +4,7 @@
 //! background; `-ln L` is the sum of `-w ln L`, and `(f - f0)^2/2 sigma^2` where f is known to be `f0 +- sigma`.
 
 use humboldt_pipeline::EventBatch;
+pub use humboldt_schemas::Fraction;
 use nalgebra::{DMatrix, DVector};
 
 use super::InferError;
@@ -14,50 +15,12 @@ use super::likelihood::{Likelihood, Part};
 use super::simulation::Coupling;
 use super::weights::Weights;
 
-/// What is known of the fraction of background.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fraction {
-    /// Exactly.
-    Fixed(f64),
-    /// Nothing: it is fitted.
-    Free,
-    /// Value and standard deviation of another measurement; it is fitted.
-    Constrained(f64, f64),
-}
-
-/// Where a free fraction starts.
-const START: f64 = 0.3;
-
-impl Fraction {
-    /// Whether it is a parameter of the fit.
-    pub const fn is_free(self) -> bool {
-        !matches!(self, Self::Fixed(_))
-    }
-
-    /// The value that is known, or at which a free one is looked for first.
-    pub const fn start(self) -> f64 {
-        match self {
-            Self::Fixed(value) | Self::Constrained(value, _) => value,
-            Self::Free => START,
-        }
-    }
-
-    /// Refuses what is no fraction; `name` is the field's.
-    ///
-    /// # Errors
-    /// For a value outside 0 to 1, or an error that is not above 0.
-    pub fn check(self, name: &str) -> Result<(), InferError> {
-        let (value, sigma) = match self {
-            Self::Fixed(value) => (value, 1.0),
-            Self::Free => (START, 1.0),
-            Self::Constrained(value, sigma) => (value, sigma),
-        };
-        let refuse = |got: f64, allowed: &str| InferError::out_of_range(name, got, allowed);
-        if !(0.0..1.0).contains(&value) {
-            return Err(refuse(value, "0 to 1, 1 excluded"));
-        }
-        (sigma > 0.0 && sigma.is_finite()).then_some(()).ok_or_else(|| refuse(sigma, "an error above 0"))
-    }
+/// Refuses what is no fraction; `name` is the field's.
+///
+/// # Errors
+/// For a value outside 0 to 1, or an error that is not above 0.
+pub fn check(fraction: Fraction, name: &str) -> Result<(), InferError> {
+    fraction.fault().map_or(Ok(()), |(got, allowed)| Err(InferError::out_of_range(name, got, allowed)))
 }
 
 /// The background at the events of a sample.
@@ -83,7 +46,7 @@ impl Mixture {
         background: &Background,
         fraction: Fraction,
     ) -> Result<Self, InferError> {
-        fraction.check("background fraction")?;
+        check(fraction, "background fraction")?;
         let covariance = background.covariance().clone();
         let n = covariance.nrows();
         let (mut densities, mut features) = (vec![0.0; events.len()], vec![0.0; events.len() * n]);

@@ -14,12 +14,14 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn, SymmetricEigen};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::form::{Jet, slopes};
+use super::form::Jet;
 use super::goodness::probability;
 use super::minimise::{Minimum, Objective, inverse, minimise};
-use super::mixture::Fraction;
+use super::mixture::{Fraction, check};
 use super::profile::Profile;
 use super::{InferError, Interval};
+
+pub use super::form::slopes;
 
 /// Events of one sum: sums of sums do not depend on the number of threads.
 const BLOCK: usize = 4096;
@@ -43,11 +45,6 @@ const STARTS: usize = 41;
 /// Fraction of background at which the statistic is made, where nothing is known of it.
 pub const UNKNOWN_FRACTION: f64 = 0.4;
 
-/// The monomials' derivatives by each shift.
-pub fn slopes_of(shifts: &[f64]) -> Vec<Vec<f64>> {
-    slopes(shifts)
-}
-
 /// What a network learned of some events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ratios {
@@ -63,6 +60,45 @@ pub struct Ratios {
     /// # Shapes
     /// [event, feature]
     pub features: Vec<f32>,
+}
+
+impl Ratios {
+    /// The coefficients of a row.
+    fn terms_of(&self, row: usize, terms: usize) -> &[f32] {
+        &self.terms[row * terms..(row + 1) * terms]
+    }
+
+    /// The ratio of the densities of signal at the simulation's point and background, within what a network can learn.
+    fn signal_of(&self, row: usize) -> Option<f64> {
+        self.log_signal.get(row).map(|x| f64::from(*x).clamp(-20.0, 20.0).exp())
+    }
+}
+
+/// The learned density at shifts from the simulation's point, over that at the point, with what all events have in common.
+struct Around {
+    values: Vec<f64>,
+    slopes: Vec<Vec<f64>>,
+    total: f64,
+    total_slopes: Vec<f64>,
+}
+
+impl Around {
+    fn new(shifts: &[f64], normalisation: &[f64]) -> Self {
+        let (values, slopes) = (monomials(shifts), slopes(shifts));
+        let total = 1.0 + along(normalisation, &values);
+        let total_slopes = slopes.iter().map(|slope| along(normalisation, slope)).collect();
+        Self { values, slopes, total, total_slopes }
+    }
+
+    /// That of an event, before it is normalised.
+    fn density(&self, terms: &[f32]) -> f64 {
+        (1.0 + along(terms, &self.values)).max(FLOOR)
+    }
+}
+
+/// Coefficients of all monomials but the first times these monomials or their derivatives.
+fn along<T: Copy + Into<f64>>(terms: &[T], by: &[f64]) -> f64 {
+    terms.iter().zip(&by[1..]).map(|(term, by)| (*term).into() * by).sum()
 }
 
 /// Numbers of an event.
@@ -151,13 +187,14 @@ impl Statistic {
 
     /// First and second moments of the derivatives.
     fn moments(&self, of: &Ratios, weights: Option<&[f64]>, n: usize) -> (DVector<f64>, DMatrix<f64>) {
+        let around = self.around_references();
         let events = of.terms.len() / self.normalisation.len();
         let block = |start: usize| {
             let (mut mean, mut second) = (DVector::zeros(n), DMatrix::zeros(n, n));
             let (mut row_of, mut total) = (DVector::zeros(n), 0.0);
             for row in start..events.min(start + BLOCK) {
                 let weight = weights.map_or(1.0, |weights| weights[row]);
-                self.derivatives_of(of, row, row_of.as_mut_slice());
+                self.derivatives_of(&around, of, row, row_of.as_mut_slice());
                 mean.axpy(weight, &row_of, 1.0);
                 second.ger(weight, &row_of, &row_of, 1.0);
                 total += weight;
@@ -187,20 +224,19 @@ impl Statistic {
         self.fitted() + self.features + self.features * (self.features + 1) / 2
     }
 
+    /// The learned density around each reference.
+    fn around_references(&self) -> Vec<Around> {
+        self.references.iter().map(|reference| Around::new(reference, &self.normalisation)).collect()
+    }
+
     /// The derivatives of `ln p` at all references.
-    fn derivatives_of(&self, of: &Ratios, row: usize, out: &mut [f64]) {
-        let terms = self.normalisation.len();
-        let own = &of.terms[row * terms..(row + 1) * terms];
-        let signal = of.log_signal.get(row).map(|x| f64::from(*x).clamp(-20.0, 20.0).exp());
-        let mut out = out.iter_mut();
-        for reference in &self.references {
-            let values = monomials(reference);
-            let at = |terms: &mut dyn Iterator<Item = f64>| {
-                1.0 + terms.zip(&values[1..]).map(|(t, m)| t * m).sum::<f64>()
-            };
-            let density = at(&mut own.iter().map(|x| f64::from(*x))).max(FLOOR);
-            let total = at(&mut self.normalisation.iter().copied());
-            let ratio = density / total;
+    fn derivatives_of(&self, around: &[Around], of: &Ratios, row: usize, out: &mut [f64]) {
+        let terms = of.terms_of(row, self.normalisation.len());
+        let signal = of.signal_of(row);
+        let per_reference = self.derivatives() / self.references.len();
+        for (reference, out) in around.iter().zip(out.chunks_exact_mut(per_reference)) {
+            let density = reference.density(terms);
+            let ratio = density / reference.total;
             let (part, of_fraction) = match (signal, self.fraction) {
                 (Some(signal), Some(fraction)) => {
                     let all = (1.0 - fraction) * ratio * signal + fraction;
@@ -208,41 +244,34 @@ impl Statistic {
                 }
                 _ => (1.0, None),
             };
-            for slope in slopes(reference) {
-                let of = |terms: &mut dyn Iterator<Item = f64>| {
-                    terms.zip(&slope[1..]).map(|(t, m)| t * m).sum::<f64>()
-                };
-                let own = of(&mut own.iter().map(|x| f64::from(*x)));
-                let value = part * (own / density - of(&mut self.normalisation.iter().copied()) / total);
-                if let Some(out) = out.next() {
-                    *out = value;
-                }
-            }
-            if let (Some(value), Some(out)) = (of_fraction, out.next()) {
-                *out = value;
-            }
+            let scores = reference.slopes.iter().zip(&reference.total_slopes).map(|(slope, total_slope)| {
+                part * (along(terms, slope) / density - total_slope / reference.total)
+            });
+            out.iter_mut().zip(scores.chain(of_fraction)).for_each(|(out, value)| *out = value);
         }
     }
 
-    /// Probability that an event is signal, of a sample with a fraction of background at shifts from the simulation's point; 1 without
-    /// background.
-    pub fn signal_part(&self, of: &Ratios, row: usize, shifts: &[f64], fraction: f64) -> f64 {
-        let Some(log_signal) = of.log_signal.get(row) else { return 1.0 };
+    /// Probability of each row that it is signal, of a sample with a fraction of background at shifts from the simulation's
+    /// point; 1 without background.
+    pub fn signal_parts<'a>(
+        &self,
+        of: &'a Ratios,
+        shifts: &[f64],
+        fraction: f64,
+    ) -> impl Fn(usize) -> f64 + use<'a> {
+        let around = Around::new(shifts, &self.normalisation);
         let terms = self.normalisation.len();
-        let values = monomials(shifts);
-        let at = |terms: &mut dyn Iterator<Item = f64>| {
-            1.0 + terms.zip(&values[1..]).map(|(t, m)| t * m).sum::<f64>()
-        };
-        let density =
-            at(&mut of.terms[row * terms..(row + 1) * terms].iter().map(|x| f64::from(*x))).max(FLOOR);
-        let ratio = density / at(&mut self.normalisation.iter().copied());
-        let signal = (1.0 - fraction) * ratio * f64::from(*log_signal).clamp(-20.0, 20.0).exp();
-        signal / (signal + fraction)
+        move |row| {
+            let Some(signal) = of.signal_of(row) else { return 1.0 };
+            let ratio = around.density(of.terms_of(row, terms)) / around.total;
+            let signal = (1.0 - fraction) * ratio * signal;
+            signal / (signal + fraction)
+        }
     }
 
     /// All components of an event.
-    fn of(&self, of: &Ratios, row: usize, derivatives: &mut [f64], out: &mut [f64]) {
-        self.derivatives_of(of, row, derivatives);
+    fn of(&self, around: &[Around], of: &Ratios, row: usize, derivatives: &mut [f64], out: &mut [f64]) {
+        self.derivatives_of(around, of, row, derivatives);
         derivatives.iter_mut().zip(&self.centre).for_each(|(x, mean)| *x -= mean);
         let (fitted, rest) = out.split_at_mut(self.fitted());
         for (out, combination) in fitted.iter_mut().zip(&self.combinations) {
@@ -252,7 +281,8 @@ impl Statistic {
         let mut rest = rest.iter_mut();
         for (i, first) in features.iter().enumerate() {
             let products = features[i..].iter().map(|second| f64::from(first * second));
-            for (out, value) in rest.by_ref().zip([f64::from(*first)].into_iter().chain(products)) {
+            // An iterator that is asked first loses an item when the other ends: so not `rest`.
+            for (value, out) in std::iter::once(f64::from(*first)).chain(products).zip(rest.by_ref()) {
                 *out = value;
             }
         }
@@ -260,13 +290,14 @@ impl Statistic {
 
     /// The mean over the events of a sample.
     pub fn mean(&self, sample: &Ratios) -> Mean {
+        let around = self.around_references();
         let events = sample.terms.len() / self.normalisation.len();
         let block = |start: usize| {
             let mut derivatives = vec![0.0; self.derivatives()];
             let mut one = DVector::zeros(self.components());
             let mut sum = DVector::zeros(self.components());
             for row in start..events.min(start + BLOCK) {
-                self.of(sample, row, &mut derivatives, one.as_mut_slice());
+                self.of(&around, sample, row, &mut derivatives, one.as_mut_slice());
                 sum += &one;
             }
             sum
@@ -380,6 +411,7 @@ impl Calibration {
     /// From simulated events that the network was not trained with, their learned ratios and their truth, and events of
     /// background.
     pub fn new(statistic: Statistic, signal: &Ratios, truth: Truth, background: Option<&Ratios>) -> Self {
+        let around = statistic.around_references();
         let of = |ratios: &Ratios, truth: Option<Truth>| {
             let monomials = if truth.is_some() { statistic.normalisation.len() + 1 } else { 1 };
             let events = ratios.terms.len() / statistic.normalisation.len();
@@ -389,7 +421,7 @@ impl Calibration {
                 let mut values = vec![0.0; statistic.components()];
                 let (mut terms, mut products) = (vec![1.0; monomials], Vec::new());
                 for row in start..events.min(start + BLOCK) {
-                    statistic.of(ratios, row, &mut derivatives, &mut values);
+                    statistic.of(&around, ratios, row, &mut derivatives, &mut values);
                     let mut weight = 1.0;
                     if let Some(truth) = truth {
                         let own = truth.terms[row * (monomials - 1)..].iter();
@@ -471,7 +503,7 @@ impl Calibration {
         at.effective.recip()
     }
 
-    /// Standard deviations of the shifts that the statistic of so many events leaves, and their correlations, the fraction known.
+    /// Covariance of the shifts that the statistic of so many events leaves, the fraction known.
     ///
     /// # Errors
     /// When the statistic says nothing of a coefficient.
@@ -578,7 +610,7 @@ impl Calibration {
     /// # Errors
     /// When a fraction is given without background or is none, and where `-ln L` has no minimum.
     pub fn fit(&self, sample: &Mean, fraction: Fraction, ranges: &[[f64; 2]]) -> Result<Fit<'_>, InferError> {
-        fraction.check("background fraction")?;
+        check(fraction, "background fraction")?;
         if !self.has_background() && (fraction.is_free() || fraction.start() != 0.0) {
             let allowed = "none: these ratios were learned without background";
             return Err(InferError::out_of_range("background fraction", format!("{fraction:?}"), allowed));
@@ -838,5 +870,30 @@ impl Fit<'_> {
             (sum + along[i] * along[i] / eigen.eigenvalues[i], count + 1.0)
         });
         probability(chi2, freedom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three features and all their products stand behind the fitted components, none lost and none twice.
+    #[test]
+    fn all_products_of_features_are_components() {
+        let events = [[1.0, 2.0, 3.0], [-1.0, 0.5, 4.0]];
+        let ratios = Ratios {
+            terms: vec![0.3, 0.1, -0.4, 0.2],
+            log_signal: Vec::new(),
+            features: events.concat().iter().map(|x| *x as f32).collect(),
+        };
+        let statistic = Statistic::new((&ratios, &[1.0; 2]), None, vec![vec![0.0]], 3).unwrap();
+        let mean = statistic.mean(&ratios).values;
+        let product = |a: usize, b: usize| events.iter().map(|event| event[a] * event[b]).sum::<f64>() / 2.0;
+        let single = |a: usize| events.iter().map(|event| event[a]).sum::<f64>() / 2.0;
+        let expected: Vec<f64> = (0..3)
+            .flat_map(|a| std::iter::once(single(a)).chain((a..3).map(move |b| product(a, b))))
+            .collect();
+        assert_eq!(statistic.components(), statistic.fitted() + 9);
+        assert_eq!(mean.as_slice()[statistic.fitted()..], expected);
     }
 }

@@ -9,7 +9,7 @@ use humboldt_physics::s_wave::{S_WAVE_FUNCTIONS, S_WAVE_RATE};
 use humboldt_physics::{Decay, Density, LineShape, SWave, WilsonDirection};
 use rayon::prelude::*;
 
-use super::mixture::Fraction;
+use super::mixture::{Fraction, check};
 use super::normalisation::Slice;
 use super::{InferError, Interval};
 
@@ -30,7 +30,7 @@ impl Strength {
     /// # Errors
     /// For an F_S outside 0 to 0.9, an error that is not above 0, an S-wave without any rate.
     pub fn new(ratio: f64, known: Fraction) -> Result<Self, InferError> {
-        known.check("F_S")?;
+        check(known, "F_S")?;
         let value = match known {
             Fraction::Fixed(value) | Fraction::Constrained(value, _) => value,
             Fraction::Free => 0.0,

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::model::{FEWEST, RatioModel, ratios};
 use super::source::{Events, Sample, Source};
 use crate::infer::ensembles::{ensemble, summary};
-use crate::infer::ratio::{Ratios, slopes_of};
+use crate::infer::ratio::{Ratios, slopes};
 use crate::progress::{Progress, note};
 use crate::report::{self, ErrorBars, Sheet, TrainingValues};
 use crate::run::RunFolder;
@@ -212,7 +212,7 @@ impl<'a> Information<'a> {
     fn at(&self, point: &[f64]) -> DMatrix<f64> {
         const BLOCK: usize = 4096;
         let shifts: Vec<f64> = point.iter().zip(self.origin).map(|(x, origin)| x - origin).collect();
-        let (values, slopes) = (monomials(&shifts), slopes_of(&shifts));
+        let (values, slopes) = (monomials(&shifts), slopes(&shifts));
         let (n, terms) = (shifts.len(), values.len() - 1);
         let dot =
             |own: &[f32], by: &[f64]| own.iter().zip(&by[1..]).map(|(t, m)| f64::from(*t) * m).sum::<f64>();
@@ -239,6 +239,7 @@ impl<'a> Information<'a> {
             sums.into_iter().fold((0.0, DVector::zeros(n)), |a, b| (a.0 + b.0, a.1 + b.1));
         let total_slopes = total_slopes / total;
         let statistic = &self.model.calibration.statistic;
+        let signal_part = statistic.signal_parts(&self.ratios, &shifts, self.fraction);
         let sums: Vec<DMatrix<f64>> = starts
             .par_iter()
             .map(|start| {
@@ -248,10 +249,9 @@ impl<'a> Information<'a> {
                     if rate <= 0.0 {
                         continue;
                     }
-                    let part = statistic.signal_part(&self.ratios, row, &shifts, self.fraction);
                     let score =
                         DVector::from_fn(n, |i, _| dot(row_of(row), &slopes[i]) / rate - total_slopes[i]);
-                    sum.ger(self.signal.weights[row] * rate * part, &score, &score, 1.0);
+                    sum.ger(self.signal.weights[row] * rate * signal_part(row), &score, &score, 1.0);
                 }
                 sum
             })

@@ -10,7 +10,7 @@ use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::relative_rates;
 use humboldt_pipeline::store::{EventReader, More};
-use humboldt_schemas::card::{BackgroundCard, FractionCard, GeneratorCard, RunCard};
+use humboldt_schemas::card::{BackgroundCard, GeneratorCard, RunCard};
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::events::M_B_COLUMN;
 use humboldt_schemas::layout::Layout;
@@ -19,7 +19,7 @@ use super::table::Table;
 use super::variables::Variables;
 use crate::assumptions::differences;
 use crate::campaign::of_point;
-use crate::infer::mixture::Fraction;
+use crate::infer::mixture::{Fraction, check};
 use crate::infer::ratio::UNKNOWN_FRACTION;
 use crate::infer::weights::Counted;
 use crate::progress::{Progress, note};
@@ -487,11 +487,9 @@ fn fraction(background: Option<&BackgroundCard>) -> Result<(Option<Fraction>, f6
         (None, false) => {
             bail!("background.fraction is missing; allowed: a number, \"free\", or as in \"0.44+-0.02\"")
         }
-        (Some(FractionCard::Fixed(value)), _) => Fraction::Fixed(value),
-        (Some(FractionCard::Free), _) => Fraction::Free,
-        (Some(FractionCard::Constrained(value, sigma)), _) => Fraction::Constrained(value, sigma),
+        (Some(known), _) => known,
     };
-    fraction.check("background.fraction")?;
+    check(fraction, "background.fraction")?;
     let nominal = match fraction {
         _ if card.files.is_empty() => live,
         Fraction::Fixed(value) | Fraction::Constrained(value, _) => value,

@@ -1,7 +1,6 @@
 //! `[s_wave]`, `[acceptance]`, `[detector]`, `[background]`: what makes events differ from those of B -> K* l l alone.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use humboldt_physics::s_wave::{LHCB_FRACTIONS, LHCB_MASSES};
 use humboldt_physics::{Decay, Efficiency, LineShape, PhysicsError, SWave};
@@ -12,6 +11,7 @@ use super::DetectorCard;
 use super::simulation::{load_files, load_layout};
 use crate::acceptance::LegendreAcceptance;
 use crate::error::{Invalid, SchemaError};
+use crate::fraction::Fraction;
 
 /// Everything between the decay to a K* and the events of a sample; nothing by default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -187,78 +187,7 @@ pub struct BackgroundCard {
     /// Preset `ratio`: what is known of background's part of the events, a number, `"free"`, or value and error as in `"0.44+-0.02"`; the
     /// sum of the parts by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fraction: Option<FractionCard>,
-}
-
-/// What is known of a fraction of background.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "FractionOnDisk", into = "FractionOnDisk")]
-#[schemars(with = "FractionOnDisk")]
-pub enum FractionCard {
-    /// Exactly.
-    Fixed(f64),
-    /// Nothing: it is fitted.
-    Free,
-    /// Value and standard deviation.
-    Constrained(f64, f64),
-}
-
-/// The two ways to write one.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum FractionOnDisk {
-    /// A number.
-    Number(f64),
-    /// `free`, or as in `0.44+-0.02`.
-    Text(String),
-}
-
-impl TryFrom<FractionOnDisk> for FractionCard {
-    type Error = Invalid;
-
-    fn try_from(value: FractionOnDisk) -> Result<Self, Invalid> {
-        match value {
-            FractionOnDisk::Number(number) => number.to_string().parse(),
-            FractionOnDisk::Text(text) => text.parse(),
-        }
-    }
-}
-
-impl From<FractionCard> for FractionOnDisk {
-    fn from(fraction: FractionCard) -> Self {
-        match fraction {
-            FractionCard::Fixed(value) => Self::Number(value),
-            FractionCard::Free => Self::Text("free".to_owned()),
-            FractionCard::Constrained(value, sigma) => Self::Text(format!("{value}+-{sigma}")),
-        }
-    }
-}
-
-impl FromStr for FractionCard {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refuse = || {
-            Invalid::new(
-                "background.fraction",
-                text,
-                "a number from 0 to below 1, free, or value and error as in 0.44+-0.02",
-            )
-        };
-        let number =
-            |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(refuse);
-        let part = |text: &str| {
-            number(text).and_then(|x| if (0.0..1.0).contains(&x) { Ok(x) } else { Err(refuse()) })
-        };
-        match (text, text.split_once("+-")) {
-            ("free", _) => Ok(Self::Free),
-            (_, Some((value, error))) => {
-                let sigma = number(error)?;
-                if sigma > 0.0 { Ok(Self::Constrained(part(value)?, sigma)) } else { Err(refuse()) }
-            }
-            (_, None) => Ok(Self::Fixed(part(text)?)),
-        }
-    }
+    pub fraction: Option<Fraction>,
 }
 
 impl Default for BackgroundCard {

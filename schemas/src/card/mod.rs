@@ -22,9 +22,7 @@ pub use dataset::{DatasetCard, GroupCard, ImageFormat, ImageLayout, ImagesCard, 
 pub use detector::{
     Beams, DetectorCard, Efficiencies, Forward, MomentumResolution, Selection, Tracks, WrongCandidates,
 };
-pub use effects::{
-    AcceptanceCard, BackgroundCard, Effects, FractionCard, Polynomials, SWaveCard, polynomial,
-};
+pub use effects::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard, polynomial};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
 pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
@@ -32,6 +30,7 @@ pub use set::{Elements, SetArchitecture, Supervision};
 pub use simulation::SimulationCard;
 pub use training::{FiguresCard, Loss, Optimiser, Precision, Prior, Schedule, TrainingCard, TrainingImages};
 
+use crate::Fraction;
 use crate::error::{Invalid, SchemaError};
 
 /// A whole run: events, images, network, training and figures. Every field has a default but the dataset's groups.
@@ -314,7 +313,7 @@ impl RunCard {
                 "parts of generated events beside files",
                 "files and a fraction, or parts",
             )?;
-            let number = matches!(background.fraction, Some(FractionCard::Fixed(_)));
+            let number = matches!(background.fraction, Some(Fraction::Fixed(_)));
             Invalid::unless(
                 files || !number,
                 "background.fraction",
