@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::arguments::DeviceArgument;
 use crate::campaign::live::LiveImages;
 use crate::learn::source::{Noise, waiting};
-use crate::learn::{Compute, DeviceName, Event, Training};
+use crate::learn::{Compute, DeviceName, Event, Training, vectors};
 use crate::progress::{number, outln};
 
 /// Measure generation, binning and training on this machine, on one core unless said otherwise
@@ -84,6 +84,7 @@ impl BenchArguments {
             outln!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(());
         }
+        outln!("{:<12} {:>8} in convolutions on the CPU", "vectors", vectors());
         for row in rows {
             outln!("{:<12} {:>8} {}", row.name, number(row.value), row.unit);
             outln!("{:<12} {:>8} {} ({:.2} x)", "", number(row.peer_value), row.peer, row.ratio);

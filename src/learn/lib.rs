@@ -40,6 +40,7 @@ mod state_dict;
 pub mod training;
 
 pub use calibration::Estimate;
+pub use convolution::vectors;
 pub use device::{Compute, DeviceName};
 pub use error::LearnError;
 pub use interchange::Imported;

@@ -1,36 +1,98 @@
 //! The innermost loops, in the widest vectors that the processor has.
 //!
-//! A tile of results stays in registers: up to [`TILE`] rows of [`width`] columns, to which each step adds the product
-//! of a column of the one factor and a row of the other. On AVX2 that is 6 by 16, twelve of sixteen registers.
+//! A tile of results stays in registers: up to [`TILE`] rows of one or two vectors, to which each step adds the product of a
+//! column of the one factor and a row of the other.
 
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 use pulp::{Arch, Simd, WithSimd};
 
 /// Most rows of a tile.
-pub(super) const TILE: usize = 6;
+pub(super) const TILE: usize = 12;
 /// Numbers in a cache line.
 const LINE: usize = 64 / size_of::<f32>();
 
-/// Columns of a tile: two vectors.
-pub(super) fn width() -> usize {
-    struct Width;
-    impl WithSimd for Width {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            2 * S::F32_LANES
-        }
-    }
-    Arch::new().dispatch(Width)
+/// The vectors of a tile's columns, and how large it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    arch: Arch,
+    /// One or two.
+    vectors: usize,
+    /// Columns.
+    pub(super) width: usize,
+    /// Most rows.
+    rows: usize,
 }
 
-/// Lengths of at most [`TILE`] that add up to `n` and differ by at most one.
-pub(super) fn tiles(n: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let count = n.div_ceil(TILE);
-    (0..count).map(move |i| i * n / count..(i + 1) * n / count)
+impl Shape {
+    /// Tiles for a matrix of some columns: of two vectors, or of one where the last would stay empty.
+    pub(super) fn of(columns: usize) -> Self {
+        let arch = arch(columns);
+        let lanes = arch.dispatch(Lanes);
+        let vectors = 2 - columns.div_ceil(lanes) % 2;
+        // AVX2 has sixteen registers, wider vectors come with 32.
+        let rows = if vectors == 1 || lanes > 8 { TILE } else { TILE / 2 };
+        Self { arch, vectors, width: vectors * lanes, rows }
+    }
+
+    /// Lengths of at most so many rows that add up to `n` and differ by at most one.
+    pub(super) fn tiles(self, n: usize) -> impl Iterator<Item = Range<usize>> {
+        let count = n.div_ceil(self.rows);
+        (0..count).map(move |i| i * n / count..(i + 1) * n / count)
+    }
+
+    /// A loop in these vectors.
+    pub(super) fn run(self, work: impl WithSimd<Output = ()>) {
+        self.arch.dispatch(work);
+    }
+}
+
+/// The widest vectors that some columns fill.
+fn arch(columns: usize) -> Arch {
+    #[cfg(target_arch = "x86_64")]
+    if columns <= 8
+        && let Some(simd) = pulp::x86::V3::try_new()
+    {
+        return Arch::V3(simd);
+    }
+    Arch::new()
+}
+
+/// Vectors that convolutions are computed in on this processor: `AVX-512`, `AVX2`, or `vectors of N bits` elsewhere.
+pub fn vectors() -> String {
+    match Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "AVX-512".to_owned(),
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "AVX2".to_owned(),
+        other => format!("vectors of {} bits", 32 * other.dispatch(Lanes)),
+    }
+}
+
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Calls `tile` of as many rows and vectors, numbers that the compiler is to know.
+macro_rules! tile {
+    ($shape:expr, $rows:expr, $of:ident, $arguments:tt) => {
+        tile!($shape, $rows, $of, $arguments, 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    ($shape:expr, $rows:expr, $of:ident, $arguments:tt, $($m:literal)*) => {
+        match ($rows, $shape.vectors) {
+            $(($m, 1) => $of.tile::<S, $m, 1>$arguments, ($m, _) => $of.tile::<S, $m, 2>$arguments,)*
+            _ => {}
+        }
+    };
 }
 
 /// Zeros that begin on a cache line.
@@ -67,7 +129,7 @@ impl DerefMut for Buffer {
 pub(super) struct Run {
     /// From a position's first cell, in numbers.
     pub(super) offset: usize,
-    /// In rows of [`width`] numbers.
+    /// In rows of the panel.
     pub(super) row: usize,
 }
 
@@ -82,13 +144,14 @@ pub(super) struct Position {
 
 /// Adds to rows of `output` what `runs` of `len` numbers of the source give by the taps of `panel`.
 pub(super) struct Gather<'a> {
+    pub(super) shape: Shape,
     pub(super) source: &'a [f32],
-    /// Rows of [`width`] columns.
+    /// Rows of the tile's columns.
     pub(super) panel: &'a [f32],
     pub(super) positions: &'a [Position],
     pub(super) runs: &'a [Run],
     pub(super) len: usize,
-    /// Rows of [`width`] columns.
+    /// Rows of the tile's columns.
     pub(super) output: &'a mut [f32],
 }
 
@@ -98,29 +161,22 @@ impl WithSimd for Gather<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let positions = self.positions;
-        for range in tiles(positions.len()) {
+        for range in self.shape.tiles(positions.len()) {
             let positions = &positions[range];
-            match positions.len() {
-                6 => self.tile::<S, 6>(simd, positions),
-                5 => self.tile::<S, 5>(simd, positions),
-                4 => self.tile::<S, 4>(simd, positions),
-                3 => self.tile::<S, 3>(simd, positions),
-                2 => self.tile::<S, 2>(simd, positions),
-                _ => self.tile::<S, 1>(simd, positions),
-            }
+            tile!(self.shape, positions.len(), self, (simd, positions));
         }
     }
 }
 
 impl Gather<'_> {
     #[inline(always)]
-    fn tile<S: Simd, const M: usize>(&mut self, simd: S, positions: &[Position]) {
+    fn tile<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, positions: &[Position]) {
         let Ok(positions) = <&[Position; M]>::try_from(positions) else { return };
         let (output, _) = S::as_mut_simd_f32s(self.output);
-        let (output, _) = output.as_chunks_mut::<2>();
+        let (output, _) = output.as_chunks_mut::<V>();
         let (panel, _) = S::as_simd_f32s(self.panel);
-        let (panel, _) = panel.as_chunks::<2>();
-        let mut sums = [[simd.splat_f32s(0.0); 2]; M];
+        let (panel, _) = panel.as_chunks::<V>();
+        let mut sums = [[simd.splat_f32s(0.0); V]; M];
         for (sum, position) in sums.iter_mut().zip(positions) {
             *sum = output[position.output];
         }
@@ -130,11 +186,12 @@ impl Gather<'_> {
             for (cells, position) in cells.iter_mut().zip(positions) {
                 *cells = &self.source[position.source + run.offset..][..taps.len()];
             }
-            for (i, [tap0, tap1]) in taps.iter().enumerate() {
+            for (i, taps) in taps.iter().enumerate() {
                 for (sum, cells) in sums.iter_mut().zip(&cells) {
                     let x = simd.splat_f32s(cells[i]);
-                    sum[0] = simd.mul_add_f32s(x, *tap0, sum[0]);
-                    sum[1] = simd.mul_add_f32s(x, *tap1, sum[1]);
+                    for (sum, tap) in sum.iter_mut().zip(taps) {
+                        *sum = simd.mul_add_f32s(x, *tap, *sum);
+                    }
                 }
             }
         }
@@ -152,8 +209,9 @@ pub(super) struct Rows {
     pub(super) count: usize,
 }
 
-/// Adds to `sums` (`m` rows of [`width`] columns) the outer products of rows of `left` (`m` columns) and of `right`.
+/// Adds to `sums` (`m` rows of the tile's columns) the outer products of rows of `left` (`m` columns) and of `right`.
 pub(super) struct Reduce<'a> {
+    pub(super) shape: Shape,
     pub(super) left: &'a [f32],
     pub(super) m: usize,
     pub(super) right: &'a [f32],
@@ -166,34 +224,28 @@ impl WithSimd for Reduce<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.m {
-            6 => self.tile::<S, 6>(simd),
-            5 => self.tile::<S, 5>(simd),
-            4 => self.tile::<S, 4>(simd),
-            3 => self.tile::<S, 3>(simd),
-            2 => self.tile::<S, 2>(simd),
-            _ => self.tile::<S, 1>(simd),
-        }
+        tile!(self.shape, self.m, self, (simd));
     }
 }
 
 impl Reduce<'_> {
     #[inline(always)]
-    fn tile<S: Simd, const M: usize>(self, simd: S) {
+    fn tile<S: Simd, const M: usize, const V: usize>(self, simd: S) {
         let (stored, _) = S::as_mut_simd_f32s(self.sums);
-        let (stored, _) = stored.as_chunks_mut::<2>();
+        let (stored, _) = stored.as_chunks_mut::<V>();
         let (left, _) = self.left.as_chunks::<M>();
         let (right, _) = S::as_simd_f32s(self.right);
-        let (right, _) = right.as_chunks::<2>();
-        let mut sums = [[simd.splat_f32s(0.0); 2]; M];
+        let (right, _) = right.as_chunks::<V>();
+        let mut sums = [[simd.splat_f32s(0.0); V]; M];
         sums.copy_from_slice(&stored[..M]);
         for rows in self.rows {
             let (left, right) = (&left[rows.left..][..rows.count], &right[rows.right..][..rows.count]);
-            for (left, [right0, right1]) in left.iter().zip(right) {
+            for (left, right) in left.iter().zip(right) {
                 for (sum, x) in sums.iter_mut().zip(left) {
                     let x = simd.splat_f32s(*x);
-                    sum[0] = simd.mul_add_f32s(x, *right0, sum[0]);
-                    sum[1] = simd.mul_add_f32s(x, *right1, sum[1]);
+                    for (sum, y) in sum.iter_mut().zip(right) {
+                        *sum = simd.mul_add_f32s(x, *y, *sum);
+                    }
                 }
             }
         }
@@ -203,8 +255,6 @@ impl Reduce<'_> {
 
 #[cfg(test)]
 mod tests {
-    use pulp::Scalar;
-
     use super::*;
 
     /// Small whole numbers, whose sums of products are exact in any order.
@@ -212,12 +262,14 @@ mod tests {
         (0..n).map(|i| (i * 37 % 13) as f32 - 6.0).collect()
     }
 
-    fn gather(width: usize, compute: impl Fn(Gather)) {
+    fn gather(shape: Shape) {
+        let width = shape.width;
         let (source, panel) = (numbers(90), numbers(12 * width));
         let positions: Vec<_> = (0..13).map(|i| Position { source: 3 * i, output: 12 - i }).collect();
         let runs = [Run { offset: 40, row: 0 }, Run { offset: 0, row: 7 }];
         let mut output = numbers(13 * width);
-        compute(Gather {
+        shape.run(Gather {
+            shape,
             source: &source,
             panel: &panel,
             positions: &positions,
@@ -240,12 +292,13 @@ mod tests {
         assert_eq!(output, expected);
     }
 
-    fn reduce(width: usize, compute: impl Fn(Reduce)) {
-        for m in 1..=TILE {
+    fn reduce(shape: Shape) {
+        let width = shape.width;
+        for m in 1..=shape.rows {
             let (left, right) = (numbers(20 * m), numbers(30 * width));
             let rows = [Rows { left: 2, right: 11, count: 9 }, Rows { left: 19, right: 0, count: 1 }];
             let mut sums = numbers(m * width);
-            compute(Reduce { left: &left, m, right: &right, rows: &rows, sums: &mut sums });
+            shape.run(Reduce { shape, left: &left, m, right: &right, rows: &rows, sums: &mut sums });
             let mut expected = numbers(m * width);
             for (l, r) in rows.iter().flat_map(|r| (0..r.count).map(move |i| (r.left + i, r.right + i))) {
                 for (i, sum) in expected.iter_mut().enumerate() {
@@ -258,10 +311,11 @@ mod tests {
 
     #[test]
     fn vectors_of_any_width_do_what_plain_loops_do() {
-        gather(2, |g| g.with_simd(Scalar::new()));
-        gather(width(), |g| Arch::new().dispatch(g));
-        reduce(2, |r| r.with_simd(Scalar::new()));
-        reduce(width(), |r| Arch::new().dispatch(r));
+        let scalar = |vectors| Shape { arch: Arch::Scalar, vectors, width: vectors, rows: 5 };
+        for shape in [1, 8, 9, 16, 17, 33].map(Shape::of).into_iter().chain([1, 2].map(scalar)) {
+            gather(shape);
+            reduce(shape);
+        }
     }
 
     #[test]

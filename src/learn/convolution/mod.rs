@@ -26,6 +26,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData, s};
 
 use axis::Axis;
+pub use kernel::vectors;
 
 /// Sizes of a convolution.
 #[derive(Debug, Clone)]
@@ -62,6 +63,16 @@ impl Window {
     /// Taps of a kernel.
     fn taps(&self) -> usize {
         self.axes.iter().map(|a| a.kernel).product()
+    }
+
+    /// Cells of an image.
+    fn inputs(&self) -> usize {
+        self.axes.iter().map(|a| a.input).product()
+    }
+
+    /// Cells of an output.
+    fn outputs(&self) -> usize {
+        self.axes.iter().map(Axis::output).product()
     }
 
     fn input(&self) -> [usize; 5] {

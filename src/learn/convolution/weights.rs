@@ -3,23 +3,20 @@
 //! dw[f, c, t] = sum over n, o of dy[n, f, o] x[n, c, s o + t - p]: for each tap a product of two matrices whose rows
 //! are cells. Images go last among the cells, so that rows are many even where an image has few cells.
 
-use pulp::Arch;
-
 use super::Window;
-use super::kernel::{Buffer, Reduce, Rows, tiles, width};
+use super::gather::FEW;
+use super::kernel::{Buffer, Reduce, Rows, Shape};
 use crate::parallel;
 
 /// Numbers of dy that stay in the cache while all taps meet them.
 const BLOCK: usize = 24 << 10;
 /// Cells that change places with their channels together.
 const SIDE: usize = 32;
-/// With fewer channels than this the taps of the last axis are taken for channels.
-const CHANNELS: usize = 4;
 
 /// dw of shape [filters, channels, taps].
 pub(super) fn weight_gradient(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
     let kernel = window.axes[2].kernel;
-    if window.channels >= CHANNELS || kernel == 1 {
+    if window.channels >= FEW || kernel == 1 {
         return reduce(x, dy, window);
     }
     let (x, lowered) = lower(x, window);
@@ -62,47 +59,43 @@ fn lower(x: &[f32], window: &Window) -> (Vec<f32>, Window) {
 }
 
 fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
-    let (taps, width) = (window.taps(), width());
-    let inputs: usize = window.axes.iter().map(|a| a.input).product();
-    let outputs: usize = window.axes.iter().map(super::axis::Axis::output).product();
-    let channel_tiles: Vec<_> = tiles(window.channels).collect();
-    let left = parallel::each(channel_tiles.len(), |i| {
-        cells_first(
-            x,
-            window.images,
-            window.channels,
-            inputs,
-            channel_tiles[i].clone(),
-            channel_tiles[i].len(),
-        )
+    let taps = window.taps();
+    let shape = Shape::of(window.filters);
+    let width = shape.width;
+    let (channels, filters) = (window.channels, window.filters);
+    let tiles: Vec<_> = shape.tiles(channels).collect();
+    let left = parallel::each(tiles.len(), |i| {
+        let tile = tiles[i].clone();
+        cells_first(x, window.images, channels, window.inputs(), tile.clone(), tile.len())
     });
-    let blocks = window.filters.div_ceil(width);
+    let blocks = filters.div_ceil(width);
     let right = parallel::each(blocks, |i| {
-        let filters = i * width..window.filters.min((i + 1) * width);
-        cells_first(dy, window.images, window.filters, outputs, filters, width)
+        let block = i * width..filters.min((i + 1) * width);
+        cells_first(dy, window.images, filters, window.outputs(), block, width)
     });
-    let steps = steps(window);
-    let sums = parallel::each(blocks * channel_tiles.len(), |task| {
-        let (block, tile) = (task / channel_tiles.len(), task % channel_tiles.len());
-        let m = channel_tiles[tile].len();
+    let steps = steps(window, width);
+    let mut result = vec![0.0; filters * channels * taps];
+    // Each part of the result, by block of filters and tile of channels, goes to whoever computes it.
+    let mut parts: Vec<Vec<&mut [f32]>> = (0..blocks * tiles.len()).map(|_| Vec::new()).collect();
+    for (filter, mut row) in result.chunks_mut(channels * taps).enumerate() {
+        for (i, tile) in tiles.iter().enumerate() {
+            let part;
+            (part, row) = row.split_at_mut(tile.len() * taps);
+            parts[filter / width * tiles.len() + i].push(part);
+        }
+    }
+    parallel::each_of(parts, |task, parts| {
+        let (block, tile) = (task / tiles.len(), task % tiles.len());
+        let m = tiles[tile].len();
         let mut sums = Buffer::zeros(taps * m * width);
         for (tap, rows) in &steps {
             let sums = &mut sums[tap * m * width..][..m * width];
-            Arch::new().dispatch(Reduce { left: &left[tile], m, right: &right[block], rows, sums });
+            shape.run(Reduce { shape, left: &left[tile], m, right: &right[block], rows, sums });
         }
-        sums
-    });
-    let mut result = vec![0.0; window.filters * window.channels * taps];
-    let parts: Vec<_> = result.chunks_mut(width * window.channels * taps).collect();
-    parallel::each_of(parts, |block, part| {
-        let sums = &sums[block * channel_tiles.len()..][..channel_tiles.len()];
-        for (sums, channels) in sums.iter().zip(&channel_tiles) {
-            let m = channels.len();
-            for (filter, row) in part.chunks_mut(window.channels * taps).enumerate() {
-                for (i, row) in row[channels.start * taps..channels.end * taps].chunks_mut(taps).enumerate() {
-                    for (number, sums) in row.iter_mut().zip(sums.chunks_exact(m * width)) {
-                        *number = sums[i * width + filter];
-                    }
+        for (filter, part) in parts.into_iter().enumerate() {
+            for (i, row) in part.chunks_mut(taps).enumerate() {
+                for (number, sums) in row.iter_mut().zip(sums.chunks_exact(m * width)) {
+                    *number = sums[i * width + filter];
                 }
             }
         }
@@ -111,10 +104,10 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
 }
 
 /// Rows of x and dy that meet in a tap; a part of the image after the other, so that the cache holds it.
-fn steps(window: &Window) -> Vec<(usize, Vec<Rows>)> {
+fn steps(window: &Window, columns: usize) -> Vec<(usize, Vec<Rows>)> {
     let [d, h, w] = window.axes;
     let (height, width, n) = (h.output(), w.output(), window.images);
-    let planes = (BLOCK / (height * width * n * self::width())).max(1);
+    let planes = (BLOCK / (height * width * n * columns)).max(1);
     let mut steps = Vec::new();
     for begin in (0..d.output()).step_by(planes) {
         for i in 0..d.kernel {
