@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use humboldt_physics::{
     AngularCoefficients, Axes, Decay, Flavour, Lepton, LineShape, ModelName, WilsonShifts,
 };
@@ -16,7 +17,7 @@ use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{
-    Architecture, DatasetCard, GroupCard, NetworkCard, Preset, RunCard, TrainingCard,
+    Architecture, DatasetCard, GroupCard, NetworkCard, Precision, Preset, RunCard, TrainingCard,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -36,9 +37,30 @@ pub(super) struct BenchArguments {
     rows: Vec<String>,
     #[command(flatten)]
     device: DeviceArgument,
+    /// Network of the row `train`: resnet10, resnet18 or resnet34
+    #[arg(long, value_name = "PRESET", default_value = "resnet10", value_parser = name(&[Preset::Resnet10, Preset::Resnet18, Preset::Resnet34], Preset::name))]
+    network: Preset,
+    /// Cells of each axis of its images
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(2..=100))]
+    bins: u16,
+    /// Images of its batches; the CPU takes them in two parts
+    #[arg(long, value_name = "IMAGES", default_value_t = 16, value_parser = clap::value_parser!(u16).range(4..=1024))]
+    batch: u16,
+    /// Numbers that its convolutions multiply: single, or bf16 or f16 on a GPU that has them
+    #[arg(long, default_value = "single", value_parser = name(&[Precision::Single, Precision::Bf16, Precision::F16], Precision::name))]
+    precision: Precision,
     /// Print a JSON array of {name, value, unit, peer, peer_value, ratio}
     #[arg(long)]
     json: bool,
+}
+
+/// Reads one of some words as what it stands for.
+fn name<T: Copy + Send + Sync + 'static>(
+    allowed: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(allowed.iter().map(|x| name(*x)))
+        .map(move |word| allowed.iter().copied().find(|x| name(*x) == word).unwrap_or(allowed[0]))
 }
 
 /// One measurement.
@@ -76,7 +98,7 @@ impl BenchArguments {
                     "generate" => generation(&decay)?,
                     "voxelize" => binning(&decay)?,
                     "stream" => streaming()?,
-                    _ => training(&compute)?,
+                    _ => self.training(&compute)?,
                 });
             }
         }
@@ -90,6 +112,61 @@ impl BenchArguments {
             outln!("{:<12} {:>8} {} ({:.2} x)", "", number(row.peer_value), row.peer, row.ratio);
         }
         Ok(())
+    }
+
+    fn training(&self, compute: &Compute) -> Result<Row> {
+        compute.check(self.precision)?;
+        let (bins, batch) = (usize::from(self.bins), usize::from(self.batch));
+        let architecture = NetworkCard { preset: self.network, ..NetworkCard::default() }.architecture();
+        let card = TrainingCard {
+            batch_size: batch,
+            micro_batch: is_cpu(compute).then_some(batch / 2),
+            epochs: 1,
+            precision: self.precision,
+            ..TrainingCard::default()
+        };
+        let (train, validation) = (Noise { bins, images: 10 * batch }, Noise { bins, images: 2 });
+        let folder = tempfile::tempdir()?;
+        let training = Training {
+            card: &card,
+            architecture: &architecture.clone().into(),
+            scores: None,
+            seed: 1,
+            events: EVENTS,
+            axes: Axes::of_c9([-2.0, 1.1]),
+            provenance: serde_json::Value::Null,
+            train: &train,
+            validation: &validation,
+            compute,
+            memory: 1 << 30,
+        };
+        let fastest = Mutex::new(0.0_f64);
+        training.run(folder.path(), &|event: Event| {
+            if let (Event::Batch { images_per_second, .. }, Ok(mut fastest)) = (event, fastest.lock()) {
+                *fastest = images_per_second;
+            }
+            ControlFlow::Continue(())
+        })?;
+        let value = fastest.into_inner().unwrap_or(f64::NAN);
+        // Forward, gradient of the data and of the weights: three times the multiplications of a prediction.
+        let peer_value =
+            products_per_second(compute, self.precision) / (3.0 * multiplications(&architecture, bins));
+        let place = match compute.name() {
+            DeviceName::Cpu => "all cores".to_owned(),
+            gpu => gpu.to_string(),
+        };
+        Ok(Row {
+            name: "train",
+            value,
+            unit: format!(
+                "images/s learned, {} on {bins}^3 cells, {}, {place}",
+                self.network.name(),
+                self.precision.name()
+            ),
+            peer: format!("images/s at the speed of {}^3 matrix products, {place}", side(compute)),
+            peer_value,
+            ratio: value / peer_value,
+        })
     }
 }
 
@@ -206,49 +283,6 @@ fn streaming() -> Result<Row> {
     })
 }
 
-fn training(compute: &Compute) -> Result<Row> {
-    let bins = 25;
-    let architecture = NetworkCard { preset: Preset::Resnet10, ..NetworkCard::default() }.architecture();
-    let card = TrainingCard { batch_size: 16, micro_batch: Some(8), epochs: 1, ..TrainingCard::default() };
-    let (train, validation) = (Noise { bins, images: 160 }, Noise { bins, images: 2 });
-    let folder = tempfile::tempdir()?;
-    let training = Training {
-        card: &card,
-        architecture: &architecture.clone().into(),
-        scores: None,
-        seed: 1,
-        events: EVENTS,
-        axes: Axes::of_c9([-2.0, 1.1]),
-        provenance: serde_json::Value::Null,
-        train: &train,
-        validation: &validation,
-        compute,
-        memory: 1 << 30,
-    };
-    let fastest = Mutex::new(0.0_f64);
-    training.run(folder.path(), &|event: Event| {
-        if let (Event::Batch { images_per_second, .. }, Ok(mut fastest)) = (event, fastest.lock()) {
-            *fastest = images_per_second;
-        }
-        ControlFlow::Continue(())
-    })?;
-    let value = fastest.into_inner().unwrap_or(f64::NAN);
-    // Forward, gradient of the data and of the weights: three times the multiplications of a prediction.
-    let peer_value = products_per_second(compute.device()) / (3.0 * multiplications(&architecture, bins));
-    let place = match compute.name() {
-        DeviceName::Cpu => "all cores".to_owned(),
-        gpu => gpu.to_string(),
-    };
-    Ok(Row {
-        name: "train",
-        value,
-        unit: format!("images/s learned, resnet10 on 25^3 cells, {place}"),
-        peer: format!("images/s at the speed of 1024^3 matrix products, {place}"),
-        peer_value,
-        ratio: value / peer_value,
-    })
-}
-
 /// Multiplications of one prediction, those of the convolutions.
 fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
     let layers = humboldt_schemas::card::layers::layers(architecture, bins, 1);
@@ -256,11 +290,25 @@ fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
     convolutions.map(|layer| layer.parameters as f64 * layer.size.pow(3) as f64).sum()
 }
 
-/// Multiplications a second of a large f32 matrix product.
-fn products_per_second(device: &Device) -> f64 {
-    let size = 1024_usize;
-    let a = Tensor::<2>::random([size, size], Distribution::Default, device);
+fn is_cpu(compute: &Compute) -> bool {
+    matches!(compute.name(), DeviceName::Cpu)
+}
+
+/// Rows and columns of the matrices that the network is compared with.
+fn side(compute: &Compute) -> usize {
+    if is_cpu(compute) { 1024 } else { 4096 }
+}
+
+/// Multiplications a second of a large matrix product.
+fn products_per_second(compute: &Compute, precision: Precision) -> f64 {
+    let size = side(compute);
+    let precision = match precision {
+        Precision::Single => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
+    };
+    let a = Tensor::<2>::random([size, size], Distribution::Default, compute.device()).cast(precision);
     rate(size.pow(3), || {
-        black_box(a.clone().matmul(a.clone()).into_data());
+        black_box(a.clone().matmul(a.clone()).slice([0..1, 0..1]).into_data());
     })
 }
