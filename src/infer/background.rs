@@ -1,14 +1,16 @@
 //! The density of a background, smoothed from a sample of it.
 //!
 //! The logarithm of its ratio to a reference is a sum of products of Legendre polynomials in q2, both cosines and the
-//! K pi mass, and harmonics of chi, up to a total order. The factors are those of largest likelihood: the smoothest ratio
-//! whose means of all these products are the sample's. It is positive everywhere, and needs no binning.
+//! K pi mass, and harmonics of chi, up to a total order, and of the logarithm of the K*'s line shape: a background may have the
+//! K*'s peak or, with a factor of -1, none, which polynomials cannot say. The factors are those of largest likelihood: the
+//! smoothest ratio whose means of all these terms are the sample's. It is positive everywhere, and needs no binning.
 //! The reference is uniform in q2 and the angles with K pi masses of the line shape. Where a detector selects it is what
 //! the detector leaves of it: the accepted simulated signal, each event over its density before acceptance. The acceptance
 //! is then in the reference and need not be known, nor smooth.
 
 use std::f64::consts::PI;
 
+use humboldt_physics::line_shape::Resonance;
 use humboldt_physics::{Flavour, LineShape};
 use humboldt_pipeline::EventBatch;
 use nalgebra::{DMatrix, DVector};
@@ -202,7 +204,10 @@ impl Background {
             InferError::out_of_range("flavour of the events", flavour, "that of simulated events")
         })?;
         let volume: f64 = family.windows().iter().map(|(low, high)| high - low).sum::<f64>() * 8.0 * PI;
-        let line = masses(family).iter().map(|(_, weight)| weight).sum::<f64>();
+        let line: f64 = match self.features.m_kpi {
+            Some(Masses { range, resonance }) => resonance.nodes_in(range).iter().map(|node| node.1).sum(),
+            None => 1.0,
+        };
         let unit = if self.accepted { 1.0 } else { (volume * line).recip() };
         let of = |row: &usize| {
             let features = DVector::from_vec(self.features.of(events, *row));
@@ -215,15 +220,36 @@ impl Background {
     }
 }
 
-/// Products of polynomials and harmonics up to an order, 1 excepted.
+/// Products of polynomials and harmonics up to an order, 1 excepted; behind them the logarithm of the line shape.
 #[derive(Debug, Clone)]
 struct Features {
     order: usize,
     q2: (f64, f64),
-    /// GeV; `None` where all events have one K pi mass.
-    m_kpi: Option<(f64, f64)>,
+    /// `None` where all events have one K pi mass.
+    m_kpi: Option<Masses>,
     /// Orders in q2, cos_theta_l, cos_theta_k, m_kpi, and place of the harmonic of chi.
     products: Vec<[usize; 5]>,
+}
+
+/// K pi masses (GeV) that events may have, and their line shape.
+#[derive(Debug, Clone, Copy)]
+struct Masses {
+    range: (f64, f64),
+    resonance: Resonance,
+}
+
+impl Masses {
+    fn of(family: &EventFamily) -> Option<Self> {
+        let masses =
+            Self { range: family.density.m_kpi_range(), resonance: *family.density.decay().resonance() };
+        (family.density.line_shape() == LineShape::BreitWigner).then_some(masses)
+    }
+
+    /// The logarithm of the line shape over its value at the pole; rounding may have put a mass out of the range.
+    fn log_shape(&self, m_kpi: f64) -> f64 {
+        let m_kpi = m_kpi.clamp(self.range.0, self.range.1);
+        (self.resonance.density(m_kpi) / self.resonance.density(self.resonance.pole())).ln()
+    }
 }
 
 impl Features {
@@ -231,8 +257,7 @@ impl Features {
         let windows = family.windows();
         let low = windows.iter().map(|window| window.0).fold(f64::INFINITY, f64::min);
         let high = windows.iter().map(|window| window.1).fold(f64::NEG_INFINITY, f64::max);
-        let m_kpi =
-            (family.density.line_shape() == LineShape::BreitWigner).then(|| family.density.m_kpi_range());
+        let m_kpi = Masses::of(family);
         let heaviest = if m_kpi.is_some() { order } else { 0 };
         let mut products = Vec::new();
         for q2 in 0..=order {
@@ -253,7 +278,7 @@ impl Features {
     }
 
     fn len(&self) -> usize {
-        self.products.len()
+        self.products.len() + usize::from(self.m_kpi.is_some())
     }
 
     fn of(&self, events: &EventBatch, row: usize) -> Vec<f64> {
@@ -265,7 +290,7 @@ impl Features {
 
     fn at(&self, q2: f64, l: f64, k: f64, chi: f64, m_kpi: f64) -> Vec<f64> {
         let unit = |x: f64, (low, high): (f64, f64)| (2.0 * (x - low) / (high - low) - 1.0).clamp(-1.0, 1.0);
-        let mass = self.m_kpi.map_or(0.0, |range| unit(m_kpi, range));
+        let mass = self.m_kpi.map_or(0.0, |masses| unit(m_kpi, masses.range));
         let polynomials = [unit(q2, self.q2), l, k, mass].map(|x| legendre(x, self.order));
         let harmonic = |place: usize| {
             let n = place.div_ceil(2) as f64;
@@ -276,7 +301,8 @@ impl Features {
         let product = |orders: &[usize; 5]| {
             polynomials.iter().zip(orders).map(|(p, order)| p[*order]).product::<f64>() * harmonics[orders[4]]
         };
-        self.products.iter().map(product).collect()
+        let shape = self.m_kpi.map(|masses| masses.log_shape(m_kpi));
+        self.products.iter().map(product).chain(shape).collect()
     }
 }
 
@@ -289,15 +315,6 @@ fn legendre(x: f64, order: usize) -> Vec<f64> {
     }
     values.truncate(order + 1);
     values
-}
-
-/// K pi masses (GeV) with weights that follow the line shape.
-fn masses(family: &EventFamily) -> Vec<(f64, f64)> {
-    let range = family.density.m_kpi_range();
-    match family.density.line_shape() {
-        LineShape::Narrow => vec![(range.0, 1.0)],
-        LineShape::BreitWigner => family.density.decay().resonance().nodes_in(range),
-    }
 }
 
 /// Features and weights of events or of points.
@@ -342,27 +359,23 @@ impl Points {
         Ok(Self { count: features.len(), features: all, weights, total })
     }
 
-    /// A lattice that fills the windows, the angles and the line shape evenly (an additive recurrence of the generalised
-    /// golden ratio); points outside phase space weigh nothing.
+    /// A lattice that fills the windows, the angles and the K pi masses evenly (an additive recurrence of the generalised
+    /// golden ratio); points weigh as the line shape has it, nothing outside phase space.
     fn uniform(features: &Features, family: &EventFamily) -> Self {
         // The root of x^6 = x + 1.
         const RATIO: f64 = 1.134_724_138_401_519_5;
         let decay = family.density.decay();
         let windows = family.windows();
         let length: f64 = windows.iter().map(|(low, high)| high - low).sum();
-        let masses = masses(family);
-        let norm: f64 = masses.iter().map(|(_, weight)| weight).sum();
-        let rising: Vec<(f64, f64)> = masses
-            .iter()
-            .scan(0.0, |sum, (m_kpi, weight)| {
-                *sum += weight / norm;
-                Some((*m_kpi, *sum))
-            })
-            .collect();
         let point = |index: usize| {
             let coordinate = |axis: i32| (0.5 + (index + 1) as f64 * RATIO.powi(-axis)).fract();
-            let place = rising.partition_point(|(_, sum)| *sum < coordinate(5)).min(rising.len() - 1);
-            let m_kpi = rising[place].0;
+            let (m_kpi, weight) = match features.m_kpi {
+                Some(Masses { range: (low, high), resonance }) => {
+                    let m_kpi = low + coordinate(5) * (high - low);
+                    (m_kpi, resonance.density(m_kpi))
+                }
+                None => (family.density.m_kpi_range().0, 1.0),
+            };
             let mut along = coordinate(1) * length;
             let mut q2 = windows[0].0;
             for (low, high) in windows {
@@ -374,12 +387,13 @@ impl Points {
             }
             let inside = q2 > decay.q2_min() && q2 < decay.q2_max(m_kpi);
             let [l, k, turn] = [2, 3, 4].map(|axis| 2.0 * coordinate(axis) - 1.0);
-            (features.at(q2, l, k, PI * turn, m_kpi), f64::from(u8::from(inside)))
+            (features.at(q2, l, k, PI * turn, m_kpi), if inside { weight } else { 0.0 }, weight)
         };
-        let points: Vec<(Vec<f64>, f64)> = (0..POINTS).into_par_iter().map(point).collect();
+        let points: Vec<(Vec<f64>, f64, f64)> = (0..POINTS).into_par_iter().map(point).collect();
         let weights = points.iter().map(|point| point.1).collect();
+        let total = points.iter().map(|point| point.2).sum();
         let all = points.into_iter().flat_map(|point| point.0).collect();
-        Self { count: features.len(), features: all, weights, total: POINTS as f64 }
+        Self { count: features.len(), features: all, weights, total }
     }
 
     /// Means of the features, and their covariance.
