@@ -120,3 +120,44 @@ fn effects_of_a_card_make_labelled_events() {
     refused(&["generate", "--card", &card, "--events", "9", "--score", "c9", "--out", &no], &["--score"]);
     refused(&["generate", "--card", &card, "--events", "9", "--q2", "1:6", "--out", &no], &["--q2"]);
 }
+
+/// A detector measures the events of an experiment's file as it measures our own, and their acceptance is the same.
+#[test]
+fn issue_15_smear_and_acceptance_read_layouts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (own, theirs) = (path("own.parquet"), path("theirs.parquet"));
+    succeed(&["generate", "--events", "20000", "--q2", "1:8", "--out", &own]);
+    succeed(&["export", &own, "--layout", "cms", "--out", &theirs]);
+    let measure = |file: &str, out: &str, extra: &[&str]| {
+        let out = path(out);
+        succeed(&[&["smear", file, "--detector", "belle2", "--out", &out], extra].concat());
+        let table = table(&out);
+        (column(&table, "q2"), column(&table, "true_q2"), out)
+    };
+    let (q2, truth, measured) = measure(&own, "a.parquet", &[]);
+    let (other, of_other, _) = measure(&theirs, "b.parquet", &["--layout", "cms"]);
+    assert!(q2.len() > 4000 && q2.len().abs_diff(other.len()) < 20, "{} {}", q2.len(), other.len());
+    let mean = |x: &[f32]| x.iter().map(|x| f64::from(*x)).sum::<f64>() / x.len() as f64;
+    assert!((mean(&q2) - mean(&other)).abs() < 0.01 && (mean(&truth) - mean(&of_other)).abs() < 0.01);
+    refused(&["smear", &theirs, "--detector", "belle2", "--out", &path("c.parquet")], &["cos_theta_l"]);
+
+    let layout = path("layout.toml");
+    let names = ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"];
+    let all = |prefix: &str| names.map(|name| format!("{name} = \"{prefix}{name}\"\n")).concat();
+    fs::write(&layout, format!("{}[truth]\n{}", all(""), all("true_"))).unwrap();
+    let acceptance = |out: &str, extra: &[&str]| {
+        let out = path(out);
+        succeed(&[&["acceptance", &measured, "--orders", "1,1,0,1", "--out", &out], extra].concat());
+        fs::read_to_string(out).unwrap()
+    };
+    assert_eq!(acceptance("a.json", &[]), acceptance("b.json", &["--layout", &layout]));
+    let both = path("both.parquet");
+    let b0 = path("b0.parquet");
+    succeed(&["generate", "--events", "2000", "--q2", "1:8", "--flavour", "B0", "--out", &b0]);
+    succeed(&["export", &own, &b0, "--layout", "humboldt", "--out", &both]);
+    refused(
+        &["smear", &both, "--layout", "humboldt", "--detector", "belle2", "--out", &path("d.parquet")],
+        &["both flavours", "B0bar alone"],
+    );
+}

@@ -390,3 +390,34 @@ fn issue_15_a_run_with_effects_is_compared() {
         );
     }
 }
+
+/// Without an acceptance the bound by a simulation, of any point, is that by quadrature; background costs what a fit loses by it.
+#[test]
+fn issue_15_bound_of_accepted_events_by_a_simulation() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulated = generate(folder.path(), "simulated.parquet", "3", "-0.5", "60000");
+    let common =
+        ["bound", "--q2", "1:8", "--delta-c9", "-0.87", "--events", "10000", "--also", "c10", "--json"];
+    let bound = |extra: &[&str]| json(&[&common, extra].concat());
+    let (exact, found) = (bound(&[]), bound(&["--simulation", &simulated]));
+    let [sigma, error] = ["sigma", "sigma_by_events_error"].map(|key| number(&found[key]));
+    assert!((sigma - number(&exact["sigma"])).abs() < 4.0 * error && error < 0.01 * sigma, "{found} {exact}");
+    for (i, j) in [(0, 0), (0, 1), (1, 1)] {
+        let [found, exact] = [&found, &exact].map(|bound| number(&bound["covariance"][i][j]));
+        assert!((found / exact - 1.0).abs() < 0.05, "{i} {j}: {found} {exact}");
+    }
+    assert_eq!(found, bound(&["--simulation", &simulated, "--threads", "1"]));
+
+    let sideband = generate(folder.path(), "sideband.parquet", "4", "3", "16000");
+    let background = ["--simulation", &simulated, "--background", &sideband, "--background-fraction"];
+    let of = |fraction: &str| bound(&[&background[..], &[fraction]].concat());
+    let (fixed, constrained) = (of("0.3"), of("0.3+-0.01"));
+    assert!(number(&fixed["sigma"]) > 1.2 * sigma && fixed["sigma_profiled"].is_null(), "{fixed}");
+    assert!((number(&constrained["sigma"]) / number(&fixed["sigma"]) - 1.0).abs() < 1e-9);
+    assert!(number(&constrained["sigma_profiled"]) > number(&constrained["sigma"]));
+    assert_eq!(constrained["nuisances"][0], "background");
+    refused(&[&common[..], &["--s-wave", "free"]].concat(), &["--s-wave", "--simulation"]);
+    let with = ["--simulation", &simulated];
+    refused(&[&common[..], &with, &["--with-rate"]].concat(), &["--with-rate", "--simulation"]);
+    refused(&[&["bound", "--q2", "0.5:8"], &with[..]].concat(), &["windows that cover"]);
+}

@@ -182,3 +182,28 @@ fn issue_14_weights_come_from_the_truth_where_there_is_one() {
     let read = |name: &str| EventReader::open(&path(name)).unwrap().read_all().unwrap();
     assert!(read("seen.parquet").q2.iter().zip(&read("sm.parquet").q2).all(|(a, b)| *a == 0.97 * b));
 }
+
+/// Imaginary shifts move both flavours by opposite signs: in one file each event has the weight of its own.
+#[test]
+fn issue_15_each_event_has_the_weight_of_its_flavour() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let shift = ["--wc", "c9=-0.5+1.5i,c7_prime=0.2i"];
+    let weights = |source: &str, out: &str, extra: &[&str]| {
+        let out = path(out);
+        succeed(&[&["reweight", source, "--out", &out], &shift[..], extra].concat());
+        column(Path::new(&out), "weight")
+    };
+    let parts = ["B0bar", "B0"].map(|flavour| {
+        generate(folder.path(), &format!("{flavour}.parquet"), &["--flavour", flavour, "--q2", "1:8"])
+    });
+    let mixed = path("mixed.parquet");
+    succeed(&["export", &parts[0], &parts[1], "--layout", "humboldt", "--out", &mixed]);
+    let direct: Vec<f64> =
+        parts.iter().flat_map(|part| weights(part, "part.parquet", &["--force"])).collect();
+    let found = weights(&mixed, "all.parquet", &["--layout", "humboldt"]);
+    assert_eq!(found.len(), direct.len());
+    for (row, (found, direct)) in found.iter().zip(&direct).enumerate() {
+        assert!((found / direct - 1.0).abs() < 1e-6, "{row}: {found} {direct}");
+    }
+}

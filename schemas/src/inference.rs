@@ -98,13 +98,16 @@ pub struct BoundResult {
     pub coefficients: Vec<String>,
     /// Smallest covariance of the shifts together, all else known.
     pub covariance: Vec<Vec<f64>>,
-    /// S-wave and acceptance of the events, in a row as a card names them; none where they are of K* alone and all kept.
+    /// S-wave, acceptance and background of the events, as a card names them; none where they are of K* alone and all kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<String>,
-    /// The nuisance parameters that are profiled.
+    /// The nuisance parameters that are profiled: form factors, charm; strength of the S-wave, fraction of background.
     pub nuisances: Vec<String>,
     /// `sigma` with the nuisance parameters profiled, other coefficients known; absent without any.
     pub sigma_profiled: Option<f64>,
+    /// Its statistical error, where it comes from simulated events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma_profiled_error: Option<f64>,
     /// `covariance` with the nuisance parameters profiled; absent without any.
     pub covariance_profiled: Option<Vec<Vec<f64>>>,
 }

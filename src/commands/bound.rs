@@ -13,6 +13,9 @@ use humboldt_schemas::inference::BoundResult;
 use nalgebra::{DMatrix, DVector};
 
 use super::arguments::{ProcessArguments, count, without_separators};
+use super::layout::LayoutArguments;
+use super::measured::MeasuredArguments;
+use super::sample::{Sample, mass_window};
 use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
@@ -43,6 +46,13 @@ pub(super) struct BoundArguments {
     /// Run card whose S-wave and acceptance, [s_wave] and [acceptance], the events have
     #[arg(long, value_name = "CARD", conflicts_with_all = ["ignore_m_kpi", "nuisances"])]
     effects: Option<PathBuf>,
+    #[command(flatten)]
+    measured: MeasuredArguments,
+    #[command(flatten)]
+    layout: LayoutArguments,
+    /// Window in the K pi mass [GeV] that the simulated events are selected in, as in 0.796:0.996
+    #[arg(long, value_name = "MIN:MAX", value_parser = mass_window, requires_all = ["simulation", "line_shape"])]
+    m_kpi: Option<(f64, f64)>,
     /// Parameters that are not known and profiled with their uncertainty: form-factors, charm
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
     nuisances: Vec<Nuisance>,
@@ -88,6 +98,9 @@ impl BoundArguments {
             );
             directions.push(*direction);
         }
+        if self.measured.are_given() {
+            return self.by_simulation(card, &directions);
+        }
         if self.effects.is_some() {
             return self.with_effects(&card, &decay, &windows, &directions);
         }
@@ -128,7 +141,59 @@ impl BoundArguments {
             effects: Vec::new(),
             nuisances: names.map(|(name, _)| (*name).to_owned()).collect(),
             sigma_profiled: profiled.as_ref().map(|(sigma, _)| *sigma),
+            sigma_profiled_error: None,
             covariance_profiled: profiled.map(|(_, covariance)| rows(&covariance)),
+        })
+    }
+
+    /// Of accepted events, by a simulation of them.
+    fn by_simulation(&self, card: GeneratorCard, directions: &[WilsonDirection]) -> Result<BoundResult> {
+        ensure!(
+            self.measured.has_simulation(),
+            "--s-wave and --background are not allowed alone; allowed: with --simulation, or an S-wave by --effects CARD"
+        );
+        for (given, option) in [
+            (self.effects.is_some(), "--effects"),
+            (self.with_rate, "--with-rate"),
+            (self.ignore_m_kpi, "--ignore-m-kpi"),
+            (!self.nuisances.is_empty(), "--nuisances"),
+        ] {
+            ensure!(
+                !given,
+                "{option} is not allowed with --simulation; allowed: the shape of the accepted events alone"
+            );
+        }
+        let sample = Sample::expected(card, self.layout.read()?, self.m_kpi, directions)?;
+        let known = self.measured.read(&sample, directions)?;
+        let information = known.information()?;
+        let n = directions.len();
+        let nuisances = self.measured.free();
+        let shifts: Vec<usize> = (0..n).collect();
+        let (mut first, mut all) = (vec![0], shifts.clone());
+        for behind in [&mut first, &mut all] {
+            behind.extend(n..n + nuisances.len());
+        }
+        let (sigma, error) = information.first(self.events, &[0])?;
+        let profiled = (!nuisances.is_empty()).then(|| information.first(self.events, &first)).transpose()?;
+        let covariance = information.bound(self.events, &shifts)?;
+        let of_all = information.bound(self.events, &all)?.view((0, 0), (n, n)).into_owned();
+        Ok(BoundResult {
+            delta_c9: sample.decay.shifts().get(WilsonCoefficient::C9).re,
+            events: self.events,
+            q2_min: sample.windows.first().map_or(f64::NAN, |window| window.0),
+            q2_max: sample.windows.last().map_or(f64::NAN, |window| window.1),
+            sigma,
+            sigma_by_events: Some(sigma),
+            sigma_by_events_error: Some(error),
+            with_rate: false,
+            masses: if self.line_shape { "known" } else { "pole" }.to_owned(),
+            coefficients: directions.iter().map(ToString::to_string).collect(),
+            covariance: rows(&covariance),
+            effects: self.measured.effects(),
+            nuisances,
+            sigma_profiled: profiled.map(|(sigma, _)| sigma),
+            sigma_profiled_error: profiled.map(|(_, error)| error),
+            covariance_profiled: profiled.map(|_| rows(&of_all)),
         })
     }
 
@@ -166,6 +231,7 @@ impl BoundArguments {
             effects: card.effects.names().into_iter().collect(),
             nuisances: Vec::new(),
             sigma_profiled: None,
+            sigma_profiled_error: None,
             covariance_profiled: None,
         })
     }
@@ -245,7 +311,8 @@ fn print(result: &BoundResult) {
         outln!("  by the scores of generated events {sigma:.5} +- {error:.5}");
     }
     if let Some(sigma) = result.sigma_profiled {
-        outln!("  profiled over {:<19} {sigma:.5}", result.nuisances.join(", "));
+        let error = result.sigma_profiled_error.map_or_else(String::new, |error| format!(" +- {error:.5}"));
+        outln!("  profiled over {:<19} {sigma:.5}{error}", result.nuisances.join(", "));
     }
     if result.coefficients.len() > 1 {
         print_covariance("all coefficients free", &result.coefficients, &result.covariance);

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use humboldt_physics::Decay;
+use humboldt_pipeline::layout::{B0, B0BAR};
+use humboldt_pipeline::sample::Sample;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::ImageLayout;
 use humboldt_schemas::layout::Layout;
@@ -49,10 +52,22 @@ pub(super) fn open_unweighted(path: &Path, layout: Option<&Layout>, more: More) 
         layout.and_then(|layout| layout.weight.as_deref()).unwrap_or("weight").replace('|', "` or `");
     ensure!(
         !reader.is_weighted(),
-        "{}: has a column `{column}` of weights; allowed: unweighted events (reweight --unweight makes them)",
+        "{}: has a column `{column}` of weights, which means of q2 and a network's calibration do not know; allowed: unweighted events (reweight --unweight makes them), or fit and moments",
         path.display()
     );
     Ok(reader)
+}
+
+/// Refuses rows of which some are of another flavour than a decay.
+pub(super) fn of_one_flavour(sample: &Sample, decay: &Decay, path: &Path) -> Result<()> {
+    let own = if decay.flavour().has_b_quark() { B0BAR } else { B0 };
+    ensure!(
+        sample.flavours().is_none_or(|flavours| flavours.iter().all(|flavour| *flavour == own)),
+        "{}: events of both flavours are not allowed; allowed: those of {} alone, as the file says of itself",
+        path.display(),
+        decay.flavour()
+    );
+    Ok(())
 }
 
 /// Reasons to doubt that the events of a file are what a command takes them for; `q2` in GeV^2.

@@ -17,6 +17,7 @@ use nalgebra::DVector;
 use super::arguments::{Shift, count, shift};
 use super::sample::{Rows, Sample, Table, within};
 use crate::infer::Interval;
+use crate::infer::accepted::AcceptedInformation;
 use crate::infer::background::{Background, Simulated};
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::{Goodness, Measured, Signal, goodness_of_measured};
@@ -133,6 +134,34 @@ pub(super) struct SimulatedSample {
 }
 
 impl MeasuredArguments {
+    /// Whether any of the options is given.
+    pub(super) const fn are_given(&self) -> bool {
+        self.simulation.are_given() || self.s_wave.is_some() || self.background.is_some()
+    }
+
+    /// Whether there is a simulation.
+    pub(super) const fn has_simulation(&self) -> bool {
+        self.simulation.are_given()
+    }
+
+    /// The effects that the events have by these options, as a card names them.
+    pub(super) fn effects(&self) -> Vec<String> {
+        let all = [
+            (self.s_wave.is_some(), "s_wave"),
+            (self.simulation.are_given(), "acceptance"),
+            (self.background.is_some(), "background"),
+        ];
+        all.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned()).collect()
+    }
+
+    /// The parameters behind the coefficients that a fit would have, by name.
+    pub(super) fn free(&self) -> Vec<String> {
+        let s_wave = matches!(self.s_wave, Some(KnownSWave::Fraction(known)) if known.is_free());
+        let background = self.background_fraction.is_some_and(Fraction::is_free);
+        let all = [(s_wave, "s_wave"), (background, "background")];
+        all.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned()).collect()
+    }
+
     /// Reads what there is.
     pub(super) fn read(&self, sample: &Sample, free: &[WilsonDirection]) -> Result<KnownOfMeasured> {
         let s_wave = self.s_wave(sample)?;
@@ -386,6 +415,23 @@ impl KnownOfMeasured {
         let interval =
             profile.map_or(Interval { minus: None, plus: None }, |all| strength.interval(g, all[n]));
         Some(of(strength.fraction(g), Some(sigma).filter(|sigma| sigma.is_finite()), interval, g < 0.0))
+    }
+
+    /// What one accepted event says of the signal's parameters and the fraction of background, by a simulation of one decay.
+    pub(super) fn information(&self) -> Result<AcceptedInformation> {
+        let [simulated] = &self.simulated[..] else {
+            bail!("--simulation is missing; allowed: one of one flavour")
+        };
+        // In the windows in which it was made: true values migrate out of those of the measured ones.
+        let family = simulated.family.clone().with_simulation(simulated.sums()?);
+        let truth = &simulated.table.truth;
+        let mut likelihood = Likelihood::new(&family, truth, 0)?;
+        if let Some((_, background, fraction)) = &self.background {
+            likelihood = likelihood.with_background(truth, background, *fraction)?;
+        }
+        let point = likelihood.start();
+        let weights = simulated.weights_at(&point[..likelihood.rate_parameters()])?;
+        Ok(AcceptedInformation::new(likelihood, &point, &weights)?)
     }
 
     /// The simulation as it is printed, with warnings about a fit to effectively `events` of signal, of which each density has its

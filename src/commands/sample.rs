@@ -69,12 +69,28 @@ pub(super) struct SampleArguments {
 }
 
 /// As in 0.796:0.996.
-fn mass_window(text: &str) -> Result<(f64, f64), String> {
+pub(super) fn mass_window(text: &str) -> Result<(f64, f64), String> {
     let ends = text
         .split_once(':')
         .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
     let window = ends.filter(|(low, high): &(f64, f64)| *low > 0.0 && low < high && high.is_finite());
     window.ok_or_else(|| "allowed: MIN:MAX with 0 < MIN < MAX, in GeV".to_owned())
+}
+
+/// K pi masses (GeV) that events may have.
+fn masses(window: Option<(f64, f64)>, decay: &Decay, line_shape: LineShape) -> Result<(f64, f64)> {
+    let (lightest, heaviest) = decay.resonance().range(line_shape);
+    let Some((low, high)) = window else { return Ok((lightest, heaviest)) };
+    ensure!(
+        lightest <= low && high <= heaviest && lightest < heaviest,
+        "--m-kpi = {low}:{high} is not allowed; allowed: {}",
+        if lightest < heaviest {
+            format!("windows inside {lightest}:{heaviest}")
+        } else {
+            "a line shape, by which masses differ".to_owned()
+        }
+    );
+    Ok((low, high))
 }
 
 /// The flavours of a mixed sample.
@@ -107,6 +123,30 @@ pub(super) struct Sample {
 }
 
 impl Sample {
+    /// What a card describes, without events: at the card's own shifts, in a window of K pi masses (GeV).
+    pub(super) fn expected(
+        card: GeneratorCard,
+        layout: Option<Layout>,
+        m_kpi: Option<(f64, f64)>,
+        free: &[WilsonDirection],
+    ) -> Result<Self> {
+        let (line_shape, decay) = (card.line_shape()?, card.decay(&card.shifts()?)?);
+        Ok(Self {
+            events: EventBatch::default(),
+            weights: None,
+            flavours: None,
+            layout,
+            decay,
+            decays: vec![decay],
+            line_shape,
+            windows: sampling::windows(&card)?.of(&decay, line_shape)?,
+            m_kpi: masses(m_kpi, &decay, line_shape)?,
+            assumed: assumed(&card, free)?,
+            warnings: Vec::new(),
+            card,
+        })
+    }
+
     /// Which of the decays an event is of.
     pub(super) fn which(&self, row: usize) -> usize {
         self.flavours.as_ref().map_or(0, |flavours| usize::from(flavours[row] != B0BAR))
@@ -203,7 +243,7 @@ impl SampleArguments {
         space.admit(&mut events, Role::Feature, 0).with_context(|| file.to_string())?;
         note_idle_inputs(&card)?;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
-        let m_kpi = self.masses(&decay, line_shape)?;
+        let m_kpi = masses(self.m_kpi, &decay, line_shape)?;
         let mut assumed = assumed(&card, free)?;
         assumed.m_kpi = self.m_kpi.map(|(low, high)| [low, high]);
         let decays = if flavours.is_some() {
@@ -250,22 +290,6 @@ impl SampleArguments {
             assumed,
             warnings,
         })
-    }
-
-    /// K pi masses (GeV) that events may have.
-    fn masses(&self, decay: &Decay, line_shape: LineShape) -> Result<(f64, f64)> {
-        let (lightest, heaviest) = decay.resonance().range(line_shape);
-        let Some((low, high)) = self.m_kpi else { return Ok((lightest, heaviest)) };
-        ensure!(
-            lightest <= low && high <= heaviest && lightest < heaviest,
-            "--m-kpi = {low}:{high} is not allowed; allowed: {}",
-            if lightest < heaviest {
-                format!("windows inside {lightest}:{heaviest}")
-            } else {
-                "--line-shape breit-wigner, by which masses differ".to_owned()
-            }
-        );
-        Ok((low, high))
     }
 
     /// Settings that no option gives.

@@ -84,7 +84,7 @@ impl Information {
     }
 }
 
-fn inverse(matrix: &DMatrix<f64>) -> Result<DMatrix<f64>, InferError> {
+pub(super) fn inverse(matrix: &DMatrix<f64>) -> Result<DMatrix<f64>, InferError> {
     let diagonal: Vec<f64> = matrix.diagonal().iter().copied().collect();
     // Scaled to a unit diagonal: near-degenerate shifts show there.
     let scales = DVector::from_iterator(diagonal.len(), diagonal.iter().map(|x| x.sqrt().recip()));

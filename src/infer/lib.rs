@@ -3,6 +3,7 @@
 //! - [`ensembles`]: mean, left and right width, bias, slope and baseline of ensembles of test images
 //! - [`density`]: the density of events as a function of shifts, with tables for fits
 //! - [`information`]: the bound on the error of any method, with and without nuisance parameters
+//! - [`accepted`]: the same of events that a detector keeps, by accepted simulated ones
 //! - [`nuisances`]: form factors and hadronic corrections as further parameters
 //! - [`likelihood`]: the unbinned likelihood of events, exact with its derivatives
 //! - [`weights`], [`sweights`]: weights of events, of both signs; those that a mass spectrum gives
@@ -22,6 +23,7 @@
 //! - [`closure`]: whether events follow the density that they are said to, and what is off
 //! - [`variation`]: predictions with varied inputs
 
+pub mod accepted;
 mod angles;
 pub mod background;
 pub mod closure;

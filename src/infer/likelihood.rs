@@ -156,6 +156,12 @@ impl<'a> Likelihood<'a> {
         Ok(self)
     }
 
+    /// The same, each of whose events can be looked at by itself.
+    pub(super) fn one_by_one(mut self) -> Self {
+        self.parts.iter_mut().for_each(Part::keep_shares);
+        self
+    }
+
     fn first(&self) -> &'a Normalisation {
         self.parts[0].normalisation
     }
@@ -195,6 +201,14 @@ impl<'a> Likelihood<'a> {
     pub(super) fn first_fraction(&self) -> Option<f64> {
         let fraction = self.mixture.as_ref()?.fraction;
         fraction.is_free().then(|| fraction.start())
+    }
+
+    /// No shifts, with the strength and the fraction that a fit starts from.
+    pub fn start(&self) -> Vec<f64> {
+        let mut none = vec![0.0; self.names().len()];
+        none.extend(self.strength().map(Strength::start));
+        none.extend(self.first_fraction());
+        none
     }
 
     /// Number of events, sum of their weights, and effective number.

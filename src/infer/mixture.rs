@@ -178,7 +178,8 @@ impl Likelihood<'_> {
         self.weights.as_ref().map_or(1.0, |weights| weights.values()[row] * weights.scale())
     }
 
-    fn constraint(&self) -> Option<(f64, f64)> {
+    /// What is known of the fraction of background: value and inverse variance.
+    pub(super) fn constraint(&self) -> Option<(f64, f64)> {
         match self.mixture.as_ref()?.fraction {
             Fraction::Constrained(value, sigma) => Some((value, sigma.powi(-2))),
             Fraction::Fixed(_) | Fraction::Free => None,
@@ -186,9 +187,32 @@ impl Likelihood<'_> {
     }
 
     /// The fraction of background at a point.
-    fn fraction(&self, point: &[f64]) -> f64 {
+    pub(super) fn fraction(&self, point: &[f64]) -> f64 {
         let free = point.get(self.form().parameters()).copied();
         self.mixture.as_ref().map_or(0.0, |mixture| free.unwrap_or_else(|| mixture.fraction.start()))
+    }
+
+    /// For each event the derivatives of `ln S` by the parameters of the rate, and the probability that it is background.
+    ///
+    /// # Shapes
+    /// [parameter, event], [event]
+    pub(super) fn signals(&self, point: &[f64]) -> (DMatrix<f64>, Vec<f64>) {
+        let fraction = self.fraction(point);
+        let mut slopes = DMatrix::zeros(self.form().parameters(), self.events);
+        let mut of_background = vec![0.0; self.events];
+        for part in &self.parts {
+            let at = At::new(part, point);
+            let mut signal = at.signal();
+            for (event, &row) in part.rows.iter().enumerate() {
+                at.fill(event, &mut signal, false);
+                slopes.column_mut(row).copy_from_slice(&signal.gradient);
+                if let Some(mixture) = &self.mixture {
+                    of_background[row] =
+                        1.0 - Mixed::new(signal.value, mixture.densities[row], fraction).signal;
+                }
+            }
+        }
+        (slopes, of_background)
     }
 
     pub(super) fn mixed_value(&self, point: &[f64]) -> f64 {

@@ -9,7 +9,6 @@ use super::form::Jet;
 use super::likelihood::Likelihood;
 use super::minimise::{Minimum, Objective, inverse, minimise};
 use super::profile::Profile;
-use super::s_wave::Strength;
 
 /// Start of the minimisation along each coefficient, in units of the shift that makes as much rate as there is.
 const STARTS: [f64; 8] = [-1.0, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 1.0];
@@ -197,9 +196,7 @@ pub(super) fn scales_of(rate: &Quadratic<f64>, names: &[impl ToString]) -> Resul
 /// The lowest of points on the axes of the coefficients; of several coefficients the lowest on each axis, and none.
 fn starts(likelihood: &Likelihood, scales: &[f64]) -> Vec<Vec<f64>> {
     let n = likelihood.names().len();
-    let mut none = vec![0.0; n];
-    none.extend(likelihood.strength().map(Strength::start));
-    none.extend(likelihood.first_fraction());
+    let none = likelihood.start();
     let at_none = likelihood.value(&none);
     let on_axis = |i: usize| {
         let points = STARTS.iter().map(|start| {

@@ -2,11 +2,12 @@
 
 use std::f64::consts::PI;
 
+use humboldt_infer::accepted::AcceptedInformation;
 use humboldt_infer::background::{Background, Simulated};
 use humboldt_infer::density::EventFamily;
 use humboldt_infer::likelihood::Likelihood;
 use humboldt_infer::mixture::Fraction;
-use humboldt_infer::simulation::Simulation;
+use humboldt_infer::simulation::{Simulation, weights_at};
 use humboldt_infer::unbinned::{fit, intervals};
 use humboldt_infer::weights::Weights;
 use humboldt_physics::{
@@ -200,5 +201,38 @@ fn pulls_with_free_background() {
         );
         let error = (experiments as f64).sqrt().recip();
         assert!(profile.0.abs() < 0.1 + 3.0 * error && (profile.1 - 1.0).abs() < 0.03 + 3.0 * error);
+    }
+}
+
+/// Means over accepted signal alone against the second derivatives of the likelihood of signal and background.
+#[test]
+fn the_information_of_accepted_events_is_that_of_their_likelihood() {
+    let shape = LineShape::Narrow;
+    let mut rng = Pcg64::seed_from_u64(12);
+    let (own, reference) = (family(TRUTH, shape), family(-0.5, shape));
+    let simulated = signal(&sampler(-0.5, shape), &mut rng, 13, 100_000, true);
+    let sums = Simulation::new(&own, &reference, &simulated, None).unwrap();
+    let accepted = own.clone().with_simulation(sums);
+    let given = [Simulated { reference: &reference, measured: &simulated, weights: None }];
+    let density =
+        Background::new(&accepted, &background(&mut rng, 50_000, true), None, &given, Some(2)).unwrap();
+    let known = Fraction::Constrained(FRACTION, 0.02);
+    let n = 180_000;
+    let (of_signal, of_background) = (100_000, 80_000);
+    let mut data = signal(&sampler(TRUTH, shape), &mut rng, 14, of_signal, true);
+    data.append(&background(&mut rng, of_background, true));
+    let likelihood = |events: &EventBatch| {
+        let likelihood = Likelihood::new(&accepted, events, 0).unwrap();
+        likelihood.with_background(events, &density, known).unwrap()
+    };
+    let point = [0.0, FRACTION];
+    let weights = weights_at(&own, &reference, &simulated, None, &point[..1]).unwrap();
+    let information = AcceptedInformation::new(likelihood(&simulated), &point, &weights).unwrap();
+    let hessian = likelihood(&data).jet(&point).hessian;
+    for free in [vec![0], vec![0, 1]] {
+        let (sigma, error) = information.first(n as f64, &free).unwrap();
+        let expected = hessian.select_rows(&free).select_columns(&free).try_inverse().unwrap()[(0, 0)].sqrt();
+        println!("{free:?}: {sigma} +- {error}, {expected}");
+        assert!((sigma / expected - 1.0).abs() < 0.02 && error < 0.01 * sigma);
     }
 }
