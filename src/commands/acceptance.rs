@@ -7,13 +7,12 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::acceptance::AcceptanceMoments;
-use humboldt_pipeline::store::{EventReader, More, write_json};
+use humboldt_pipeline::store::{EventReader, write_json};
 use humboldt_schemas::acceptance::{HIGHEST_ORDER, LegendreAcceptance};
 use humboldt_schemas::card::Effects;
 use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 
 use super::arguments::{ForceArgument, count};
-use super::layout::{LayoutArguments, of_one_flavour};
 use super::smear::TITLES;
 use crate::progress::{Progress, note};
 use crate::report::{Sheet, curves};
@@ -27,8 +26,6 @@ const BINS: usize = 24;
 pub(super) struct AcceptanceArguments {
     /// Accepted simulated events with their truth, as of `smear`; .parquet, .arrow or .root
     events: PathBuf,
-    #[command(flatten)]
-    layout: LayoutArguments,
     /// Highest orders in cos_theta_l, cos_theta_k, chi and q2
     #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', default_value = "4,5,6,5", value_parser = count::<usize>(0..=HIGHEST_ORDER as u64))]
     orders: Vec<usize>,
@@ -48,7 +45,7 @@ impl AcceptanceArguments {
             format!("--orders = {:?} is not allowed; allowed: four numbers, as in 4,5,6,5", self.orders)
         })?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
-        let mut reader = EventReader::open_as(&self.events, self.layout.read()?.as_ref(), More::Everything)?;
+        let mut reader = EventReader::open_whole(&self.events)?;
         let file = self.events.display();
         let source = reader.provenance().cloned().with_context(|| {
             format!("{file}: does not say which density its events follow; humboldt's own files do")
@@ -70,7 +67,6 @@ impl AcceptanceArguments {
         let progress = Progress::new("acceptance", reader.len() as u64, "events");
         while let Some(sample) = reader.next_sample() {
             let sample = sample?;
-            of_one_flavour(&sample, &decay, &self.events)?;
             let weights = moments.add(sample.truth());
             bins.add(sample.truth(), &weights);
             progress.advance(sample.len() as u64, "");

@@ -5,9 +5,6 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use humboldt_physics::Decay;
-use humboldt_pipeline::layout::{B0, B0BAR};
-use humboldt_pipeline::sample::Sample;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::ImageLayout;
 use humboldt_schemas::layout::Layout;
@@ -56,18 +53,6 @@ pub(super) fn open_unweighted(path: &Path, layout: Option<&Layout>, more: More) 
         path.display()
     );
     Ok(reader)
-}
-
-/// Refuses rows of which some are of another flavour than a decay.
-pub(super) fn of_one_flavour(sample: &Sample, decay: &Decay, path: &Path) -> Result<()> {
-    let own = if decay.flavour().has_b_quark() { B0BAR } else { B0 };
-    ensure!(
-        sample.flavours().is_none_or(|flavours| flavours.iter().all(|flavour| *flavour == own)),
-        "{}: events of both flavours are not allowed; allowed: those of {} alone, as the file says of itself",
-        path.display(),
-        decay.flavour()
-    );
-    Ok(())
 }
 
 /// Reasons to doubt that the events of a file are what a command takes them for; `q2` in GeV^2.

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use humboldt_pipeline::detector::{Detector, Performance, measured_schema};
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::store::{EventReader, EventWriter, More};
+use humboldt_pipeline::store::{EventReader, EventWriter};
 use humboldt_schemas::card::{DetectorCard, hash_json};
-use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 use humboldt_schemas::provenance::{MeasuredBy, Provenance};
 
 use super::arguments::{ForceArgument, count};
 use super::generate::Format;
-use super::layout::{LayoutArguments, of_one_flavour};
 use super::sample::known_decay;
 use crate::progress::{Progress, note};
 use crate::report::{Sheet, curves, literal};
@@ -30,8 +28,6 @@ pub(super) const TITLES: [&str; 4] = ["*q*^{2} [GeV^{2}]", "cos *θ*_{*ℓ*}", "
 pub(super) struct SmearArguments {
     /// Events that humboldt made, .parquet, .arrow or .root
     events: PathBuf,
-    #[command(flatten)]
-    layout: LayoutArguments,
     /// Detector: lhcb, belle2, or a file with the keys of a card's [detector]
     #[arg(long, value_name = "NAME|FILE")]
     detector: String,
@@ -57,15 +53,8 @@ impl SmearArguments {
         let format = format.table().context("an event table")?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let card = DetectorCard::named(&self.detector)?;
-        let layout = self.layout.read()?;
-        // Layouts name columns of truth as well, which events that were not measured yet lack.
-        let more = if layout.is_some() { More::EverythingMeasured } else { More::Everything };
-        let mut reader = EventReader::open_as(&self.events, layout.as_ref(), more)?;
+        let mut reader = EventReader::open_whole(&self.events)?;
         let file = self.events.display();
-        ensure!(
-            EVENT_COLUMNS.iter().all(|name| reader.schema().column_with_name(name).is_some()),
-            "{file}: a K pi mass is missing; allowed: events with m_kpi, or the four-momenta that say it"
-        );
         let (source, decay) = known_decay(&reader, &self.events)?;
         let detector = Detector::new(&card, &decay)?;
         let schema = measured_schema(reader.schema()).with_context(|| file.to_string())?;
@@ -80,7 +69,6 @@ impl SmearArguments {
         let mut row = 0;
         while let Some(sample) = reader.next_sample() {
             let sample = sample?;
-            of_one_flavour(&sample, &decay, &self.events)?;
             let measured = detector.measure(sample.truth(), stream, row).with_context(|| file.to_string())?;
             performance.add(sample.truth(), &measured);
             writer.write_table(&measured.table(&sample, &schema)?)?;
