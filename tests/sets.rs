@@ -479,3 +479,35 @@ fn fields_of_another_kind_of_network_are_refused() {
     let error = refused(&["run", card.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     assert!(error.contains("training.huber_delta = 0 is not allowed"), "{error}");
 }
+
+/// Everything at once, in measured variables, by each network that learns scores: near the width that labels of the truth allow.
+#[test]
+fn scores_of_measured_events_give_calibrated_estimates() {
+    let effects = "[s_wave]\n[acceptance.formula]\ncos_theta_k = [1.0, -0.4, -0.3]\n[detector]\nbase = \"belle2\"\n\
+                   [background]\ncombinatorial = 0.3\nswap = 0.01\nj_psi = 0.005\n";
+    let networks = [
+        "preset = \"score\"\nlayers = [32, 32]\nsample = 500",
+        "preset = \"score\"\nelements = \"cells\"\nlayers = [32, 32]\nsample = 500",
+        "preset = \"resnet10\"\nsupervision = \"score_map\"\nfilters = [8]\nblocks = [1]\nstem_kernel = 3\nstem_stride = 1\n\
+         pool_kernel = 1",
+    ];
+    for (number, network) in networks.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = card(folder.path(), network, "");
+        let text =
+            fs::read_to_string(&path).unwrap().replace("q2 = [\"1:8\"]", "q2 = [\"1:8\"]\nmodel = \"npr\"");
+        let text =
+            text.replace("line_shape = \"narrow\"\n", "").replace("[-2.0, -1.0, 0.0]", "[-2.0, -1.5, -1.0]");
+        fs::write(&path, format!("{text}{effects}")).unwrap();
+        let out = folder.path().join("run");
+        let ensembles = run(&path, &out, "2");
+        println!("{network}: {:?}", ensembles.iter().map(|e| (e.sigma, e.bias)).collect::<Vec<_>>());
+        for e in &ensembles {
+            let sigma = e.sigma.unwrap();
+            // Background of 0.45 of the signal and what is not seen cost a third or so; the fraction of signal is 0.685.
+            let bound = bound(e.truth) / 0.685_f64.sqrt();
+            assert!(sigma < [1.8, 2.0, 2.2][number] * bound, "width {sigma} at {}, bound {bound}", e.truth);
+            assert!(e.bias.abs() < 0.6 * sigma, "bias {} of width {sigma} at {}", e.bias, e.truth);
+        }
+    }
+}

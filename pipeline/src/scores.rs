@@ -5,9 +5,10 @@
 
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::density::ScoresAt;
-use humboldt_physics::{Decay, Density, LineShape, WilsonDirection};
+use humboldt_physics::{Decay, Density, LineShape, SWave, WilsonDirection};
 use rayon::prelude::*;
 
+use crate::effects::Labelled;
 use crate::phase_space::ROUNDING;
 use crate::{EventBatch, PipelineError};
 
@@ -69,15 +70,24 @@ pub fn is_score(name: &str) -> bool {
     QUANTITIES.contains(&what) && direction.parse::<WilsonDirection>().is_ok()
 }
 
-/// Scores of events at several shifts, of one direction or more: what a network learns event by event.
+/// Scores of events at several shifts, of one direction or more: what a network learns event by event, of signal from its truth
+/// and 0 of background.
+///
+/// Of measured events they are those of accepted signal: the density's, less their mean over it ([`EventScores::accepted`]).
 #[derive(Debug, Clone)]
-pub struct EventScores(Vec<ScoresAt>);
+pub struct EventScores {
+    lines: Vec<ScoresAt>,
+    /// Taken out of the scores of signal.
+    means: Vec<f64>,
+}
 
 /// Points that scores are taken at: `shifts` dC of `direction`, counted from the decay's own.
 #[derive(Debug, Clone)]
 pub struct ScoreLine {
     /// The decay, other coefficients shifted as it says.
     pub decay: Decay,
+    /// Its S-wave, where there is one.
+    pub s_wave: Option<SWave>,
     /// The coefficient that the score is the derivative by.
     pub direction: WilsonDirection,
     /// Its shifts.
@@ -98,34 +108,74 @@ impl EventScores {
             return Err(PipelineError::out_of_range("lines of scores", 0, "one or more"));
         }
         let one = |line: &ScoreLine| {
-            let density = Density::new(&line.decay, line_shape, windows, &[line.direction])?;
-            let points: Vec<Vec<f64>> = line.shifts.iter().map(|shift| vec![*shift]).collect();
+            let ScoreLine { decay, s_wave, direction, shifts } = line;
+            let density =
+                Density::with_effects(decay, line_shape, windows, &[*direction], None, s_wave.clone())?;
+            let points: Vec<Vec<f64>> = shifts.iter().map(|shift| vec![*shift]).collect();
             Ok(density.scores_at(&points))
         };
-        Ok(Self(lines.iter().map(one).collect::<Result<_, PipelineError>>()?))
+        let lines = lines.iter().map(one).collect::<Result<Vec<_>, PipelineError>>()?;
+        let means = vec![0.0; lines.iter().map(ScoresAt::len).sum()];
+        Ok(Self { lines, means })
+    }
+
+    /// The scores of signal that is accepted and measured, by the truth of a sample of it that was made with another density: their
+    /// mean over what is accepted, at each shift, is 0.
+    ///
+    /// # Errors
+    /// When an event lies outside phase space; the error names its row.
+    pub fn accepted(mut self, truth: &EventBatch, made: &Density) -> Result<Self, PipelineError> {
+        const ROWS: usize = 1 << 14;
+        let mut sums = vec![[0.0; 2]; self.len()];
+        for first in (0..truth.len()).step_by(ROWS) {
+            let rows = truth.rows(first..truth.len().min(first + ROWS));
+            // Weight of an event at each shift, and its score there.
+            let numbers = by_event(&rows, first as u64, made, |event| {
+                let by = made.density(event);
+                let mut numbers = Vec::with_capacity(2 * sums.len());
+                for line in &self.lines {
+                    line.with_densities(event, |density, score| numbers.extend([density / by, score]));
+                }
+                numbers
+            })?;
+            for row in numbers {
+                for (sum, own) in sums.iter_mut().zip(row.chunks_exact(2)) {
+                    sum[0] += own[0];
+                    sum[1] += own[0] * own[1];
+                }
+            }
+        }
+        for (mean, [weight, sum]) in self.means.iter_mut().zip(sums) {
+            *mean += sum / weight;
+        }
+        Ok(self)
     }
 
     /// Number of scores of an event.
-    pub fn len(&self) -> usize {
-        self.0.iter().map(ScoresAt::len).sum()
+    pub const fn len(&self) -> usize {
+        self.means.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub const fn is_empty(&self) -> bool {
+        self.means.is_empty()
     }
 
     /// Adds the scores of event `i` to `sums`: line by line, each in the order of its shifts.
     ///
     /// # Errors
     /// When the event lies outside phase space; the error names its row.
-    pub fn add(&self, events: &EventBatch, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
-        let event = inside(events, i, self.0[0].density()).ok_or_else(|| outside(events, i, i as u64))?;
-        let mut sums = sums.iter_mut();
-        for line in &self.0 {
+    pub fn add(&self, events: &Labelled, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
+        if !events.is_signal(i) {
+            return Ok(());
+        }
+        let truth = events.origin();
+        let event = inside(truth, i, self.lines[0].density()).ok_or_else(|| outside(truth, i, i as u64))?;
+        let mut sums = sums.iter_mut().zip(&self.means);
+        for line in &self.lines {
             line.of(&event, |score| {
-                if let Some(sum) = sums.next() {
-                    *sum += score as f32;
+                if let Some((sum, mean)) = sums.next() {
+                    *sum += (score - mean) as f32;
                 }
             });
         }

@@ -9,7 +9,7 @@ use humboldt::commands::Refusal;
 use humboldt::learn::ImageSource;
 use humboldt::learn::source::shuffled;
 use humboldt::progress::note;
-use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects;
 use humboldt_pipeline::store::{EventReader, ImageReader, MemoryPath, More};
 use humboldt_pipeline::voxels::voxelise_many;
 use humboldt_schemas::card::RunCard;
@@ -247,9 +247,9 @@ impl LiveSource {
             let events = live.card.images.events;
             let mut values = vec![0.0; numbers.len() * events * COLUMNS];
             let each = numbers.par_iter().zip(values.par_chunks_exact_mut(events * COLUMNS));
-            each.try_for_each_init(EventBatch::default, |batch, (number, rows)| {
+            each.try_for_each_init(effects::Labelled::default, |batch, (number, rows)| {
                 epoch.images.events(*number, events, batch)?;
-                for (column, values) in batch.columns().into_iter().enumerate() {
+                for (column, values) in batch.events.columns().into_iter().enumerate() {
                     for (row, value) in rows.chunks_exact_mut(COLUMNS).zip(values) {
                         row[column] = *value;
                     }

@@ -160,7 +160,7 @@ impl GenerateArguments {
         let mut counts = [0_u64; COMPONENTS.len()];
         for first in (0..self.events.div_ceil(BLOCK as u64)).step_by(BLOCKS as usize) {
             let events = (self.events - first * BLOCK as u64).min(BLOCKS * BLOCK as u64) as usize;
-            let (made, drawn) = sampler.labelled(stream, first, events)?;
+            let (made, drawn) = sampler.labelled(stream, first, events);
             made.component.iter().for_each(|component| counts[usize::from(*component)] += 1);
             report = report.merge(drawn);
             writer.write_table(&made.table(&schema)?)?;

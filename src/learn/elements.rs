@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::Labelled;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels;
 use humboldt_schemas::card::{Elements, SetArchitecture, Supervision};
@@ -168,9 +169,9 @@ impl ElementInput {
     pub(super) fn whole(&self, source: &dyn ImageSource, index: usize) -> Result<Set, LearnError> {
         match self.architecture.elements {
             Elements::Events => {
-                let mut events = EventBatch::default();
+                let mut events = Labelled::default();
                 source.events(index, usize::MAX, &mut events)?;
-                Ok(of_events(&events))
+                Ok(of_events(&events.events))
             }
             Elements::Cells => {
                 let mut image = vec![0.0; self.bins.pow(3)];
@@ -188,15 +189,15 @@ impl ElementInput {
         index: usize,
         targets: &mut [f32],
     ) -> Result<Set, LearnError> {
-        let mut events = EventBatch::default();
+        let mut events = Labelled::default();
         source.events(index, self.length(), &mut events)?;
         if let Some(scores) = &self.scores {
             targets.fill(0.0);
-            for (i, row) in targets.chunks_exact_mut(scores.len()).take(events.len()).enumerate() {
+            for (i, row) in targets.chunks_exact_mut(scores.len()).take(events.events.len()).enumerate() {
                 scores.add(&events, i, row)?;
             }
         }
-        Ok(of_events(&events))
+        Ok(of_events(&events.events))
     }
 
     fn sample_cells(
@@ -211,11 +212,11 @@ impl ElementInput {
             let occupied = (0..image.len() as u32).filter(|&cell| image[cell as usize] > 0.0).collect();
             return Ok(self.of_cells(&image, &self.chosen(occupied, index)));
         };
-        let mut events = EventBatch::default();
+        let mut events = Labelled::default();
         source.events(index, usize::MAX, &mut events)?;
-        let cells = voxels::cells(events.angles(), self.bins)?;
+        let cells = voxels::cells(events.events.angles(), self.bins)?;
         let mut sums = vec![(0.0_f32, 0_u32); self.bins.pow(3)];
-        for (&cell, &q2) in cells.iter().zip(&events.q2) {
+        for (&cell, &q2) in cells.iter().zip(&events.events.q2) {
             let (sum, count) = &mut sums[cell as usize];
             *sum += q2;
             *count += 1;

@@ -1,6 +1,6 @@
 //! Scores as what a network learns, and what is taken out of them.
 
-use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::Labelled;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels;
 use humboldt_schemas::card::Architecture;
@@ -81,13 +81,13 @@ impl ScoreMap {
     ///
     /// # Errors
     /// When an event lies outside phase space.
-    pub(super) fn fill(&self, events: &EventBatch, target: &mut [f32]) -> Result<(), LearnError> {
+    pub(super) fn fill(&self, events: &Labelled, target: &mut [f32]) -> Result<(), LearnError> {
         let n = self.size.pow(3);
         let mut sums = vec![0.0_f64; target.len()];
         let mut own = vec![0.0_f32; self.scores.len()];
         // The cell of the map that a cell of the image belongs to, along one axis.
         let place = |i: usize| i / self.merged * self.size / self.input;
-        for (i, cell) in voxels::cells(events.angles(), self.bins)?.into_iter().enumerate() {
+        for (i, cell) in voxels::cells(events.events.angles(), self.bins)?.into_iter().enumerate() {
             let (cell, bins) = (cell as usize, self.bins);
             let [l, k, c] = [cell / (bins * bins), cell / bins % bins, cell % bins].map(place);
             let cell = (l * self.size + k) * self.size + c;
@@ -97,7 +97,7 @@ impl ScoreMap {
                 sums[reference * n + cell] += f64::from(*x);
             }
         }
-        let each = n as f64 / events.len().max(1) as f64;
+        let each = n as f64 / events.events.len().max(1) as f64;
         target.iter_mut().zip(sums).for_each(|(x, sum)| *x = (sum * each) as f32);
         Ok(())
     }
@@ -109,6 +109,7 @@ mod tests {
     use humboldt_physics::{
         Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection,
     };
+    use humboldt_pipeline::EventBatch;
     use humboldt_pipeline::scores::ScoreLine;
     use humboldt_schemas::card::{ImageSupervision, NetworkCard, Preset};
 
@@ -120,6 +121,7 @@ mod tests {
         let decay = Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &shifts).unwrap();
         let line = ScoreLine {
             decay,
+            s_wave: None,
             direction: WilsonDirection::real(WilsonCoefficient::C9),
             shifts: vec![-1.0, 0.5],
         };
@@ -132,6 +134,7 @@ mod tests {
             chi: columns(1.9).iter().map(|x| 3.0 * x).collect(),
             m_kpi: vec![decay.m_kstar() as f32; 40],
         };
+        let events = Labelled { events, ..Labelled::default() };
         let map = |supervision| {
             let card = NetworkCard {
                 preset: Preset::Resnet10,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::Labelled;
 use humboldt_pipeline::rng::numbered;
 use humboldt_schemas::card::NetworkCard;
 use rand::{RngExt, SeedableRng};
@@ -44,11 +44,11 @@ pub trait ImageSource: Sync {
     /// When the file behind it cannot be read.
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError>;
 
-    /// The first events of image `index`, at most `most` of them, over `events`.
+    /// The first events of image `index` as they are measured and as they were, at most `most` of them, over `events`.
     ///
     /// # Errors
     /// When the source holds images only, or the events cannot be made.
-    fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
+    fn events(&self, index: usize, most: usize, events: &mut Labelled) -> Result<(), LearnError> {
         let _ = (most, events);
         Err(LearnError::Image { index, reason: "its events are not known, only its cells".to_owned() })
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::quadratic::{count, monomials};
 use humboldt_physics::{Density, Point, WilsonDirection};
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::Labelled;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::relative_rates;
@@ -335,47 +336,34 @@ impl Source {
         Ok(self.card.axes()?.point(point)?)
     }
 
-    /// Events of the card, measured in its windows, by what they are.
+    /// Events of the card by what they are.
     fn generated(&self, sampler: &EventSampler, key: StreamKey, events: usize) -> Result<Sample> {
-        let (measured, truth, own, is_signal) = self.drawn(sampler, key, events)?;
-        let background: Vec<bool> = is_signal.iter().map(|signal| !signal).collect();
+        let (made, own) = self.drawn(sampler, key, events)?;
+        let is_signal: Vec<bool> = (0..events).map(|i| made.is_signal(i)).collect();
         let of = |keep: &[bool], truth: Option<&EventBatch>| {
             let own: Vec<Vec<f64>> = own.iter().map(|column| chosen(column, keep)).collect();
-            let kept = measured.filtered(keep);
+            let kept = made.events.filtered(keep);
             let weights = vec![1.0; kept.len()];
-            self.events(&kept, truth.map(|truth| truth.filtered(keep)).as_ref(), &own, weights)
+            self.events(&kept, truth, &own, weights)
         };
-        let signal = of(&is_signal, Some(&truth))?;
+        let signal = of(&is_signal, Some(&made.signal()))?;
+        let background: Vec<bool> = is_signal.iter().map(|signal| !signal).collect();
         let background = self.fraction.is_some().then(|| of(&background, None)).transpose()?;
         Ok(Sample { signal, background })
     }
 
-    /// Events of the card in its windows as they are measured and as they were, a user's own variables, and which are signal.
-    #[expect(clippy::type_complexity, reason = "handed on at once")]
+    /// Events of the card, and a user's own variables of each.
     fn drawn(
         &self,
         sampler: &EventSampler,
         key: StreamKey,
         events: usize,
-    ) -> Result<(EventBatch, EventBatch, Vec<Vec<f64>>, Vec<bool>)> {
-        let windows = sampling::resolved_windows(&self.card.generator)?;
-        let inside = |events: &EventBatch| -> Vec<bool> {
-            events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect()
-        };
-        if !sampler.has_effects() {
-            let (events, report) = sampler.generate(key, events);
-            sampling::check(&report)?;
-            let signal = vec![true; events.len()];
-            return Ok((events.clone(), events, Vec::new(), signal));
-        }
-        let (labelled, report) = sampler.labelled(key, 0, events)?;
+    ) -> Result<(Labelled, Vec<Vec<f64>>)> {
+        let (made, report) = sampler.labelled(key, 0, events);
         sampling::check(&report)?;
-        let keep = inside(&labelled.events);
-        let m_b: Vec<f64> = labelled.m_b.iter().map(|x| f64::from(*x)).collect();
-        let own = self.variables.own().map(|_| chosen(&m_b, &keep)).collect();
-        // Exchanged hadrons are signal, wrongly measured.
-        let signal: Vec<bool> = labelled.component.iter().map(|c| matches!(c, 0 | 2)).collect();
-        Ok((labelled.events.filtered(&keep), labelled.truth.filtered(&keep), own, chosen(&signal, &keep)))
+        let m_b: Vec<f64> = made.m_b.iter().map(|x| f64::from(*x)).collect();
+        let own = self.variables.own().map(|_| m_b.clone()).collect();
+        Ok((made, own))
     }
 
     /// The numbers of a fresh pseudo-experiment.
@@ -391,8 +379,8 @@ impl Source {
     ) -> Result<Vec<f32>> {
         let key =
             of_point(StreamKey::new(self.card.seed).child("ratio pseudo-experiment", 0), &self.point(point)?);
-        let (measured, _, own, _) = self.drawn(sampler, key.child("image", number as u64), events)?;
-        Ok(self.variables.numbers(&measured, &own))
+        let (made, own) = self.drawn(sampler, key.child("image", number as u64), events)?;
+        Ok(self.variables.numbers(&made.events, &own))
     }
 
     /// Events of background among those of a pseudo-experiment from files, as random as each event's own kind.

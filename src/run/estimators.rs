@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
-use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::Labelled;
 use humboldt_schemas::card::{Effects, RunCard, Split};
 
 use super::RunFolder;
@@ -177,9 +177,9 @@ impl ImageSource for Images<'_> {
         Ok(())
     }
 
-    fn events(&self, index: usize, most: usize, events: &mut EventBatch) -> Result<(), LearnError> {
+    fn events(&self, index: usize, most: usize, events: &mut Labelled) -> Result<(), LearnError> {
         let from = &self.samples[index].events;
-        *events = from.rows(0..most.min(from.len()));
+        *events = Labelled { events: from.rows(0..most.min(from.len())), ..Labelled::default() };
         Ok(())
     }
 }

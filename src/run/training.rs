@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
+use humboldt_physics::{Density, Point};
+use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::{EventScores, ScoreLine};
 use humboldt_schemas::card::parameters::{ScorePoints, score_points};
 use humboldt_schemas::card::{AnyArchitecture, DataCard, RunCard, Split, TrainingImages};
@@ -145,22 +147,40 @@ fn digits(x: f64) -> String {
     if x.abs() < 1e-3 && x != 0.0 { format!("{x:.2e}") } else { format!("{x:.4}") }
 }
 
-/// The scores that a network learns, if it learns any, coefficient by coefficient.
+/// Events of a sample that the means of accepted scores are taken from.
+const ACCEPTED: usize = 1 << 18;
+
+/// The scores that a network learns, if it learns any, coefficient by coefficient; of measured events, those of accepted signal.
 fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>> {
     let references = architecture.references();
     if references.is_empty() {
         return Ok(None);
     }
     let (generator, line_shape, axes) = (&card.generator, card.generator.line_shape()?, card.axes()?);
+    let at = |point: &Point| {
+        let decay = generator.decay(&point.on(generator.shifts()?))?;
+        let (_, s_wave) = sampling::effects_of_signal(generator, &decay)?;
+        Ok::<_, anyhow::Error>((decay, s_wave))
+    };
     let mut lines = Vec::new();
     for (direction, points) in axes.directions().into_iter().zip(score_points(&axes, Some(references))) {
         for ScorePoints { origin, own } in points {
-            let decay = generator.decay(&axes.point(&origin)?.on(generator.shifts()?))?;
-            lines.push(ScoreLine { decay, direction, shifts: own });
+            let (decay, s_wave) = at(&axes.point(&origin)?)?;
+            lines.push(ScoreLine { decay, s_wave, direction, shifts: own });
         }
     }
     let windows = sampling::windows(generator)?.of(&lines[0].decay, line_shape)?;
-    Ok(Some(EventScores::new(&lines, line_shape, &windows)?))
+    let scores = EventScores::new(&lines, line_shape, &windows)?;
+    if generator.effects.is_empty() {
+        return Ok(Some(scores));
+    }
+    let centre = axes.centre();
+    let key = StreamKey::new(card.seed).child("accepted", 0);
+    let (events, report) = sampling::sampler_at(generator, &centre)?.labelled(key, 0, ACCEPTED);
+    sampling::check(&report)?;
+    let (decay, s_wave) = at(&centre)?;
+    let made = Density::with_effects(&decay, line_shape, &windows, &[], None, s_wave)?;
+    Ok(Some(scores.accepted(&events.signal(), &made)?))
 }
 
 fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {

@@ -29,11 +29,13 @@ pub(crate) struct Stage {
     acceptance: Option<(Efficiency, f64)>,
     detector: Option<Detector>,
     background: Option<Background>,
+    /// In q2 (GeV^2).
+    windows: Vec<(f64, f64)>,
     /// Mass of the B in GeV.
     m_b: f64,
 }
 
-/// Events as a sample has them, with what they were.
+/// Events as a sample has them, with what they were. Without effects all but `events` is empty: they are what they were.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labelled {
     /// As they are measured.
@@ -85,6 +87,7 @@ impl Stage {
             acceptance: acceptance.map(|e| (e.clone(), largest(&e, sampler.windows()))),
             detector: effects.detector.as_ref().map(|card| Detector::new(card, decay)).transpose()?,
             background: effects.background.as_ref().map(background).transpose()?,
+            windows: sampler.windows().to_vec(),
             m_b: decay.m_b_meson(),
         };
         let kept = stage.kept(sampler);
@@ -167,7 +170,9 @@ impl Stage {
             None => Some(made(truth, self.m_b, false)),
             Some(detector) => {
                 let One { variables, m_b, swapped } = detector.one(&truth, draws).ok().flatten()?;
-                Some(made(variables, m_b, swapped))
+                // Windows are cuts on what is measured.
+                let inside = self.windows.iter().any(|(low, high)| (*low..=*high).contains(&variables.q2));
+                inside.then(|| made(variables, m_b, swapped))
             }
         }
     }
@@ -217,25 +222,29 @@ impl EventSampler {
         Ok(self)
     }
 
+    /// The first `events` events of a stream over those of `out`, with what they were, on the calling thread.
+    pub fn fill_labelled(&self, stream: StreamKey, events: usize, out: &mut Labelled) -> GenerationReport {
+        out.clear();
+        let Some(stage) = &self.stage else { return self.fill(stream, events, &mut out.events) };
+        let mut report = GenerationReport::default();
+        for (index, start) in (0..events).step_by(BLOCK).enumerate() {
+            let n = (events - start).min(BLOCK);
+            report = report.merge(stage.fill(self, stream, index as u64, n, |_, made| out.push(made)));
+        }
+        report
+    }
+
     /// `events` events of a stream from block `first` on, with what they were; the same that [`EventSampler::generate`] makes.
-    ///
-    /// # Errors
-    /// Without effects: events are then what they were.
-    pub fn labelled(
-        &self,
-        stream: StreamKey,
-        first: u64,
-        events: usize,
-    ) -> Result<(Labelled, GenerationReport), PipelineError> {
-        let Some(stage) = &self.stage else {
-            return Err(PipelineError::out_of_range("effects", "none", "at least one"));
-        };
+    pub fn labelled(&self, stream: StreamKey, first: u64, events: usize) -> (Labelled, GenerationReport) {
         let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
         let block = |start: usize| {
+            let (index, n) = (first + (start / BLOCK) as u64, (events - start).min(BLOCK));
+            let Some(stage) = &self.stage else {
+                let (events, report) = self.block(stream, index, n);
+                return (Labelled { events, ..Labelled::default() }, report);
+            };
             let mut labelled = Labelled::default();
-            let index = first + (start / BLOCK) as u64;
-            let report =
-                stage.fill(self, stream, index, (events - start).min(BLOCK), |_, made| labelled.push(made));
+            let report = stage.fill(self, stream, index, n, |_, made| labelled.push(made));
             (labelled, report)
         };
         let parts: Vec<_> = starts.into_par_iter().map(block).collect();
@@ -244,11 +253,36 @@ impl EventSampler {
             all.0.append(&labelled);
             all.1 = all.1.merge(report);
         }
-        Ok(all)
+        all
     }
 }
 
 impl Labelled {
+    /// Whether event `i` is signal; kaon and pion taken for each other make it signal that is wrongly measured.
+    pub fn is_signal(&self, i: usize) -> bool {
+        matches!(self.component.get(i), None | Some(0 | 2))
+    }
+
+    /// The events as they were.
+    pub const fn origin(&self) -> &EventBatch {
+        if self.component.is_empty() { &self.events } else { &self.truth }
+    }
+
+    /// Signal as it was.
+    pub fn signal(&self) -> EventBatch {
+        let keep: Vec<bool> = (0..self.events.len()).map(|i| self.is_signal(i)).collect();
+        self.origin().filtered(&keep)
+    }
+
+    /// Forgets the events and keeps the memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.truth.clear();
+        self.component.clear();
+        self.m_b.clear();
+        self.swapped.clear();
+    }
+
     fn push(&mut self, made: &Made) {
         self.events.push(&made.event);
         self.truth.push(&made.truth);
@@ -366,10 +400,10 @@ mod tests {
         let mut filled = EventBatch::default();
         sampler.fill(StreamKey::new(3), n, &mut filled);
         assert_eq!(events, filled);
-        let (labelled, _) = sampler.labelled(StreamKey::new(3), 0, n).unwrap();
+        let (labelled, _) = sampler.labelled(StreamKey::new(3), 0, n);
         assert_eq!(labelled.events, events);
         assert_eq!(labelled.truth, events);
-        let (last, _) = sampler.labelled(StreamKey::new(3), 1, 500).unwrap();
+        let (last, _) = sampler.labelled(StreamKey::new(3), 1, 500);
         assert_eq!(last.events, events.rows(BLOCK..n));
     }
 

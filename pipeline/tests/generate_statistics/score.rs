@@ -9,9 +9,11 @@ use humboldt_physics::{
     Decay, Density, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::effects::Labelled;
 use humboldt_pipeline::generate::{BLOCK, EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::{EventScores, ScoreLine};
+use humboldt_schemas::card::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard};
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
@@ -204,8 +206,8 @@ pub(crate) fn check_weights(blocks: u64, shift: f64) {
 fn scores_on_lines_are_those_of_their_points() {
     let (c9, c10) = (WilsonDirection::real(DIRECTIONS[0]), WilsonDirection::real(DIRECTIONS[1]));
     let lines = [
-        ScoreLine { decay: decay(0.0), direction: c9, shifts: vec![-1.0, 0.5] },
-        ScoreLine { decay: decay(0.5), direction: c10, shifts: vec![0.0, 0.3] },
+        ScoreLine { decay: decay(0.0), s_wave: None, direction: c9, shifts: vec![-1.0, 0.5] },
+        ScoreLine { decay: decay(0.5), s_wave: None, direction: c10, shifts: vec![0.0, 0.3] },
     ];
     let scores = EventScores::new(&lines, LineShape::BreitWigner, &[WINDOW]).unwrap();
     assert_eq!(scores.len(), 4);
@@ -216,13 +218,81 @@ fn scores_on_lines_are_those_of_their_points() {
         Density::new(&decay, LineShape::BreitWigner, &[WINDOW], &[direction]).unwrap()
     };
     let expected = [at(-1.0, 0.0, c9), at(0.5, 0.0, c9), at(0.5, 0.0, c10), at(0.5, 0.3, c10)];
-    for i in 0..batch.len() {
+    let batch = Labelled { events: batch, ..Labelled::default() };
+    for i in 0..batch.events.len() {
         let mut found = [0.0; 4];
         scores.add(&batch, i, &mut found).unwrap();
         for (found, density) in found.iter().zip(&expected) {
-            let exact = density.scores(&event(&batch, i))[0];
+            let exact = density.scores(&event(&batch.events, i))[0];
             assert!((f64::from(*found) - exact).abs() < 1e-5 * exact.abs().max(1.0), "{found} {exact}");
         }
     }
     assert!(EventScores::new(&[], LineShape::BreitWigner, &[WINDOW]).is_err());
+}
+
+/// Targets at detector level: of signal the score of its truth in the density of what is accepted, whose own normalisation over
+/// phase space knows nothing of the sample that the means were taken from; of background nothing.
+#[test]
+fn scores_of_measured_events_are_those_of_accepted_signal() {
+    let c9 = WilsonDirection::real(WilsonCoefficient::C9);
+    let formula =
+        Polynomials { cos_theta_k: vec![1.0, -0.6, -0.3], q2: vec![0.2, 0.1], ..Polynomials::default() };
+    let effects = Effects {
+        s_wave: Some(SWaveCard { fraction: Some(0.2), ..SWaveCard::default() }),
+        acceptance: Some(AcceptanceCard { formula, ..AcceptanceCard::default() }),
+        background: Some(BackgroundCard { combinatorial: 0.3, swap: 0.1, ..BackgroundCard::default() }),
+        ..Effects::default()
+    };
+    let of_signal = |decay: &Decay, accepted: bool| {
+        let efficiency = effects.acceptance.as_ref().filter(|_| accepted).map(AcceptanceCard::efficiency);
+        let s_wave = effects.s_wave.as_ref().map(|card| card.of(decay, LineShape::BreitWigner).unwrap());
+        Density::with_effects(decay, LineShape::BreitWigner, &[WINDOW], &[c9], efficiency, s_wave).unwrap()
+    };
+    let made = decay(-0.3);
+    let sample = |events: usize, seed: u64| {
+        let sampler = sampler(-0.3).with_effects(&effects, &made, LineShape::BreitWigner).unwrap();
+        sampler.labelled(StreamKey::new(seed), 0, events).0
+    };
+    let (origin, shifts) = (decay(-0.5), vec![0.2, 1.0]);
+    let s_wave = effects.s_wave.as_ref().map(|card| card.of(&origin, LineShape::BreitWigner).unwrap());
+    let line = ScoreLine { decay: origin, s_wave, direction: c9, shifts: shifts.clone() };
+    let scores = EventScores::new(&[line], LineShape::BreitWigner, &[WINDOW]).unwrap();
+    let scores = scores.accepted(&sample(200_000, 5).signal(), &of_signal(&made, false)).unwrap();
+
+    let events = sample(200_000, 6);
+    let mut all = vec![[0.0_f32; 2]; events.events.len()];
+    all.iter_mut().enumerate().for_each(|(i, row)| scores.add(&events, i, row).unwrap());
+    let signal: Vec<usize> = (0..all.len()).filter(|i| events.is_signal(*i)).collect();
+    assert!((signal.len() as f64 / all.len() as f64 - 0.7).abs() < 0.01);
+    assert!((0..all.len()).filter(|i| !events.is_signal(*i)).all(|i| all[i] == [0.0; 2]));
+    for (k, shift) in shifts.iter().enumerate() {
+        let exact = of_signal(&decay(-0.5 + shift), true);
+        let exact: Vec<f64> =
+            signal.iter().take(500).map(|i| exact.scores(&event(&events.truth, *i))[0]).collect();
+        let spread = (exact.iter().map(|x| x * x).sum::<f64>() / 500.0).sqrt();
+        for (i, exact) in signal.iter().zip(exact) {
+            let found = f64::from(all[*i][k]);
+            assert!((found - exact).abs() < 0.02 * spread, "{found} {exact}, deviation {spread}");
+        }
+    }
+    // The first shift is where the sample was made.
+    let mean = |f: &dyn Fn(f64) -> f64| {
+        signal.iter().map(|i| f(all[*i][0].into())).sum::<f64>() / signal.len() as f64
+    };
+    let (average, deviation) = (mean(&|x| x), mean(&|x| x * x).sqrt());
+    let error = deviation * (2.0 / signal.len() as f64).sqrt();
+    assert!(average.abs() < 4.0 * error, "{average} +- {error}");
+    let without = EventScores::new(
+        &[ScoreLine { decay: made, s_wave: None, direction: c9, shifts: vec![0.0] }],
+        LineShape::BreitWigner,
+        &[WINDOW],
+    )
+    .unwrap();
+    let plain = |i: &usize| {
+        let mut row = [0.0];
+        without.add(&events, *i, &mut row).unwrap();
+        f64::from(row[0])
+    };
+    let off = signal.iter().map(plain).sum::<f64>() / signal.len() as f64;
+    assert!(off.abs() > 20.0 * error, "the test sees nothing: {off} +- {error}");
 }

@@ -258,21 +258,7 @@ impl RunCard {
         }
         self.check_files()?;
         self.check_supervision()?;
-        self.check_effects()?;
         self.figures.validate()
-    }
-
-    /// Scores are known of true events of the K* alone.
-    fn check_effects(&self) -> Result<(), Invalid> {
-        let scored = !self.architecture().references().is_empty();
-        match self.generator.effects.first() {
-            Some(effect) if scored => Err(Invalid::new(
-                "network.preset",
-                format!("scores with [{effect}]"),
-                format!("one that learns labels, or no [{effect}]"),
-            )),
-            _ => Ok(()),
-        }
     }
 
     /// Files of events are for ratios alone: images of others are made of the card's own events.
