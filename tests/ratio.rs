@@ -3,10 +3,16 @@
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, Float32Array, RecordBatch};
+use arrow::datatypes::Float32Type;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-use crate::support::{assert_same, files, humboldt, refused, succeed};
+use crate::support::{assert_same, files, refused, succeed};
 
 const TRAINING: &str = "[training]\nepochs = 3\nbatch_size = 512\n";
 
@@ -164,6 +170,12 @@ fn files_of_a_user_with_a_layout_give_intervals() {
     let (model, layout) = (path("run/model"), path("layout.toml"));
     agrees(&json(&["infer", &data, "--model", &model, "--layout", &layout, "--json", "--select"]), -1.0);
 
+    let closure = |run: &str| -> Value {
+        let file = folder.path().join(run).join("results/truth.json");
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+    };
+    assert!(!said.contains("WARNING: the truth") && closure("run")["follows"] == true, "{said}");
+
     // What would give a wrong answer is refused.
     let other = path("other");
     let wrong = |from: &str, to: &str, words: &[&str]| {
@@ -189,6 +201,61 @@ fn files_of_a_user_with_a_layout_give_intervals() {
     );
     wrong("c9 = [-2.5, 1.1]\n", "", &["[parameters]"]);
     assert!(!folder.path().join("other").exists());
-    let output = humboldt(&["infer", &data, "--model", &model]).output().unwrap();
-    assert!(!output.status.success());
+}
+
+/// As EvtGen's model for new physics: a file that says nothing of how it was made, with chi mirrored in truth and measurement alike.
+#[test]
+fn a_mirrored_simulation_is_named_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (card, made, out) = (path("card.toml"), path("made.parquet"), path("run"));
+    let generator = "[generator]\nq2 = [\"1.1:8\"]\nwilson = { c10 = \"0+1.5i\" }\n";
+    fs::write(&card, format!("{generator}[detector]\nbase = \"belle2\"\n")).unwrap();
+    succeed(&["generate", "--card", &card, "--delta-c9", "-0.5", "--events", "20000", "--out", &made]);
+    for sign in [1.0_f32, -1.0] {
+        let name = if sign > 0.0 { "right" } else { "mirrored" };
+        let mut writer: Option<ArrowWriter<fs::File>> = None;
+        let file = fs::File::open(&made).unwrap();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+            let batch = batch.unwrap();
+            let columns = ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"];
+            let names: Vec<String> = columns
+                .iter()
+                .map(|c| (*c).to_owned())
+                .chain(columns.iter().map(|c| format!("true_{c}")))
+                .collect();
+            let column = |name: &String| {
+                let values = batch.column_by_name(name).unwrap().as_primitive::<Float32Type>();
+                let factor = if name.ends_with("chi") { sign } else { 1.0 };
+                let values = Float32Array::from_iter_values(values.values().iter().map(|x| factor * x));
+                (name.clone(), Arc::new(values) as ArrayRef)
+            };
+            let batch = RecordBatch::try_from_iter(names.iter().map(column)).unwrap();
+            let writer = writer.get_or_insert_with(|| {
+                let file = fs::File::create(path(&format!("{name}.parquet"))).unwrap();
+                ArrowWriter::try_new(file, batch.schema(), None).unwrap()
+            });
+            writer.write(&batch).unwrap();
+        }
+        writer.unwrap().close().unwrap();
+        let text = format!(
+            "seed = 4\n{generator}[parameters]\nc9 = [-2.5, 1.1]\n[dataset]\npoints = 3\n[network]\npreset = \"ratio\"\n\
+             layers = [16]\n[simulation]\nfiles = [\"{name}.parquet\"]\n[simulation.reference]\nc9 = -0.5\n{TRAINING}"
+        );
+        fs::write(&card, text).unwrap();
+        let out = format!("{out}-{name}");
+        let said = String::from_utf8(succeed(&["run", &card, "--out", &out]).stderr).unwrap();
+        let truth = fs::read_to_string(Path::new(&out).join("results/truth.json")).unwrap();
+        let truth: Value = serde_json::from_str(&truth).unwrap();
+        if sign > 0.0 {
+            assert!(!said.contains("WARNING: the truth") && truth["follows"] == true, "{said}");
+        } else {
+            let warning = said.find("WARNING: the truth of simulation.files").unwrap();
+            assert!(
+                warning < said.find("trained with").unwrap() && said.contains("mirror it in truth"),
+                "{said}"
+            );
+            assert_eq!(truth["deviations"][0]["kind"], Value::from("mirrored_chi"));
+        }
+    }
 }

@@ -498,6 +498,7 @@ fn scores_of_measured_events_give_calibrated_estimates() {
             fs::read_to_string(&path).unwrap().replace("q2 = [\"1:8\"]", "q2 = [\"1:8\"]\nmodel = \"npr\"");
         let text =
             text.replace("line_shape = \"narrow\"\n", "").replace("[-2.0, -1.0, 0.0]", "[-2.0, -1.5, -1.0]");
+        let text = text.replace("calibration_images = 40", "calibration_images = 20");
         fs::write(&path, format!("{text}{effects}")).unwrap();
         let out = folder.path().join("run");
         let ensembles = run(&path, &out, "2");

@@ -11,7 +11,7 @@ use humboldt_schemas::inference::{Closure, Deviation, FittedCoefficient};
 
 use super::sample::{SampleArguments, at_one_mass};
 use crate::assumptions::{assumed, ranges, sentence};
-use crate::infer::closure::{self, Mistake, STRANGE};
+use crate::infer::closure::{self, STRANGE};
 use crate::progress::outln;
 use crate::sampling;
 
@@ -134,22 +134,7 @@ fn deviation(kind: &str, words: String) -> Deviation {
 
 fn in_words(found: &closure::Deviation, card: &GeneratorCard) -> Result<Deviation> {
     Ok(match found {
-        closure::Deviation::Angles(Mistake::MirroredChi) => deviation(
-            "mirrored_chi",
-            "chi has the opposite sign, and with it S7, S8 and S9, as in EvtGen's BTOSLLNP model: mirror it in truth and \
-             measurement alike"
-                .to_owned(),
-        ),
-        closure::Deviation::Angles(Mistake::Leptons) => deviation(
-            "leptons",
-            "theta_l is measured from the other lepton than in the LHCb convention, or both are exchanged".to_owned(),
-        ),
-        closure::Deviation::Angles(Mistake::Flavour) => deviation(
-            "flavour",
-            "the angles are those of the antiparticle's definition, or B0 and B0bar are in one sample and nothing tells them \
-             apart: read the flavour (a layout's [flavour])"
-                .to_owned(),
-        ),
+        closure::Deviation::Angles(mistake) => deviation(mistake.name(), mistake.words().to_owned()),
         closure::Deviation::Window(seen) => {
             let q2: Vec<[f64; 2]> = seen.iter().map(|(low, high)| [*low, *high]).collect();
             let words = format!("the events lie in q2 = {} GeV^2: say so by --q2 and --veto", ranges(&q2));

@@ -7,7 +7,8 @@
 use std::f64::consts::PI;
 
 use humboldt_physics::angular::angular_functions;
-use humboldt_physics::{Decay, LineShape, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::convention::DecayVariables;
+use humboldt_physics::{Decay, Density, LineShape, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use nalgebra::SVector;
 use rayon::prelude::*;
@@ -47,6 +48,34 @@ pub enum Mistake {
     Leptons,
     /// The angles of the antiparticle's definition; or B0 and B0bar in one sample, told by nothing.
     Flavour,
+}
+
+impl Mistake {
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MirroredChi => "mirrored_chi",
+            Self::Leptons => "leptons",
+            Self::Flavour => "flavour",
+        }
+    }
+
+    /// What it means, and what to do.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::MirroredChi => {
+                "chi has the opposite sign, and with it S7, S8 and S9, as in EvtGen's BTOSLLNP model: mirror it in truth and \
+                 measurement alike"
+            }
+            Self::Leptons => {
+                "theta_l is measured from the other lepton than in the LHCb convention, or both are exchanged"
+            }
+            Self::Flavour => {
+                "the angles are those of the antiparticle's definition, or B0 and B0bar are in one sample and nothing tells them \
+                 apart: read the flavour (a layout's [flavour])"
+            }
+        }
+    }
 }
 
 /// Changes of the angles that undo a mistake: factors of cos_theta_l and cos_theta_k, and chi becomes `offset + factor chi`.
@@ -155,6 +184,72 @@ pub fn closure(
     }
     let likeliest = found.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
     of(p_value, likeliest.map_or_else(|| vec![Deviation::Other], |(_, deviations)| deviations))
+}
+
+/// Mistake in the angles of accepted events.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Suspicion {
+    /// Which one.
+    pub mistake: Mistake,
+    /// Part of the events that have it, and its standard deviation.
+    pub part: (f64, f64),
+    /// What `ln L` gains where it is undone.
+    pub gain: f64,
+}
+
+/// The mistake in the angles of true values of accepted events, which may be weighted, that makes them likelier than they are without by
+/// a factor of a billion; none where there is none.
+///
+/// The acceptance drops out of a ratio of likelihoods as long as it is even under the change that a mistake makes, and nothing
+/// else of it need be known. A part of events that have the mistake is found from `t = (p - p')/(p + p')`, p' the density of the changed
+/// event: its mean is that of t^2 without the mistake, and the opposite with it.
+pub fn suspicion(density: &Density, truth: &EventBatch, weights: &[f64]) -> Option<Suspicion> {
+    // e^20.7
+    const BEYOND_DOUBT: f64 = 20.7;
+    let rows = 0..truth.len().min(MOST_ACCEPTED);
+    let (truth, weights) = (truth.rows(rows.clone()), &weights[rows]);
+    let (sum, squares) = weights.iter().fold((0.0, 0.0), |(a, b), w| (a + w, b + w * w));
+    // Weighted events count in units in which the sum of weights is its variance.
+    let unit = if squares > 0.0 { sum / squares } else { 0.0 };
+    let own = densities(density, &truth);
+    let mut found: Option<Suspicion> = None;
+    for (mistake, cosines, chi) in CHANGES {
+        let other = densities(density, &changed(&truth, cosines, chi));
+        let mut sums = [0.0; 4];
+        for ((p, q), w) in own.iter().zip(&other).zip(weights) {
+            let (t, w) = ((p - q) / (p + q), w * unit);
+            // Rates of 0 are those of events at an edge of phase space.
+            if p * q > 0.0 {
+                let logs = [(q / p).ln(), (0.5 * (1.0 + q / p)).ln()];
+                for (sum, x) in sums.iter_mut().zip([logs[0], logs[1], t, t * t]) {
+                    *sum += w * x;
+                }
+            }
+        }
+        let [all, half, t, t2] = sums;
+        // Half of the events have it where B0 and B0bar stand side by side.
+        let (mistake, gain) = match mistake {
+            Mistake::MirroredChi if half > all => (Mistake::Flavour, half),
+            _ => (mistake, all),
+        };
+        if gain > found.map_or(BEYOND_DOUBT, |found| found.gain) {
+            found = Some(Suspicion { mistake, part: (0.5 * (1.0 - t / t2), 0.5 / t2.sqrt()), gain });
+        }
+    }
+    found
+}
+
+/// Accepted events that are looked at.
+const MOST_ACCEPTED: usize = 300_000;
+
+/// The rate at each event, up to a constant of q2 and mass.
+fn densities(density: &Density, events: &EventBatch) -> Vec<f64> {
+    let rate = |row: usize| {
+        let [q2, cos_theta_l, cos_theta_k, chi, m_kpi] =
+            events.columns().map(|column| f64::from(column[row]));
+        density.rate_at(&DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi }).constant()
+    };
+    (0..events.len()).into_par_iter().map(rate).collect()
 }
 
 /// The windows in which the events are, where they are not the family's: less stretches without events, more where events lie
@@ -421,6 +516,36 @@ mod tests {
             panic!("{found:?}")
         };
         assert!((shifts[0].1 - 0.8).abs() < 5.0 * shifts[0].2, "{shifts:?}");
+    }
+
+    /// Without knowledge of an acceptance: even, or odd in the lepton's angle by more than any detector's.
+    #[test]
+    fn mistakes_of_accepted_events_are_named() {
+        let density = Density::new(&decay(-0.5), LineShape::BreitWigner, &[], &[]).unwrap();
+        let events = sample(-0.5, &WINDOWS, 60_000);
+        let accepted = |odd: f64| {
+            let part = |i: usize| (i as f64 * 0.618_034).fract();
+            let kept = |i: usize| {
+                let (k, l) = (f64::from(events.cos_theta_k[i]), f64::from(events.cos_theta_l[i]));
+                part(i) < (1.0 - 0.6 * k.max(0.0)) * (1.0 - 0.3 * l * l) * 0.8 * (1.0 + odd * l)
+            };
+            events.filtered(&(0..events.len()).map(kept).collect::<Vec<_>>())
+        };
+        let of = |events: &EventBatch| suspicion(&density, events, &vec![1.0; events.len()]);
+        for odd in [0.0, 0.05, -0.05] {
+            assert_eq!(of(&accepted(odd)), None, "{odd}");
+        }
+        let even = accepted(0.0);
+        for (mistake, cosines, chi) in CHANGES {
+            let found = of(&changed(&even, cosines, chi)).unwrap();
+            assert_eq!(found.mistake, mistake, "{found:?}");
+            assert!((found.part.0 - 1.0).abs() < 5.0 * found.part.1 && found.part.1 < 0.1, "{found:?}");
+        }
+        let mut half = even;
+        half.chi.iter_mut().step_by(2).for_each(|chi| *chi = -*chi);
+        let found = of(&half).unwrap();
+        assert_eq!(found.mistake, Mistake::Flavour);
+        assert!((found.part.0 - 0.5).abs() < 5.0 * found.part.1, "{found:?}");
     }
 
     #[test]

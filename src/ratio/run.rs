@@ -1,21 +1,23 @@
 //! The stages of a run: networks, calibration, pseudo-experiments. One that finds its output whole is skipped.
 
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use humboldt_physics::Axis;
 use humboldt_schemas::card::RunCard;
 use humboldt_schemas::results::RatioEvaluation;
 
 use super::evaluation::{self, evaluate};
 use super::model::{RatioModel, ratios};
-use super::source::{Sample, Source};
+use super::source::{Parts, Sample, Source};
 use crate::infer::ratio::{Calibration, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
 use crate::learn::ratio::{Examples, LearnedRatios, RatioTraining};
 use crate::progress::{Progress, note};
+use crate::report;
 use crate::run::{RunFolder, timing};
 
 /// Parts of a training that are counted.
@@ -40,7 +42,7 @@ pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, R
 fn stages(
     folder: &RunFolder,
     source: &Source,
-    parts: Option<[Sample; 3]>,
+    parts: Option<Parts>,
     compute: &Compute,
 ) -> Result<RatioEvaluation> {
     if let Some(done) = evaluation::read(folder)? {
@@ -48,9 +50,13 @@ fn stages(
         return Ok(done);
     }
     let parts = parts.map_or_else(|| source.read(), Ok)?;
-    let model = trained(folder, source, &parts, compute)?;
+    if let Some(closure) = &parts.closure {
+        fs::create_dir_all(folder.results()).with_context(|| folder.results().display().to_string())?;
+        report::write_json(&folder.results().join("truth.json"), closure)?;
+    }
+    let model = trained(folder, source, &parts.samples, compute)?;
     let start = Instant::now();
-    let evaluation = evaluate(folder, source, &model, &parts)?;
+    let evaluation = evaluate(folder, source, &model, &parts.samples)?;
     timing::record(folder.root(), "evaluation", start.elapsed(), Some(compute.name().to_string()))?;
     Ok(evaluation)
 }

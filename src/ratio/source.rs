@@ -14,12 +14,14 @@ use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{BackgroundCard, GeneratorCard, RunCard};
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::events::M_B_COLUMN;
+use humboldt_schemas::inference::{Closure, Deviation};
 use humboldt_schemas::layout::Layout;
 
 use super::table::Table;
 use super::variables::Variables;
-use crate::assumptions::differences;
+use crate::assumptions::{assumed, differences};
 use crate::campaign::of_point;
+use crate::infer::closure::{Suspicion, suspicion};
 use crate::infer::mixture::{Fraction, check};
 use crate::infer::ratio::UNKNOWN_FRACTION;
 use crate::infer::weights::Counted;
@@ -111,6 +113,15 @@ pub struct Sample {
     pub background: Option<Events>,
 }
 
+/// Simulated events in parts that share none.
+#[derive(Debug)]
+pub struct Parts {
+    /// For training and calibration, and for pseudo-experiments where these are not made fresh.
+    pub samples: [Sample; 3],
+    /// Whether the truth of files follows the density that it is said to.
+    pub closure: Option<Closure>,
+}
+
 /// What a card says of simulation and background, checked.
 #[derive(Debug)]
 pub struct Source {
@@ -172,22 +183,47 @@ impl Source {
         self.card.simulation.as_ref().is_some_and(|simulation| !simulation.files.is_empty())
     }
 
-    /// Parts for training and calibration, and that for pseudo-experiments where these are not made fresh.
+    /// All events.
     ///
     /// # Errors
     /// When a file cannot be used, or events do not follow their density.
-    pub fn read(&self) -> Result<[Sample; 3]> {
+    pub fn read(&self) -> Result<Parts> {
         if self.has_files() { self.of_files() } else { self.simulated() }
     }
 
-    fn of_files(&self) -> Result<[Sample; 3]> {
+    /// Says it where the truth of simulated events is not as it is said to be. An acceptance that is odd in an angle may look like one of
+    /// these mistakes, so that it is a warning and no refusal.
+    fn closure(&self, truth: &EventBatch, weights: &[f64]) -> Result<Closure> {
+        let found = suspicion(&self.density, truth, weights);
+        let deviations = found.iter().map(|Suspicion { mistake, part: (part, sigma), gain }| {
+            let words = format!(
+                "{part:.2} +- {sigma:.2} of the events are likelier so (ln L gains {gain:.0}): {}",
+                mistake.words()
+            );
+            note(format!(
+                "WARNING: the truth of simulation.files does not follow the density of [generator] at [simulation.reference]; coefficients \
+                 will be wrong unless the acceptance is that odd in the angles. {words}"
+            ));
+            Deviation { kind: mistake.name().to_owned(), words, q2: Vec::new(), coefficients: Vec::new() }
+        });
+        let deviations: Vec<Deviation> = deviations.collect();
+        let events = truth.len();
+        let p_value = found.map_or(1.0, |found| (-found.gain).exp());
+        let assumed = assumed(&self.simulated_as()?, &[])?;
+        Ok(Closure { follows: deviations.is_empty(), p_value, events, assumed, deviations })
+    }
+
+    fn of_files(&self) -> Result<Parts> {
         let simulation = self.card.simulation.clone().unwrap_or_default();
         let (mut parts, mut outside, mut all) = (<[Sample; 3]>::default(), 0, 0);
+        let (mut truth, mut weights) = (EventBatch::default(), Vec::new());
         for (table, name) in self.tables(&simulation.files, false)? {
             self.check_origin(&table, &name)?;
             outside += table.outside();
             let events = self.events(&table.events, Some(&table.truth), &table.own, table.weights.clone());
             let events = events.with_context(|| name.clone())?;
+            truth.append(&table.truth);
+            weights.extend(table.weights);
             for (part, sample) in [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
             {
                 let rows = (0..events.len()).filter(|i| Part::of(all + table.rows[*i]) == part);
@@ -203,6 +239,7 @@ impl Source {
             counted(&parts[1]),
             counted(&parts[2])
         ));
+        let closure = self.closure(&truth, &weights)?;
         let background = self.card.generator.effects.background.as_ref();
         if let Some(background) = background.filter(|background| !background.files.is_empty()) {
             for part in &mut parts {
@@ -240,7 +277,7 @@ impl Source {
                 part.background.as_ref().map_or_else(|| "none".to_owned(), |b| b.len().to_string())
             );
         }
-        Ok(parts)
+        Ok(Parts { samples: parts, closure: Some(closure) })
     }
 
     fn tables(&self, files: &[String], background: bool) -> Result<Vec<(Table, String)>> {
@@ -256,6 +293,14 @@ impl Source {
         files.iter().map(read).collect()
     }
 
+    /// The card's generator at the simulation's point.
+    fn simulated_as(&self) -> Result<GeneratorCard> {
+        let mut here = self.card.generator.clone();
+        let shifts = self.point(&self.origin)?.on(here.shifts()?);
+        here.wilson = shifts.iter().map(|(of, value)| (of.name().to_owned(), ComplexValue(value))).collect();
+        Ok(here)
+    }
+
     /// Refuses a file that says that it was simulated otherwise.
     fn check_origin(&self, table: &Table, name: &str) -> Result<()> {
         let Some(made) = &table.made else {
@@ -265,9 +310,7 @@ impl Source {
             );
             return Ok(());
         };
-        let mut here = self.card.generator.clone();
-        let shifts = self.point(&self.origin)?.on(here.shifts()?);
-        here.wilson = shifts.iter().map(|(of, value)| (of.name().to_owned(), ComplexValue(value))).collect();
+        let here = self.simulated_as()?;
         // What detector and selection did is what is learned.
         let own = GeneratorCard { effects: here.effects.clone(), ..made.clone() };
         let mut different = differences(&own, &here, &[])?;
@@ -295,7 +338,7 @@ impl Source {
     }
 
     /// Parts from the card's own generator.
-    fn simulated(&self) -> Result<[Sample; 3]> {
+    fn simulated(&self) -> Result<Parts> {
         let simulation = self.card.simulation.clone().unwrap_or_default();
         let signal = simulation.events.unwrap_or(SIMULATED);
         let part = ((signal / 2) as f64 / (1.0 - self.nominal)).ceil() as usize;
@@ -315,9 +358,9 @@ impl Source {
             }
             Ok::<_, anyhow::Error>(sample)
         };
-        let parts = [make("training")?, make("calibration")?, Sample::default()];
+        let samples = [make("training")?, make("calibration")?, Sample::default()];
         progress.finish();
-        Ok(parts)
+        Ok(Parts { samples, closure: None })
     }
 
     /// A sampler of the card's events at a point of the learned coefficients.
