@@ -336,7 +336,14 @@ fn write(
         let print = report::small_print(&card.generator);
         let sheet = Sheet::new(path("linearity", ""), &print).of(&direction.to_string());
         let training = TrainingValues::Uniform(range);
-        report::linearity(&sheet, &label(direction), &ensembles, training, &summary, ErrorBars::Unscaled)?;
+        report::linearity(
+            &sheet,
+            &label(direction),
+            &ensembles,
+            training,
+            &summary,
+            ErrorBars::OfExperiments,
+        )?;
     }
     // Last: with it the results are whole.
     Ok(report::write_json(&results.join(FILE), evaluation)?)

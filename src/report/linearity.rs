@@ -20,6 +20,8 @@ const FIGURE: &str = "linearity plot";
 pub enum ErrorBars {
     /// Left and right width of the ensemble: how well one image is measured (the paper's Fig. 7).
     Unscaled,
+    /// The same of pseudo-experiments without images.
+    OfExperiments,
     /// The widths over sqrt(number of images): how well the mean is known (Fig. 6).
     OfTheMean,
 }
@@ -91,7 +93,7 @@ struct Measured {
 impl Measured {
     fn new(e: &EnsembleResult, errors: ErrorBars) -> Self {
         let scale = match errors {
-            ErrorBars::Unscaled => 1.0,
+            ErrorBars::Unscaled | ErrorBars::OfExperiments => 1.0,
             ErrorBars::OfTheMean => 1.0 / (e.n_images as f64).sqrt(),
         };
         Self {
@@ -123,6 +125,7 @@ fn entries(
 ) -> Vec<Entry> {
     let bars = match errors {
         ErrorBars::Unscaled => "error bars: *σ*_{L}, *σ*_{R} of single images",
+        ErrorBars::OfExperiments => "error bars: *σ*_{L}, *σ*_{R} of single pseudo-experiments",
         ErrorBars::OfTheMean => "error bars: *σ*_{L}/√*N*, *σ*_{R}/√*N*",
     };
     let kinds = training.kinds(ensembles).into_iter();
