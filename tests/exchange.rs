@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{humboldt, succeed, tiny_card};
-use humboldt::learn::{Compute, ImageSource, LearnError, Model};
+use humboldt::learn::{BUILT_IN, Compute, ImageSource, LearnError, Model};
 use humboldt_pipeline::store::EventReader;
 
 /// A card of the tests whose network scales input and target.
@@ -233,7 +233,7 @@ fn issue_13_19_networks_in_pytorch_predict_the_same() {
     let sample = EventReader::open(&events).unwrap().read_all().unwrap();
     let [q2, l, k, chi, _] = sample.columns();
     let statistic = in_pytorch(folder.path(), 0, &[q2, l, k, chi].concat());
-    let model = Model::builtin(&Compute::cpu()).unwrap();
+    let model = BUILT_IN[0].open(&Compute::cpu()).unwrap();
     let calibration = model.info().calibration.as_ref().unwrap();
     let (theirs, ours) = (calibration.estimate(&statistic, 500), model.estimate_events(&sample).unwrap());
     assert!((theirs.values[0].value - ours.values[0].value).abs() < 1e-3, "{theirs:?} {ours:?}");

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use humboldt::commands::Refusal;
-use humboldt::learn::model::NETWORK_FILE;
 use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model};
 use humboldt::progress::Progress;
 use humboldt_pipeline::EventBatch;
@@ -55,23 +54,11 @@ impl ImageSource for Given {
     }
 }
 
-/// The network of a folder, of the folder of a run, or the one that comes with humboldt.
+/// The network of a folder, of the folder of a run, or one that comes with humboldt.
 fn open(path: &Path, device: &str) -> Result<Model> {
-    const BUILTIN: &str = "builtin";
     let devices = device.split(',').map(DeviceName::from_str).collect::<Result<Vec<_>, _>>();
     let devices = devices.map_err(|e| anyhow::anyhow!("device = {device}: {e}"))?;
-    let compute = Compute::open(&devices)?;
-    if path == Path::new(BUILTIN) {
-        return Ok(Model::builtin(&compute)?);
-    }
-    let of_run = path.join("model");
-    let folder = if of_run.join(NETWORK_FILE).exists() { &of_run } else { path };
-    ensure!(
-        folder.join(NETWORK_FILE).exists(),
-        "folder = {} is not allowed; allowed: {BUILTIN}, a run's folder, or a folder with a {NETWORK_FILE}, as RUN/model",
-        path.display()
-    );
-    Ok(Model::load(folder, &compute)?)
+    Ok(Model::find("folder", path, &Compute::open(&devices)?)?)
 }
 
 /// The image of events that a network over images or cells takes.
@@ -145,12 +132,7 @@ impl Network {
         let find = move || -> Result<String> {
             let events = EventReader::open_as(table.path(), None, More::MassIfThere)?.read_all()?;
             let info = model.info();
-            ensure!(
-                info.takes(events.len()),
-                "{} events are not allowed; allowed: {}",
-                events.len(),
-                info.taken()
-            );
+            info.check_events(events.len())?;
             match &info.architecture {
                 AnyArchitecture::Set(set) if set.elements == Elements::Events => {
                     let estimate = model.estimate_events(&events).context("events")?;

@@ -56,8 +56,8 @@ pub(super) struct InferArguments {
 impl InferArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = self.device.open()?;
-        if RatioModel::is_in(self.model.folder()) {
-            return self.by_ratios(&compute);
+        if let Some(ratios) = self.model.ratios(&compute)? {
+            return self.by_ratios(&ratios);
         }
         ensure!(
             self.background_fraction.is_none(),
@@ -67,12 +67,7 @@ impl InferArguments {
         let card = card_of(model.info())?;
         let (events, differences) = self.read(&card)?;
         let info = model.info();
-        ensure!(
-            info.takes(events.len()),
-            "{} events are not allowed; allowed: {}",
-            events.len(),
-            info.taken()
-        );
+        info.check_events(events.len())?;
         let estimate = match &info.architecture {
             AnyArchitecture::Set(set) if set.elements == Elements::Events => {
                 model.estimate_events(&events)?
@@ -115,8 +110,7 @@ impl InferArguments {
     }
 
     /// By learned ratios.
-    fn by_ratios(&self, compute: &Compute) -> Result<()> {
-        let model = RatioModel::load(self.model.folder(), compute)?;
+    fn by_ratios(&self, model: &RatioModel) -> Result<()> {
         let card = &model.card;
         let (file, layout) = (self.events.display(), self.layout.read()?);
         let reader = open_unweighted(&self.events, layout.as_ref(), More::EverythingMeasured)?;

@@ -7,12 +7,14 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use humboldt_pipeline::store::atomic::unique;
 use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
+use serde::Serialize;
 
 use super::arguments::ForceArgument;
-use crate::learn::model::{ModelInfo, NETWORK_FILE, Parameter, WEIGHTS_FILE};
-use crate::learn::{Compute, Imported, Model};
+use crate::learn::model::{ModelInfo, Parameter, WEIGHTS_FILE, model_folder};
+use crate::learn::{BUILT_IN, BuiltIn, Compute, Imported, Model};
 use crate::progress::{note, outln};
 use crate::ratio::model::RatioModel;
+use crate::sampling;
 
 /// Show a trained network; bring weights from PyTorch, or to it
 #[derive(Debug, Args)]
@@ -23,9 +25,15 @@ pub(super) struct ModelArguments {
 
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
+    /// List the networks that come with the program
+    List {
+        /// Print JSON: an array of {name, about, model, q2, events, parameters}
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what a network takes, its layers, and how it was trained
     Show {
-        /// `builtin`, or a folder (`RUN/model`)
+        /// `builtin`, `builtin:NAME` (`humboldt model list`), or a folder (`RUN`, `RUN/model`)
         #[arg(default_value = BUILTIN)]
         model: PathBuf,
     },
@@ -45,7 +53,7 @@ enum ModelCommand {
     },
     /// Write a network's weights with PyTorch's names and layout, as SafeTensors
     Export {
-        /// `builtin`, or a folder (`RUN/model`)
+        /// `builtin`, `builtin:NAME` (`humboldt model list`), or a folder (`RUN`, `RUN/model`)
         model: PathBuf,
         /// File to write
         #[arg(long, value_name = "FILE.safetensors")]
@@ -59,10 +67,14 @@ impl ModelArguments {
     pub(super) fn run(self) -> Result<()> {
         let compute = Compute::cpu();
         match self.command {
-            ModelCommand::Show { model } if RatioModel::is_in(&model) => {
-                show_ratio(&RatioModel::load(&model, &compute)?)?;
+            ModelCommand::List { json } => list(json)?,
+            ModelCommand::Show { model } => {
+                let named = ModelArgument { model };
+                match named.ratios(&compute)? {
+                    Some(ratios) => show_ratio(&ratios)?,
+                    None => show(&named.open(&compute)?),
+                }
             }
-            ModelCommand::Show { model } => show(&open_model(&model, &compute)?),
             ModelCommand::Import { card, weights, scales, out } => {
                 import(&card, &weights, scales.as_deref(), &out, &compute)?;
             }
@@ -78,6 +90,60 @@ impl ModelArguments {
         }
         Ok(())
     }
+}
+
+/// A network that comes with the program, as `model list` prints it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    about: &'static str,
+    /// Amplitudes.
+    model: String,
+    /// Windows in q2 (GeV^2).
+    q2: Vec<(f64, f64)>,
+    /// Number of events of its calibration.
+    events: usize,
+    parameters: Vec<ListedParameter>,
+}
+
+/// A coefficient that a network learned.
+#[derive(Debug, Serialize)]
+struct ListedParameter {
+    name: String,
+    /// Shifts of its training.
+    range: [f64; 2],
+}
+
+impl Listed {
+    fn of(own: &BuiltIn) -> Result<Self> {
+        let info = own.info()?;
+        let generator = card_of(&info)?.generator;
+        let parameters = info.parameters.into_iter();
+        Ok(Self {
+            name: format!("builtin:{}", own.name),
+            about: own.about,
+            q2: sampling::resolved_windows(&generator)?,
+            model: generator.model,
+            events: info.events,
+            parameters: parameters.map(|p| ListedParameter { name: p.coefficient, range: p.range }).collect(),
+        })
+    }
+}
+
+fn list(json: bool) -> Result<()> {
+    let all = BUILT_IN.iter().map(Listed::of).collect::<Result<Vec<_>>>()?;
+    if json {
+        outln!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(());
+    }
+    for own in &all {
+        outln!("{:<14} {}", own.name, own.about);
+        let learned =
+            own.parameters.iter().map(|p| format!("{} in [{}, {}]", p.name, p.range[0], p.range[1]));
+        outln!("{:14} learned {}", "", learned.collect::<Vec<_>>().join(", "));
+        outln!("{:14} {}, q2 = {} GeV^2", "", own.model, sampling::in_words(&own.q2));
+    }
+    Ok(())
 }
 
 fn show_ratio(model: &RatioModel) -> Result<()> {
@@ -246,18 +312,19 @@ fn save_new(model: &Model, out: &Path) -> Result<()> {
 /// A trained network.
 #[derive(Debug, Args)]
 pub(super) struct ModelArgument {
-    /// The network: `builtin`, which comes with the program, or a folder (`RUN/model`)
+    /// The network: `builtin` or `builtin:NAME`, which come with the program (`humboldt model list`), or a folder (`RUN`, `RUN/model`)
     #[arg(long, value_name = "MODEL", default_value = BUILTIN)]
     model: PathBuf,
 }
 
-/// Name of the network that comes with the program.
+/// The network that is taken where none is named.
 const BUILTIN: &str = "builtin";
 
 impl ModelArgument {
-    /// The folder of the network.
-    pub(super) fn folder(&self) -> &Path {
-        &self.model
+    /// The learned ratios, where it is these that the argument names.
+    pub(super) fn ratios(&self, compute: &Compute) -> Result<Option<RatioModel>> {
+        let folder = model_folder(&self.model);
+        RatioModel::is_in(&folder).then(|| RatioModel::load(&folder, compute)).transpose()
     }
 
     /// Opens the network.
@@ -266,22 +333,14 @@ impl ModelArgument {
     }
 }
 
-/// The network in a folder, or `builtin`.
+/// The network in a folder, or one that comes with the program.
 pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
-    if model == Path::new(BUILTIN) {
-        return Ok(Model::builtin(compute)?);
-    }
     ensure!(
-        !RatioModel::is_in(model),
+        !RatioModel::is_in(&model_folder(model)),
         "--model = {} is not allowed here; allowed: a network over images or events, these are learned ratios, for `infer` and `model show`",
         model.display()
     );
-    ensure!(
-        model.join(NETWORK_FILE).exists(),
-        "--model = {} is not allowed; allowed: {BUILTIN}, or a folder with a {NETWORK_FILE}, as RUN/model",
-        model.display()
-    );
-    Ok(Model::load(model, compute)?)
+    Ok(Model::find("--model", model, compute)?)
 }
 
 /// The card that a network was trained by.

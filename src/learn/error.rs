@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use humboldt_pipeline::PipelineError;
 use thiserror::Error;
 
+use super::built_in::BuiltIn;
+
 /// A device, a file or a training that cannot go on; each message is one line.
 #[derive(Debug, Error)]
 pub enum LearnError {
@@ -80,6 +82,25 @@ pub enum LearnError {
         index: usize,
         /// Message of the source.
         reason: String,
+    },
+    /// A name of no network.
+    #[error(
+        "{field} = {name} is not allowed; allowed: builtin, {}, a run's folder, or a folder with a network.json, as RUN/model",
+        BuiltIn::names()
+    )]
+    NoNetwork {
+        /// Field or option that named it.
+        field: &'static str,
+        /// The name.
+        name: PathBuf,
+    },
+    /// A number of events that a network does not know.
+    #[error("{got} events are not allowed; allowed: {allowed}")]
+    Events {
+        /// Number of events.
+        got: usize,
+        /// Those that it knows.
+        allowed: String,
     },
     /// Images that do not fit the network.
     #[error("images have {got} bins an axis, the network takes {expected}")]

@@ -2,7 +2,7 @@
 //! needs to know.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -12,6 +12,7 @@ use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, RunCard, 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::built_in::BuiltIn;
 use super::calibration::Calibration;
 use super::device::Compute;
 use super::error::LearnError;
@@ -203,24 +204,26 @@ impl ModelInfo {
             && calibrated
     }
 
-    /// Whether the network knows images of so many events; means of single events hold for any number of them.
-    pub fn takes(&self, events: usize) -> bool {
+    /// Refuses images of a number of events that the network does not know; means of single events hold for any number of them.
+    ///
+    /// # Errors
+    /// When it was trained for other numbers.
+    pub fn check_events(&self, events: usize) -> Result<(), LearnError> {
         if let AnyArchitecture::Set(set) = &self.architecture
             && set.elements == Elements::Events
             && set.is_calibrated()
         {
-            return true;
+            return Ok(());
         }
         let [least, most] = self.event_range.unwrap_or([self.events; 2]);
-        (least..=most).contains(&events)
-    }
-
-    /// The numbers of events that it knows, in words.
-    pub fn taken(&self) -> String {
-        match self.event_range {
+        if (least..=most).contains(&events) {
+            return Ok(());
+        }
+        let allowed = match self.event_range {
             Some([least, most]) => format!("{least} to {most}, which this network was trained for"),
             None => format!("{}, the number that this network was trained for", self.events),
-        }
+        };
+        Err(LearnError::Events { got: events, allowed })
     }
 }
 
@@ -317,17 +320,19 @@ impl Model {
         save_json(&self.info, &folder.join(NETWORK_FILE))
     }
 
-    /// The network that comes with the program: scores of events, model `npr`, q2 in [0.1, 19.2] GeV^2 (cards/score.toml).
+    /// The network that a user names by `field`: `builtin`, `builtin:NAME`, the folder of a run, or one with a `network.json`.
     ///
     /// # Errors
-    /// Never, unless the program was built from damaged files.
-    pub fn builtin(compute: &Compute) -> Result<Self, LearnError> {
-        let path = Path::new("builtin");
-        let info = serde_json::from_str(include_str!("builtin/network.json"))
-            .map_err(|e| LearnError::corrupt(path, e.to_string()))?;
-        let weights = StateDict::from_bytes(include_bytes!("builtin/weights.safetensors"), path)?;
-        let network = network_from(&info, weights, path, compute.device())?;
-        Ok(Self::new(&network, info, compute))
+    /// When there is none; as [`Model::load`].
+    pub fn find(field: &'static str, name: &Path, compute: &Compute) -> Result<Self, LearnError> {
+        if let Some(own) = BuiltIn::find(name) {
+            return own.open(compute);
+        }
+        let folder = model_folder(name);
+        if !folder.join(NETWORK_FILE).exists() {
+            return Err(LearnError::NoNetwork { field, name: name.to_owned() });
+        }
+        Self::load(&folder, compute)
     }
 
     /// Reads a network that [`Model::save`] wrote.
@@ -339,6 +344,12 @@ impl Model {
         let network = load_network(&info, folder, compute.device())?;
         Ok(Self::new(&network, info, compute))
     }
+}
+
+/// The folder of a network where the folder of its run is named instead.
+pub fn model_folder(name: &Path) -> PathBuf {
+    let of_run = name.join("model");
+    if of_run.is_dir() { of_run } else { name.to_owned() }
 }
 
 /// Reads and checks `network.json`.
@@ -353,7 +364,7 @@ pub(super) fn load_network(info: &ModelInfo, folder: &Path, device: &Device) -> 
 }
 
 /// A network with the weights of a file; `path` is its name in errors.
-fn network_from(
+pub(super) fn network_from(
     info: &ModelInfo,
     weights: StateDict,
     path: &Path,
