@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{humboldt, succeed, tiny_card};
-use humboldt::learn::{BUILT_IN, Compute, ImageSource, LearnError, Model};
+use humboldt::learn::built_in::BUILT_IN;
+use humboldt::learn::{Compute, ImageSource, LearnError, Model};
 use humboldt_pipeline::store::EventReader;
 
 /// A card of the tests whose network scales input and target.

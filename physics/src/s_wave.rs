@@ -14,7 +14,7 @@ use num_complex::Complex64;
 
 use crate::amplitudes::TransversityAmplitudes;
 use crate::convention::{DecayVariables, exchange_lhcb_and_theory};
-use crate::density::MassWeight;
+use crate::density::masses::MassWeight;
 use crate::kinematics::{PhaseSpacePoint, two_body_momentum};
 use crate::points::between;
 use crate::quadrature::nodes;

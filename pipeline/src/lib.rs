@@ -16,10 +16,11 @@
 //! - [`store`]: events and images on disk
 
 pub mod acceptance;
+mod columns;
 pub mod detector;
 pub mod effects;
 mod error;
-pub mod events;
+mod events;
 pub mod generate;
 pub mod layout;
 pub mod phase_space;

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use humboldt_physics::{Decay, Flavour, Lepton, ModelName, WilsonShifts};
 use humboldt_schemas::events::EVENT_COLUMNS;
 
-use crate::sample::Role;
+use crate::columns::Role;
 use crate::{EventBatch, PipelineError};
 
 /// Relative distance that a value may lie beyond its range: columns are f32, and programs that made them may have computed in

@@ -13,6 +13,9 @@ use rand_pcg::{Pcg32, Pcg64};
 /// Generators of one block.
 const LANES: usize = 8;
 
+/// Events of one block of a stream.
+pub const BLOCK: usize = 4096;
+
 /// Separates these streams from any other use of BLAKE3 on the same numbers; a new text is a new generation of streams.
 const CONTEXT: &str = "humboldt 2026 random streams 2";
 

@@ -10,30 +10,12 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Primiti
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int8Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, TRUTH_PREFIX, WEIGHT_COLUMN};
+use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
 
-use crate::layout::{B0, B0BAR};
+pub use crate::columns::Role;
+use crate::columns::{B0, B0BAR};
 use crate::phase_space::PhaseSpace;
 use crate::{EventBatch, PipelineError};
-
-/// The role of an event's column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// As it was measured.
-    Feature,
-    /// As it was generated.
-    Truth,
-}
-
-impl Role {
-    /// The column of this role for one of [`EVENT_COLUMNS`].
-    pub fn column(self, name: &str) -> String {
-        match self {
-            Self::Feature => name.to_owned(),
-            Self::Truth => format!("{TRUTH_PREFIX}{name}"),
-        }
-    }
-}
 
 /// Rows of a table, of which features and truth are checked.
 #[derive(Debug, Clone)]

@@ -395,7 +395,7 @@ def infer(
     events
         As of `fit`.
     model
-        The network: "builtin", a folder, or a `Model`.
+        The network: "builtin", "builtin:full", "builtin:six", a folder, or a `Model`.
     select
         Leave out events outside the windows that the network learned from; without it they are refused.
     layout

@@ -22,7 +22,7 @@ class Model:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str] = "builtin", *, device: str = "auto") -> Model:
-        """Open the network of a folder (`RUN/model`, or RUN itself), or "builtin", which comes with humboldt.
+        """Open the network of a folder (`RUN/model`, or RUN itself), or one that comes with humboldt: "builtin", "builtin:full", "builtin:six".
 
         Parameters
         ----------

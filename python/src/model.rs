@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use humboldt::commands::Refusal;
-use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model};
+use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model, built_in};
 use humboldt::progress::Progress;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::{EventReader, MemoryPath, More};
@@ -58,7 +58,7 @@ impl ImageSource for Given {
 fn open(path: &Path, device: &str) -> Result<Model> {
     let devices = device.split(',').map(DeviceName::from_str).collect::<Result<Vec<_>, _>>();
     let devices = devices.map_err(|e| anyhow::anyhow!("device = {device}: {e}"))?;
-    Ok(Model::find("folder", path, &Compute::open(&devices)?)?)
+    Ok(built_in::open("folder", path, &Compute::open(&devices)?)?)
 }
 
 /// The image of events that a network over images or cells takes.

@@ -10,8 +10,9 @@ use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
 use serde::Serialize;
 
 use super::arguments::ForceArgument;
+use crate::learn::built_in::{self, BUILT_IN, BuiltIn};
 use crate::learn::model::{ModelInfo, Parameter, WEIGHTS_FILE, model_folder};
-use crate::learn::{BUILT_IN, BuiltIn, Compute, Imported, Model};
+use crate::learn::{Compute, Imported, Model};
 use crate::progress::{note, outln};
 use crate::ratio::model::RatioModel;
 use crate::sampling;
@@ -340,7 +341,7 @@ pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
         "--model = {} is not allowed here; allowed: a network over images or events, these are learned ratios, for `infer` and `model show`",
         model.display()
     );
-    Ok(Model::find("--model", model, compute)?)
+    Ok(built_in::open("--model", model, compute)?)
 }
 
 /// The card that a network was trained by.

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use humboldt_pipeline::PipelineError;
 use thiserror::Error;
 
-use super::built_in::BuiltIn;
-
 /// A device, a file or a training that cannot go on; each message is one line.
 #[derive(Debug, Error)]
 pub enum LearnError {
@@ -85,14 +83,15 @@ pub enum LearnError {
     },
     /// A name of no network.
     #[error(
-        "{field} = {name} is not allowed; allowed: builtin, {}, a run's folder, or a folder with a network.json, as RUN/model",
-        BuiltIn::names()
+        "{field} = {name} is not allowed; allowed: builtin, {built_in}, a run's folder, or a folder with a network.json, as RUN/model"
     )]
     NoNetwork {
         /// Field or option that named it.
         field: &'static str,
         /// The name.
         name: PathBuf,
+        /// Names of the networks that come with the program.
+        built_in: String,
     },
     /// A number of events that a network does not know.
     #[error("{got} events are not allowed; allowed: {allowed}")]

@@ -92,7 +92,7 @@ mod tests {
     use humboldt_schemas::card::{Loss, NetworkCard};
 
     use super::*;
-    use crate::BUILT_IN;
+    use crate::built_in::BUILT_IN;
     use crate::model::{Parameter, Target};
     use crate::optimiser::gradient_of;
 

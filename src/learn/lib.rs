@@ -11,7 +11,7 @@
 //! - [`ratio`]: networks over single events that learn ratios of densities
 //! - [`predict`]: delta C9 of images
 
-mod built_in;
+pub mod built_in;
 pub mod calibration;
 mod checkpoint;
 mod convolution;
@@ -40,7 +40,6 @@ pub mod source;
 mod state_dict;
 pub mod training;
 
-pub use built_in::{BUILT_IN, BuiltIn};
 pub use calibration::Estimate;
 pub use convolution::vectors;
 pub use device::{Compute, DeviceName};

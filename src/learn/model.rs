@@ -12,7 +12,6 @@ use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, RunCard, 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::built_in::BuiltIn;
 use super::calibration::Calibration;
 use super::device::Compute;
 use super::error::LearnError;
@@ -318,21 +317,6 @@ impl Model {
         let weights = folder.join(WEIGHTS_FILE);
         self.network.write(Spelling::Own, &[], &weights)?;
         save_json(&self.info, &folder.join(NETWORK_FILE))
-    }
-
-    /// The network that a user names by `field`: `builtin`, `builtin:NAME`, the folder of a run, or one with a `network.json`.
-    ///
-    /// # Errors
-    /// When there is none; as [`Model::load`].
-    pub fn find(field: &'static str, name: &Path, compute: &Compute) -> Result<Self, LearnError> {
-        if let Some(own) = BuiltIn::find(name) {
-            return own.open(compute);
-        }
-        let folder = model_folder(name);
-        if !folder.join(NETWORK_FILE).exists() {
-            return Err(LearnError::NoNetwork { field, name: name.to_owned() });
-        }
-        Self::load(&folder, compute)
     }
 
     /// Reads a network that [`Model::save`] wrote.

@@ -18,7 +18,7 @@ use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
 /// Name of the file of the calibration.
 const CALIBRATION_FILE: &str = "calibration.json";
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Fewest events of a sample: the mean of a statistic of fewer is not Gaussian.
 pub const FEWEST: usize = 100;
@@ -98,7 +98,7 @@ impl RatioModel {
             saved.version == VERSION
                 && saved.origin.len() == card.axes()?.len()
                 && saved.calibration.is_consistent(outputs, learned.info().features.len()),
-            "{}: not a calibration of version {VERSION} of these networks",
+            "{}: not a calibration of version {VERSION} of these networks; remove it and run the card again",
             path.display()
         );
         let fraction = saved.fraction.map(|fraction| match fraction {

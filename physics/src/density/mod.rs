@@ -9,7 +9,7 @@
 //! from the decay's own. R, T and the inner integral of A are exact quadratic functions of d. The score is `d ln p / d d_i`.
 
 mod efficiency;
-mod masses;
+pub(crate) mod masses;
 mod scores;
 
 pub use efficiency::Efficiency;

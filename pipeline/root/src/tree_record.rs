@@ -5,7 +5,9 @@ use std::iter::repeat;
 use crate::compression::ZLIB_1;
 use crate::encode::Encoder;
 use crate::kind::Kind;
-use crate::writer::ROWS;
+
+/// Rows of a basket, of all branches alike: clusters of ROOT end where baskets do.
+pub(crate) const ROWS: usize = 1 << 16;
 
 /// Bytes of what a basket says behind its key.
 pub(crate) const BASKET: usize = 19;

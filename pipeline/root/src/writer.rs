@@ -12,10 +12,7 @@ use crate::directory::{LONG_FILE, MAGIC};
 use crate::encode::{BEGIN, DATE, Encoder, Header, LONG, SHORT};
 use crate::error::refused;
 use crate::kind::Kind;
-use crate::tree_record::{self, Branch};
-
-/// Rows of a basket, of all branches alike: clusters of ROOT end where baskets do.
-pub(crate) const ROWS: usize = 1 << 16;
+use crate::tree_record::{self, Branch, ROWS};
 
 /// Version of ROOT that the classes are as in, and that `streamer_info.bin` is of.
 const ROOT_VERSION: u32 = 64_000;

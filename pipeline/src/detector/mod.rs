@@ -20,8 +20,7 @@ use self::laboratory::Spectrum;
 pub use self::performance::Performance;
 pub use self::table::measured_schema;
 use self::tracks::{Kind, Measurement};
-use crate::generate::BLOCK;
-use crate::rng::{Draws, StreamKey};
+use crate::rng::{BLOCK, Draws, StreamKey};
 use crate::{EventBatch, PipelineError};
 
 /// A detector for the decays of one meson.

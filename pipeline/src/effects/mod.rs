@@ -17,8 +17,8 @@ use self::background::Background;
 use self::s_wave::Mixture;
 pub use self::table::labelled_schema;
 use crate::detector::{Detector, One};
-use crate::generate::{BLOCK, EventSampler, GenerationReport, Signal};
-use crate::rng::{Draws, StreamKey};
+use crate::generate::{EventSampler, GenerationReport, Signal};
+use crate::rng::{BLOCK, Draws, StreamKey};
 use crate::{EventBatch, PipelineError};
 
 /// Effects of one card on the events of one decay.

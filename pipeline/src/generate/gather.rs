@@ -6,8 +6,13 @@
 
 use pulp::NullaryFnOnce;
 
-use super::kernel::{CHUNK, Column};
 use super::table::Table;
+
+/// Candidates at a time: the arrays stay in the first-level cache.
+pub(crate) const CHUNK: usize = 128;
+
+/// One number of each candidate.
+pub(crate) type Column = [f32; CHUNK];
 
 /// Numbers of a row, and rows at a time.
 const ROW: usize = 8;

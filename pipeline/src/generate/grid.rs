@@ -1,8 +1,10 @@
 //! Tabulated angular terms on one patch, with a bound on how far the exact ones lie from their interpolation.
 
+use humboldt_physics::Decay;
+use humboldt_physics::density::MassWeight;
+
 use super::angles::AngularTerms;
 use super::patch::Patch;
-use super::table::Exact;
 
 /// Nodes along y (q2), and along x (the K pi mass) unless that is fixed.
 pub(crate) const NODES: usize = 9;
@@ -24,6 +26,21 @@ const LARGEST_BOUND: f64 = 2.0;
 /// Errors are measured against the chi-even density plus this part of its mean over the angles, since the density
 /// has zeros and their place is interpolated as well.
 pub(crate) const ISOTROPIC_FLOOR: f64 = 0.2;
+
+/// The exact density of events in (`m_kpi`, `q2`, angles), which the tables only enclose.
+#[derive(Debug, Clone)]
+pub(crate) struct Exact {
+    pub(crate) decay: Decay,
+    pub(crate) masses: MassWeight,
+}
+
+impl Exact {
+    /// Terms whose `weight()/4` is the density in (`q2`, `m_kpi`), GeV^-3 (GeV^-2 for a narrow K*, in q2 alone), with the
+    /// factor of the mass given.
+    pub(crate) fn terms(&self, q2: f64, m_kpi: f64, of_mass: f64) -> AngularTerms {
+        AngularTerms::from(self.decay.angular_coefficients(q2, m_kpi)) * of_mass
+    }
+}
 
 /// Terms at the nodes, times the Jacobian of the patch, and their error bounds; node (i, j) at `i * NODES + j`.
 #[derive(Debug)]

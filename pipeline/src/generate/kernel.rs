@@ -8,15 +8,9 @@
 use std::f32::consts::FRAC_PI_2;
 use std::hint::select_unpredictable;
 
-use super::gather::Gathered;
+use super::gather::{CHUNK, Column, Gathered};
 use super::table::{AliasColumn, CandidatePoint, DOUBT_FLOOR, Table};
 use crate::rng::BlockRng;
-
-/// Candidates at a time: the arrays stay in the first-level cache.
-pub(crate) const CHUNK: usize = 128;
-
-/// One number of each candidate.
-pub(crate) type Column = [f32; CHUNK];
 
 /// Random words for each candidate.
 const WORDS: usize = 10;

@@ -25,16 +25,15 @@ use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::{Decay, LineShape};
 use rayon::prelude::*;
 
-use self::kernel::{CHUNK, Chunk};
+use self::gather::CHUNK;
+use self::kernel::Chunk;
 pub use self::report::GenerationReport;
 use self::table::Table;
 pub use self::windows::{Q2Range, Q2Windows};
 use crate::effects::Stage;
+pub use crate::rng::BLOCK;
 use crate::rng::{BlockRng, StreamKey};
 use crate::{EventBatch, PipelineError};
-
-/// Events of one random stream.
-pub const BLOCK: usize = 4096;
 
 /// Blocks of one batch of [`EventSampler::stream`].
 const BATCH_BLOCKS: usize = 64;

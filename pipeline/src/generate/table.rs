@@ -13,7 +13,7 @@ use humboldt_physics::{Decay, LineShape};
 use rayon::prelude::*;
 
 use super::angles::{AngularTerms, Direction};
-use super::grid::{Grid, ISOTROPIC_FLOOR, NODES, rise};
+use super::grid::{Exact, Grid, ISOTROPIC_FLOOR, NODES, rise};
 use super::patch::Patch;
 use super::regions::{Region, regions};
 use crate::PipelineError;
@@ -48,21 +48,6 @@ pub(crate) struct PatchMap(pub(crate) [f32; 8]);
 pub(crate) struct AliasColumn {
     pub(crate) threshold: u32,
     pub(crate) other: u32,
-}
-
-/// The exact density of events in (`m_kpi`, `q2`, angles), which the tables only enclose.
-#[derive(Debug, Clone)]
-pub(crate) struct Exact {
-    pub(crate) decay: Decay,
-    pub(crate) masses: MassWeight,
-}
-
-impl Exact {
-    /// Terms whose `weight()/4` is the density in (`q2`, `m_kpi`), GeV^-3 (GeV^-2 for a narrow K*, in q2 alone), with the
-    /// factor of the mass given.
-    pub(crate) fn terms(&self, q2: f64, m_kpi: f64, of_mass: f64) -> AngularTerms {
-        AngularTerms::from(self.decay.angular_coefficients(q2, m_kpi)) * of_mass
-    }
 }
 
 /// Everything that drawing an event needs.

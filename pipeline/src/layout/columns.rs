@@ -5,11 +5,15 @@ use std::path::Path;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Schema};
+use humboldt_schemas::events::EVENT_COLUMNS;
 use humboldt_schemas::layout::FlavourColumn;
 
-use super::{B0, B0BAR};
 use crate::PipelineError;
+use crate::columns::{B0, B0BAR};
 use crate::store::arrow_file as table;
+
+/// Variables of an event: those of [`EVENT_COLUMNS`].
+pub(super) const VARIABLES: usize = EVENT_COLUMNS.len();
 
 /// Rows of a file, and how messages name them.
 #[derive(Clone, Copy)]

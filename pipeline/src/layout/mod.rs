@@ -24,12 +24,8 @@ pub use self::signs::{Signs, signs};
 use self::variables::Variables;
 pub use self::written::{ExportColumns, ExportRows};
 use crate::PipelineError;
-use crate::sample::Role;
-
-/// Sign of each flavour in the column [`FLAVOUR_COLUMN`].
-pub const B0BAR: i8 = 1;
-/// The same of a B0.
-pub const B0: i8 = -1;
+use crate::columns::Role;
+pub use crate::columns::{B0, B0BAR};
 
 /// What is read of a file besides angles and q2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,7 @@ use humboldt_physics::kinematics::FourMomentum;
 use humboldt_schemas::layout::{EnergyUnit, Leptons, Meson, Momenta, Particle};
 use rayon::prelude::*;
 
-use super::columns::{Rows, any_of, find_any, numbers, whole_numbers};
-use super::variables::{VARIABLES, meson_of};
+use super::columns::{Rows, VARIABLES, any_of, find_any, numbers, whole_numbers};
 use crate::PipelineError;
 
 /// Columns of the final state.
@@ -156,4 +155,8 @@ pub(super) fn first_missing(
         }
     }
     Ok(String::new())
+}
+
+pub(super) const fn meson_of(flavour: Flavour) -> Meson {
+    if flavour.has_b_quark() { Meson::B0bar } else { Meson::B0 }
 }

@@ -11,13 +11,12 @@ use humboldt_schemas::layout::{
     AngleConvention, AngleUnit, ChiRange, Layout, LeptonOfAngle, Leptons, Meson, Q2Unit, Source, Units,
 };
 
-use super::columns::{Labels, Rows, find_any, missing, numbers};
-use super::momenta::{FinalState, first_missing};
-use super::{B0BAR, Mass, Wanted};
+use super::columns::{Labels, Rows, VARIABLES, find_any, missing, numbers};
+use super::momenta::{FinalState, first_missing, meson_of};
+use super::{Mass, Wanted};
 use crate::PipelineError;
+use crate::columns::B0BAR;
 
-/// Variables of an event: those of [`EVENT_COLUMNS`].
-pub(super) const VARIABLES: usize = EVENT_COLUMNS.len();
 /// Of which the last is the K pi mass.
 const MASS: usize = VARIABLES - 1;
 const CHI: usize = 3;
@@ -340,8 +339,4 @@ pub(super) const fn flavour_of(meson: Meson) -> Flavour {
         Meson::B0 => Flavour::B0,
         Meson::B0bar => Flavour::B0bar,
     }
-}
-
-pub(super) const fn meson_of(flavour: Flavour) -> Meson {
-    if flavour.has_b_quark() { Meson::B0bar } else { Meson::B0 }
 }

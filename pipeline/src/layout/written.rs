@@ -14,8 +14,9 @@ use humboldt_schemas::layout::{
 };
 use rayon::prelude::*;
 
-use super::B0BAR;
-use super::variables::{flavour_of, meson_of};
+use super::momenta::meson_of;
+use super::variables::flavour_of;
+use crate::columns::B0BAR;
 use crate::rng::StreamKey;
 use crate::{EventBatch, PipelineError};
 

@@ -15,7 +15,7 @@ use arrow::ipc::reader::FileDecoder;
 use arrow::ipc::{self, Block, MetadataVersion};
 
 use super::arrow_file::header;
-use super::index::read_at;
+use super::bytes::read_at;
 use super::metadata::first_line;
 use crate::PipelineError;
 

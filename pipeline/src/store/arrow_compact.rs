@@ -27,8 +27,9 @@ use serde_json::json;
 
 use super::arrow_file::{self, AXES_KEY, BATCH_BYTES, footer_metadata, header, io_error};
 use super::atomic::PartFile;
+use super::bytes::read_at;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
-use super::index::{Index, Source, read_at};
+use super::index::{Index, Source};
 use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;

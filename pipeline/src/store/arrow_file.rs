@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::{self, Block, Endianness, root_as_footer, root_as_message};
 
-use super::index::read_at;
+use super::bytes::read_at;
 use super::metadata::{self, Entry, first_line, listed};
 use crate::PipelineError;
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use humboldt_schemas::voxels::COUNT_IN_OVERFLOW;
 
-use super::index::{read_at, with_scratch};
+use super::bytes::{read_at, with_scratch};
 use super::labels::Labels;
 use crate::PipelineError;
 use crate::voxels::{CompactImage, bitmap_bytes};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::index::read_at;
+use super::bytes::read_at;
 use super::{arrow_file, hdf5_file};
 use crate::PipelineError;
 

@@ -19,11 +19,12 @@ use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::atomic::PartFile;
+use super::bytes::{inflate, with_scratch};
 use super::hdf5_chunks::{read_chunk, write_chunk};
 use super::hdf5_file::{
     Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_labels, write_text,
 };
-use super::index::{Decode, Index, Source, inflate, with_scratch};
+use super::index::{Decode, Index, Source};
 use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;

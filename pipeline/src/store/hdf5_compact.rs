@@ -16,11 +16,12 @@ use ndarray::{ArrayView1, ArrayView2};
 use tempfile::SpooledTempFile;
 
 use super::atomic::PartFile;
+use super::bytes::read_at;
 use super::compact::{Compact, Digest, Encoded, Place, Tables};
 use super::hdf5_file::{
     Hdf5File, UNIT, UNIT_KEY, begin, io_error, one_line, write_axes, write_labels, write_text,
 };
-use super::index::{Index, Source, read_at};
+use super::index::{Index, Source};
 use super::labels::Labels;
 use super::metadata;
 use crate::PipelineError;

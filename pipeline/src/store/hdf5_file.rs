@@ -12,8 +12,8 @@ use hdf5::{Attribute, Dataset, Location};
 use humboldt_schemas::voxels::{Axis, LABELS};
 
 use super::atomic::PartFile;
+use super::bytes::read_at;
 use super::hdf5_heap;
-use super::index::read_at;
 use super::labels::Labels;
 use super::metadata::{self, Entry, listed};
 use crate::PipelineError;

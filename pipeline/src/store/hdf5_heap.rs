@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::index::read_at;
+use super::bytes::read_at;
 use super::metadata;
 use crate::PipelineError;
 

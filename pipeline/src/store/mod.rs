@@ -16,6 +16,7 @@ mod arrow_batches;
 mod arrow_compact;
 pub(crate) mod arrow_file;
 pub mod atomic;
+mod bytes;
 mod compact;
 mod event_reader;
 mod events;

@@ -19,8 +19,8 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::arrow_batches::Columns;
 use super::arrow_file::{self, REFUSED};
+use super::bytes::read_at;
 use super::formats::{self, PARQUET_MAGIC, ROOT_MAGIC};
-use super::index::read_at;
 use super::memory;
 use super::metadata::{self, Entry};
 use super::table_address::Address;

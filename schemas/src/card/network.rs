@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::set::{Elements, SetArchitecture, Supervision};
+use super::set::{Elements, SetArchitecture, Supervision, check_references};
 use super::training::Loss;
 use crate::error::Invalid;
 
@@ -300,7 +300,27 @@ impl NetworkCard {
     pub fn any_architecture(&self) -> AnyArchitecture {
         match self.preset.supervision() {
             None => self.architecture().into(),
-            Some(supervision) => SetArchitecture::of(self, supervision).into(),
+            Some(supervision) => self.set(supervision).into(),
+        }
+    }
+
+    /// The set network of a preset with every number filled in.
+    fn set(&self, supervision: Supervision) -> SetArchitecture {
+        let references = self.references_or_default();
+        let pooled = match supervision {
+            Supervision::Set => self.pooled.unwrap_or(16),
+            Supervision::Score => references.len(),
+            Supervision::Event => 1,
+        };
+        let sample = if supervision == Supervision::Set { 0 } else { 1024 };
+        SetArchitecture {
+            elements: self.elements.unwrap_or_default(),
+            supervision,
+            layers: self.layers.clone().unwrap_or_else(|| vec![64; 3]),
+            pooled,
+            references: if supervision == Supervision::Score { references } else { Vec::new() },
+            dense: if supervision == Supervision::Set { self.dense.unwrap_or(64) } else { 0 },
+            sample: self.sample.unwrap_or(sample),
         }
     }
 
@@ -494,16 +514,4 @@ impl NetworkCard {
         )?;
         if self.learns_scores_of_images() { check_references(&a.references) } else { Ok(()) }
     }
-}
-
-/// Refuses delta C9 that no scores can be learned at.
-pub(super) fn check_references(references: &[f64]) -> Result<(), Invalid> {
-    let ascending = references.windows(2).all(|w| w[0] < w[1]);
-    let finite = references.iter().all(|x| x.is_finite() && x.abs() <= 100.0);
-    Invalid::unless(
-        ascending && finite && (1..=32).contains(&references.len()),
-        "network.references",
-        format!("{references:?}"),
-        "1 to 32 ascending numbers between -100 and 100",
-    )
 }

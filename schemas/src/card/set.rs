@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NetworkCard;
-use super::network::check_references;
 use crate::error::Invalid;
 
 /// Elements of a set.
@@ -59,26 +57,6 @@ impl SetArchitecture {
         self.supervision != Supervision::Set
     }
 
-    /// The set network of a card with every number filled in.
-    pub(super) fn of(card: &NetworkCard, supervision: Supervision) -> Self {
-        let references = card.references_or_default();
-        let pooled = match supervision {
-            Supervision::Set => card.pooled.unwrap_or(16),
-            Supervision::Score => references.len(),
-            Supervision::Event => 1,
-        };
-        let sample = if supervision == Supervision::Set { 0 } else { 1024 };
-        Self {
-            elements: card.elements.unwrap_or_default(),
-            supervision,
-            layers: card.layers.clone().unwrap_or_else(|| vec![64; 3]),
-            pooled,
-            references: if supervision == Supervision::Score { references } else { Vec::new() },
-            dense: if supervision == Supervision::Set { card.dense.unwrap_or(64) } else { 0 },
-            sample: card.sample.unwrap_or(sample),
-        }
-    }
-
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         Invalid::unless(
             (1..=16).contains(&self.layers.len()) && self.layers.iter().all(|n| (1..=4096).contains(n)),
@@ -98,4 +76,16 @@ impl SetArchitecture {
             "0 for all, or 2 to 10000000",
         )
     }
+}
+
+/// Refuses delta C9 that no scores can be learned at.
+pub(super) fn check_references(references: &[f64]) -> Result<(), Invalid> {
+    let ascending = references.windows(2).all(|w| w[0] < w[1]);
+    let finite = references.iter().all(|x| x.is_finite() && x.abs() <= 100.0);
+    Invalid::unless(
+        ascending && finite && (1..=32).contains(&references.len()),
+        "network.references",
+        format!("{references:?}"),
+        "1 to 32 ascending numbers between -100 and 100",
+    )
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::methods::{FlowCard, GanCard, PosteriorCard, RegressionCard};
+use super::methods::{FlowCard, GanCard, PosteriorCard, RegressionCard, within};
 use crate::card::{hash_json, strict};
 use crate::error::{Invalid, SchemaError};
 
@@ -299,11 +299,6 @@ impl PointsCard {
         let got = format!("{:?}", self.polynomial_ranges);
         Invalid::unless(positive, "points.polynomial_ranges", got, "three finite numbers, 0 or more")
     }
-}
-
-/// An integer between two limits, both allowed.
-pub(super) fn within(field: &str, value: usize, min: usize, max: usize) -> Result<(), Invalid> {
-    Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::card::within;
 use crate::error::Invalid;
 
 /// A dense network from observables to parameters, by the mean square error.
@@ -240,4 +239,9 @@ fn layers(field: &str, widths: &[usize], least: usize) -> Result<(), Invalid> {
 
 fn positive(field: &str, value: f64) -> Result<(), Invalid> {
     Invalid::unless(value.is_finite() && value > 0.0, field, value, "a positive number")
+}
+
+/// An integer between two limits, both allowed.
+pub(super) fn within(field: &str, value: usize, min: usize, max: usize) -> Result<(), Invalid> {
+    Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use humboldt_schemas::experiment::{ExperimentCard, Method};
 
 use crate::commands::arguments::DeviceArgument;
-use crate::global::networks::{built_in, experiment::Experiment, folder, tables};
+use crate::global::networks::{self, built_in, experiment::Experiment, folder, tables};
 use crate::progress::{Progress, note, outln, seconds};
 
 /// Train a network that gives Wilson coefficients of observables: regressions (4.1.1, 4.1.2 of the study), or the posterior
@@ -99,7 +99,7 @@ impl NetworkArguments {
             progress.set(Some(shown));
             trained.set(Instant::now());
         };
-        let outcome = experiment.run(&compute, &watch)?;
+        let outcome = networks::run(&experiment, &compute, &watch)?;
         if let Some(progress) = progress.take() {
             progress.finish();
         }

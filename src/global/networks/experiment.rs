@@ -5,15 +5,14 @@ use std::str::FromStr;
 use humboldt_physics::{ModelName, Parameters, Theory, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::Invalid;
 use humboldt_schemas::experiment::{
-    ComparedPoint, CurveLine, CurvePanel, ExperimentCard, ExperimentResult, Figures, Method, NumberRow,
-    PointRow, RegressionCard, SpreadRow, Statistics, StudyPoint,
+    ComparedPoint, CurveLine, CurvePanel, ExperimentCard, ExperimentResult, Figures, NumberRow, PointRow,
+    RegressionCard, SpreadRow, Statistics, StudyPoint,
 };
 use statrs::statistics::Statistics as _;
 
 use super::Watch;
 use super::dataset::{Dataset, measured};
 use super::regression::Regression;
-use super::{adversarial, inference};
 use crate::global::GlobalError;
 use crate::global::data::Data;
 use crate::global::fit::minimum;
@@ -82,19 +81,6 @@ impl<'a> Experiment<'a> {
         Ok(Self { card, statistic, exact })
     }
 
-    /// Does all of it.
-    ///
-    /// # Errors
-    /// When a prediction cannot be made, or a training fails.
-    pub fn run(&self, compute: &Compute, watch: Watch) -> Result<Outcome, GlobalError> {
-        match self.card.method()? {
-            Method::Regression(card) => self.regression(card, compute, watch),
-            Method::Gan(card) => adversarial::run(self, card, compute, watch),
-            Method::Posterior(card) => inference::posterior(self, card, compute, watch),
-            Method::Flow(card) => inference::flow(self, card, compute, watch),
-        }
-    }
-
     /// The training set.
     pub(super) fn dataset(&self) -> Result<Dataset, GlobalError> {
         Dataset::draw(&self.card.points, &self.statistic, self.card.seed)
@@ -136,7 +122,7 @@ impl<'a> Experiment<'a> {
         Ok(vec![point("Standard Model", &vec![0.0; values.len()])?, point(name, values)?])
     }
 
-    fn regression(
+    pub(super) fn regression(
         &self,
         card: &RegressionCard,
         compute: &Compute,

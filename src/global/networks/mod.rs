@@ -31,5 +31,24 @@ pub mod posterior;
 pub mod regression;
 pub mod tables;
 
+use humboldt_schemas::experiment::Method;
+
+use self::experiment::{Experiment, Outcome};
+use super::GlobalError;
+use crate::learn::Compute;
+
 /// Report of a training while it goes on: steps done, of how many, and its loss.
 pub type Watch<'a> = &'a dyn Fn(usize, usize, f64);
+
+/// Trains the networks of an experiment and compares them with the exact fit.
+///
+/// # Errors
+/// When a training diverges or a fit fails.
+pub fn run(experiment: &Experiment, compute: &Compute, watch: Watch) -> Result<Outcome, GlobalError> {
+    match experiment.card.method()? {
+        Method::Regression(card) => experiment.regression(card, compute, watch),
+        Method::Gan(card) => adversarial::run(experiment, card, compute, watch),
+        Method::Posterior(card) => inference::posterior(experiment, card, compute, watch),
+        Method::Flow(card) => inference::flow(experiment, card, compute, watch),
+    }
+}

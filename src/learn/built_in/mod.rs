@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::device::Compute;
 use super::error::LearnError;
-use super::model::{Model, ModelInfo, network_from};
+use super::model::{Model, ModelInfo, NETWORK_FILE, model_folder, network_from};
 use super::state_dict::StateDict;
 
 /// A network that comes with the program.
@@ -45,11 +45,6 @@ impl BuiltIn {
         }
     }
 
-    /// All names as users write them.
-    pub fn names() -> String {
-        BUILT_IN.map(|own| format!("builtin:{}", own.name)).join(", ")
-    }
-
     /// Its description.
     ///
     /// # Errors
@@ -70,6 +65,22 @@ impl BuiltIn {
         let network = network_from(&info, weights, path, compute.device())?;
         Ok(Model::new(&network, info, compute))
     }
+}
+
+/// The network that a user names by `field`: `builtin`, `builtin:NAME`, the folder of a run, or one with a `network.json`.
+///
+/// # Errors
+/// When there is none; as [`Model::load`].
+pub fn open(field: &'static str, name: &Path, compute: &Compute) -> Result<Model, LearnError> {
+    if let Some(own) = BuiltIn::find(name) {
+        return own.open(compute);
+    }
+    let folder = model_folder(name);
+    if !folder.join(NETWORK_FILE).exists() {
+        let built_in = BUILT_IN.map(|own| format!("builtin:{}", own.name)).join(", ");
+        return Err(LearnError::NoNetwork { field, name: name.to_owned(), built_in });
+    }
+    Model::load(&folder, compute)
 }
 
 #[cfg(test)]
