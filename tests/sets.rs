@@ -385,6 +385,49 @@ fn the_builtin_network_knows_standard_model_events() {
 }
 
 #[test]
+fn all_builtin_networks_find_what_events_were_made_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events.parquet");
+    let events = events.to_str().unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&succeed(&["model", "list", "--json"])).unwrap();
+    let names: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|own| own["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["builtin:npr", "builtin:full", "builtin:six"]);
+    assert!(succeed(&["model", "list"]).contains("full, q2 = 0.1:8,11:12.5,15:19.2 GeV^2"));
+    let six = ["--wc", "c9=-0.8,c7_prime=0.05,c10_prime=-0.5"];
+    let cases = [
+        (
+            "builtin:full",
+            vec!["--model", "full", "--veto", "8:11,12.5:15", "--wc", "c9=-0.8"],
+            vec![("c9", -0.8)],
+        ),
+        (
+            "builtin:six",
+            six.to_vec(),
+            vec![("c9", -0.8), ("c10", 0.0), ("c7_prime", 0.05), ("c10_prime", -0.5)],
+        ),
+    ];
+    for (name, made, expected) in cases {
+        let generate =
+            ["generate", "--events", "24613", "--q2", "0.1:19.2", "--seed", "3", "--force", "--out", events];
+        succeed(&[&generate[..], &made].concat());
+        let found: Inferred =
+            serde_json::from_str(&succeed(&["infer", events, "--model", name, "--json"])).unwrap();
+        assert!(found.p_value.unwrap() > 1e-4, "{found:?}");
+        for (coefficient, truth) in expected {
+            let own = found.parameters.iter().find(|own| own.name == coefficient).unwrap();
+            let sigma = own.minus.into_iter().chain(own.plus).fold(0.0, f64::max);
+            assert!(sigma > 0.0 && (own.value - truth).abs() < 4.0 * sigma, "{name}: {own:?}");
+        }
+    }
+    let error = refused(&["infer", events, "--model", "builtin:none"]);
+    assert!(
+        error.contains("allowed: builtin, builtin:npr, builtin:full, builtin:six, a run's folder"),
+        "{error}"
+    );
+}
+
+#[test]
 fn weights_travel_to_pytorch_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
