@@ -55,6 +55,11 @@ def text(value: Any, name: str) -> str:
     raise TypeError(f"{name} = {value!r} is not allowed; allowed: a text")
 
 
+def fraction(value: Any, name: str) -> str:
+    """A number, or words such as "free" and "0.44+-0.02"."""
+    return value if isinstance(value, str) else number(value, name)
+
+
 def texts(value: Any, name: str) -> str:
     """Names, as a list or separated by commas."""
     if isinstance(value, (str, os.PathLike)):

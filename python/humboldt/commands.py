@@ -10,6 +10,7 @@ from . import _core
 from ._call import (
     Progress,
     call,
+    fraction,
     logger,
     number,
     own_words,
@@ -262,13 +263,12 @@ def fit(
         delta_c9, wc, inputs, charmonium, select, unweighted, q2=q2, veto=veto, flavour=flavour, lepton=lepton, model=model,
         line_shape=line_shape, layout=layout,
     )
-    fraction = background_fraction if isinstance(background_fraction, str) else None
     options |= {
         "free": (free, texts),
         "events": (events_per_fit, lambda value, _: whole(value, "events_per_fit")),
         "no_intervals": (not intervals, None),
         "simulation_wc": (simulation_wc or None, shifts),
-        "background_fraction": (background_fraction, text if fraction is not None else number),
+        "background_fraction": (background_fraction, fraction),
         "background_order": (background_order, whole),
         "json": (True, None),
     }
@@ -385,6 +385,7 @@ def infer(
     *,
     model: str | os.PathLike[str] | Model = "builtin",
     select: bool = False,
+    background_fraction: float | str | None = None,
     layout: str | None = None,
     device: str = "auto",
 ) -> InferResult:
@@ -398,6 +399,8 @@ def infer(
         The network: "builtin", "builtin:full", "builtin:six", a folder, or a `Model`.
     select
         Leave out events outside the windows that the network learned from; without it they are refused.
+    background_fraction
+        Of learned ratios: background's part of the events, a number, "free" or as in "0.44+-0.02"; by default as their card says.
     layout
         Layout of the columns (docs/ntuples.md).
     device
@@ -406,6 +409,7 @@ def infer(
     options = {
         "model": (getattr(model, "folder", model), text),
         "select": (select, None),
+        "background_fraction": (background_fraction, fraction),
         "layout": (layout, text),
         "device": (device, text),
         "json": (True, None),

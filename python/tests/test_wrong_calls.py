@@ -60,6 +60,7 @@ WRONG = [
     (lambda: hb.bound(ignore_m_kpi=True), ValueError, "line_shape"),
     (lambda: hb.bound(nuisances=["luck"]), ValueError, "nuisances.*form-factors"),
     (lambda: hb.infer(SAMPLE, model="none"), ValueError, "model = none.*builtin"),
+    (lambda: hb.infer(SAMPLE, background_fraction=0.4), ValueError, "background_fraction is not allowed with this network"),
     (lambda: hb.infer(SAMPLE, device="abacus"), ValueError, "device.*cpu"),
     (lambda: hb.observe([(1, 6)], observables=["beauty"]), ValueError, "observables.*beauty"),
     (lambda: hb.observe([(1, 6)], uncertainty=1), ValueError, "uncertainty.*2 to"),
