@@ -37,18 +37,25 @@ echo "GPU: $gpu"
 status=0
 timeout 150 "$tests" gpu:: --ignored --nocapture --test-threads=1 || status=$?
 
+rows=0
 printf '\n%-10s %-8s %12s %24s\n' network numbers images/s "of a matrix product"
 for network in resnet10 resnet34; do
     for precision in single f16 bf16; do
         row=$(timeout $seconds "$program" bench train --json --device vulkan:0 --network $network --bins $bins --batch $batch \
             --precision $precision 2>&1) || true
-        echo "$row" | awk -F': |,' -v name="$network" -v precision="$precision" '
+        line=$(echo "$row" | awk -F': |,' -v name="$network" -v precision="$precision" '
             /"value"/ { value = $2 } /"ratio"/ { ratio = $2 } { last = $0 }
             END {
                 if (ratio) printf "%-10s %-8s %12.1f %24.3f\n", name, precision, value, ratio
                 else printf "%-10s %-8s none: %s\n", name, precision, last ? last : "not done in time"
-            }'
+            }')
+        echo "$line"
+        case $line in *none:*) ;; *) rows=$((rows + 1)) ;; esac
     done
 done
+if [ $rows -eq 0 ] && [ "$bins" -eq 50 ]; then
+    echo "gpu.sh: no step was done on this GPU" >&2
+    [ $status -ne 0 ] || exit 1
+fi
 [ $status -eq 0 ] || echo "gpu.sh: tests/gpu.rs failed ($status): results on this device are not the CPU's" >&2
 exit $status

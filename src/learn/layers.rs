@@ -10,12 +10,14 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::convolution::{cast, convolve};
-use super::resnet::BatchStatistics;
 
 /// Added to a variance before its root.
 const EPSILON: f64 = 1e-5;
 /// Weight of a batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
+
+/// (mean, unbiased variance) of each batch norm's input, each of shape `[channels]`, in the order of the layers.
+pub type BatchStatistics = Vec<(Tensor<1>, Tensor<1>)>;
 
 /// Whether batch norms use the batch's statistics, and hand them out, or the running ones.
 pub(super) enum Phase<'a> {

@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use humboldt_schemas::card::AnyArchitecture;
 
 use super::error::LearnError;
-use super::resnet::{BatchStatistics, ResNet};
+use super::layers::BatchStatistics;
+use super::resnet::ResNet;
 use super::set::SetNetwork;
 use super::state_dict::{self, Spelling, StateDict};
 

@@ -16,7 +16,7 @@ use burn::tensor::{DType, Device, Tensor};
 use humboldt_schemas::card::Architecture;
 
 use super::convolution::cast;
-use super::layers::{BatchNorm, Init, MaxPool, Phase, convolution};
+use super::layers::{BatchNorm, BatchStatistics, Init, MaxPool, Phase, convolution};
 
 /// The network's weights.
 #[derive(Module, Debug)]
@@ -162,9 +162,6 @@ impl ResNet {
         self.output.forward(x) // [batch, outputs]
     }
 }
-
-/// (mean, unbiased variance) of each batch norm's input, each of shape `[channels]`, in the order of the layers.
-pub type BatchStatistics = Vec<(Tensor<1>, Tensor<1>)>;
 
 impl BasicBlock {
     fn init(init: &mut Init, channels: usize, filters: usize, stride: usize) -> Self {

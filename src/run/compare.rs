@@ -20,7 +20,7 @@ use nalgebra::DVector;
 use rayon::prelude::*;
 
 use super::estimators::{self, training_values};
-use super::parts::{OfValue, Parts};
+use super::parts::{OfValue, Parts, Purpose};
 use super::{RunFolder, limits};
 use crate::assumptions::assumed;
 use crate::campaign::of_point;
@@ -93,25 +93,6 @@ pub fn values_between(card: &RunCard) -> Result<Vec<f64>> {
     let all: Vec<f64> = training.windows(2).map(middle).collect();
     let n = all.len().min(MOST);
     Ok((0..n).map(|k| all[if n > 1 { k * (all.len() - 1) / (n - 1) } else { 0 }]).collect())
-}
-
-/// Purpose of the samples of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Intervals are made from them.
-    Calibration,
-    /// Estimators are judged on them.
-    Judgement,
-}
-
-impl Purpose {
-    /// Its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Calibration => "calibration",
-            Self::Judgement => "judgement",
-        }
-    }
 }
 
 /// The random stream of one sample. Its path differs from that of every training, validation, test and live image.

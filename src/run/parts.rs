@@ -5,10 +5,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::compare::Purpose;
 use crate::infer::Interval;
 use crate::infer::estimator::Estimate;
 use crate::report;
+
+/// Purpose of the samples of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Intervals are made from them.
+    Calibration,
+    /// Estimators are judged on them.
+    Judgement,
+}
+
+impl Purpose {
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calibration => "calibration",
+            Self::Judgement => "judgement",
+        }
+    }
+}
 
 /// For each estimator its estimates of the samples of one value, `None` where there is none.
 pub type OfValue = Vec<Vec<Option<Estimate>>>;
