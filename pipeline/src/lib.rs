@@ -20,7 +20,7 @@ mod columns;
 pub mod detector;
 pub mod effects;
 mod error;
-mod events;
+pub mod events;
 pub mod generate;
 pub mod layout;
 pub mod phase_space;

@@ -1,7 +1,7 @@
 //! Rows of an event table: columns by name and role, over Arrow buffers.
 //!
 //! The columns of an event are features: what was measured. Where a detector stands between, the values at generation have
-//! columns of their own, under the same names behind [`TRUTH_PREFIX`]; weights come from these. Whatever else a user has in
+//! columns of their own, under the same names behind [`TRUTH_PREFIX`](humboldt_schemas::events::TRUTH_PREFIX); weights come from these. Whatever else a user has in
 //! the table stays in it.
 
 use std::sync::Arc;

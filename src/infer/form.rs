@@ -136,7 +136,7 @@ impl Monomials {
 /// The monomials' derivatives by each shift.
 ///
 /// # Shapes
-/// [shift][monomial]
+/// [shift, monomial]
 pub fn slopes(shifts: &[f64]) -> Vec<Vec<f64>> {
     let n = shifts.len();
     let slope = |k: usize| {
