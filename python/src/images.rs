@@ -148,16 +148,20 @@ struct Epoch {
 
 impl Live {
     /// The images of an epoch, from 1.
+    ///
+    /// They are made without the lock: a thread of the pool that waits for parts of them may take another call meanwhile, which
+    /// would wait for the lock that its own thread holds. Two that ask at once make the same.
     fn epoch(&self, number: usize) -> Result<Arc<Epoch>> {
-        let mut last = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
-        let images = match &*last {
-            Some(epoch) if epoch.number == number => return Ok(Arc::clone(epoch)),
+        let held = || self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = held().clone();
+        let images = match last {
+            Some(epoch) if epoch.number == number => return Ok(epoch),
             Some(epoch) => epoch.images.epoch(number)?,
             None => LiveImages::of_training(&self.card.data(), &self.card.training, number)?.into_owned(),
         };
         let order = shuffled(images.len(), self.card.seed, number);
         let epoch = Arc::new(Epoch { number, images, order });
-        *last = Some(Arc::clone(&epoch));
+        *held() = Some(Arc::clone(&epoch));
         Ok(epoch)
     }
 }

@@ -1,5 +1,7 @@
 """Images of events, from the generator and from files."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,21 @@ def test_a_stream_without_an_end_goes_on_with_the_next_epoch():
     live.set_epoch(1)
     following = iter(live)
     assert same(batches[200:], [next(following), next(following)])
+
+
+def test_epochs_that_are_asked_for_at_once_do_not_wait_for_each_other():
+    live = hb.LiveImages(**SMALL, images=24)
+    streams = []
+    for epoch in range(6):
+        live.set_epoch(epoch)
+        streams.append(iter(live))
+    threads = ThreadPoolExecutor(len(streams))
+    asked = [threads.submit(gathered, stream) for stream in streams]
+    found = [of_epoch.result(timeout=120) for of_epoch in asked]
+    threads.shutdown(wait=False)
+    for epoch, batches in enumerate(found):
+        live.set_epoch(epoch)
+        assert same(batches, gathered(live))
 
 
 def test_live_images_are_those_of_a_trainings_card(card):
