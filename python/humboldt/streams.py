@@ -133,6 +133,10 @@ class _Batches:
         """A batch by its place among those of all."""
         raise NotImplementedError
 
+    def _begin(self) -> int:
+        """The place at which iterators begin."""
+        return 0
+
     def _identity(self) -> dict[str, Any]:
         """What a state must agree with."""
         raise NotImplementedError
@@ -143,8 +147,8 @@ class _Batches:
         # All ranks have as many, so that none waits for another.
         own = None if total is None else max(0, (total // ranks - worker + workers - 1) // workers)
         state = {**self._identity(), "shard": [rank, ranks, worker, workers]}
-        batch = self._batch
-        return BatchIterator(lambda n: batch((n * workers + worker) * ranks + rank), own, self._prefetch, state)
+        batch, begin = self._batch, self._begin()
+        return BatchIterator(lambda n: batch(begin + (n * workers + worker) * ranks + rank), own, self._prefetch, state)
 
 
 class _Live(_Batches):
@@ -249,10 +253,14 @@ class _Live(_Batches):
     def _make(self, source: _core.LiveSource, epoch: int, first: int) -> tuple[Any, Any]:
         raise NotImplementedError
 
+    def _begin(self) -> int:
+        # Iterators keep the epoch that they began with.
+        return self.epoch * self._per_epoch()
+
     def _batch(self, place: int) -> Any:
         epoch, place = divmod(place, self._per_epoch())
         with own_words():
-            return self._make(self._source, self.epoch + epoch + 1, place * self.batch)
+            return self._make(self._source, epoch + 1, place * self.batch)
 
     def __len__(self) -> int:
         if self._endless:
