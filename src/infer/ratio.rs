@@ -97,7 +97,7 @@ impl Around {
 }
 
 /// Coefficients of all monomials but the first times these monomials or their derivatives.
-fn along<T: Copy + Into<f64>>(terms: &[T], by: &[f64]) -> f64 {
+pub fn along<T: Copy + Into<f64>>(terms: &[T], by: &[f64]) -> f64 {
     terms.iter().zip(&by[1..]).map(|(term, by)| (*term).into() * by).sum()
 }
 

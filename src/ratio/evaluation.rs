@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::model::{FEWEST, RatioModel, ratios};
 use super::source::{Events, Sample, Source};
 use crate::infer::ensembles::{ensemble, summary};
-use crate::infer::ratio::{Ratios, slopes};
+use crate::infer::ratio::{Ratios, along, slopes};
 use crate::progress::{Progress, note};
 use crate::report::{self, ErrorBars, Sheet, TrainingValues};
 use crate::run::RunFolder;
@@ -214,8 +214,6 @@ impl<'a> Information<'a> {
         let shifts: Vec<f64> = point.iter().zip(self.origin).map(|(x, origin)| x - origin).collect();
         let (values, slopes) = (monomials(&shifts), slopes(&shifts));
         let (n, terms) = (shifts.len(), values.len() - 1);
-        let dot =
-            |own: &[f32], by: &[f64]| own.iter().zip(&by[1..]).map(|(t, m)| f64::from(*t) * m).sum::<f64>();
         let row_of = |row: usize| &self.signal.terms[row * terms..(row + 1) * terms];
         let events = self.signal.len();
         let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
@@ -227,9 +225,9 @@ impl<'a> Information<'a> {
                 let mut sum = (0.0, DVector::zeros(n));
                 for row in range(start) {
                     let weight = self.signal.weights[row];
-                    sum.0 += weight * (1.0 + dot(row_of(row), &values));
+                    sum.0 += weight * (1.0 + along(row_of(row), &values));
                     for (i, slope) in slopes.iter().enumerate() {
-                        sum.1[i] += weight * dot(row_of(row), slope);
+                        sum.1[i] += weight * along(row_of(row), slope);
                     }
                 }
                 sum
@@ -245,12 +243,12 @@ impl<'a> Information<'a> {
             .map(|start| {
                 let mut sum = DMatrix::zeros(n, n);
                 for row in range(start) {
-                    let rate = 1.0 + dot(row_of(row), &values);
+                    let rate = 1.0 + along(row_of(row), &values);
                     if rate <= 0.0 {
                         continue;
                     }
                     let score =
-                        DVector::from_fn(n, |i, _| dot(row_of(row), &slopes[i]) / rate - total_slopes[i]);
+                        DVector::from_fn(n, |i, _| along(row_of(row), &slopes[i]) / rate - total_slopes[i]);
                     sum.ger(self.signal.weights[row] * rate * signal_part(row), &score, &score, 1.0);
                 }
                 sum

@@ -23,7 +23,7 @@ use crate::assumptions::{assumed, differences};
 use crate::campaign::of_point;
 use crate::infer::closure::{Suspicion, suspicion};
 use crate::infer::mixture::{Fraction, check};
-use crate::infer::ratio::UNKNOWN_FRACTION;
+use crate::infer::ratio::{UNKNOWN_FRACTION, along};
 use crate::infer::weights::Counted;
 use crate::progress::{Progress, note};
 use crate::sampling;
@@ -449,8 +449,7 @@ impl Source {
         let values = monomials(&shifts);
         let terms = self.terms();
         let weight = |row: usize| {
-            let own = signal.terms[row * terms..(row + 1) * terms].iter();
-            signal.weights[row] * (1.0 + own.zip(&values[1..]).map(|(t, m)| f64::from(*t) * m).sum::<f64>())
+            signal.weights[row] * (1.0 + along(&signal.terms[row * terms..(row + 1) * terms], &values))
         };
         let weights: Vec<f64> = (0..signal.len()).map(weight).collect();
         ensure!(weights.iter().all(|w| *w >= -1e-6), "events of negative weight cannot be drawn");

@@ -38,7 +38,7 @@ pub const BUILT_IN: [BuiltIn; 3] = [
 
 impl BuiltIn {
     /// The network that `builtin` or `builtin:NAME` names; none of other words.
-    pub fn find(words: &Path) -> Option<&'static Self> {
+    fn find(words: &Path) -> Option<&'static Self> {
         match words.to_str()?.strip_prefix("builtin")? {
             "" => BUILT_IN.first(),
             name => BUILT_IN.iter().find(|own| name.strip_prefix(':') == Some(own.name)),
