@@ -19,6 +19,7 @@ pub mod device;
 mod elements;
 mod epoch;
 mod error;
+mod flex;
 pub mod input;
 mod inputs;
 mod interchange;
@@ -33,6 +34,8 @@ pub mod predict;
 pub mod progress;
 pub mod ratio;
 pub mod resnet;
+#[cfg_attr(not(test), allow(dead_code))]
+mod rows;
 mod schedule;
 mod scores;
 mod set;

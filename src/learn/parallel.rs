@@ -71,7 +71,7 @@ pub(super) fn share<T: Send, R: Send>(
 }
 
 /// Whether this thread does `n` things by itself.
-fn alone(n: usize) -> bool {
+pub(super) fn alone(n: usize) -> bool {
     BUSY.get() || n < 2 || rayon::current_num_threads() < 2
 }
 
