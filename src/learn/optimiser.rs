@@ -4,9 +4,17 @@
 //! up in a fixed order, the norm is that of the whole gradient, and the state is an ordinary `SafeTensors` file. (burn's optimisers
 //! key their state by random ids and load it onto the first backend that was compiled in, whether it works or not.)
 
+mod in_place;
+
+use std::vec::IntoIter;
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use humboldt_schemas::card::{Optimiser as Kind, TrainingCard};
+
+use super::flex::{is_flex, tensor_of};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -68,43 +76,78 @@ impl Optimiser {
         }
     }
 
-    /// Moves the weights of `network` by one step at a learning rate of `rate`.
-    pub(super) fn step<M: Module>(&mut self, rate: f64, network: M, mut gradient: Gradient) -> M {
-        self.steps += 1;
-        if self.clip > 0.0 {
-            let norm = norm(&gradient);
-            if norm > self.clip {
-                gradient = gradient.into_iter().map(|g| g * (self.clip / norm)).collect();
-            }
-        }
-        network.map(&mut Update { optimiser: self, rate, gradient: gradient.into_iter(), index: 0 })
+    /// Moves the weights of `network` by one step at a learning rate of `rate`; on the CPU in place, if nobody else holds them.
+    pub(super) fn step<M: Module>(&mut self, rate: f64, network: M, gradient: Gradient) -> M {
+        let in_place = gradient.iter().all(is_flex);
+        self.step_by(in_place, rate, network, gradient)
     }
 
-    fn update(&mut self, i: usize, rate: f64, w: Tensor<1>, g: Tensor<1>) -> Tensor<1> {
-        let replace = |moment: &mut Param<Tensor<1>>, value: Tensor<1>| {
-            *moment = moment.clone().map(|_| value);
-        };
-        match self.kind {
-            Kind::Sgd => {
-                let g = if self.weight_decay > 0.0 { g + w.clone() * self.weight_decay } else { g };
-                let velocity = self.moments.first[i].val() * self.momentum + g;
-                replace(&mut self.moments.first[i], velocity.clone());
-                w - velocity * rate
-            }
-            Kind::Adam | Kind::AdamW => {
-                let decoupled = self.kind == Kind::AdamW;
-                let g = if decoupled { g } else { g + w.clone() * self.weight_decay };
-                let first = self.moments.first[i].val() * BETA_1 + g.clone() * (1.0 - BETA_1);
-                let second = self.moments.second[i].val() * BETA_2 + g.clone() * g * (1.0 - BETA_2);
-                replace(&mut self.moments.first[i], first.clone());
-                replace(&mut self.moments.second[i], second.clone());
-                let n = self.steps as f64;
-                let (c1, c2) = (1.0 - BETA_1.powf(n), 1.0 - BETA_2.powf(n));
-                let step = (first / c1) / ((second / c2).sqrt() + EPSILON);
-                let kept = if decoupled { 1.0 - rate * self.weight_decay } else { 1.0 };
-                w * kept - step * rate
+    fn step_by<M: Module>(&mut self, in_place: bool, rate: f64, network: M, gradient: Gradient) -> M {
+        self.steps += 1;
+        let mut clip = 1.0;
+        if self.clip > 0.0 {
+            let norm = if in_place { in_place::squares(&gradient).sqrt() } else { norm(&gradient) };
+            if norm > self.clip {
+                clip = self.clip / norm;
             }
         }
+        let n = self.steps as f64;
+        let rule = Rule {
+            kind: self.kind,
+            rate,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            clip,
+            bias: [1.0 - BETA_1.powf(n), 1.0 - BETA_2.powf(n)],
+        };
+        let [first, second] = [&mut self.moments.first, &mut self.moments.second].map(std::mem::take);
+        let moved =
+            Moments { first: Vec::with_capacity(first.len()), second: Vec::with_capacity(second.len()) };
+        let (first, second) = (first.into_iter(), second.into_iter());
+        let mut update = Update { rule, in_place, gradient: gradient.into_iter(), first, second, moved };
+        let network = network.map(&mut update);
+        self.moments = update.moved;
+        network
+    }
+}
+
+/// What a step does with each number.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    kind: Kind,
+    rate: f64,
+    momentum: f64,
+    weight_decay: f64,
+    /// Factor of the gradient.
+    clip: f64,
+    /// What both moments have of a constant gradient by now.
+    bias: [f64; 2],
+}
+
+impl Rule {
+    /// Weights and velocity after a step.
+    fn sgd(&self, [w, velocity]: [Tensor<1>; 2], g: Tensor<1>) -> [Tensor<1>; 2] {
+        let g = self.clipped(g);
+        let g = if self.weight_decay > 0.0 { g + w.clone() * self.weight_decay } else { g };
+        let velocity = velocity * self.momentum + g;
+        [w - velocity.clone() * self.rate, velocity]
+    }
+
+    /// Weights and both moments after a step.
+    fn adam(&self, [w, first, second]: [Tensor<1>; 3], g: Tensor<1>) -> [Tensor<1>; 3] {
+        let decoupled = self.kind == Kind::AdamW;
+        let g = self.clipped(g);
+        let g = if decoupled { g } else { g + w.clone() * self.weight_decay };
+        let first = first * BETA_1 + g.clone() * (1.0 - BETA_1);
+        let second = second * BETA_2 + g.clone() * g * (1.0 - BETA_2);
+        let [c1, c2] = self.bias;
+        let step = (first.clone() / c1) / ((second.clone() / c2).sqrt() + EPSILON);
+        let kept = if decoupled { 1.0 - self.rate * self.weight_decay } else { 1.0 };
+        [w * kept - step * self.rate, first, second]
+    }
+
+    fn clipped(&self, g: Tensor<1>) -> Tensor<1> {
+        if self.clip < 1.0 { g * self.clip } else { g }
     }
 }
 
@@ -152,25 +195,55 @@ fn norm(gradient: &Gradient) -> f64 {
     gradient.iter().map(square).sum::<f64>().sqrt()
 }
 
-struct Update<'a> {
-    optimiser: &'a mut Optimiser,
-    rate: f64,
-    gradient: std::vec::IntoIter<Tensor<1>>,
-    index: usize,
+/// Takes the moments in their order, and leaves those after the step.
+struct Update {
+    rule: Rule,
+    in_place: bool,
+    gradient: IntoIter<Tensor<1>>,
+    first: IntoIter<Param<Tensor<1>>>,
+    second: IntoIter<Param<Tensor<1>>>,
+    moved: Moments,
 }
 
-impl ModuleMapper for Update<'_> {
+impl Update {
+    /// Weights and moments after a step.
+    fn moved<const N: usize>(
+        &self,
+        of: [Tensor<1>; N],
+        gradient: Tensor<1>,
+        in_place: impl Fn(&Rule, [FlexTensor; N], FlexTensor) -> [FlexTensor; N],
+        elsewhere: impl Fn(&Rule, [Tensor<1>; N], Tensor<1>) -> [Tensor<1>; N],
+    ) -> [Tensor<1>; N] {
+        if self.in_place {
+            in_place(&self.rule, of.map(tensor_of), tensor_of(gradient)).map(Tensor::from_primitive::<Flex>)
+        } else {
+            elsewhere(&self.rule, of, gradient)
+        }
+    }
+}
+
+impl ModuleMapper for Update {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if !param.is_require_grad() {
             return param;
         }
-        let Some(gradient) = self.gradient.next() else { return param };
+        let (Some(gradient), Some(first)) = (self.gradient.next(), self.first.next()) else { return param };
         let (id, tensor, mapper) = param.consume();
         let shape = tensor.dims();
-        let flat = tensor.inner().reshape([shape.iter().product::<usize>()]);
-        let moved = self.optimiser.update(self.index, self.rate, flat, gradient);
-        self.index += 1;
-        Param::from_mapped_value(id, Tensor::from_inner(moved.reshape(shape)).require_grad(), mapper)
+        let w = tensor.inner().reshape([shape.iter().product::<usize>()]);
+        let (first_id, first, first_mapper) = first.consume();
+        let (w, first) = if let Some(second) = self.second.next() {
+            let (second_id, second, second_mapper) = second.consume();
+            let of = [w, first, second];
+            let [w, first, second] = self.moved(of, gradient, Rule::adam_in_place, Rule::adam);
+            self.moved.second.push(Param::from_mapped_value(second_id, second, second_mapper));
+            (w, first)
+        } else {
+            let [w, first] = self.moved([w, first], gradient, Rule::sgd_in_place, Rule::sgd);
+            (w, first)
+        };
+        self.moved.first.push(Param::from_mapped_value(first_id, first, first_mapper));
+        Param::from_mapped_value(id, Tensor::from_inner(w.reshape(shape)).require_grad(), mapper)
     }
 }
 
