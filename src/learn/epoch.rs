@@ -3,6 +3,7 @@
 //! Each batch is cut into micro-batches of a fixed size, which the CPU's threads or several devices share and whose gradients are
 //! added in their order.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,19 +30,27 @@ use super::training::Training;
 /// Factor of losses in half precision of a small range.
 const LOSS_SCALE: f64 = 1024.0;
 
-/// One micro-batch's share of a step.
+/// The share of one or more micro-batches in a step.
 struct Part {
     gradient: Gradient,
-    statistics: BatchStatistics,
+    /// Of each micro-batch.
+    statistics: Vec<BatchStatistics>,
     loss: f64,
 }
 
 impl Part {
+    /// That of these micro-batches and of those behind them.
+    fn and(mut self, next: Self) -> Self {
+        self.statistics.extend(next.statistics);
+        Self { gradient: sum([self.gradient, next.gradient]), loss: self.loss + next.loss, ..self }
+    }
+
     /// Gradient and numbers on another device.
     fn on(self, device: &Device) -> Self {
         let gradient = self.gradient.into_iter().map(|g| g.to_device(device)).collect();
         let moved = |(m, v): (Tensor<1>, Tensor<1>)| (m.to_device(device), v.to_device(device));
-        let statistics = self.statistics.into_iter().map(moved).collect();
+        let of_part = |part: BatchStatistics| part.into_iter().map(moved).collect();
+        let statistics = self.statistics.into_iter().map(of_part).collect();
         Self { gradient, statistics, loss: self.loss }
     }
 }
@@ -59,15 +68,15 @@ pub(super) struct Epoch<'a> {
 }
 
 impl Epoch<'_> {
-    /// The mean loss, or `None` if `progress` broke it off.
+    /// The network after it and the mean loss, or `None` if `progress` broke it off.
     pub(super) fn run(
         &self,
         inputs: &Inputs,
-        network: &mut Network,
+        network: Network,
         optimiser: &mut Optimiser,
         state: &mut State,
         progress: &dyn Progress,
-    ) -> Result<Option<f64>, LearnError> {
+    ) -> Result<Option<(Network, f64)>, LearnError> {
         let t = self.training;
         let order = shuffled(self.images, t.seed, self.number);
         let mut rest = order.as_slice();
@@ -79,9 +88,12 @@ impl Epoch<'_> {
         }
         let done = state.within.batches;
         let (mut total, mut stopped) = (state.within.loss, false);
+        // Nobody else holds it: its weights move in place.
+        let mut held = Some(network);
         inputs.for_each_batch(&batches[done..], |number, input| {
+            let Some(network) = held.take() else { return Ok(ControlFlow::Break(())) };
             let number = done + number;
-            let loss = self.step(number, &input, network, optimiser)?;
+            let (network, loss) = self.step(number, &input, network, optimiser)?;
             if !loss.is_finite() {
                 return Err(self.diverged(number, loss, state));
             }
@@ -103,11 +115,13 @@ impl Epoch<'_> {
             let every = t.card.checkpoint_batches;
             let due = every > 0 && (number + 1).is_multiple_of(every) && number + 1 < batches.len();
             if due || stopped {
-                self.save(network, optimiser, state, Within { batches: number + 1, loss: total })?;
+                self.save(&network, optimiser, state, Within { batches: number + 1, loss: total })?;
             }
+            held = Some(network);
             Ok(flow)
         })?;
-        Ok((!stopped).then(|| total / order.len() as f64))
+        let mean = total / order.len() as f64;
+        Ok(held.filter(|_| !stopped).map(|network| (network, mean)))
     }
 
     /// A checkpoint within the epoch.
@@ -129,9 +143,9 @@ impl Epoch<'_> {
         &self,
         number: usize,
         batch: &Batch,
-        network: &mut Network,
+        network: Network,
         optimiser: &mut Optimiser,
-    ) -> Result<f64, LearnError> {
+    ) -> Result<(Network, f64), LearnError> {
         let t = self.training;
         let (width, dropout) = match t.architecture {
             AnyArchitecture::Residual(a) => (a.dense, a.dropout),
@@ -152,22 +166,21 @@ impl Epoch<'_> {
         let devices = t.compute.devices();
         let part = |device: &Device, (network, batch, mask)| self.part(network, batch, terms, mask, device);
         let name = t.compute.name().to_string();
-        let parts: Vec<Part> = on_device(&name, || {
+        let part = on_device(&name, || {
             if t.compute.is_cpu() {
-                parallel::map(parts, |p| part(&devices[0], p))
+                parallel::sum(parts, |p| part(&devices[0], p), Part::and)
             } else {
-                parallel::share(parts, devices.len(), |worker, p| part(&devices[worker], p).on(&devices[0]))
+                let worker = |worker, p| part(&devices[worker], p).on(&devices[0]);
+                parallel::share(parts, devices.len(), worker).into_iter().reduce(Part::and)
             }
         })?;
-        let loss = parts.iter().map(|p| p.loss).sum();
-        let (gradients, statistics): (Vec<_>, Vec<_>) =
-            parts.into_iter().map(|p| (p.gradient, p.statistics)).unzip();
+        let Some(Part { gradient, statistics, loss }) = part else { return Ok((network, 0.0)) };
         let rate = learning_rate(t.card, optimiser.steps + 1, t.batches() as u64);
-        *network = on_device(&name, || {
-            let moved = optimiser.step(rate, network.clone(), sum(gradients));
+        let network = on_device(&name, || {
+            let moved = optimiser.step(rate, network, gradient);
             statistics.into_iter().fold(moved, Network::with_statistics)
         })?;
-        Ok(loss)
+        Ok((network, loss))
     }
 
     /// A micro-batch's share of the gradient of a batch whose loss is a mean over `terms` numbers.
@@ -226,7 +239,7 @@ impl Epoch<'_> {
         } else {
             gradient_of(&network, &loss.backward())
         };
-        let statistics = statistics.into_iter().map(|(m, v)| (m.inner(), v.inner())).collect();
+        let statistics = vec![statistics.into_iter().map(|(m, v)| (m.inner(), v.inner())).collect()];
         Part { gradient, statistics, loss: loss.inner().into_scalar::<f64>() }
     }
 

@@ -326,11 +326,59 @@ mod tests {
     }
 
     #[test]
+    fn steps_in_place_are_those_of_other_devices() {
+        let loss = |network: &ResNet| {
+            let (output, _) = network.forward_train(input(), None, false);
+            (output.clone() * output).sum()
+        };
+        for kind in [Kind::Sgd, Kind::Adam, Kind::AdamW] {
+            let card = TrainingCard {
+                optimiser: kind,
+                weight_decay: 0.05,
+                momentum: 0.8,
+                clip_gradient: 0.5,
+                ..TrainingCard::default()
+            };
+            let [here, elsewhere] = [true, false].map(|in_place| {
+                let mut network = network();
+                let mut optimiser = Optimiser::new(&card, Moments::zeros(&network, kind, &Device::flex()), 0);
+                for _ in 0..5 {
+                    let gradient = gradient_of(&network, &loss(&network).backward());
+                    assert!(norm(&gradient) > card.clip_gradient, "it is clipped");
+                    network = optimiser.step_by(in_place, 0.01, network, gradient);
+                }
+                let moments = optimiser.moments.first.iter().chain(&optimiser.moments.second);
+                let moments = moments.flat_map(|m| m.val().into_data().iter::<f32>().collect::<Vec<_>>());
+                flat(&network).into_iter().chain(moments).collect::<Vec<f32>>()
+            });
+            assert_eq!(here.len(), elsewhere.len());
+            for (here, elsewhere) in here.iter().zip(&elsewhere) {
+                assert!((here - elsewhere).abs() < 1e-5, "{kind:?}: {here} is not {elsewhere}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_that_others_hold_stays_as_it_is() {
+        let held = network();
+        let before = flat(&held);
+        let card = TrainingCard::default();
+        let mut optimiser = Optimiser::new(&card, Moments::zeros(&held, card.optimiser, &Device::flex()), 0);
+        let (output, _) = held.forward_train(input(), None, false);
+        let gradient = gradient_of(&held, &output.sum().backward());
+        let moved = optimiser.step(0.01, held.clone(), gradient);
+        assert_eq!(flat(&held), before);
+        assert_ne!(flat(&moved), before);
+    }
+
+    #[test]
     fn gradient_is_clipped_by_its_whole_norm() {
         let tensor = |data: &[f32]| Tensor::<1>::from_data(data, &Device::flex());
         let gradient = vec![tensor(&[3.0, 0.0]), tensor(&[0.0, 4.0, 12.0])];
-        assert!((norm(&gradient) - 13.0).abs() < 1e-6);
-        let long = vec![tensor(&vec![1.0; 5_000])];
-        assert!((norm(&long) - 5_000.0_f64.sqrt()).abs() < 1e-6);
+        let long = vec![tensor(&vec![1.0; 5_000]), tensor(&vec![2.0; 70_001])];
+        for norm in [norm, |gradient: &Gradient| in_place::squares(gradient).sqrt()] {
+            assert!((norm(&gradient) - 13.0).abs() < 1e-6);
+            assert!((norm(&long) - 285_004.0_f64.sqrt()).abs() < 1e-4);
+        }
     }
 }

@@ -4,7 +4,9 @@
 //! thread that waits takes up other work; were that another micro-batch, it would wait for the lock that it holds itself.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use rayon::prelude::*;
@@ -38,6 +40,40 @@ pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) ->
     });
     results.sort_by_key(|(i, _)| *i);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What `f` makes of all items, added up in their order, each as soon as those before it are; threads as in [`map`].
+pub(super) fn sum<T: Send, R: Send>(
+    items: Vec<T>,
+    f: impl Fn(T) -> R + Sync,
+    add: impl Fn(R, R) -> R + Sync,
+) -> Option<R> {
+    let sum = Mutex::new(Sum { of: 0, total: None, early: BTreeMap::new() });
+    map(items.into_iter().enumerate().collect(), |(i, item)| {
+        let result = f(item);
+        sum.lock().unwrap_or_else(PoisonError::into_inner).take(i, result, &add);
+    });
+    sum.into_inner().unwrap_or_else(PoisonError::into_inner).total
+}
+
+/// The sum of the first results, and those that came before their turn.
+struct Sum<R> {
+    of: usize,
+    total: Option<R>,
+    early: BTreeMap<usize, R>,
+}
+
+impl<R> Sum<R> {
+    fn take(&mut self, i: usize, result: R, add: impl Fn(R, R) -> R) {
+        self.early.insert(i, result);
+        while let Some(next) = self.early.remove(&self.of) {
+            self.of += 1;
+            self.total = match self.total.take() {
+                Some(total) => Some(add(total, next)),
+                None => Some(next),
+            };
+        }
+    }
 }
 
 /// `f` of each item and the worker that does it, in the order of the items: worker k takes every `workers`-th from the k-th on,
@@ -98,6 +134,9 @@ mod tests {
         for workers in [1, 2, 3, 7] {
             assert_eq!(super::share((0..100).collect(), workers, |_, i: usize| i * i), squares);
         }
+        let joined = super::sum((0..100).collect(), |i: usize| i.to_string(), |a, b| a + "," + &b);
+        assert_eq!(joined.unwrap(), (0..100).map(|i| i.to_string()).collect::<Vec<_>>().join(","));
+        assert!(super::sum(Vec::new(), |i: usize| i, |a, b| a + b).is_none());
         let workers = super::share((0..5).collect(), 2, |worker, _: usize| worker);
         assert_eq!(workers, [0, 1, 0, 1, 0]);
     }

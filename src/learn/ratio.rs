@@ -277,7 +277,7 @@ impl RatioTraining<'_> {
                 }
                 loss += own / batches as f64;
                 let rate = learning_rate(card, optimiser.steps + 1, batches as u64);
-                network = on_device(&name, || optimiser.step(rate, network.clone(), sum(gradients)))?;
+                network = on_device(&name, || optimiser.step(rate, network, sum(gradients)))?;
             }
             report(epoch as f64 / card.epochs as f64, loss);
         }

@@ -133,9 +133,9 @@ impl Training<'_> {
                 };
                 let Some(train) = stored.as_ref().or(fresh.as_ref()) else { return Ok(None) };
                 let step = Epoch { training: self, number: epoch, model: &model, images, start, folder };
-                let Some(loss) = step.run(train, &mut network, &mut optimiser, &mut state, progress)? else {
-                    return Ok(None);
-                };
+                let after = step.run(train, network, &mut optimiser, &mut state, progress)?;
+                let Some((moved, loss)) = after else { return Ok(None) };
+                network = moved;
                 model = Model::new(&network, ModelInfo { epoch, ..info.clone() }, self.compute);
                 let validation = self.validate(&model, &validation)?;
                 let metrics = self.metrics(&state, &optimiser, loss, validation);
