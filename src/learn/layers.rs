@@ -3,13 +3,15 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv3d;
 use burn::nn::{Linear, PaddingConfig3d};
+use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::convolution::{cast, convolve};
+use super::convolution::{Layout, cast, convolve};
+use super::rows;
 
 /// Added to a variance before its root.
 const EPSILON: f64 = 1e-5;
@@ -23,6 +25,14 @@ pub type BatchStatistics = Vec<(Tensor<1>, Tensor<1>)>;
 pub(super) enum Phase<'a> {
     Training(&'a mut BatchStatistics),
     Evaluation,
+}
+
+/// What layers follow a batch norm.
+pub(super) enum Then {
+    Nothing,
+    Relu,
+    /// What passed the block by is added, then a `ReLU`.
+    AddRelu(Tensor<5>),
 }
 
 /// Batch normalisation, Ioffe and Szegedy, arXiv:1502.03167.
@@ -39,20 +49,47 @@ pub(super) struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// In single precision, whatever that of the input, which the output has too.
-    pub(super) fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let precision = input.dtype();
-        cast(self.single(cast(input, DType::F32), phase), precision)
+    /// In single precision, whatever that of the input, which the output has too; and what follows.
+    pub(super) fn forward(&self, x: Tensor<5>, then: Then, layout: Layout, phase: &mut Phase) -> Tensor<5> {
+        if layout != Layout::Channels {
+            return self.rows(x, then, phase);
+        }
+        let precision = x.dtype();
+        let x = cast(self.single(cast(x, DType::F32), phase), precision);
+        match then {
+            Then::Nothing => x,
+            Then::Relu => relu(x),
+            Then::AddRelu(passed) => relu(x + passed),
+        }
+    }
+
+    fn rows(&self, x: Tensor<5>, then: Then, phase: &mut Phase) -> Tensor<5> {
+        let (passed, relu) = match then {
+            Then::Nothing => (None, false),
+            Then::Relu => (None, true),
+            Then::AddRelu(passed) => (Some(passed), true),
+        };
+        match phase {
+            Phase::Training(statistics) => {
+                let [l, k, c, batch, _] = x.dims();
+                let (y, mean, variance) = rows::normalise(x, self.gamma.val(), self.beta.val(), passed, relu);
+                statistics.push((mean, unbiased(variance, batch * l * k * c)));
+                y
+            }
+            Phase::Evaluation => {
+                let factor = self.gamma.val() / (self.running_variance.val() + EPSILON).sqrt();
+                let shift = self.beta.val() - self.running_mean.val() * factor.clone();
+                rows::scale(x, factor, shift, passed, relu)
+            }
+        }
     }
 
     fn single(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
         match phase {
             Phase::Training(statistics) => {
                 let [batch, _, l, k, c] = input.dims();
-                let n = (batch * l * k * c) as f64;
                 let result = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON);
-                let unbiased = result.variance * (n / (n - 1.0).max(1.0));
-                statistics.push((result.mean, unbiased));
+                statistics.push((result.mean, unbiased(result.variance, batch * l * k * c)));
                 result.output
             }
             Phase::Evaluation => {
@@ -71,6 +108,12 @@ impl BatchNorm {
     }
 }
 
+/// An unbiased variance from a biased one of `n` numbers.
+fn unbiased(variance: Tensor<1>, n: usize) -> Tensor<1> {
+    let n = n as f64;
+    variance * (n / (n - 1.0).max(1.0))
+}
+
 /// Max pooling over k^3 cells, padded by k/2.
 ///
 /// No backend of burn has it, but a maximum is separable: over (`cos_theta_k`, chi) with `cos_theta_l` among the channels, then
@@ -84,12 +127,15 @@ pub(super) struct MaxPool {
 }
 
 impl MaxPool {
-    pub(super) fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+    pub(super) fn forward(&self, x: Tensor<5>, layout: Layout) -> Tensor<5> {
         let (k, s, p) = (self.kernel, self.stride, self.kernel / 2);
         if k == 1 {
             return x;
         }
-        let (x, of_chi) = if self.circular_chi { (continued_in_chi(x, p), 0) } else { (x, p) };
+        if layout != Layout::Channels {
+            return rows::max_pool(x, k, s, self.circular_chi);
+        }
+        let (x, of_chi) = if self.circular_chi { (continued_in_chi(x, p, 4), 0) } else { (x, p) };
         let [n, channels, l0, k0, c0] = x.dims();
         let x = x.reshape([n, channels * l0, k0, c0]);
         let x = max_pool2d(x, MaxPoolOptions::new([k, k]).with_stride([s, s]).with_padding([p, of_chi])); // [n, channels * l, k, c]
@@ -104,22 +150,22 @@ impl MaxPool {
 /// A convolution of the network; where chi is less padded than the cosines, it goes on at its other end for the rest.
 ///
 /// # Shapes
-/// [batch, channels, l, k, c] -> [batch, filters, ..].
-pub(super) fn convolution(conv: &Conv3d, x: Tensor<5>) -> Tensor<5> {
+/// Images in `layout` -> the same with filters for channels.
+pub(super) fn convolution(conv: &Conv3d, x: Tensor<5>, layout: Layout) -> Tensor<5> {
+    let chi = if layout == Layout::Channels { 4 } else { 2 };
     match conv.padding {
-        PaddingConfig3d::Explicit(l, _, c) if c < l => convolve(conv, continued_in_chi(x, l - c)),
-        _ => convolve(conv, x),
+        PaddingConfig3d::Explicit(l, _, c) if c < l => {
+            convolve(conv, continued_in_chi(x, l - c, chi), layout)
+        }
+        _ => convolve(conv, x, layout),
     }
 }
 
-/// An image continued by some cells at both ends of chi: the cell behind the last is the first.
-///
-/// # Shapes
-/// [batch, channels, l, k, c] -> [batch, channels, l, k, c + 2 by].
-fn continued_in_chi(x: Tensor<5>, by: usize) -> Tensor<5> {
-    let size = x.dims()[4];
-    let (first, last) = (x.clone().narrow(4, 0, by), x.clone().narrow(4, size - by, by));
-    Tensor::cat(vec![last, x, first], 4)
+/// An image continued by some cells at both ends of chi, its axis `chi`: the cell behind the last is the first.
+fn continued_in_chi(x: Tensor<5>, by: usize, chi: usize) -> Tensor<5> {
+    let size = x.dims()[chi];
+    let (first, last) = (x.clone().narrow(chi, 0, by), x.clone().narrow(chi, size - by, by));
+    Tensor::cat(vec![last, x, first], chi)
 }
 
 /// Draws first weights from one stream, so that they follow from the seed alone, whatever the device.

@@ -34,7 +34,6 @@ pub mod predict;
 pub mod progress;
 pub mod ratio;
 pub mod resnet;
-#[cfg_attr(not(test), allow(dead_code))]
 mod rows;
 mod schedule;
 mod scores;

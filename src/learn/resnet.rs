@@ -15,8 +15,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor};
 use humboldt_schemas::card::Architecture;
 
-use super::convolution::cast;
-use super::layers::{BatchNorm, BatchStatistics, Init, MaxPool, Phase, convolution};
+use super::convolution::{Layout, cast, to_rows};
+use super::layers::{BatchNorm, BatchStatistics, Init, MaxPool, Phase, Then, convolution};
 
 /// The network's weights.
 #[derive(Module, Debug)]
@@ -107,10 +107,9 @@ impl ResNet {
     pub fn forward_train_map(&self, input: Tensor<5>, frozen: bool) -> (Tensor<2>, BatchStatistics) {
         let mut statistics = Vec::new();
         let mut phase = if frozen { Phase::Evaluation } else { Phase::Training(&mut statistics) };
-        let x = self.trunk(input, &mut phase);
-        let [batch, filters, l, k, c] = x.dims();
-        let cells = l * k * c;
-        let x = x.reshape([batch, filters, cells]).swap_dims(1, 2); // [batch, cells, filters]
+        let x = self.trunk(input, &mut phase); // [cells, batch, filters]
+        let [cells, batch, filters] = x.dims();
+        let x = x.swap_dims(0, 1); // [batch, cells, filters]
         let x = self.output.forward(x.reshape([batch * cells, filters])); // [batch * cells, outputs]
         let [_, outputs] = x.dims();
         let x = x.reshape([batch, cells, outputs]).swap_dims(1, 2); // [batch, outputs, cells]
@@ -137,22 +136,29 @@ impl ResNet {
         norms
     }
 
-    /// Output of the last stage, in single precision; before, the input's decides.
-    fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let x = convolution(&self.stem, input); // [batch, stem_filters, l/2, k/2, c/2] for stride 2
-        let x = relu(self.stem_norm.forward(x, phase)); // the same
-        let mut x = self.pool.forward(x); // [batch, stem_filters, l/4, k/4, c/4]
+    /// Output of the last stage, [cells, batch, filters], in single precision; before, the input's decides.
+    fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<3> {
+        let layout = Layout::of(&input.device(), input.dtype());
+        let input = match layout {
+            Layout::Channels => input,
+            Layout::Rows { .. } => to_rows(cast(input, DType::F32)),
+        };
+        let x = convolution(&self.stem, input, layout); // stem_filters for channels, axes halved for stride 2
+        let x = self.stem_norm.forward(x, Then::Relu, layout, phase); // the same
+        let mut x = self.pool.forward(x, layout); // halved again
         for block in &self.blocks {
-            x = block.forward(x, phase); // [batch, filters, ..], halved where a stage begins
+            x = block.forward(x, layout, phase); // filters of its stage; halved where one begins
         }
-        cast(x, DType::F32)
+        let x = match layout {
+            Layout::Channels => to_rows(cast(x, DType::F32)),
+            Layout::Rows { .. } => x,
+        };
+        let [l, k, c, batch, filters] = x.dims();
+        x.reshape([l * k * c, batch, filters])
     }
 
     fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
-        let x = self.trunk(input, phase);
-        let [batch, filters, l, k, c] = x.dims();
-        let x = x.reshape([batch, filters, l * k * c]).mean_dim(2); // [batch, filters, 1]
-        let mut x = x.reshape([batch, filters]); // [batch, filters]
+        let mut x = self.trunk(input, phase).mean_dim(0).squeeze_dim::<2>(0); // [batch, filters]
         if let Some(dense) = &self.dense {
             x = relu(dense.forward(x)); // [batch, dense]
         }
@@ -172,16 +178,17 @@ impl BasicBlock {
         Self { conv1, norm1: init.norm(filters), conv2, norm2: init.norm(filters), shortcut }
     }
 
-    fn forward(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<5> {
-        let x = convolution(&self.conv1, input.clone()); // [batch, filters, l/stride, k/stride, c/stride]
-        let x = relu(self.norm1.forward(x, phase)); // the same
-        let x = convolution(&self.conv2, x); // the same
-        let x = self.norm2.forward(x, phase); // the same
-        let passed = match &self.shortcut {
-            Some(shortcut) => shortcut.norm.forward(convolution(&shortcut.conv, input), phase), // the same
-            None => input,
+    fn forward(&self, input: Tensor<5>, layout: Layout, phase: &mut Phase) -> Tensor<5> {
+        let x = convolution(&self.conv1, input.clone(), layout); // filters for channels, axes / stride
+        let x = self.norm1.forward(x, Then::Relu, layout, phase); // the same
+        let x = convolution(&self.conv2, x, layout); // the same
+        let Some(shortcut) = &self.shortcut else {
+            return self.norm2.forward(x, Then::AddRelu(input), layout, phase); // the same
         };
-        relu(x + passed) // the same
+        // Statistics come in the order of the layers: the block's own first.
+        let own = self.norm2.forward(x, Then::Nothing, layout, phase); // the same
+        let passed = convolution(&shortcut.conv, input, layout); // the same
+        shortcut.norm.forward(passed, Then::AddRelu(own), layout, phase) // the same
     }
 }
 
@@ -364,7 +371,7 @@ mod tests {
         let data: Vec<f32> = (0..125).map(|i| (i * 71 % 125) as f32).collect();
         let x = Tensor::<5>::from_data(TensorData::new(data.clone(), [1, 1, 5, 5, 5]), &Device::flex());
         let got: Vec<f32> = MaxPool { kernel: 3, stride: 2, circular_chi: false }
-            .forward(x)
+            .forward(x, Layout::Channels)
             .into_data()
             .iter::<f32>()
             .collect();

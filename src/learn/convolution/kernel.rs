@@ -11,8 +11,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Most rows of a tile.
 pub(super) const TILE: usize = 12;
-/// Numbers in a cache line.
-const LINE: usize = 64 / size_of::<f32>();
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// The vectors of a tile's columns, and how large it is.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,11 @@ pub fn vectors() -> String {
     }
 }
 
+/// What `f` computes, compiled for the widest vectors.
+pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(f)
+}
+
 struct Lanes;
 
 impl WithSimd for Lanes {
@@ -96,30 +101,31 @@ macro_rules! tile {
 }
 
 /// Zeros that begin on a cache line.
-pub(super) struct Buffer {
-    data: Vec<f32>,
+pub(super) struct Buffer<T> {
+    data: Vec<T>,
     begin: usize,
     len: usize,
 }
 
-impl Buffer {
+impl<T: Copy + Default> Buffer<T> {
     pub(super) fn zeros(len: usize) -> Self {
-        let data = vec![0.0; len + LINE];
-        let begin = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        let spare = LINE / size_of::<T>();
+        let data = vec![T::default(); len + spare];
+        let begin = data.as_ptr().align_offset(LINE).min(spare);
         Self { data, begin, len }
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[T] {
         &self.data[self.begin..][..self.len]
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         &mut self.data[self.begin..][..self.len]
     }
 }
@@ -321,7 +327,7 @@ mod tests {
     #[test]
     fn buffers_begin_on_a_cache_line() {
         for len in [1, 15, 16, 1000] {
-            let buffer = Buffer::zeros(len);
+            let buffer = Buffer::<f32>::zeros(len);
             assert_eq!((buffer.len(), buffer.as_ptr().align_offset(64)), (len, 0));
         }
     }

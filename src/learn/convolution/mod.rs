@@ -1,14 +1,17 @@
 //! 3D convolutions on the CPU, where burn's take several times as long.
 //!
-//! An extension of burn: tensors of its `flex` backend go through the loops here, with gradients; on every other device
-//! burn's own convolution does the work. Each sum has one fixed order, so results do not depend on the number of threads.
-//! No dilation, no groups and no bias: the networks here have none.
+//! An extension of burn for tensors of its `flex` backend, with gradients. Their numbers come in rows: cells first, images next,
+//! channels last, so that what is multiplied lies side by side and nothing is copied for each tap. Each sum has one fixed order, so
+//! results do not depend on the number of threads. No dilation, no groups and no bias: the networks here have none.
 
 mod axis;
 mod gather;
 mod kernel;
+mod lower;
+mod plan;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod weights;
 
 use burn::backend::autodiff::NodeId;
@@ -23,10 +26,11 @@ use burn::nn::PaddingConfig3d;
 use burn::nn::conv::Conv3d;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Device, Tensor, TensorData, s};
+use burn::tensor::{DType, Device, Tensor, TensorData, bf16, s};
 
 use axis::Axis;
 pub use kernel::vectors;
+use tiles::{Halves, Unit};
 
 /// Sizes of a convolution.
 #[derive(Debug, Clone)]
@@ -36,11 +40,34 @@ pub(super) struct Window {
     filters: usize,
     /// `cos_theta_l`, `cos_theta_k`, chi.
     axes: [Axis; 3],
+    arithmetic: Arithmetic,
+}
+
+/// What multiplies.
+#[derive(Debug, Clone, Copy)]
+enum Arithmetic {
+    /// Vectors, in single precision.
+    Vectors,
+    /// Vectors, after the factors are rounded to bfloat16.
+    Rounded,
+    /// The matrix unit.
+    Tiles(Unit, Halves),
+}
+
+impl Arithmetic {
+    /// For factors in single precision or, if `half`, rounded to bfloat16.
+    fn of(half: bool) -> Self {
+        match Unit::get() {
+            Some(unit) => Self::Tiles(unit, if half { Halves::High } else { Halves::Both }),
+            None if half => Self::Rounded,
+            None => Self::Vectors,
+        }
+    }
 }
 
 impl Window {
-    /// The window of `conv` for an input, if it is one of those that are computed here.
-    fn of(conv: &Conv3d, [images, channels, sizes @ ..]: [usize; 5]) -> Option<Self> {
+    /// The window of `conv` for rows, if it is one of those that are computed here.
+    fn of(conv: &Conv3d, [sizes @ .., images, channels]: [usize; 5], arithmetic: Arithmetic) -> Option<Self> {
         let PaddingConfig3d::Explicit(l, k, c) = conv.padding else { return None };
         let padding = [l, k, c];
         let axes = std::array::from_fn(|i| Axis {
@@ -57,6 +84,7 @@ impl Window {
             channels,
             filters,
             axes,
+            arithmetic,
         })
     }
 
@@ -65,24 +93,14 @@ impl Window {
         self.axes.iter().map(|a| a.kernel).product()
     }
 
-    /// Cells of an image.
-    fn inputs(&self) -> usize {
-        self.axes.iter().map(|a| a.input).product()
-    }
-
-    /// Cells of an output.
-    fn outputs(&self) -> usize {
-        self.axes.iter().map(Axis::output).product()
-    }
-
     fn input(&self) -> [usize; 5] {
         let [l, k, c] = self.axes.map(|a| a.input);
-        [self.images, self.channels, l, k, c]
+        [l, k, c, self.images, self.channels]
     }
 
     fn output(&self) -> [usize; 5] {
         let [l, k, c] = self.axes.each_ref().map(Axis::output);
-        [self.images, self.filters, l, k, c]
+        [l, k, c, self.images, self.filters]
     }
 
     fn weight(&self) -> [usize; 5] {
@@ -91,18 +109,46 @@ impl Window {
     }
 }
 
-/// The convolution of `conv`: here on the CPU, by burn elsewhere.
+/// Layout of the numbers of a layer's images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// [batch, channels, `cos_theta_l`, `cos_theta_k`, chi], burn's own.
+    Channels,
+    /// [`cos_theta_l`, `cos_theta_k`, chi, batch, channels] in single precision; factors of convolutions are rounded to bfloat16 if
+    /// `half`.
+    Rows { half: bool },
+}
+
+impl Layout {
+    /// The layout for a device, and for images of a precision.
+    pub(super) fn of(device: &Device, precision: DType) -> Self {
+        if *device == Device::flex() { Self::Rows { half: precision != DType::F32 } } else { Self::Channels }
+    }
+}
+
+/// The convolution of `conv`: here on rows, by burn otherwise.
 ///
 /// # Shapes
-/// `input` [batch, channels, `cos_theta_l`, `cos_theta_k`, chi] -> [batch, filters, ..].
-pub(super) fn convolve(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
-    match Window::of(conv, input.dims()) {
-        Some(window) if input.device() == Device::flex() && input.dtype() == DType::F32 => {
+/// `input` in `layout` -> the same with filters for channels.
+pub(super) fn convolve(conv: &Conv3d, input: Tensor<5>, layout: Layout) -> Tensor<5> {
+    let Layout::Rows { half } = layout else { return elsewhere(conv, input) };
+    match Window::of(conv, input.dims(), Arithmetic::of(half)) {
+        Some(window) => {
             let weight = conv.weight.val().into_dispatch();
             Tensor::from_dispatch(Dispatch::convolution(input.into_dispatch(), weight, window))
         }
-        _ => elsewhere(conv, input),
+        None => to_rows(elsewhere(conv, from_rows(input))),
     }
+}
+
+/// [batch, channels, ..] -> [.., batch, channels].
+pub(super) fn to_rows(x: Tensor<5>) -> Tensor<5> {
+    x.permute([2, 3, 4, 0, 1])
+}
+
+/// [.., batch, channels] -> [batch, channels, ..].
+pub(super) fn from_rows(x: Tensor<5>) -> Tensor<5> {
+    x.permute([3, 4, 0, 1, 2])
 }
 
 /// The convolution of `conv` by burn.
@@ -134,7 +180,7 @@ pub(super) fn cast<const D: usize>(x: Tensor<D>, precision: DType) -> Tensor<D> 
 /// The convolution as burn's dispatch sees it.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait Convolution: Backend {
-    /// `x` [images, channels, ..], `weight` [filters, channels, ..] -> [images, filters, ..].
+    /// `x` [.., images, channels], `weight` [filters, channels, ..] -> [.., images, filters].
     fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
 }
 
@@ -169,19 +215,36 @@ fn compute(
     FlexTensor::from_data(TensorData::new(result, shape))
 }
 
+/// Numbers rounded to bfloat16.
+fn rounded(x: &[f32]) -> Vec<f32> {
+    x.iter().map(|&x| bf16::from_f32(x).to_f32()).collect()
+}
+
 impl Convolution for Flex {
     fn convolution(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
-        compute(&x, &weight, window.output(), |x, weight| gather::forward(x, weight, &window))
+        compute(&x, &weight, window.output(), |x, weight| match window.arithmetic {
+            Arithmetic::Vectors => gather::forward(x, weight, &window),
+            Arithmetic::Rounded => gather::forward(&rounded(x), &rounded(weight), &window),
+            Arithmetic::Tiles(unit, halves) => tiles::forward(unit, halves, x, weight, &window),
+        })
     }
 }
 
 impl ConvolutionGradients for Flex {
     fn input_gradient(gradient: FlexTensor, weight: FlexTensor, window: &Window) -> FlexTensor {
-        compute(&gradient, &weight, window.input(), |dy, weight| gather::input_gradient(dy, weight, window))
+        compute(&gradient, &weight, window.input(), |dy, weight| match window.arithmetic {
+            Arithmetic::Vectors => gather::input_gradient(dy, weight, window),
+            Arithmetic::Rounded => gather::input_gradient(&rounded(dy), &rounded(weight), window),
+            Arithmetic::Tiles(unit, halves) => tiles::input_gradient(unit, halves, dy, weight, window),
+        })
     }
 
     fn weight_gradient(x: FlexTensor, gradient: FlexTensor, window: &Window) -> FlexTensor {
-        compute(&x, &gradient, window.weight(), |x, dy| weights::weight_gradient(x, dy, window))
+        compute(&x, &gradient, window.weight(), |x, dy| match window.arithmetic {
+            Arithmetic::Vectors => weights::weight_gradient(x, dy, window),
+            Arithmetic::Rounded => weights::weight_gradient(&rounded(x), &rounded(dy), window),
+            Arithmetic::Tiles(unit, halves) => tiles::weight_gradient(unit, halves, x, dy, window),
+        })
     }
 }
 

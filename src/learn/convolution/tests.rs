@@ -82,18 +82,43 @@ fn results(case: &Case, convolve: impl Fn(&Conv3d, Tensor<5>) -> Tensor<5>) -> [
     [values(y.inner()), of_x.unwrap(), of_weight.unwrap()]
 }
 
+/// Ours on rows, by one arithmetic.
+fn by(arithmetic: Arithmetic) -> impl Fn(&Conv3d, Tensor<5>) -> Tensor<5> {
+    move |conv, x| {
+        let x = to_rows(x);
+        let window = Window::of(conv, x.dims(), arithmetic).unwrap();
+        let weight = conv.weight.val().into_dispatch();
+        from_rows(Tensor::from_dispatch(Dispatch::convolution(x.into_dispatch(), weight, window)))
+    }
+}
+
+/// Each that this processor has, and how far from exact it may be.
+fn arithmetics() -> Vec<(Arithmetic, f32)> {
+    let tiles = Unit::get().into_iter();
+    let tiles = tiles.flat_map(|unit| {
+        [(Arithmetic::Tiles(unit, Halves::Both), 1e-5), (Arithmetic::Tiles(unit, Halves::High), 1e-2)]
+    });
+    [(Arithmetic::Vectors, 1e-5), (Arithmetic::Rounded, 1e-2)].into_iter().chain(tiles).collect()
+}
+
 fn agree(case: &Case) {
     let burns = results(case, Conv3d::forward);
     let names = ["output", "input gradient", "weight gradient"];
-    let parts = |ours: [Vec<f32>; 3]| ours.into_iter().zip(&burns).zip(names);
-    // What GPUs are given must be the same convolution, too.
-    for ((ours, burns), what) in parts(results(case, convolve)).chain(parts(results(case, elsewhere))) {
-        assert_eq!(ours.len(), burns.len(), "{case:?}: {what}");
-        let scale = burns.iter().fold(1.0_f32, |scale, x| scale.max(x.abs()));
-        for (i, (ours, burns)) in ours.iter().zip(burns.iter()).enumerate() {
-            assert!((ours - burns).abs() < 1e-5 * scale, "{case:?}: {what}[{i}]: {ours} is not {burns}");
+    let compare = |what: &str, ours: [Vec<f32>; 3], within: f32| {
+        for ((ours, burns), name) in ours.iter().zip(&burns).zip(names) {
+            assert_eq!(ours.len(), burns.len(), "{case:?}: {name} by {what}");
+            let scale = burns.iter().fold(1.0_f32, |scale, x| scale.max(x.abs()));
+            for (i, (ours, burns)) in ours.iter().zip(burns).enumerate() {
+                let near = (ours - burns).abs() < within * scale;
+                assert!(near, "{case:?}: {name}[{i}] by {what}: {ours} is not {burns}");
+            }
         }
+    };
+    for (arithmetic, within) in arithmetics() {
+        compare(&format!("{arithmetic:?}"), results(case, by(arithmetic)), within);
     }
+    // What GPUs are given must be the same convolution, too.
+    compare("burn elsewhere", results(case, elsewhere), 1e-5);
 }
 
 #[test]
@@ -124,7 +149,10 @@ fn burn_agrees_on_the_layers_of_the_networks() {
 #[test]
 fn gradients_are_differences() {
     for case in [Case::cube(2, 2, 3, 5, 3, 2), Case::cube(1, 1, 2, 7, 5, 1)] {
-        let [_, of_x, of_weight] = results(&case, convolve);
+      for (arithmetic, within) in arithmetics().into_iter().filter(|(_, within)| *within < 1e-4) {
+        let convolve = by(arithmetic);
+        let [_, of_x, of_weight] = results(&case, &convolve);
+        let within = |all: &[f32]| 10.0 * f64::from(within * all.iter().fold(1.0, |scale, x| x.abs().max(scale)));
         let (conv, x) = (case.conv(), case.input().inner());
         let loss = |x: Tensor<5>, weight: Tensor<5>| {
             let conv = Conv3d { weight: Param::from_tensor(weight), ..conv.clone() };
@@ -140,12 +168,15 @@ fn gradients_are_differences() {
         };
         for (i, expected) in of_x.iter().enumerate() {
             let [above, below] = [0.5, -0.5].map(|by| loss(moved(&x, i, by), weight.clone()));
-            assert!((above - below - f64::from(*expected)).abs() < 1e-4, "{case:?}, input {i}");
+            let near = (above - below - f64::from(*expected)).abs() < within(&of_x);
+            assert!(near, "{case:?}, {arithmetic:?}, input {i}");
         }
         for (i, expected) in of_weight.iter().enumerate() {
             let [above, below] = [0.5, -0.5].map(|by| loss(x.clone(), moved(&weight, i, by)));
-            assert!((above - below - f64::from(*expected)).abs() < 1e-4, "{case:?}, weight {i}");
+            let near = (above - below - f64::from(*expected)).abs() < within(&of_weight);
+            assert!(near, "{case:?}, {arithmetic:?}, weight {i}");
         }
+      }
     }
 }
 
@@ -154,12 +185,14 @@ fn number_of_threads_changes_no_bit() {
     for case in
         [Case::cube(5, 12, 40, 9, 3, 1), Case::cube(4, 1, 20, 15, 7, 2), Case::cube(7, 40, 70, 2, 3, 1)]
     {
-        let by = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| results(&case, convolve))
-        };
-        assert_eq!(by(1), by(2), "{case:?}");
-        assert_eq!(by(1), by(5), "{case:?}");
+        for (arithmetic, _) in arithmetics() {
+            let with = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| results(&case, by(arithmetic)))
+            };
+            assert_eq!(with(1), with(2), "{case:?}, {arithmetic:?}");
+            assert_eq!(with(1), with(5), "{case:?}, {arithmetic:?}");
+        }
     }
 }
 
@@ -173,9 +206,11 @@ fn other_convolutions_are_left_to_burn() {
     let dilated = Conv3d { dilation: [2; 3], ..case.conv() };
     let same = Conv3d { padding: PaddingConfig3d::Same, ..case.conv() };
     for conv in [biased, dilated, same] {
-        assert!(Window::of(&conv, case.input().dims()).is_none());
+        let rows = to_rows(case.input());
+        assert!(Window::of(&conv, rows.dims(), Arithmetic::Vectors).is_none());
         let burns = values(conv.forward(case.input()));
-        assert_eq!(values(convolve(&conv, case.input())), burns);
+        let ours = from_rows(convolve(&conv, rows, Layout::Rows { half: false }));
+        assert_eq!(values(ours), burns);
     }
-    assert!(Window::of(&case.conv(), case.input().dims()).is_some());
+    assert!(Window::of(&case.conv(), to_rows(case.input()).dims(), Arithmetic::Vectors).is_some());
 }

@@ -1,61 +1,24 @@
 //! The gradient with respect to the weights.
 //!
 //! dw[f, c, t] = sum over n, o of dy[n, f, o] x[n, c, s o + t - p]: for each tap a product of two matrices whose rows
-//! are cells. Images go last among the cells, so that rows are many even where an image has few cells.
+//! are those of a convolution's input and output.
+
+use std::ops::Range;
 
 use super::Window;
-use super::gather::FEW;
 use super::kernel::{Buffer, Reduce, Rows, Shape};
+use super::lower::Lowered;
 use crate::parallel;
 
 /// Numbers of dy that stay in the cache while all taps meet them.
 const BLOCK: usize = 24 << 10;
-/// Cells that change places with their channels together.
-const SIDE: usize = 32;
 
 /// dw of shape [filters, channels, taps].
 pub(super) fn weight_gradient(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
-    let kernel = window.axes[2].kernel;
-    if window.channels >= FEW || kernel == 1 {
-        return reduce(x, dy, window);
+    match Lowered::of(window) {
+        None => reduce(x, dy, window),
+        Some(lowered) => lowered.raised(&reduce(&lowered.rows(x), dy, &lowered.window())),
     }
-    let (x, lowered) = lower(x, window);
-    let gradient = reduce(&x, dy, &lowered);
-    // [filters, channels, taps of the last axis, taps of the others] -> [.., taps of the others, of the last]
-    let others = lowered.taps();
-    let mut result = vec![0.0; gradient.len()];
-    for (result, gradient) in result.chunks_mut(kernel * others).zip(gradient.chunks(kernel * others)) {
-        for (tap, gradient) in gradient.chunks(others).enumerate() {
-            for (other, number) in gradient.iter().enumerate() {
-                result[other * kernel + tap] = *number;
-            }
-        }
-    }
-    result
-}
-
-/// x and the window with the taps of the last axis among the channels.
-fn lower(x: &[f32], window: &Window) -> (Vec<f32>, Window) {
-    let axis = window.axes[2];
-    let (output, rows) = (axis.output(), window.axes[0].input * window.axes[1].input);
-    let mut lowered = vec![0.0; window.images * window.channels * axis.kernel * rows * output];
-    let parts = lowered.chunks_mut(axis.kernel * rows * output);
-    for (lowered, x) in parts.zip(x.chunks(rows * axis.input)) {
-        for (tap, lowered) in lowered.chunks_mut(rows * output).enumerate() {
-            let outputs = axis.outputs_of(tap);
-            let begin = (outputs.start * axis.stride + tap).saturating_sub(axis.padding);
-            for (lowered, x) in lowered.chunks_mut(output).zip(x.chunks(axis.input)) {
-                let cells = x[begin.min(x.len())..].iter().step_by(axis.stride);
-                for (number, &x) in lowered[outputs.clone()].iter_mut().zip(cells) {
-                    *number = x;
-                }
-            }
-        }
-    }
-    let mut window = window.clone();
-    window.channels *= axis.kernel;
-    window.axes[2] = super::axis::Axis { input: output, kernel: 1, stride: 1, padding: 0 };
-    (lowered, window)
 }
 
 fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
@@ -66,12 +29,12 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
     let tiles: Vec<_> = shape.tiles(channels).collect();
     let left = parallel::each(tiles.len(), |i| {
         let tile = tiles[i].clone();
-        cells_first(x, window.images, channels, window.inputs(), tile.clone(), tile.len())
+        columns(x, channels, tile.clone(), tile.len())
     });
     let blocks = filters.div_ceil(width);
     let right = parallel::each(blocks, |i| {
         let block = i * width..filters.min((i + 1) * width);
-        cells_first(dy, window.images, filters, window.outputs(), block, width)
+        columns(dy, filters, block, width)
     });
     let steps = steps(window, width);
     let mut result = vec![0.0; filters * channels * taps];
@@ -104,10 +67,10 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
 }
 
 /// Rows of x and dy that meet in a tap; a part of the image after the other, so that the cache holds it.
-fn steps(window: &Window, columns: usize) -> Vec<(usize, Vec<Rows>)> {
+fn steps(window: &Window, width_of_block: usize) -> Vec<(usize, Vec<Rows>)> {
     let [d, h, w] = window.axes;
     let (height, width, n) = (h.output(), w.output(), window.images);
-    let planes = (BLOCK / (height * width * n * columns)).max(1);
+    let planes = (BLOCK / (height * width * n * width_of_block)).max(1);
     let mut steps = Vec::new();
     for begin in (0..d.output()).step_by(planes) {
         for i in 0..d.kernel {
@@ -141,26 +104,11 @@ fn steps(window: &Window, columns: usize) -> Vec<(usize, Vec<Rows>)> {
     steps
 }
 
-/// Some of the channels of [images, channels, cells] as rows [cells, images] of `columns`.
-fn cells_first(
-    source: &[f32],
-    images: usize,
-    channels: usize,
-    cells: usize,
-    taken: std::ops::Range<usize>,
-    columns: usize,
-) -> Buffer {
-    let mut rows = Buffer::zeros(cells * images * columns);
-    for (i, rows) in rows.chunks_mut(SIDE * images * columns).enumerate() {
-        for image in 0..images {
-            for (column, channel) in taken.clone().enumerate() {
-                let source = &source[(image * channels + channel) * cells..][..cells];
-                let rows = rows[image * columns + column..].iter_mut().step_by(images * columns);
-                for (number, &x) in rows.zip(&source[i * SIDE..]) {
-                    *number = x;
-                }
-            }
-        }
+/// Some of the channels of rows, as rows of `width`.
+fn columns(source: &[f32], channels: usize, taken: Range<usize>, width: usize) -> Buffer<f32> {
+    let mut rows = Buffer::zeros(source.len() / channels * width);
+    for (row, source) in rows.chunks_exact_mut(width).zip(source.chunks_exact(channels)) {
+        row[..taken.len()].copy_from_slice(&source[taken.clone()]);
     }
     rows
 }
