@@ -131,8 +131,8 @@ fn cards_are_refused_by_line_field_value_and_range() {
             vec!["training.learning_rate", "positive"],
         ),
         (
-            tiny.replace("learning_rate", "precision = \"bf16\"\nlearning_rate"),
-            vec!["training.precision", "bf16", "cpu", "single"],
+            tiny.replace("learning_rate", "precision = \"f16\"\nlearning_rate"),
+            vec!["training.precision", "f16", "cpu", "single"],
         ),
         (tiny.replace("resnet10", "vgg"), vec!["network.preset", "vgg", "resnet34"]),
         (tiny.replace("train = 16", ""), vec!["dataset.groups.train", "0 images"]),

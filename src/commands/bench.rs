@@ -46,7 +46,7 @@ pub(super) struct BenchArguments {
     /// Images of its batches; the CPU takes them in two parts
     #[arg(long, value_name = "IMAGES", default_value_t = 16, value_parser = clap::value_parser!(u16).range(4..=1024))]
     batch: u16,
-    /// Numbers that its convolutions multiply: single, or bf16 or f16 on a GPU that has them
+    /// Numbers that its convolutions multiply: single or bf16, or f16 on a GPU that has it
     #[arg(long, default_value = "single", value_parser = name(&[Precision::Single, Precision::Bf16, Precision::F16], Precision::name))]
     precision: Precision,
     /// Print a JSON array of {name, value, unit, peer, peer_value, ratio}

@@ -190,15 +190,22 @@ pub(super) const fn dtype(precision: Precision) -> DType {
 }
 
 impl Compute {
-    /// Refuses a precision that convolutions do not have here: on the CPU any but `single`.
+    /// Refuses a precision that convolutions do not have here: on the CPU `f16`.
     ///
     /// # Errors
     /// When a device cannot add two numbers of it.
     pub fn check(&self, precision: Precision) -> Result<(), LearnError> {
-        if precision == Precision::Single || self.has(dtype(precision)) {
-            return Ok(());
+        let cpu = self.is_cpu();
+        match precision {
+            Precision::Single => Ok(()),
+            Precision::Bf16 if cpu => Ok(()),
+            _ if !cpu && self.has(dtype(precision)) => Ok(()),
+            _ => Err(LearnError::Precision {
+                device: self.name().to_string(),
+                precision: precision.name(),
+                allowed: if cpu { "single, bf16, or a GPU that has it" } else { "single" },
+            }),
         }
-        Err(LearnError::Precision { device: self.name().to_string(), precision: precision.name() })
     }
 
     fn has(&self, precision: DType) -> bool {
@@ -207,7 +214,7 @@ impl Compute {
             let sum = (ones.clone() + ones).cast(DType::F32).sum();
             (sum.into_data().iter::<f32>().sum::<f32>() - 16.0).abs() < 1e-3
         };
-        !self.is_cpu() && self.devices.iter().all(|device| guarded(|| adds(device)).unwrap_or(false))
+        self.devices.iter().all(|device| guarded(|| adds(device)).unwrap_or(false))
     }
 
     /// The CPU, which is always there.

@@ -45,14 +45,14 @@ pub enum LearnError {
         other: String,
     },
     /// A precision that a device does not have.
-    #[error(
-        "training.precision = {precision} is not allowed on {device}; allowed: single, or a GPU that has it"
-    )]
+    #[error("training.precision = {precision} is not allowed on {device}; allowed: {allowed}")]
     Precision {
         /// The device.
         device: String,
         /// The precision.
         precision: &'static str,
+        /// What the device has.
+        allowed: &'static str,
     },
     /// A file or folder that cannot be read or written.
     #[error("cannot use {path}")]

@@ -27,7 +27,7 @@ pub struct TrainingCard {
     /// Images of a batch that are computed at once; default the whole batch. On a CPU its threads share these parts. Each
     /// part has its own statistics in batch norms.
     pub micro_batch: Option<usize>,
-    /// Of convolutions: `single`, or `bf16` or `f16` on a GPU that has it; weights, norms, losses and sums stay in single precision.
+    /// Of what convolutions multiply: `single`, `bf16` (on the CPU fast where it has a matrix unit, AMX), or `f16` on a GPU that has it; weights, norms, losses and sums stay in single precision.
     #[serde(skip_serializing_if = "Precision::is_single")]
     pub precision: Precision,
     /// Most epochs to train (the paper states none).

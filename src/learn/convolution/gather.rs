@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::Window;
-use super::kernel::{Buffer, Gather, Position, Run, Shape};
+use super::kernel::{Buffer, Gather, Position, Run, Shape, zeros};
 use super::lower::Lowered;
 use super::plan::{Plan, Stencil};
 use crate::parallel;
@@ -94,7 +94,7 @@ impl Lines<'_> {
         let ([lines, rows], results) = (self.plan.lines(), self.weights.results);
         let blocks = results.div_ceil(self.width);
         let of = |block: usize| block * self.width..results.min((block + 1) * self.width);
-        let mut all = vec![0.0; lines * rows * results];
+        let mut all = zeros(lines * rows * results);
         if self.weights.taps * self.weights.sources * results > MANY {
             let stencils = self.plan.stencils(&(0..lines));
             let parts = parallel::each(blocks, |block| {
@@ -144,7 +144,8 @@ fn convolve(source: &[f32], weights: &Weights, plan: &Plan) -> Vec<f32> {
                     .iter()
                     .flat_map(|run| (0..run.cells * plan.images).map(move |row| (run, row)))
                     .map(|(run, row)| Position {
-                        source: (run.source + row / plan.images * plan.advance() + row % plan.images) * channels,
+                        source: (run.source + row / plan.images * plan.advance() + row % plan.images)
+                            * channels,
                         output: run.row(row, plan.images),
                     })
                     .collect();
@@ -155,7 +156,15 @@ fn convolve(source: &[f32], weights: &Weights, plan: &Plan) -> Vec<f32> {
                     .collect();
                 let at_once = (TAPS / (channels * width)).max(1);
                 for runs in runs.chunks(at_once) {
-                    shape.run(Gather { shape, source, panel, positions: &positions, runs, len: channels, output });
+                    shape.run(Gather {
+                        shape,
+                        source,
+                        panel,
+                        positions: &positions,
+                        runs,
+                        len: channels,
+                        output,
+                    });
                 }
             }
         },

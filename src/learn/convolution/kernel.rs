@@ -60,8 +60,8 @@ fn arch(columns: usize) -> Arch {
     Arch::new()
 }
 
-/// Vectors that convolutions are computed in on this processor: `AVX-512`, `AVX2`, or `vectors of N bits` elsewhere.
-pub fn vectors() -> String {
+/// The processor's vectors: `AVX-512`, `AVX2`, or `vectors of N bits` elsewhere.
+pub(super) fn vectors() -> String {
     match Arch::new() {
         #[cfg(target_arch = "x86_64")]
         Arch::V4(_) => "AVX-512".to_owned(),
@@ -100,6 +100,14 @@ macro_rules! tile {
     };
 }
 
+/// Zeros, written one by one: for large vectors `vec!` has the system clear fresh pages, which costs more than to use again what the
+/// allocator keeps.
+pub(super) fn zeros<T: Copy + Default>(len: usize) -> Vec<T> {
+    let mut zeros = Vec::with_capacity(len);
+    zeros.resize(len, T::default());
+    zeros
+}
+
 /// Zeros that begin on a cache line.
 pub(super) struct Buffer<T> {
     data: Vec<T>,
@@ -110,7 +118,7 @@ pub(super) struct Buffer<T> {
 impl<T: Copy + Default> Buffer<T> {
     pub(super) fn zeros(len: usize) -> Self {
         let spare = LINE / size_of::<T>();
-        let data = vec![T::default(); len + spare];
+        let data = zeros::<T>(len + spare);
         let begin = data.as_ptr().align_offset(LINE).min(spare);
         Self { data, begin, len }
     }

@@ -2,6 +2,7 @@
 
 use super::Window;
 use super::axis::Axis;
+use super::kernel::zeros;
 use crate::parallel;
 
 /// Most channels that two axes' taps may make, and one's.
@@ -80,20 +81,23 @@ impl<'a> Lowered<'a> {
         let lines = c.forward();
         let (height, of_k) = if self.axes == 2 { (k.output(), k.kernel) } else { (k.input, 1) };
         let all = channels * self.taken();
-        let mut rows = vec![0.0; height * c.output() * images * all];
+        let mut rows = zeros(height * c.output() * images * all);
         for (y, rows) in rows.chunks_exact_mut(c.output() * images * all).enumerate() {
             for tap in 0..of_k {
                 let place = if self.axes == 2 { y * k.stride + tap } else { y + k.padding };
-                let Some(from) = place.checked_sub(k.padding).filter(|&from| from < k.input) else { continue };
+                let Some(from) = place.checked_sub(k.padding).filter(|&from| from < k.input) else {
+                    continue;
+                };
                 let x = &x[from * c.input * images * channels..][..c.input * images * channels];
                 let cells = lines.iter().zip(rows.chunks_exact_mut(images * all));
                 for (line, rows) in cells.filter(|(line, _)| line.count > 0) {
                     let x = &x[line.source * images * channels..][..line.count * images * channels];
-                    for (image, row) in rows.chunks_exact_mut(all).enumerate() {
-                        for (i, x) in x.chunks_exact(images * channels).enumerate() {
-                            let x = &x[image * channels..][..channels];
-                            for (channel, x) in x.iter().enumerate() {
-                                row[(channel * of_k + tap) * c.kernel + line.slot + i] = *x;
+                    for (i, x) in x.chunks_exact(images * channels).enumerate() {
+                        for channel in 0..channels {
+                            let begin = (channel * of_k + tap) * c.kernel + line.slot + i;
+                            let column = rows[begin..].iter_mut().step_by(all);
+                            for (number, x) in column.zip(x[channel..].iter().step_by(channels)) {
+                                *number = *x;
                             }
                         }
                     }

@@ -29,7 +29,6 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData, bf16, s};
 
 use axis::Axis;
-pub use kernel::vectors;
 use tiles::{Halves, Unit};
 
 /// Sizes of a convolution.
@@ -170,6 +169,13 @@ fn elsewhere(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
     };
     let bias = conv.bias.as_ref().map(|bias| cast(bias.val(), input.dtype()));
     conv3d(input, weight, bias, ConvOptions::new(stride, padding, conv.dilation, conv.groups))
+}
+
+/// What convolutions are computed with on this processor: `AMX`, Intel's matrix unit, beside its vectors, `AVX-512` or `AVX2`, or these
+/// alone, or `vectors of N bits` elsewhere.
+pub fn vectors() -> String {
+    let vectors = kernel::vectors();
+    Unit::get().map_or_else(|| vectors.clone(), |_| format!("AMX, {vectors}"))
 }
 
 /// A tensor in another precision, if it is not in that already.

@@ -149,34 +149,35 @@ fn burn_agrees_on_the_layers_of_the_networks() {
 #[test]
 fn gradients_are_differences() {
     for case in [Case::cube(2, 2, 3, 5, 3, 2), Case::cube(1, 1, 2, 7, 5, 1)] {
-      for (arithmetic, within) in arithmetics().into_iter().filter(|(_, within)| *within < 1e-4) {
-        let convolve = by(arithmetic);
-        let [_, of_x, of_weight] = results(&case, &convolve);
-        let within = |all: &[f32]| 10.0 * f64::from(within * all.iter().fold(1.0, |scale, x| x.abs().max(scale)));
-        let (conv, x) = (case.conv(), case.input().inner());
-        let loss = |x: Tensor<5>, weight: Tensor<5>| {
-            let conv = Conv3d { weight: Param::from_tensor(weight), ..conv.clone() };
-            let y = convolve(&conv, x);
-            let g = numbers(y.dims(), 3).inner();
-            (y * g).into_data().iter::<f64>().sum::<f64>()
-        };
-        let weight = conv.weight.val().inner();
-        let moved = |tensor: &Tensor<5>, i: usize, by: f32| {
-            let mut data = values(tensor.clone());
-            data[i] += by;
-            Tensor::from_data(TensorData::new(data, tensor.dims()), &Device::flex())
-        };
-        for (i, expected) in of_x.iter().enumerate() {
-            let [above, below] = [0.5, -0.5].map(|by| loss(moved(&x, i, by), weight.clone()));
-            let near = (above - below - f64::from(*expected)).abs() < within(&of_x);
-            assert!(near, "{case:?}, {arithmetic:?}, input {i}");
+        for (arithmetic, within) in arithmetics().into_iter().filter(|(_, within)| *within < 1e-4) {
+            let convolve = by(arithmetic);
+            let [_, of_x, of_weight] = results(&case, &convolve);
+            let within =
+                |all: &[f32]| 10.0 * f64::from(within * all.iter().fold(1.0, |scale, x| x.abs().max(scale)));
+            let (conv, x) = (case.conv(), case.input().inner());
+            let loss = |x: Tensor<5>, weight: Tensor<5>| {
+                let conv = Conv3d { weight: Param::from_tensor(weight), ..conv.clone() };
+                let y = convolve(&conv, x);
+                let g = numbers(y.dims(), 3).inner();
+                (y * g).into_data().iter::<f64>().sum::<f64>()
+            };
+            let weight = conv.weight.val().inner();
+            let moved = |tensor: &Tensor<5>, i: usize, by: f32| {
+                let mut data = values(tensor.clone());
+                data[i] += by;
+                Tensor::from_data(TensorData::new(data, tensor.dims()), &Device::flex())
+            };
+            for (i, expected) in of_x.iter().enumerate() {
+                let [above, below] = [0.5, -0.5].map(|by| loss(moved(&x, i, by), weight.clone()));
+                let near = (above - below - f64::from(*expected)).abs() < within(&of_x);
+                assert!(near, "{case:?}, {arithmetic:?}, input {i}");
+            }
+            for (i, expected) in of_weight.iter().enumerate() {
+                let [above, below] = [0.5, -0.5].map(|by| loss(x.clone(), moved(&weight, i, by)));
+                let near = (above - below - f64::from(*expected)).abs() < within(&of_weight);
+                assert!(near, "{case:?}, {arithmetic:?}, weight {i}");
+            }
         }
-        for (i, expected) in of_weight.iter().enumerate() {
-            let [above, below] = [0.5, -0.5].map(|by| loss(x.clone(), moved(&weight, i, by)));
-            let near = (above - below - f64::from(*expected)).abs() < within(&of_weight);
-            assert!(near, "{case:?}, {arithmetic:?}, weight {i}");
-        }
-      }
     }
 }
 

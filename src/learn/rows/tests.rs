@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::*;
+use crate::convolution::Layout;
 use crate::layers::MaxPool;
 
 /// l, k, c, batch, channels: single rows, odd lines, several blocks, several parts.
@@ -207,7 +208,7 @@ fn burn_agrees_on_maxima() {
         ] {
             let what = format!("{shape:?}, {kernel}, {stride}, {circular_chi}");
             let burns = pooled(numbers(shape, 7), |x| {
-                rows(MaxPool { kernel, stride, circular_chi }.forward(images(x)))
+                rows(MaxPool { kernel, stride, circular_chi }.forward(images(x), Layout::Channels))
             });
             let ours = pooled(numbers(shape, 7), |x| max_pool(x, kernel, stride, circular_chi));
             assert_eq!(ours[0], burns[0], "{what}");

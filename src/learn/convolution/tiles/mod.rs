@@ -10,15 +10,17 @@ use std::ops::Range;
 use super::Window;
 use super::axis::Axis;
 use super::gather::{Lines, Weights};
-use super::kernel::{Buffer, wide};
+use super::kernel::{Buffer, wide, zeros};
 use super::lower::Lowered;
 use super::plan::{Plan, Stencil};
 use crate::parallel;
 pub(super) use unit::Unit;
-use unit::{DEPTH, Factors, ROWS, Steps, WIDTH, block};
+use unit::{BLOCK, DEPTH, Factors, ROWS, Steps, WIDTH};
 
 /// Numbers of both factors of a weight gradient that stay in the second-level cache.
-const BLOCK: usize = 256 << 10;
+const CACHED: usize = 256 << 10;
+/// From the sums of one tap to those of the next: a cache line more than they are, so that they do not drive each other out.
+const SUMS: usize = BLOCK + 16;
 
 /// How numbers are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,13 +137,7 @@ const fn deep(channels: usize) -> usize {
 }
 
 /// Rows [cells, images, channels] in the plan's order, as 16-bit numbers of whole steps.
-fn rows(
-    x: &[f32],
-    lowered: Option<&Lowered>,
-    channels: usize,
-    plan: &Plan,
-    halves: Halves,
-) -> Packed<u16> {
+fn rows(x: &[f32], lowered: Option<&Lowered>, channels: usize, plan: &Plan, halves: Halves) -> Packed<u16> {
     let [planes, height, width] = plan.source();
     let (deep, images) = (deep(channels), plan.images);
     let plane = height * plan.width() * images * deep;
@@ -220,13 +216,9 @@ fn convolve(unit: Unit, source: &Packed<u16>, weights: &Weights, plan: &Plan) ->
     lines.compute(
         |results| panel(weights, results, halves),
         |stencils, panel, out| {
-            let factors = Factors {
-                left: &source.numbers,
-                left_row: deep,
-                right: &panel.numbers,
-                right_row: WIDTH,
-            };
-            let mut sums = block();
+            let factors =
+                Factors { left: &source.numbers, left_row: deep, right: &panel.numbers, right_row: WIDTH };
+            let mut sums = Buffer::zeros(BLOCK);
             for stencil in stencils {
                 let steps = steps(stencil, deep, source.low, panel.low);
                 let tiles: Vec<_> = stencil
@@ -403,7 +395,7 @@ fn reduce(
     let (channels, filters, taps) = (window.channels, window.filters, window.taps());
     let steps = reductions(window, &columns, left.low, right.low);
     let [over, across] = [channels.div_ceil(2 * ROWS), filters.div_ceil(WIDTH)];
-    let mut result = vec![0.0; filters * channels * taps];
+    let mut result = zeros(filters * channels * taps);
     // Each part of the result, by block of filters and of channels, goes to whoever computes it.
     let mut parts: Vec<Vec<&mut [f32]>> = (0..over * across).map(|_| Vec::new()).collect();
     for (filter, row) in result.chunks_mut(channels * taps).enumerate() {
@@ -415,14 +407,21 @@ fn reduce(
         let (filter, channel) = (task / over * WIDTH, task % over * 2 * ROWS);
         let begin = channel * columns.line;
         let second = if channels - channel > ROWS { begin + ROWS * columns.line } else { begin };
-        let mut sums: Vec<_> = (0..taps).map(|_| block()).collect();
+        let mut sums = Buffer::zeros(taps * SUMS);
         for (tap, steps) in &steps {
-            unit.add(&mut sums[*tap], &factors, [begin, second], filter, steps);
+            let sums = &mut sums[tap * SUMS..][..BLOCK];
+            unit.add(sums, &factors, [begin, second], filter, steps);
         }
-        for (column, part) in parts.into_iter().enumerate() {
-            for (row, numbers) in part.chunks_exact_mut(taps).enumerate() {
-                for (number, sums) in numbers.iter_mut().zip(&sums) {
-                    *number = sums[row * WIDTH + column];
+        let mut rows = vec![0.0; taps * WIDTH];
+        let mut parts: Vec<_> = parts.into_iter().map(|part| part.chunks_exact_mut(taps)).collect();
+        for row in 0..2 * ROWS {
+            for (row_of_tap, sums) in rows.chunks_exact_mut(WIDTH).zip(sums.chunks_exact(SUMS)) {
+                row_of_tap.copy_from_slice(&sums[row * WIDTH..][..WIDTH]);
+            }
+            for (column, part) in parts.iter_mut().enumerate() {
+                let Some(numbers) = part.next() else { break };
+                for (number, sum) in numbers.iter_mut().zip(rows[column..].iter().step_by(WIDTH)) {
+                    *number = *sum;
                 }
             }
         }
@@ -439,7 +438,7 @@ fn reductions(
 ) -> Vec<(usize, Steps)> {
     let [d, h, w] = window.axes;
     let of_line = columns.steps * DEPTH * (2 * ROWS + columns.filters);
-    let planes = (BLOCK / (h.output() * of_line)).max(1);
+    let planes = (CACHED / (h.output() * of_line)).max(1);
     let mut reductions = Vec::new();
     for begin in (0..d.output()).step_by(planes) {
         for i in 0..d.kernel {
@@ -449,7 +448,8 @@ fn reductions(
                     let mut steps = Steps::default();
                     for z in outputs.start.max(begin)..outputs.end.min(begin + planes) {
                         for y in h.outputs_of(j) {
-                            let line = (z * d.stride + i - d.padding) * h.input + y * h.stride + j - h.padding;
+                            let line =
+                                (z * d.stride + i - d.padding) * h.input + y * h.stride + j - h.padding;
                             let left = line * columns.channels * columns.line + columns.place(k, w);
                             let right = (z * h.output() + y) * columns.steps;
                             for step in 0..columns.steps {

@@ -5,8 +5,6 @@ pub(in super::super) use amx::Unit;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 pub(in super::super) use none::Unit;
 
-use super::super::kernel::Buffer;
-
 /// Rows of a tile, and sums in each.
 pub(super) const ROWS: usize = 16;
 /// Sums in a row of a block.
@@ -46,16 +44,15 @@ impl Factors<'_> {
     /// Whether all that a block reads is there.
     fn hold(&self, left: [usize; 2], right: usize, steps: &Steps) -> bool {
         let reach = |begin: usize, row: usize| begin + (ROWS - 1) * row;
-        let of_left = size_of::<u16>() * (reach(left[0].max(left[1]), self.left_row) + DEPTH) + steps.reach[0];
+        let of_left =
+            size_of::<u16>() * (reach(left[0].max(left[1]), self.left_row) + DEPTH) + steps.reach[0];
         let of_right = size_of::<u32>() * (reach(right, self.right_row) + WIDTH) + steps.reach[1];
         of_left <= size_of_val(self.left) && of_right <= size_of_val(self.right)
     }
 }
 
-/// Sums of a block, two tiles high.
-pub(super) fn block() -> Buffer<f32> {
-    Buffer::zeros(2 * ROWS * WIDTH)
-}
+/// Sums of a block, which is two tiles high.
+pub(super) const BLOCK: usize = 2 * ROWS * WIDTH;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx {
@@ -65,7 +62,7 @@ mod amx {
     use std::arch::x86_64::__cpuid_count;
     use std::sync::OnceLock;
 
-    use super::{Buffer, Factors, ROWS, Steps, WIDTH};
+    use super::{BLOCK, Factors, ROWS, Steps, WIDTH};
 
     /// Intel's Advanced Matrix Extensions: products of 16-bit numbers (bfloat16), summed in single precision.
     #[derive(Debug, Clone, Copy)]
@@ -97,7 +94,7 @@ mod amx {
         /// Adds to `sums` the products of rows of the left factor from `left` on (two tiles, or one twice) and columns of the right.
         pub(in super::super) fn add(
             self,
-            sums: &mut Buffer<f32>,
+            sums: &mut [f32],
             factors: &Factors,
             left: [usize; 2],
             right: usize,
@@ -106,7 +103,10 @@ mod amx {
             if steps.steps.is_empty() {
                 return;
             }
-            assert!(sums.len() == 2 * ROWS * WIDTH && factors.hold(left, right, steps), "a block within its factors");
+            assert!(
+                sums.len() == 2 * ROWS * WIDTH && factors.hold(left, right, steps),
+                "a block within its factors"
+            );
             let (a, b) = (factors.left.as_ptr(), factors.right.as_ptr());
             let [a0, a1] = left.map(|begin| a.wrapping_add(begin));
             let b = b.wrapping_add(right);
@@ -232,7 +232,7 @@ mod amx {
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod none {
-    use super::{Buffer, Factors, Steps};
+    use super::{Factors, Steps};
 
     /// No such unit is known here.
     #[derive(Debug, Clone, Copy)]
@@ -243,14 +243,7 @@ mod none {
             None
         }
 
-        pub(in super::super) fn add(
-            self,
-            _: &mut Buffer<f32>,
-            _: &Factors,
-            _: [usize; 2],
-            _: usize,
-            _: &Steps,
-        ) {
+        pub(in super::super) fn add(self, _: &mut [f32], _: &Factors, _: [usize; 2], _: usize, _: &Steps) {
             match self {}
         }
     }
@@ -282,7 +275,7 @@ mod tests {
             steps.push(a, b);
         }
         for begin in [[3 * left_row, 3 * left_row], [0, 20 * left_row]] {
-            let mut sums = block();
+            let mut sums = vec![0.0; BLOCK];
             sums.iter_mut().enumerate().for_each(|(i, x)| *x = number(i));
             unit.add(&mut sums, &factors, begin, 0, &steps);
             let rows = if begin[0] == begin[1] { ROWS } else { 2 * ROWS };
