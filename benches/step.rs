@@ -14,6 +14,10 @@ use humboldt::learn::{Compute, Event, Training};
 use humboldt_physics::Axes;
 use humboldt_schemas::card::{NetworkCard, Preset, TrainingCard};
 
+/// As in the program, where it keeps what is freed: here by `MIMALLOC_PURGE_DELAY=-1`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let number = |i: usize, default: &str| -> Result<usize> {

@@ -27,14 +27,6 @@ pub(super) enum Phase<'a> {
     Evaluation,
 }
 
-/// What layers follow a batch norm.
-pub(super) enum Then {
-    Nothing,
-    Relu,
-    /// What passed the block by is added, then a `ReLU`.
-    AddRelu(Tensor<5>),
-}
-
 /// Batch normalisation, Ioffe and Szegedy, arXiv:1502.03167.
 ///
 /// Unlike burn's it hands the batch's statistics to the caller, who brings them into the running ones: the order
@@ -49,37 +41,38 @@ pub(super) struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// In single precision, whatever that of the input, which the output has too; and what follows.
-    pub(super) fn forward(&self, x: Tensor<5>, then: Then, layout: Layout, phase: &mut Phase) -> Tensor<5> {
+    /// In single precision, whatever that of the input, which the output has too; then what passed the block by is added, if
+    /// anything did, and a `ReLU` follows.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<5>,
+        passed: Option<Tensor<5>>,
+        rectified: bool,
+        layout: Layout,
+        phase: &mut Phase,
+    ) -> Tensor<5> {
         if layout != Layout::Channels {
-            return self.rows(x, then, phase);
+            return self.rows(x, passed, rectified, phase);
         }
         let precision = x.dtype();
         let x = cast(self.single(cast(x, DType::F32), phase), precision);
-        match then {
-            Then::Nothing => x,
-            Then::Relu => relu(x),
-            Then::AddRelu(passed) => relu(x + passed),
-        }
+        let x = if let Some(passed) = passed { x + passed } else { x };
+        if rectified { relu(x) } else { x }
     }
 
-    fn rows(&self, x: Tensor<5>, then: Then, phase: &mut Phase) -> Tensor<5> {
-        let (passed, relu) = match then {
-            Then::Nothing => (None, false),
-            Then::Relu => (None, true),
-            Then::AddRelu(passed) => (Some(passed), true),
-        };
+    fn rows(&self, x: Tensor<5>, passed: Option<Tensor<5>>, rectified: bool, phase: &mut Phase) -> Tensor<5> {
         match phase {
             Phase::Training(statistics) => {
                 let [l, k, c, batch, _] = x.dims();
-                let (y, mean, variance) = rows::normalise(x, self.gamma.val(), self.beta.val(), passed, relu);
+                let (y, mean, variance) =
+                    rows::normalise(x, self.gamma.val(), self.beta.val(), passed, rectified);
                 statistics.push((mean, unbiased(variance, batch * l * k * c)));
                 y
             }
             Phase::Evaluation => {
                 let factor = self.gamma.val() / (self.running_variance.val() + EPSILON).sqrt();
                 let shift = self.beta.val() - self.running_mean.val() * factor.clone();
-                rows::scale(x, factor, shift, passed, relu)
+                rows::scale(x, factor, shift, passed, rectified)
             }
         }
     }

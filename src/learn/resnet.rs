@@ -16,7 +16,7 @@ use burn::tensor::{DType, Device, Tensor};
 use humboldt_schemas::card::Architecture;
 
 use super::convolution::{Layout, cast, to_rows};
-use super::layers::{BatchNorm, BatchStatistics, Init, MaxPool, Phase, Then, convolution};
+use super::layers::{BatchNorm, BatchStatistics, Init, MaxPool, Phase, convolution};
 
 /// The network's weights.
 #[derive(Module, Debug)]
@@ -144,7 +144,7 @@ impl ResNet {
             Layout::Rows { .. } => to_rows(cast(input, DType::F32)),
         };
         let x = convolution(&self.stem, input, layout); // stem_filters for channels, axes halved for stride 2
-        let x = self.stem_norm.forward(x, Then::Relu, layout, phase); // the same
+        let x = self.stem_norm.forward(x, None, true, layout, phase); // the same
         let mut x = self.pool.forward(x, layout); // halved again
         for block in &self.blocks {
             x = block.forward(x, layout, phase); // filters of its stage; halved where one begins
@@ -180,15 +180,15 @@ impl BasicBlock {
 
     fn forward(&self, input: Tensor<5>, layout: Layout, phase: &mut Phase) -> Tensor<5> {
         let x = convolution(&self.conv1, input.clone(), layout); // filters for channels, axes / stride
-        let x = self.norm1.forward(x, Then::Relu, layout, phase); // the same
+        let x = self.norm1.forward(x, None, true, layout, phase); // the same
         let x = convolution(&self.conv2, x, layout); // the same
         let Some(shortcut) = &self.shortcut else {
-            return self.norm2.forward(x, Then::AddRelu(input), layout, phase); // the same
+            return self.norm2.forward(x, Some(input), true, layout, phase); // the same
         };
         // Statistics come in the order of the layers: the block's own first.
-        let own = self.norm2.forward(x, Then::Nothing, layout, phase); // the same
+        let own = self.norm2.forward(x, None, false, layout, phase); // the same
         let passed = convolution(&shortcut.conv, input, layout); // the same
-        shortcut.norm.forward(passed, Then::AddRelu(own), layout, phase) // the same
+        shortcut.norm.forward(passed, Some(own), true, layout, phase) // the same
     }
 }
 

@@ -3,6 +3,8 @@
 //! A number in single precision is the sum of two such numbers to a part in 2^17: a high one and, of what is left, a low one.
 //! Three products, high by high, high by low and low by high, are that of the numbers to about as much.
 
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
+
 mod unit;
 
 use std::ops::Range;
@@ -173,7 +175,7 @@ fn rows(x: &[f32], lowered: Option<&Lowered>, channels: usize, plan: &Plan, halv
     packed
 }
 
-/// Pairs [tap, source / 2] of `WIDTH` results.
+/// Pairs [source / 2, tap] of `WIDTH` results.
 fn panel(weights: &Weights, results: &Range<usize>, halves: Halves) -> Packed<u32> {
     let (taps, pairs) = (weights.taps, deep(weights.sources) / 2);
     let mut packed = Packed::zeros(taps * pairs * WIDTH, halves, 0);
@@ -198,11 +200,9 @@ fn panel(weights: &Weights, results: &Range<usize>, halves: Halves) -> Packed<u3
         }
         let [first, second] = &scratch;
         wide(|| {
-            for (tap, (x, y)) in first.chunks_exact(WIDTH).zip(second.chunks_exact(WIDTH)).enumerate() {
-                let begin = (tap * pairs + pair) * WIDTH;
-                let low = if low.is_empty() { &mut [] } else { &mut low[begin..][..WIDTH] };
-                split_pairs(x, y, &mut high[begin..][..WIDTH], low);
-            }
+            let (begin, len) = (pair * taps * WIDTH, taps * WIDTH);
+            let low = if low.is_empty() { &mut [] } else { &mut low[begin..][..len] };
+            split_pairs(first, second, &mut high[begin..][..len], low);
         });
     }
     packed
@@ -220,7 +220,7 @@ fn convolve(unit: Unit, source: &Packed<u16>, weights: &Weights, plan: &Plan) ->
                 Factors { left: &source.numbers, left_row: deep, right: &panel.numbers, right_row: WIDTH };
             let mut sums = Buffer::zeros(BLOCK);
             for stencil in stencils {
-                let steps = steps(stencil, deep, source.low, panel.low);
+                let steps = steps(stencil, [deep, weights.taps], source.low, panel.low);
                 let tiles: Vec<_> = stencil
                     .runs
                     .iter()
@@ -246,11 +246,16 @@ fn convolve(unit: Unit, source: &Packed<u16>, weights: &Weights, plan: &Plan) ->
 }
 
 /// Steps of a stencil's taps: of the high halves alone, or of all but the product of the low ones.
-fn steps(stencil: &Stencil, deep: usize, left_low: Option<usize>, right_low: Option<usize>) -> Steps {
+fn steps(
+    stencil: &Stencil,
+    [deep, taps]: [usize; 2],
+    left_low: Option<usize>,
+    right_low: Option<usize>,
+) -> Steps {
     let mut steps = Steps::default();
     for tap in &stencil.taps {
         for begin in (0..deep).step_by(DEPTH) {
-            let (left, right) = (tap.behind * deep + begin, (tap.tap * deep + begin) / 2 * WIDTH);
+            let (left, right) = (tap.behind * deep + begin, (begin / 2 * taps + tap.tap) * WIDTH);
             add(&mut steps, left, right, left_low, right_low);
         }
     }

@@ -92,6 +92,7 @@ mod amx {
         }
 
         /// Adds to `sums` the products of rows of the left factor from `left` on (two tiles, or one twice) and columns of the right.
+        #[expect(clippy::unused_self, reason = "whoever has a unit may use it")]
         pub(in super::super) fn add(
             self,
             sums: &mut [f32],
@@ -103,10 +104,7 @@ mod amx {
             if steps.steps.is_empty() {
                 return;
             }
-            assert!(
-                sums.len() == 2 * ROWS * WIDTH && factors.hold(left, right, steps),
-                "a block within its factors"
-            );
+            assert!(sums.len() == BLOCK && factors.hold(left, right, steps), "a block within its factors");
             let (a, b) = (factors.left.as_ptr(), factors.right.as_ptr());
             let [a0, a1] = left.map(|begin| a.wrapping_add(begin));
             let b = b.wrapping_add(right);
