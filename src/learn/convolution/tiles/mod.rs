@@ -216,8 +216,12 @@ fn convolve(unit: Unit, source: &Packed<u16>, weights: &Weights, plan: &Plan) ->
     lines.compute(
         |results| panel(weights, results, halves),
         |stencils, panel, out| {
-            let factors =
-                Factors { left: &source.numbers, left_row: deep, right: &panel.numbers, right_row: WIDTH };
+            let factors = Factors {
+                left: &source.numbers,
+                left_row: deep,
+                right: &panel.numbers,
+                right_row: weights.taps * WIDTH,
+            };
             let mut sums = Buffer::zeros(BLOCK);
             for stencil in stencils {
                 let steps = steps(stencil, [deep, weights.taps], source.low, panel.low);
