@@ -5,7 +5,7 @@
 //! another shape or no number is refused by its name.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use burn::module::Module;
@@ -15,7 +15,7 @@ use burn::store::{
     SafetensorsStore, bridge, map_indices_contiguous,
 };
 use burn::tensor::{DType, Shape};
-use humboldt_pipeline::store::write_atomically;
+use humboldt_pipeline::store::atomic::PartFile;
 use serde_json::{Map, Value, json};
 
 use super::error::{LearnError, one_line};
@@ -87,31 +87,41 @@ pub(super) fn write<M: Module>(
     metadata: &[(&str, String)],
     path: &Path,
 ) -> Result<(), LearnError> {
-    let (mut header, mut data) = (Map::new(), Vec::new());
     let mut told: Map<String, Value> =
         metadata.iter().map(|(key, text)| ((*key).to_owned(), json!(text))).collect();
     told.insert("format".to_owned(), json!("pt"));
-    header.insert("__metadata__".to_owned(), Value::Object(told));
-    for (name, entry) in spelling.tensors(module) {
-        let (shape, begin) = (entry.shape.to_vec(), data.len());
-        for number in numbers(entry).map_err(|what| LearnError::corrupt(path, what))? {
-            data.extend(number.to_le_bytes());
-        }
-        let offsets = [begin, data.len()];
-        header.insert(name, json!({ "dtype": "F32", "shape": shape, "data_offsets": offsets }));
+    let mut header = Map::from_iter([("__metadata__".to_owned(), Value::Object(told))]);
+    let (tensors, mut end) = (spelling.tensors(module), 0);
+    for (name, entry) in &tensors {
+        let begin = end;
+        end += size_of::<f32>() * entry.shape.num_elements();
+        let tensor = json!({ "dtype": "F32", "shape": entry.shape.to_vec(), "data_offsets": [begin, end] });
+        header.insert(name.clone(), tensor);
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     // Numbers begin at a multiple of eight.
     header.resize(header.len().next_multiple_of(8), b' ');
-    let length = (header.len() as u64).to_le_bytes();
-    Ok(write_atomically(path, &[&length[..], &header, &data].concat())?)
+    let mut file = PartFile::create(path)?;
+    let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(LearnError::io(path));
+    put(&(header.len() as u64).to_le_bytes())?;
+    put(&header)?;
+    for entry in tensors.into_values() {
+        put(&bytes(&numbers(entry).map_err(|what| LearnError::corrupt(path, what))?))?;
+    }
+    Ok(file.commit()?)
 }
 
 /// The numbers of a tensor in single precision.
 fn numbers(entry: Entry) -> Result<Vec<f32>, String> {
     let name = entry.name.clone();
-    let read = bridge::into_data(entry).map(|data| data.iter::<f32>().collect());
-    read.map_err(|error| format!("tensor {name}: {}", one_line(&error.to_string())))
+    let said = |error: String| format!("tensor {name}: {}", one_line(&error));
+    let data = bridge::into_data(entry).map_err(|error| said(error.to_string()))?;
+    data.try_into_vec_as().map_err(|error| said(error.to_string()))
+}
+
+/// Numbers as files have them.
+fn bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().map(|x| x.to_le_bytes()).collect::<Vec<_>>().into_flattened()
 }
 
 /// The tensors of a file.
@@ -292,8 +302,7 @@ fn checked(name: &str, entry: Entry, shape: &Shape, spelling: Spelling) -> Resul
     {
         return Err(format!("tensor {name} holds {x}; allowed: 0 and more, as it is a variance"));
     }
-    let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let bytes = burn::tensor::Bytes::from_bytes_vec(bytes);
+    let bytes = burn::tensor::Bytes::from_bytes_vec(bytes(&values));
     Ok(Entry::new(spelling.read(name), DType::F32, shape.clone(), None, bytes))
 }
 
