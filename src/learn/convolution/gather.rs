@@ -23,9 +23,64 @@ pub(super) fn forward(x: &[f32], weight: &[f32], window: &Window) -> Vec<f32> {
     let Some(lowered) = Lowered::of(window) else {
         return convolve(x, &Weights::forward(weight, window), &Plan::forward(window.images, &window.axes));
     };
+    if lowered.overlaps() {
+        return overlapping(x, weight, &lowered);
+    }
     let (x, window) = (lowered.rows(x), lowered.window());
     let plan = Plan::forward(window.images, &window.axes);
     convolve(&x, &Weights::forward(&lowered.weights(weight), &window), &plan)
+}
+
+/// The forward convolution of one channel whose lowered lines overlap: what an output sees begins a stride along k behind what the one
+/// before it sees.
+fn overlapping(x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
+    let window = lowered.window();
+    let ([l, k, _], images, filters) = (*lowered.axes(), window.images, window.filters);
+    let (height, width) = (k.output(), window.axes[2].output());
+    let line = lowered.padded() * lowered.seen();
+    let plane = width * images * line;
+    let size = x.len() / l.input;
+    let source = parallel::each(l.input, |i| lowered.lines(&x[i * size..][..size], images)).concat();
+    let weight = lowered.weights(weight);
+    let weights = Weights::forward(&weight, &window);
+    let shape = Shape::of(filters);
+    let blocks: Vec<_> = (0..filters)
+        .step_by(shape.width)
+        .map(|first| first..filters.min(first + shape.width))
+        .map(|block| (weights.panel(&block, shape.width), block))
+        .collect();
+    let positions: Vec<_> = (0..height)
+        .flat_map(|y| (0..width * images).map(move |column| (y, column)))
+        .map(|(y, column)| Position {
+            source: column * line + y * k.stride * lowered.seen(),
+            output: y * width * images + column,
+        })
+        .collect();
+    let mut result = zeros(l.output() * positions.len() * filters);
+    let parts: Vec<_> = result.chunks_mut(positions.len() * filters).collect();
+    let lines = l.forward();
+    parallel::each_of(parts, |i, part| {
+        let from = lines[i];
+        let runs: Vec<_> = (0..from.count)
+            .map(|tap| Run { offset: (from.source + tap) * plane, row: (from.slot + tap) * window.channels })
+            .collect();
+        for (panel, block) in &blocks {
+            let mut output = Buffer::zeros(positions.len() * shape.width);
+            shape.run(Gather {
+                shape,
+                source: &source,
+                panel,
+                positions: &positions,
+                runs: &runs,
+                len: window.channels,
+                output: &mut output,
+            });
+            for (row, part) in output.chunks_exact(shape.width).zip(part.chunks_exact_mut(filters)) {
+                part[block.clone()].copy_from_slice(&row[..block.len()]);
+            }
+        }
+    });
+    result
 }
 
 /// dx[n, c, i] = sum over f, o of w[f, c, i + p - s o] dy[n, f, o], of rows.

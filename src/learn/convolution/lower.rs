@@ -5,7 +5,7 @@ use super::axis::Axis;
 use super::kernel::zeros;
 use crate::parallel;
 
-/// Most channels that two axes' taps may make, and one's.
+/// Most channels that two axes' taps may make, of one channel, and one axis's.
 const MOST: [usize; 2] = [64, 32];
 
 /// A convolution and how many of its last axes have their taps taken for channels.
@@ -18,7 +18,7 @@ impl<'a> Lowered<'a> {
     /// For few channels and more than one tap.
     pub(super) fn of(window: &'a Window) -> Option<Self> {
         let [_, k, c] = window.axes.map(|a| a.kernel);
-        let axes = if k * c > 1 && window.channels * k * c <= MOST[0] {
+        let axes = if k > 1 && window.channels == 1 && k * c <= MOST[0] {
             2
         } else if c > 1 && window.channels * c <= MOST[1] {
             1
@@ -65,6 +65,66 @@ impl<'a> Lowered<'a> {
             }
         }
         result
+    }
+
+    /// Whether two axes are lowered, for which [`Lowered::lines`] and [`Lowered::turned`] hold most numbers once.
+    pub(super) const fn overlaps(&self) -> bool {
+        self.axes == 2
+    }
+
+    /// Cells of a line of [`Lowered::lines`], with their padding.
+    pub(super) const fn padded(&self) -> usize {
+        self.window.axes[1].input + 2 * self.window.axes[1].padding
+    }
+
+    /// Numbers of a cell there: what the taps along the last axis see.
+    pub(super) const fn seen(&self) -> usize {
+        self.window.axes[2].kernel
+    }
+
+    /// The window's own axes.
+    pub(super) const fn axes(&self) -> &[Axis; 3] {
+        &self.window.axes
+    }
+
+    /// Calls `each` for the cells of one plane of x that the taps along the last axis meet: cell of k, cell of c', tap, images.
+    fn met(&self, x: &[f32], mut each: impl FnMut(usize, usize, usize, &[f32])) {
+        let images = self.window.images;
+        let [_, _, c] = self.window.axes;
+        let lines = c.forward();
+        for (cell, x) in x.chunks_exact(c.input * images).enumerate() {
+            for (output, line) in lines.iter().enumerate() {
+                for (i, x) in x.chunks_exact(images).skip(line.source).take(line.count).enumerate() {
+                    each(cell, output, line.slot + i, x);
+                }
+            }
+        }
+    }
+
+    /// One plane of x of one channel, [k, c, images], as [c', images, padded k, tap of c]: what an output sees along k and c lies side
+    /// by side there, and overlaps with what its neighbour along k sees.
+    pub(super) fn lines(&self, x: &[f32], images: usize) -> Vec<f32> {
+        let (seen, padding) = (self.seen(), self.window.axes[1].padding);
+        let line = self.padded() * seen;
+        let mut lines = zeros(self.window.axes[2].output() * images * line);
+        self.met(x, |cell, output, tap, x| {
+            let begin = output * images * line + (cell + padding) * seen + tap;
+            for (number, x) in lines[begin..].iter_mut().step_by(line).zip(x) {
+                *number = *x;
+            }
+        });
+        lines
+    }
+
+    /// The same as [padded k, tap of c, `line`], a line holding [c', `images`].
+    pub(super) fn turned(&self, x: &[f32], images: usize, line: usize) -> Vec<f32> {
+        let (seen, padding) = (self.seen(), self.window.axes[1].padding);
+        let mut turned = zeros(self.padded() * seen * line);
+        self.met(x, |cell, output, tap, x| {
+            let begin = ((cell + padding) * seen + tap) * line + output * images;
+            turned[begin..][..x.len()].copy_from_slice(x);
+        });
+        turned
     }
 
     /// The planes of x after each other, see [`Lowered::plane`].

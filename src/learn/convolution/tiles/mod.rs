@@ -114,10 +114,73 @@ pub(super) fn forward(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], win
         let x = rows(x, None, window.channels, &plan, halves);
         return convolve(unit, &x, &Weights::forward(weight, window), &plan);
     };
+    if lowered.overlaps() {
+        return overlapping(unit, halves, x, weight, &lowered);
+    }
     let window = lowered.window();
     let plan = Plan::forward(window.images, &window.axes).in_turns();
     let x = rows(x, Some(&lowered), window.channels, &plan, halves);
     convolve(unit, &x, &Weights::forward(&lowered.weights(weight), &window), &plan)
+}
+
+/// The forward convolution of one channel whose lowered lines overlap: a row of a tile begins a stride along k behind the one before.
+fn overlapping(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
+    let window = lowered.window();
+    let ([l, k, _], images, filters) = (*lowered.axes(), window.images, window.filters);
+    let (height, width) = (k.output(), window.axes[2].output());
+    let line = lowered.padded() * lowered.seen();
+    let row = k.stride * lowered.seen();
+    let plane = width * images * line;
+    // Tiles read on behind the last row.
+    let mut packed = Packed::zeros(l.input * plane, halves, 2 * ROWS * row + deep(window.channels));
+    let size = x.len() / l.input;
+    parallel::each_of(packed.parts(l.input * plane, plane), |i, (high, low)| {
+        let lines = lowered.lines(&x[i * size..][..size], images);
+        wide(|| split(&lines, high, low));
+    });
+    let weight = lowered.weights(weight);
+    let weights = Weights::forward(&weight, &window);
+    let panels: Vec<_> = (0..filters)
+        .step_by(WIDTH)
+        .map(|first| (first, panel(&weights, &(first..filters.min(first + WIDTH)), halves)))
+        .collect();
+    let mut result = zeros(l.output() * height * width * images * filters);
+    let parts: Vec<_> = result.chunks_mut(height * width * images * filters).collect();
+    let lines = l.forward();
+    parallel::each_of(parts, |i, part| {
+        let from = lines[i];
+        let mut sums = Buffer::zeros(BLOCK);
+        for (first, panel) in &panels {
+            let factors = Factors {
+                left: &packed.numbers,
+                left_row: row,
+                right: &panel.numbers,
+                right_row: weights.taps * WIDTH,
+            };
+            let mut steps = Steps::default();
+            for tap in 0..from.count {
+                for begin in (0..deep(window.channels)).step_by(DEPTH) {
+                    let left = (from.source + tap) * plane + begin;
+                    let right = (begin / 2 * weights.taps + from.slot + tap) * WIDTH;
+                    add(&mut steps, left, right, packed.low, panel.low);
+                }
+            }
+            let some = WIDTH.min(filters - first);
+            for column in 0..width * images {
+                for top in (0..height).step_by(2 * ROWS) {
+                    let begin = column * line + top * row;
+                    let second = if height - top > ROWS { begin + ROWS * row } else { begin };
+                    sums.fill(0.0);
+                    unit.add(&mut sums, &factors, [begin, second], 0, &steps);
+                    for (y, sums) in (top..height).zip(sums.chunks_exact(WIDTH)) {
+                        let begin = (y * width * images + column) * filters + first;
+                        part[begin..][..some].copy_from_slice(&sums[..some]);
+                    }
+                }
+            }
+        }
+    });
+    result
 }
 
 /// dx[n, c, i] = sum over f, o of w[f, c, i + p - s o] dy[n, f, o], of rows.
@@ -285,7 +348,14 @@ pub(super) fn weight_gradient(
     match Lowered::of(window) {
         None => reduce(unit, halves, x, None, dy, window),
         Some(lowered) => {
-            let gradient = reduce(unit, halves, x, Some(&lowered), dy, &lowered.window());
+            let mut lines = lowered.window();
+            if lowered.overlaps() {
+                // From one line of dy to the next x goes on by the stride.
+                let Axis { stride, .. } = window.axes[1];
+                let input = stride * (window.axes[1].output() - 1) + 1;
+                lines.axes[1] = Axis { input, kernel: 1, stride, padding: 0 };
+            }
+            let gradient = reduce(unit, halves, x, Some(&lowered), dy, &lines);
             lowered.raised(&gradient)
         }
     }
@@ -302,10 +372,13 @@ struct Columns {
     steps: usize,
     channels: usize,
     filters: usize,
+    /// Lines of a plane of x, and channels that they begin with.
+    lines: usize,
+    begun: usize,
 }
 
 impl Columns {
-    fn of(window: &Window) -> Self {
+    fn of(window: &Window, lowered: Option<&Lowered>) -> Self {
         let axis = window.axes[2];
         let images = window.images.next_multiple_of(2);
         let turn = (axis.input + 2 * axis.padding).div_ceil(axis.stride) * images;
@@ -314,7 +387,11 @@ impl Columns {
         let line = (axis.stride * turn).next_multiple_of(DEPTH) + DEPTH;
         let (channels, filters) =
             (window.channels.next_multiple_of(2 * ROWS), window.filters.next_multiple_of(WIDTH));
-        Self { images, line, turn, steps, channels, filters }
+        let (lines, begun) = match lowered.filter(|lowered| lowered.overlaps()) {
+            Some(lowered) => (lowered.padded(), lowered.seen()),
+            None => (window.axes[1].input, channels),
+        };
+        Self { images, line, turn, steps, channels, filters, lines, begun }
     }
 
     /// Place of a padded cell of x along its line.
@@ -322,14 +399,21 @@ impl Columns {
         cell % axis.stride * self.turn + cell / axis.stride * self.images
     }
 
-    /// Lines [channels, cells, images] of x.
+    /// Lines [channels, cells, images] of x; of an overlapping one just those channels that the next line does not have.
     fn left(&self, x: &[f32], lowered: Option<&Lowered>, window: &Window, halves: Halves) -> Packed<u16> {
-        let [planes, height, axis] = window.axes;
-        let (planes, height) = (planes.input, height.input);
+        let axis = window.axes[2];
+        let planes = window.axes[0].input;
         let (channels, images) = (window.channels, window.images);
-        let plane = height * self.channels * self.line;
-        let mut packed = Packed::zeros(planes * plane, halves, DEPTH);
+        let plane = self.lines * self.begun * self.line;
+        let mut packed = Packed::zeros(planes * plane, halves, self.channels * self.line);
         let size = x.len() / planes;
+        if let Some(lowered) = lowered.filter(|lowered| lowered.overlaps()) {
+            parallel::each_of(packed.parts(planes * plane, plane), |i, (high, low)| {
+                let turned = lowered.turned(&x[i * size..][..size], self.images, self.line);
+                wide(|| split(&turned, high, low));
+            });
+            return packed;
+        }
         parallel::each_of(packed.parts(planes * plane, plane), |i, (high, low)| {
             let x = &x[i * size..][..size];
             let lowered = lowered.map(|lowered| lowered.plane(x));
@@ -393,7 +477,7 @@ fn reduce(
     dy: &[f32],
     window: &Window,
 ) -> Vec<f32> {
-    let columns = Columns::of(window);
+    let columns = Columns::of(window, lowered);
     let (left, right) = (columns.left(x, lowered, window, halves), columns.right(dy, window, halves));
     let factors = Factors {
         left: &left.numbers,
@@ -458,8 +542,8 @@ fn reductions(
                     for z in outputs.start.max(begin)..outputs.end.min(begin + planes) {
                         for y in h.outputs_of(j) {
                             let line =
-                                (z * d.stride + i - d.padding) * h.input + y * h.stride + j - h.padding;
-                            let left = line * columns.channels * columns.line + columns.place(k, w);
+                                (z * d.stride + i - d.padding) * columns.lines + y * h.stride + j - h.padding;
+                            let left = line * columns.begun * columns.line + columns.place(k, w);
                             let right = (z * h.output() + y) * columns.steps;
                             for step in 0..columns.steps {
                                 let right = (right + step) * DEPTH / 2 * columns.filters;
