@@ -25,7 +25,7 @@ prior = "uniform"
 "#;
 
 /// An image as it is learned from.
-pub struct Labelled {
+pub struct MeasuredEvents {
     /// Shifts of C9 and C10.
     pub labels: Vec<f64>,
     /// Mean q2 [GeV^2] of each cell, 0 where there is no event; (cos_theta_l, cos_theta_k, chi).
@@ -36,7 +36,7 @@ pub struct Labelled {
 ///
 /// # Errors
 /// When the physics refuses the card.
-pub fn stream(epoch: usize, images: usize) -> Result<Vec<Labelled>> {
+pub fn stream(epoch: usize, images: usize) -> Result<Vec<MeasuredEvents>> {
     let card = RunCard::parse(CARD, "card")?;
     let data = card.data();
     let source = LiveImages::new(&data, &card.training)?;
@@ -44,14 +44,14 @@ pub fn stream(epoch: usize, images: usize) -> Result<Vec<Labelled>> {
     let one = |index: usize| {
         let mut image = vec![0.0; data.images.bins.pow(3)];
         source.read(index, &mut image)?;
-        Ok(Labelled { labels: source.labels(index), image })
+        Ok(MeasuredEvents { labels: source.labels(index), image })
     };
     (0..images.min(source.len())).map(one).collect()
 }
 
 #[cfg_attr(test, allow(dead_code, reason = "the test calls the function"))]
 fn main() -> Result<()> {
-    for Labelled { labels, image } in stream(1, 8)? {
+    for MeasuredEvents { labels, image } in stream(1, 8)? {
         let filled = image.iter().filter(|q2| **q2 > 0.0).count();
         println!(
             "C9 {:+.3}, C10 {:+.3}: {filled} of {} cells have events",

@@ -8,7 +8,7 @@ use humboldt_physics::density::ScoresAt;
 use humboldt_physics::{Decay, Density, LineShape, SWave, WilsonDirection};
 use rayon::prelude::*;
 
-use crate::effects::Labelled;
+use crate::effects::MeasuredEvents;
 use crate::phase_space::ROUNDING;
 use crate::{EventBatch, PipelineError};
 
@@ -165,7 +165,7 @@ impl EventScores {
     ///
     /// # Errors
     /// When the event lies outside phase space; the error names its row.
-    pub fn add(&self, events: &Labelled, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
+    pub fn add(&self, events: &MeasuredEvents, i: usize, sums: &mut [f32]) -> Result<(), PipelineError> {
         if !events.is_signal(i) {
             return Ok(());
         }

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use crate::calls::{Argument, refused, work};
 
 /// Arrays [image, cos_theta_l, cos_theta_k, chi] and [image, coefficient].
-type Labelled<'py> = (Bound<'py, PyArray4<f32>>, Bound<'py, PyArray2<f32>>);
+type MeasuredEvents<'py> = (Bound<'py, PyArray4<f32>>, Bound<'py, PyArray2<f32>>);
 
 /// Arrays [image, event, column] and [image, coefficient].
 type LabelledEvents<'py> = (Bound<'py, PyArray3<f32>>, Bound<'py, PyArray2<f32>>);
@@ -114,7 +114,7 @@ impl ImageFile {
     }
 
     /// Some images and their labels.
-    fn read<'py>(&self, py: Python<'py>, numbers: Vec<usize>) -> PyResult<Labelled<'py>> {
+    fn read<'py>(&self, py: Python<'py>, numbers: Vec<usize>) -> PyResult<MeasuredEvents<'py>> {
         let reader = Arc::clone(&self.0);
         let read = move || -> Result<_> {
             let (cells, bins) = (reader.bins().pow(3), reader.bins());
@@ -220,7 +220,7 @@ impl LiveSource {
         epoch: usize,
         first: usize,
         count: usize,
-    ) -> PyResult<Labelled<'py>> {
+    ) -> PyResult<MeasuredEvents<'py>> {
         let live = Arc::clone(&self.0);
         let make = move || -> Result<_> {
             let epoch = live.epoch(epoch)?;
@@ -251,7 +251,7 @@ impl LiveSource {
             let events = live.card.images.events;
             let mut values = vec![0.0; numbers.len() * events * COLUMNS];
             let each = numbers.par_iter().zip(values.par_chunks_exact_mut(events * COLUMNS));
-            each.try_for_each_init(effects::Labelled::default, |batch, (number, rows)| {
+            each.try_for_each_init(effects::MeasuredEvents::default, |batch, (number, rows)| {
                 epoch.images.events(*number, events, batch)?;
                 for (column, values) in batch.events.columns().into_iter().enumerate() {
                     for (row, value) in rows.chunks_exact_mut(COLUMNS).zip(values) {

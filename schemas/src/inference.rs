@@ -112,6 +112,56 @@ pub struct BoundResult {
     pub covariance_profiled: Option<Vec<Vec<f64>>>,
 }
 
+/// What the statistic of a network knows of the coefficients at one point: `bound --model MODEL`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LearnedBound {
+    /// Number of measured events, background included.
+    pub events: f64,
+    /// Background's part of them; absent of a network that knows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<LearnedBackground>,
+    /// By coefficient that the network learned.
+    pub coefficients: Vec<LearnedWidth>,
+    /// Covariance of the shifts that are fitted together, with the fraction of background where that is fitted.
+    pub covariance: Vec<Vec<f64>>,
+    /// Effective number of simulated events of the calibration there; absent of a network that learned scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated_events: Option<f64>,
+    /// The density that the network learned from.
+    pub assumed: Assumed,
+}
+
+/// Background in [`LearnedBound`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LearnedBackground {
+    /// Its part of the events.
+    pub fraction: f64,
+    /// Whether it is fitted with the coefficients.
+    pub fitted: bool,
+}
+
+/// A coefficient in [`LearnedBound`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LearnedWidth {
+    /// Its name.
+    pub name: String,
+    /// Its shift.
+    pub value: f64,
+    /// Standard deviation by the statistic, all else known.
+    pub sigma: f64,
+    /// Error of that by the finite simulation; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma_error: Option<f64>,
+    /// Standard deviation with the other coefficients fitted, and the fraction of background where that is.
+    pub sigma_fitted: f64,
+    /// Error of that by the finite simulation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma_fitted_error: Option<f64>,
+    /// The same with what the finite simulation of the calibration leaves open: the width of `infer`; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
+}
+
 /// The fit of one sample of events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FitResult {

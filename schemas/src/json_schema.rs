@@ -63,6 +63,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "training/metrics.jsonl": of::<EpochMetrics>(),
             "model/network.json": of::<AnyArchitecture>(),
             "bound --json": of::<BoundResult>(),
+            "bound --model MODEL --json": of::<inference::LearnedBound>(),
             "fit --json": { "type": "array", "items": of::<inference::FitResult>() },
             "moments --json": of::<MomentsResult>(),
             "sweights --json": of::<inference::SWeightsResult>(),

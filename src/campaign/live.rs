@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use humboldt_physics::{Axes, Point};
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::{StreamKey, numbered};
 use humboldt_schemas::card::parameters::{filling, share};
@@ -255,10 +255,10 @@ impl ImageSource for LiveImages<'_> {
         })
     }
 
-    fn events(&self, index: usize, most: usize, events: &mut Labelled) -> Result<(), LearnError> {
+    fn events(&self, index: usize, most: usize, events: &mut MeasuredEvents) -> Result<(), LearnError> {
         let Place { sampler, .. } = self.find(index);
         let n = most.min(self.events_of(index));
-        let report = sampler.fill_labelled(self.stream(index), n, events);
+        let report = sampler.fill_measured(self.stream(index), n, events);
         sampling::check(&report).map_err(|e| LearnError::Image { index, reason: format!("{e:#}") })
     }
 
@@ -355,7 +355,7 @@ mod tests {
             sizes.iter().all(|n| (100..=900).contains(n)) && sizes.iter().any(|n| *n != sizes[0]),
             "{sizes:?}"
         );
-        let mut events = Labelled::default();
+        let mut events = MeasuredEvents::default();
         live.events(3, usize::MAX, &mut events).unwrap();
         assert_eq!(events.events.len(), sizes[3]);
         assert!(live.labels(0)[1].to_bits() != live.labels(139)[1].to_bits());

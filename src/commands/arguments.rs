@@ -127,22 +127,19 @@ impl InputArguments {
     }
 }
 
-/// Decay, model and window.
+/// Decay and window; the amplitude model is an argument of its own.
 #[derive(Debug, Args)]
 pub(crate) struct ProcessArguments {
     #[command(flatten)]
     shifts: ShiftArguments,
     #[command(flatten)]
     inputs: InputArguments,
-    /// Amplitude model: npr, bare, nnlo, full
-    #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
-    model: ModelName,
-    /// Decaying meson: B0bar, B0, B-, B+
-    #[arg(long, default_value = Flavour::default().name(), value_parser = Flavour::from_str)]
-    flavour: Flavour,
-    /// Lepton: mu, e
-    #[arg(long, default_value = Lepton::default().name(), value_parser = Lepton::from_str)]
-    lepton: Lepton,
+    /// Decaying meson: B0bar, B0, B-, B+ [default: B0bar]
+    #[arg(long, value_parser = Flavour::from_str)]
+    flavour: Option<Flavour>,
+    /// Lepton: mu, e [default: mu]
+    #[arg(long, value_parser = Lepton::from_str)]
+    lepton: Option<Lepton>,
     /// Window in q2 [GeV^2], as in 0.1:8; an end may be open; may be given several times
     #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
     q2: Vec<Q2Range>,
@@ -153,11 +150,11 @@ pub(crate) struct ProcessArguments {
 
 impl ProcessArguments {
     /// Arguments as a card would say them.
-    pub(crate) fn card(&self, line_shape: LineShape) -> Result<GeneratorCard> {
+    pub(crate) fn card(&self, model: ModelName, line_shape: LineShape) -> Result<GeneratorCard> {
         let mut card = GeneratorCard {
-            model: self.model.name().to_owned(),
-            flavour: self.flavour.name().to_owned(),
-            lepton: self.lepton.name().to_owned(),
+            model: model.name().to_owned(),
+            flavour: self.flavour.unwrap_or_default().name().to_owned(),
+            lepton: self.lepton.unwrap_or_default().name().to_owned(),
             line_shape: line_shape.name().to_owned(),
             q2: self.q2.clone(),
             veto: self.veto.clone(),
@@ -167,6 +164,23 @@ impl ProcessArguments {
         self.inputs.change(&mut card);
         Ok(card)
     }
+
+    /// The shifts by coefficient.
+    pub(crate) fn shifts(&self) -> Result<BTreeMap<String, ComplexValue>> {
+        self.shifts.by_name()
+    }
+
+    /// Whether each option but the shifts is given, and its name.
+    pub(crate) const fn given(&self) -> [(bool, &'static str); 6] {
+        [
+            (self.flavour.is_some(), "--flavour"),
+            (self.lepton.is_some(), "--lepton"),
+            (!self.q2.is_empty(), "--q2"),
+            (!self.veto.is_empty(), "--veto"),
+            (!self.inputs.values.is_empty(), "--inputs"),
+            (self.inputs.charmonium.is_some(), "--charmonium"),
+        ]
+    }
 }
 
 /// Decay, model and window of the events.
@@ -174,6 +188,9 @@ impl ProcessArguments {
 pub(crate) struct DecayArguments {
     #[command(flatten)]
     process: ProcessArguments,
+    /// Amplitude model: npr, bare, nnlo, full
+    #[arg(long, default_value = ModelName::default().name(), value_parser = ModelName::from_str)]
+    model: ModelName,
     /// K pi mass: breit-wigner, or narrow for the pole
     #[arg(long, default_value = LineShape::default().name(), value_parser = LineShape::from_str)]
     line_shape: LineShape,
@@ -182,12 +199,12 @@ pub(crate) struct DecayArguments {
 impl DecayArguments {
     /// Arguments as a card would say them.
     pub(crate) fn card(&self) -> Result<GeneratorCard> {
-        self.process.card(self.line_shape)
+        self.process.card(self.model, self.line_shape)
     }
 
     /// A card with these shifts in the place of its own of the same coefficients.
     pub(crate) fn shift(&self, mut card: GeneratorCard) -> Result<GeneratorCard> {
-        card.wilson.extend(self.process.shifts.by_name()?);
+        card.wilson.extend(self.process.shifts()?);
         Ok(card)
     }
 }

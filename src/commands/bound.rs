@@ -1,11 +1,13 @@
-//! `humboldt bound`: how well any method can measure Wilson coefficients with so many events.
+//! `humboldt bound`: how well any method can measure Wilson coefficients with so many events, or how well a network can.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use humboldt_physics::{Decay, Density, LineShape, Parameters, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{
+    Decay, Density, LineShape, ModelName, Parameters, WilsonCoefficient, WilsonDirection,
+};
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_schemas::card::{Effects, GeneratorCard, RunCard};
@@ -14,20 +16,31 @@ use nalgebra::{DMatrix, DVector};
 
 use super::arguments::{ProcessArguments, count, without_separators};
 use super::layout::LayoutArguments;
+use super::learned_bound::{self, rows};
 use super::measured::MeasuredArguments;
+use super::model::ModelArgument;
 use super::sample::{Sample, mass_window};
 use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
+use crate::learn::Compute;
 use crate::progress::outln;
 use crate::sampling;
 
-/// Print the smallest error on C9 (and other coefficients) that any unbiased method can have: the information bound
+/// Generated events for the mean squared score, where no number is given.
+const SAMPLE: u32 = 100_000;
+
+/// Print the smallest error on C9 (and other coefficients) that any unbiased method can have, the information bound; of a network,
+/// the error that its statistic leaves
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct BoundArguments {
     #[command(flatten)]
     process: ProcessArguments,
+    /// Amplitude model: npr, bare, nnlo, full; or a network of ratios or scores, a folder (RUN, RUN/model) or builtin:NAME, whose
+    /// own width is printed, of all coefficients that it learned
+    #[arg(long, value_name = "NAME|MODEL", default_value = ModelName::default().name(), value_parser = Subject::from_str)]
+    model: Subject,
     /// Number of events; with --with-rate, that is expected at the point
     #[arg(long, value_name = "N", default_value_t = 24_613.0, allow_negative_numbers = true, value_parser = positive)]
     events: f64,
@@ -57,7 +70,7 @@ pub(super) struct BoundArguments {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
     nuisances: Vec<Nuisance>,
     /// Generated events for the mean squared score
-    #[arg(long, value_name = "N", default_value_t = 100_000, allow_negative_numbers = true, value_parser = count::<u32>(2..=100_000_000))]
+    #[arg(long, value_name = "N", default_value_t = SAMPLE, allow_negative_numbers = true, value_parser = count::<u32>(2..=100_000_000))]
     sample: u32,
     /// Seed of the generated events
     #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = count::<u64>(0..=u64::MAX))]
@@ -67,9 +80,34 @@ pub(super) struct BoundArguments {
     json: bool,
 }
 
+/// What the bound is of.
+#[derive(Debug, Clone)]
+enum Subject {
+    /// The density of events with these amplitudes.
+    Amplitudes(ModelName),
+    /// A network's statistic.
+    Network(PathBuf),
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("builtin") || Path::new(text).is_dir() {
+            return Ok(Self::Network(text.into()));
+        }
+        let name = ModelName::from_str(text).map_err(|error| format!("{error}; or the folder of a network"))?;
+        Ok(Self::Amplitudes(name))
+    }
+}
+
 impl BoundArguments {
     pub(super) fn run(self) -> Result<()> {
-        let result = self.result()?;
+        let amplitudes = match &self.model {
+            Subject::Amplitudes(name) => *name,
+            Subject::Network(folder) => return self.of_network(folder.clone()),
+        };
+        let result = self.result(amplitudes)?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&result)?);
         } else {
@@ -78,9 +116,43 @@ impl BoundArguments {
         Ok(())
     }
 
-    fn result(&self) -> Result<BoundResult> {
+    /// By the statistic of a network.
+    fn of_network(&self, folder: PathBuf) -> Result<()> {
+        let own = [
+            (!self.also.is_empty(), "--also"),
+            (self.with_rate, "--with-rate"),
+            (self.line_shape, "--line-shape"),
+            (self.effects.is_some(), "--effects"),
+            (!self.nuisances.is_empty(), "--nuisances"),
+            (self.sample != SAMPLE, "--sample"),
+        ];
+        for (given, option) in own.into_iter().chain(self.process.given()) {
+            ensure!(!given, "{option} is not allowed with a network; allowed: its own card says what it learned from");
+        }
+        let fraction = self.measured.fraction_alone()?;
+        let (compute, shifts) = (Compute::cpu(), self.process.shifts()?);
+        let network = ModelArgument { model: folder };
+        let bound = match network.ratios(&compute)? {
+            Some(ratios) => learned_bound::of_ratios(&ratios, &shifts, self.events, fraction)?,
+            None => {
+                ensure!(
+                    fraction.is_none(),
+                    "--background-fraction is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
+                );
+                learned_bound::of_scores(&network.open(&compute)?, &shifts, self.events)?
+            }
+        };
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&bound)?);
+        } else {
+            learned_bound::print(&bound);
+        }
+        Ok(())
+    }
+
+    fn result(&self, amplitudes: ModelName) -> Result<BoundResult> {
         let line_shape = if self.line_shape { LineShape::BreitWigner } else { LineShape::Narrow };
-        let mut card = self.process.card(line_shape)?;
+        let mut card = self.process.card(amplitudes, line_shape)?;
         if let Some(file) = &self.effects {
             card.effects = effects(file)?;
         }
@@ -284,10 +356,6 @@ fn positive(text: &str) -> Result<f64, String> {
     let number = without_separators(text).and_then(|text| text.parse::<f64>().ok());
     let number = number.filter(|x| x.is_finite() && *x > 0.0);
     number.ok_or_else(|| "allowed: a finite number above 0".to_owned())
-}
-
-fn rows(matrix: &DMatrix<f64>) -> Vec<Vec<f64>> {
-    matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
 }
 
 fn print(result: &BoundResult) {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use humboldt_physics::WilsonDirection;
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::effects::labelled_schema;
+use humboldt_pipeline::effects::measured_schema;
 use humboldt_pipeline::generate::{BLOCK, EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
@@ -102,7 +102,7 @@ impl GenerateArguments {
         let hash = hash_json(&(&card, self.seed, self.events));
         let provenance = Provenance::new(hash, self.seed, card.clone());
         if let Some(format) = format.table().filter(|_| sampler.has_effects()) {
-            return self.write_labelled(&sampler, &card, &provenance, format);
+            return self.write_measured(&sampler, &card, &provenance, format);
         }
         let mut output = if let Some(format) = format.table() {
             let mut directions = self.score;
@@ -143,7 +143,7 @@ impl GenerateArguments {
 
 impl GenerateArguments {
     /// Writes events with effects, and what they were.
-    fn write_labelled(
+    fn write_measured(
         &self,
         sampler: &EventSampler,
         card: &GeneratorCard,
@@ -152,7 +152,7 @@ impl GenerateArguments {
     ) -> Result<()> {
         /// Blocks in memory at a time.
         const BLOCKS: u64 = 64;
-        let schema = labelled_schema(&card.effects);
+        let schema = measured_schema(&card.effects);
         let mut writer = EventWriter::create_table(format, &self.out, provenance, schema.clone())?;
         let progress = Progress::new("generate", self.events, "events");
         let stream = StreamKey::new(self.seed).child("events", 0);
@@ -160,7 +160,7 @@ impl GenerateArguments {
         let mut counts = [0_u64; COMPONENTS.len()];
         for first in (0..self.events.div_ceil(BLOCK as u64)).step_by(BLOCKS as usize) {
             let events = (self.events - first * BLOCK as u64).min(BLOCKS * BLOCK as u64) as usize;
-            let (made, drawn) = sampler.labelled(stream, first, events);
+            let (made, drawn) = sampler.measured(stream, first, events);
             made.component.iter().for_each(|component| counts[usize::from(*component)] += 1);
             report = report.merge(drawn);
             writer.write_table(&made.table(&schema)?)?;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use humboldt_physics::Axis;
 use humboldt_physics::wilson::Part;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::layout::Signs;
@@ -15,6 +14,7 @@ use humboldt_schemas::inference::{Inferred, InferredBackground, InferredCoeffici
 
 use super::arguments::DeviceArgument;
 use super::layout::{LayoutArguments, doubts, open_unweighted};
+use super::learned_bound::ranges;
 use super::measured::background_fraction;
 use super::model::{ModelArgument, card_of};
 
@@ -104,7 +104,7 @@ impl InferArguments {
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&inferred)?);
         } else {
-            print(&inferred, &learned_ranges(&card)?);
+            print(&inferred, &ranges(&card.axes()?));
         }
         Ok(())
     }
@@ -185,7 +185,7 @@ impl InferArguments {
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&inferred)?);
         } else {
-            print(&inferred, &learned_ranges(card)?);
+            print(&inferred, &ranges(&card.axes()?));
         }
         Ok(())
     }
@@ -238,13 +238,6 @@ fn empty_stretches(card: &RunCard, events: &EventBatch, estimate: &Estimate) -> 
     let family = EventFamily::new(&decay, line_shape, &windows, &directions)?;
     let found: Vec<f64> = estimate.values.iter().map(|found| found.value).collect();
     Ok(emptiness(&family, events, &found))
-}
-
-/// As `c9 in [-2, 1.1]`.
-fn learned_ranges(card: &RunCard) -> Result<String> {
-    let axes = card.axes()?;
-    let one = |axis: &Axis| format!("{} in [{}, {}]", axis.direction, axis.range[0], axis.range[1]);
-    Ok(axes.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// With fewer events the mean of a statistic is not Gaussian.

@@ -64,7 +64,7 @@ pub(super) struct MeasuredArguments {
     #[arg(long, value_name = "FILE", requires = "background_fraction")]
     background: Option<PathBuf>,
     /// Background's part of the events: a number, free, or as in 0.44+-0.02
-    #[arg(long, value_name = "X|free|X+-E", value_parser = background_fraction, requires = "background", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X|free|X+-E", value_parser = background_fraction, allow_negative_numbers = true)]
     background_fraction: Option<Fraction>,
     /// Highest order of the polynomials that smooth the background, 1 to 6; by default what the sample bears, at most 3
     #[arg(long, value_name = "N", value_parser = count::<u8>(1..=6), requires = "background", allow_negative_numbers = true)]
@@ -136,7 +136,25 @@ pub(super) struct SimulatedSample {
 impl MeasuredArguments {
     /// Whether any of the options is given.
     pub(super) const fn are_given(&self) -> bool {
-        self.simulation.are_given() || self.s_wave.is_some() || self.background.is_some()
+        self.simulation.are_given()
+            || self.s_wave.is_some()
+            || self.background.is_some()
+            || self.background_fraction.is_some()
+    }
+
+    /// What is known of the fraction of background, where that alone is given.
+    ///
+    /// # Errors
+    /// With any of the other options.
+    pub(super) fn fraction_alone(&self) -> Result<Option<Fraction>> {
+        for (given, option) in [
+            (self.simulation.are_given(), "--simulation"),
+            (self.s_wave.is_some(), "--s-wave"),
+            (self.background.is_some(), "--background"),
+        ] {
+            ensure!(!given, "{option} is not allowed with a network; allowed: its own card says what it learned from");
+        }
+        Ok(self.background_fraction)
     }
 
     /// Whether there is a simulation.
@@ -164,6 +182,10 @@ impl MeasuredArguments {
 
     /// Reads what there is.
     pub(super) fn read(&self, sample: &Sample, free: &[WilsonDirection]) -> Result<KnownOfMeasured> {
+        ensure!(
+            self.background.is_some() || self.background_fraction.is_none(),
+            "--background is missing; allowed: a sample of background beside --background-fraction"
+        );
         let s_wave = self.s_wave(sample)?;
         let simulated = self.simulation.read(sample, &sample.windows, free, s_wave.as_ref())?;
         let mut families = Vec::new();

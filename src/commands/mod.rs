@@ -15,6 +15,7 @@ mod global;
 mod infer;
 mod inputs;
 mod layout;
+mod learned_bound;
 mod measured;
 mod model;
 mod moments;

@@ -315,7 +315,7 @@ fn save_new(model: &Model, out: &Path) -> Result<()> {
 pub(super) struct ModelArgument {
     /// The network: `builtin` or `builtin:NAME`, which come with the program (`humboldt model list`), or a folder (`RUN`, `RUN/model`)
     #[arg(long, value_name = "MODEL", default_value = BUILTIN)]
-    model: PathBuf,
+    pub(super) model: PathBuf,
 }
 
 /// The network that is taken where none is named.
@@ -338,7 +338,7 @@ impl ModelArgument {
 pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
     ensure!(
         !RatioModel::is_in(&model_folder(model)),
-        "--model = {} is not allowed here; allowed: a network over images or events, these are learned ratios, for `infer` and `model show`",
+        "--model = {} is not allowed here; allowed: a network over images or events, these are learned ratios, for `infer`, `bound` and `model show`",
         model.display()
     );
     Ok(built_in::open("--model", model, compute)?)

@@ -228,16 +228,41 @@ impl Calibration {
         (place(&best), (0..axes).map(reach).collect(), correlation)
     }
 
+    /// Expectation and covariance of the statistic of an image at a point.
+    fn at(&self, x: &[f64]) -> (DVector<f64>, DMatrix<f64>) {
+        let n = self.mean.len();
+        let largest = self.mean.iter().chain(&self.covariance).map(Vec::len).max().unwrap_or(0);
+        let basis = products(&unit(&self.ranges, x), degree_of(x.len(), largest));
+        let sum = |c: &[f64]| c.iter().zip(&basis).map(|(c, b)| c * b).sum::<f64>();
+        let mean = DVector::from_iterator(n, self.mean.iter().map(|c| sum(c)));
+        (mean, DMatrix::from_fn(n, n, |i, j| sum(&self.covariance[i * n + j])))
+    }
+
     /// `(t - T)' V^-1 (t - T)` for a set that has `more` times as many events, and `ln det V`; `None` where V is none.
     fn terms(&self, t: &DVector<f64>, x: &[f64], more: f64) -> Option<(f64, f64)> {
-        let (n, axes) = (self.mean.len(), x.len());
-        let largest = self.mean.iter().chain(&self.covariance).map(Vec::len).max().unwrap_or(0);
-        let basis = products(&unit(&self.ranges, x), degree_of(axes, largest));
-        let sum = |c: &[f64]| c.iter().zip(&basis).map(|(c, b)| c * b).sum::<f64>();
-        let difference = t - DVector::from_iterator(n, self.mean.iter().map(|c| sum(c)));
-        let covariance = DMatrix::from_fn(n, n, |i, j| sum(&self.covariance[i * n + j]));
+        let (mean, covariance) = self.at(x);
+        let difference = t - mean;
         let cholesky = covariance.cholesky()?;
         Some((more * difference.dot(&cholesky.solve(&difference)), cholesky.ln_determinant()))
+    }
+
+    /// Information of the statistic of so many events at a point inside the ranges, `T'^T V^-1 T'`; `None` where V is none.
+    ///
+    /// # Shapes
+    /// [coefficient, coefficient]
+    pub fn information(&self, at: &[f64], events: f64) -> Option<DMatrix<f64>> {
+        let mut slopes = DMatrix::zeros(self.mean.len(), at.len());
+        for (axis, [low, high]) in self.ranges.iter().enumerate() {
+            let end = |step: f64| {
+                let mut x = at.to_vec();
+                x[axis] = (x[axis] + step * (high - low)).clamp(*low, *high);
+                (x[axis], self.at(&x).0)
+            };
+            let ((from, before), (to, behind)) = (end(-STEP), end(STEP));
+            slopes.set_column(axis, &((behind - before) / (to - from)));
+        }
+        let solved = self.at(at).1.cholesky()?.solve(&slopes);
+        Some(slopes.tr_mul(&solved) * (events / self.events as f64))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels;
 use humboldt_schemas::card::{Elements, SetArchitecture, Supervision};
@@ -169,7 +169,7 @@ impl ElementInput {
     pub(super) fn whole(&self, source: &dyn ImageSource, index: usize) -> Result<Set, LearnError> {
         match self.architecture.elements {
             Elements::Events => {
-                let mut events = Labelled::default();
+                let mut events = MeasuredEvents::default();
                 source.events(index, usize::MAX, &mut events)?;
                 Ok(of_events(&events.events))
             }
@@ -189,7 +189,7 @@ impl ElementInput {
         index: usize,
         targets: &mut [f32],
     ) -> Result<Set, LearnError> {
-        let mut events = Labelled::default();
+        let mut events = MeasuredEvents::default();
         source.events(index, self.length(), &mut events)?;
         if let Some(scores) = &self.scores {
             targets.fill(0.0);
@@ -212,7 +212,7 @@ impl ElementInput {
             let occupied = (0..image.len() as u32).filter(|&cell| image[cell as usize] > 0.0).collect();
             return Ok(self.of_cells(&image, &self.chosen(occupied, index)));
         };
-        let mut events = Labelled::default();
+        let mut events = MeasuredEvents::default();
         source.events(index, usize::MAX, &mut events)?;
         let cells = voxels::cells(events.events.angles(), self.bins)?;
         let mut sums = vec![(0.0_f32, 0_u32); self.bins.pow(3)];

@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{AnyArchitecture, Architecture, SetArchitecture};
@@ -61,7 +61,7 @@ impl VoxelInput {
     fn measured(&self, source: &dyn ImageSource) -> Result<Vec<Spread>, LearnError> {
         let images: Vec<usize> = evenly_spaced(source.len(), IMAGES_FOR_SPREAD).collect();
         let rows = images.into_par_iter().map(|index| {
-            let (mut events, mut scores) = (Labelled::default(), vec![0.0; self.outputs]);
+            let (mut events, mut scores) = (MeasuredEvents::default(), vec![0.0; self.outputs]);
             source.events(index, usize::MAX, &mut events)?;
             self.scores.as_ref().map_or(Ok(()), |map| map.fill(&events, &mut scores))?;
             Ok::<_, LearnError>(scores)
@@ -110,7 +110,7 @@ impl VoxelInput {
 /// Workspace of one thread.
 struct Scratch {
     image: Vec<f32>,
-    events: Labelled,
+    events: MeasuredEvents,
     voxeliser: Option<Voxeliser>,
 }
 
@@ -311,7 +311,7 @@ impl<'a> Inputs<'a> {
                 .try_for_each_init(
                     || Scratch {
                         image: vec![0.0; voxels.transform.bins().pow(3)],
-                        events: Labelled::default(),
+                        events: MeasuredEvents::default(),
                         voxeliser: None,
                     },
                     |scratch, (numbers, &index)| {

@@ -1,6 +1,6 @@
 //! Scores as what a network learns, and what is taken out of them.
 
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels;
 use humboldt_schemas::card::Architecture;
@@ -81,7 +81,7 @@ impl ScoreMap {
     ///
     /// # Errors
     /// When an event lies outside phase space.
-    pub(super) fn fill(&self, events: &Labelled, target: &mut [f32]) -> Result<(), LearnError> {
+    pub(super) fn fill(&self, events: &MeasuredEvents, target: &mut [f32]) -> Result<(), LearnError> {
         let n = self.size.pow(3);
         let mut sums = vec![0.0_f64; target.len()];
         let mut own = vec![0.0_f32; self.scores.len()];
@@ -134,7 +134,7 @@ mod tests {
             chi: columns(1.9).iter().map(|x| 3.0 * x).collect(),
             m_kpi: vec![decay.m_kstar() as f32; 40],
         };
-        let events = Labelled { events, ..Labelled::default() };
+        let events = MeasuredEvents { events, ..MeasuredEvents::default() };
         let map = |supervision| {
             let card = NetworkCard {
                 preset: Preset::Resnet10,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::rng::numbered;
 use humboldt_schemas::card::NetworkCard;
 use rand::{RngExt, SeedableRng};
@@ -14,7 +14,7 @@ use super::error::LearnError;
 use super::inputs::{Input, Inputs, VoxelInput};
 use super::model::Target;
 
-/// Labelled images that can be read in any order, by several threads.
+/// MeasuredEvents images that can be read in any order, by several threads.
 pub trait ImageSource: Sync {
     /// Number of images.
     fn len(&self) -> usize;
@@ -48,7 +48,7 @@ pub trait ImageSource: Sync {
     ///
     /// # Errors
     /// When the source holds images only, or the events cannot be made.
-    fn events(&self, index: usize, most: usize, events: &mut Labelled) -> Result<(), LearnError> {
+    fn events(&self, index: usize, most: usize, events: &mut MeasuredEvents) -> Result<(), LearnError> {
         let _ = (most, events);
         Err(LearnError::Image { index, reason: "its events are not known, only its cells".to_owned() })
     }

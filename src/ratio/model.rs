@@ -18,7 +18,7 @@ use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
 /// Name of the file of the calibration.
 const CALIBRATION_FILE: &str = "calibration.json";
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Fewest events of a sample: the mean of a statistic of fewer is not Gaussian.
 pub const FEWEST: usize = 100;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::quadratic::{count, monomials};
 use humboldt_physics::{Density, Point, WilsonDirection};
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::relative_rates;
@@ -401,8 +401,8 @@ impl Source {
         sampler: &EventSampler,
         key: StreamKey,
         events: usize,
-    ) -> Result<(Labelled, Vec<Vec<f64>>)> {
-        let (made, report) = sampler.labelled(key, 0, events);
+    ) -> Result<(MeasuredEvents, Vec<Vec<f64>>)> {
+        let (made, report) = sampler.measured(key, 0, events);
         sampling::check(&report)?;
         let m_b: Vec<f64> = made.m_b.iter().map(|x| f64::from(*x)).collect();
         let own = self.variables.own().map(|_| m_b.clone()).collect();

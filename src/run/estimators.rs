@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_schemas::card::{Effects, RunCard, Split};
 
 use super::RunFolder;
@@ -177,9 +177,9 @@ impl ImageSource for Images<'_> {
         Ok(())
     }
 
-    fn events(&self, index: usize, most: usize, events: &mut Labelled) -> Result<(), LearnError> {
+    fn events(&self, index: usize, most: usize, events: &mut MeasuredEvents) -> Result<(), LearnError> {
         let from = &self.samples[index].events;
-        *events = Labelled { events: from.rows(0..most.min(from.len())), ..Labelled::default() };
+        *events = MeasuredEvents { events: from.rows(0..most.min(from.len())), ..MeasuredEvents::default() };
         Ok(())
     }
 }

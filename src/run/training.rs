@@ -176,7 +176,7 @@ fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<Event
     }
     let centre = axes.centre();
     let key = StreamKey::new(card.seed).child("accepted", 0);
-    let (events, report) = sampling::sampler_at(generator, &centre)?.labelled(key, 0, ACCEPTED);
+    let (events, report) = sampling::sampler_at(generator, &centre)?.measured(key, 0, ACCEPTED);
     sampling::check(&report)?;
     let (decay, s_wave) = at(&centre)?;
     let made = Density::with_effects(&decay, line_shape, &windows, &[], None, s_wave)?;

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use self::background::Background;
 use self::s_wave::Mixture;
-pub use self::table::labelled_schema;
+pub use self::table::measured_schema;
 use crate::detector::{Detector, One};
 use crate::generate::{EventSampler, GenerationReport, Signal};
 use crate::rng::{BLOCK, Draws, StreamKey};
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
 
 /// Events as a sample has them, with what they were. Without effects all but `events` is empty: they are what they were.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Labelled {
+pub struct MeasuredEvents {
     /// As they are measured.
     pub events: EventBatch,
     /// As they were; background that has no such values has its measured ones.
@@ -223,7 +223,7 @@ impl EventSampler {
     }
 
     /// The first `events` events of a stream over those of `out`, with what they were, on the calling thread.
-    pub fn fill_labelled(&self, stream: StreamKey, events: usize, out: &mut Labelled) -> GenerationReport {
+    pub fn fill_measured(&self, stream: StreamKey, events: usize, out: &mut MeasuredEvents) -> GenerationReport {
         out.clear();
         let Some(stage) = &self.stage else { return self.fill(stream, events, &mut out.events) };
         let mut report = GenerationReport::default();
@@ -235,29 +235,29 @@ impl EventSampler {
     }
 
     /// `events` events of a stream from block `first` on, with what they were; the same that [`EventSampler::generate`] makes.
-    pub fn labelled(&self, stream: StreamKey, first: u64, events: usize) -> (Labelled, GenerationReport) {
+    pub fn measured(&self, stream: StreamKey, first: u64, events: usize) -> (MeasuredEvents, GenerationReport) {
         let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
         let block = |start: usize| {
             let (index, n) = (first + (start / BLOCK) as u64, (events - start).min(BLOCK));
             let Some(stage) = &self.stage else {
                 let (events, report) = self.block(stream, index, n);
-                return (Labelled { events, ..Labelled::default() }, report);
+                return (MeasuredEvents { events, ..MeasuredEvents::default() }, report);
             };
-            let mut labelled = Labelled::default();
-            let report = stage.fill(self, stream, index, n, |_, made| labelled.push(made));
-            (labelled, report)
+            let mut measured = MeasuredEvents::default();
+            let report = stage.fill(self, stream, index, n, |_, made| measured.push(made));
+            (measured, report)
         };
         let parts: Vec<_> = starts.into_par_iter().map(block).collect();
-        let mut all = (Labelled::default(), GenerationReport::default());
-        for (labelled, report) in parts {
-            all.0.append(&labelled);
+        let mut all = (MeasuredEvents::default(), GenerationReport::default());
+        for (measured, report) in parts {
+            all.0.append(&measured);
             all.1 = all.1.merge(report);
         }
         all
     }
 }
 
-impl Labelled {
+impl MeasuredEvents {
     /// Whether event `i` is signal; kaon and pion taken for each other make it signal that is wrongly measured.
     pub fn is_signal(&self, i: usize) -> bool {
         matches!(self.component.get(i), None | Some(0 | 2))
@@ -400,10 +400,10 @@ mod tests {
         let mut filled = EventBatch::default();
         sampler.fill(StreamKey::new(3), n, &mut filled);
         assert_eq!(events, filled);
-        let (labelled, _) = sampler.labelled(StreamKey::new(3), 0, n);
-        assert_eq!(labelled.events, events);
-        assert_eq!(labelled.truth, events);
-        let (last, _) = sampler.labelled(StreamKey::new(3), 1, 500);
+        let (measured, _) = sampler.measured(StreamKey::new(3), 0, n);
+        assert_eq!(measured.events, events);
+        assert_eq!(measured.truth, events);
+        let (last, _) = sampler.measured(StreamKey::new(3), 1, 500);
         assert_eq!(last.events, events.rows(BLOCK..n));
     }
 

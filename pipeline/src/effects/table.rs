@@ -7,13 +7,13 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use humboldt_schemas::card::Effects;
 use humboldt_schemas::events::{COMPONENT_COLUMN, EVENT_COLUMNS, M_B_COLUMN, SWAPPED_COLUMN};
 
-use super::Labelled;
+use super::MeasuredEvents;
 use crate::sample::Role;
 use crate::{EventBatch, PipelineError};
 
 /// Columns of events with effects: the truth where a detector or background makes it another, what a detector measures
 /// besides, and the component where there is background.
-pub fn labelled_schema(effects: &Effects) -> SchemaRef {
+pub fn measured_schema(effects: &Effects) -> SchemaRef {
     let (detector, background) = (effects.detector.is_some(), effects.background.is_some());
     let number = |name: String| Field::new(name, DataType::Float32, false);
     let mut fields: Vec<Field> = EVENT_COLUMNS.iter().map(|name| number((*name).to_owned())).collect();
@@ -30,18 +30,18 @@ pub fn labelled_schema(effects: &Effects) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-impl Labelled {
+impl MeasuredEvents {
     /// Number of events.
     pub const fn len(&self) -> usize {
-        self.component.len()
+        self.events.len()
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.component.is_empty()
+        self.events.is_empty()
     }
 
-    /// The rows of a table with the columns of [`labelled_schema`].
+    /// The rows of a table with the columns of [`measured_schema`].
     ///
     /// # Errors
     /// For a schema that is none of those.

@@ -9,7 +9,7 @@ use humboldt_physics::{
     Decay, Density, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
 };
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::effects::Labelled;
+use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::generate::{BLOCK, EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::{EventScores, ScoreLine};
@@ -218,7 +218,7 @@ fn scores_on_lines_are_those_of_their_points() {
         Density::new(&decay, LineShape::BreitWigner, &[WINDOW], &[direction]).unwrap()
     };
     let expected = [at(-1.0, 0.0, c9), at(0.5, 0.0, c9), at(0.5, 0.0, c10), at(0.5, 0.3, c10)];
-    let batch = Labelled { events: batch, ..Labelled::default() };
+    let batch = MeasuredEvents { events: batch, ..MeasuredEvents::default() };
     for i in 0..batch.events.len() {
         let mut found = [0.0; 4];
         scores.add(&batch, i, &mut found).unwrap();
@@ -251,7 +251,7 @@ fn scores_of_measured_events_are_those_of_accepted_signal() {
     let made = decay(-0.3);
     let sample = |events: usize, seed: u64| {
         let sampler = sampler(-0.3).with_effects(&effects, &made, LineShape::BreitWigner).unwrap();
-        sampler.labelled(StreamKey::new(seed), 0, events).0
+        sampler.measured(StreamKey::new(seed), 0, events).0
     };
     let (origin, shifts) = (decay(-0.5), vec![0.2, 1.0]);
     let s_wave = effects.s_wave.as_ref().map(|card| card.of(&origin, LineShape::BreitWigner).unwrap());

@@ -47,10 +47,13 @@ fn learned(ys: &[f64], good: bool) -> Ratios {
 }
 
 fn calibration(good: bool, fraction: Option<Fraction>) -> Calibration {
-    const SIMULATED: usize = 200_000;
-    let mut random = StreamKey::new(1).child("simulation", 0).block(0);
-    let ys: Vec<f64> = (0..SIMULATED).map(|_| signal(0.0, &mut random)).collect();
-    let others: Vec<f64> = (0..SIMULATED).map(|_| background(&mut random)).collect();
+    simulated(good, fraction, 200_000, 0)
+}
+
+fn simulated(good: bool, fraction: Option<Fraction>, events: usize, number: u64) -> Calibration {
+    let mut random = StreamKey::new(1).child("simulation", number).block(0);
+    let ys: Vec<f64> = (0..events).map(|_| signal(0.0, &mut random)).collect();
+    let others: Vec<f64> = (0..events).map(|_| background(&mut random)).collect();
     let without = |mut ratios: Ratios| {
         if fraction.is_none() {
             ratios.log_signal.clear();
@@ -59,7 +62,7 @@ fn calibration(good: bool, fraction: Option<Fraction>) -> Calibration {
     };
     let (of_signal, of_background) = (without(learned(&ys, good)), learned(&others, good));
     let terms: Vec<f32> = ys.iter().flat_map(|y| [2.0 * g(*y) as f32, (g(*y) * g(*y)) as f32]).collect();
-    let weights = vec![1.0; SIMULATED];
+    let weights = vec![1.0; events];
     let references = [-0.5, 0.0, 0.6].map(|x| vec![x]).to_vec();
     let background = fraction.map(|fraction| (&of_background, fraction));
     let statistic = Statistic::new((&of_signal, &weights), background, references, 1).unwrap();
@@ -180,6 +183,37 @@ fn expected_widths_and_effective_numbers() {
         let effective = 200_000.0 * (1.0 + second).powi(2) / (1.0 + 6.0 * second + fourth);
         assert!((exact.effective_events(&[x]) / effective - 1.0).abs() < 0.02, "{x}");
     }
+}
+
+/// What the statistic knows is the information where the ratios are exact, with background and its fraction fitted or not; its stated error is the
+/// spread over simulations.
+#[test]
+fn what_is_known_has_an_error_that_is_its_spread() {
+    const SIMULATIONS: u64 = 24;
+    let free = Some(Fraction::Free);
+    for (x, fraction) in [(-0.4, 0.2), (0.6, 0.5)] {
+        let known = calibration(true, free).known(&[x], fraction).unwrap();
+        for (together, is_free) in [(vec![0], false), (vec![0, 1], true)] {
+            let (sigma, error) = known.first(EVENTS as f64, &together, 0.0).unwrap();
+            let bound = bound(x, fraction, is_free);
+            assert!((sigma - bound).abs() < 4.0 * error + 0.003 * bound, "{sigma} +- {error}, {bound}");
+            assert!(error > 5e-4 * sigma && error < 0.02 * sigma, "{sigma} +- {error}");
+        }
+        // A measurement of the fraction by another lies between.
+        let width = |free: &[usize], inverse: f64| known.first(EVENTS as f64, free, inverse).unwrap().0;
+        let between = width(&[0, 1], 1e3);
+        assert!(between > width(&[0], 0.0) && between < width(&[0, 1], 0.0), "{between}");
+    }
+    let of = |number: u64| {
+        let calibration = simulated(false, free, 10_000, number);
+        calibration.known(&[0.3], 0.4).unwrap().first(EVENTS as f64, &[0, 1], 0.0).unwrap()
+    };
+    let all: Vec<(f64, f64)> = (1..=SIMULATIONS).map(of).collect();
+    let n = SIMULATIONS as f64;
+    let mean = all.iter().map(|(sigma, _)| sigma).sum::<f64>() / n;
+    let spread = (all.iter().map(|(sigma, _)| (sigma - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let stated = (all.iter().map(|(_, error)| error * error).sum::<f64>() / n).sqrt();
+    assert!((stated / spread - 1.0).abs() < 0.45, "stated {stated}, spread {spread}");
 }
 
 /// Samples of another simulation are told by their p-value; a fraction without background is refused.

@@ -1,0 +1,457 @@
+//! Mean and covariance of a statistic at any point, from simulated events.
+
+use humboldt_physics::quadratic::{count, monomials};
+use nalgebra::{Cholesky, DMatrix, DVector};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::super::InferError;
+use super::super::information::inverse;
+use super::statistic::{Ratios, Statistic};
+use super::{BLOCK, slopes};
+
+/// Parts of the simulated events: what is computed without each of them in turn says how well all of them know it.
+const PARTS: usize = 16;
+
+/// Mean and covariance of the statistic at any shifts and fraction of background.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The statistic.
+    pub statistic: Statistic,
+    /// Number of simulated events.
+    pub events: usize,
+    /// Of all simulated events and all components.
+    all: Simulated,
+    /// Of each part of the events, and the fitted components alone.
+    parts: Vec<Simulated>,
+}
+
+/// Sums over simulated signal, and over background where there is one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Simulated {
+    signal: Sums,
+    background: Option<Sums>,
+}
+
+/// Sums over events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sums {
+    /// Of the true coefficients, the first of which is 1; background has no others.
+    ///
+    /// # Shapes
+    /// [monomial]
+    total: Vec<f64>,
+    /// Of products of two of them, and squares of weights.
+    ///
+    /// # Shapes
+    /// [monomial * monomial]
+    squares: Vec<f64>,
+    /// Of the statistic times the true coefficients.
+    ///
+    /// # Shapes
+    /// [monomial][component]
+    means: Vec<Vec<f64>>,
+    /// Of products of two components times the true coefficients.
+    ///
+    /// # Shapes
+    /// [monomial][pair of components i <= j, at j (j + 1)/2 + i]
+    seconds: Vec<Vec<f64>>,
+}
+
+/// True coefficients of simulated events.
+#[derive(Debug, Clone, Copy)]
+pub struct Truth<'a> {
+    /// Coefficients of all monomials but the first, of the density over that at the simulation's point.
+    ///
+    /// # Shapes
+    /// [event, monomial - 1]
+    pub terms: &'a [f32],
+    /// Weights.
+    pub weights: &'a [f64],
+}
+
+impl Sums {
+    fn zero(monomials: usize, components: usize) -> Self {
+        Self {
+            total: vec![0.0; monomials],
+            squares: vec![0.0; monomials * monomials],
+            means: vec![vec![0.0; components]; monomials],
+            seconds: vec![vec![0.0; pairs(components)]; monomials],
+        }
+    }
+
+    /// Of a statistic over all events of a range of rows.
+    fn of(
+        statistic: &Statistic,
+        ratios: &Ratios,
+        truth: Option<Truth>,
+        rows: std::ops::Range<usize>,
+    ) -> Self {
+        let around = statistic.around_references();
+        let monomials = if truth.is_some() { statistic.terms() + 1 } else { 1 };
+        let block = |start: usize| {
+            let mut sums = Self::zero(monomials, statistic.components());
+            let mut derivatives = vec![0.0; statistic.derivatives()];
+            let mut values = vec![0.0; statistic.components()];
+            let (mut terms, mut products) = (vec![1.0; monomials], Vec::new());
+            for row in start..rows.end.min(start + BLOCK) {
+                statistic.of(&around, ratios, row, &mut derivatives, &mut values);
+                let mut weight = 1.0;
+                if let Some(truth) = truth {
+                    let own = truth.terms[row * (monomials - 1)..].iter();
+                    terms[1..].iter_mut().zip(own).for_each(|(term, x)| *term = f64::from(*x));
+                    weight = truth.weights[row];
+                }
+                sums.add(&terms, weight, &values, &mut products);
+            }
+            sums
+        };
+        let starts: Vec<usize> = rows.clone().step_by(BLOCK).collect();
+        // Few at a time: sums of many components are large.
+        let mut sums = Self::zero(monomials, statistic.components());
+        for some in starts.chunks(4 * rayon::current_num_threads().max(1)) {
+            let blocks: Vec<Self> = some.par_iter().map(|start| block(*start)).collect();
+            blocks.iter().for_each(|block| sums.plus(block, 1.0));
+        }
+        sums
+    }
+
+    fn add(&mut self, terms: &[f64], weight: f64, values: &[f64], products: &mut Vec<f64>) {
+        products.clear();
+        for (j, second) in values.iter().enumerate() {
+            products.extend(values[..=j].iter().map(|first| first * second));
+        }
+        let n = terms.len();
+        for (k, term) in terms.iter().enumerate() {
+            let factor = weight * term;
+            self.total[k] += factor;
+            for (l, other) in terms.iter().enumerate() {
+                self.squares[k * n + l] += factor * weight * other;
+            }
+            self.means[k].iter_mut().zip(values).for_each(|(sum, x)| *sum += factor * x);
+            self.seconds[k].iter_mut().zip(products.iter()).for_each(|(sum, x)| *sum += factor * x);
+        }
+    }
+
+    /// Adds a multiple of other sums, of as many components as these have.
+    fn plus(&mut self, other: &Self, times: f64) {
+        let add = |a: &mut Vec<f64>, b: &Vec<f64>| a.iter_mut().zip(b).for_each(|(a, b)| *a += times * b);
+        add(&mut self.total, &other.total);
+        add(&mut self.squares, &other.squares);
+        self.means.iter_mut().zip(&other.means).for_each(|(a, b)| add(a, b));
+        self.seconds.iter_mut().zip(&other.seconds).for_each(|(a, b)| add(a, b));
+    }
+
+    /// Those of the first components.
+    fn first(&self, components: usize) -> Self {
+        let first = |all: &[Vec<f64>], n: usize| all.iter().map(|row| row[..n].to_vec()).collect();
+        Self {
+            total: self.total.clone(),
+            squares: self.squares.clone(),
+            means: first(&self.means, components),
+            seconds: first(&self.seconds, pairs(components)),
+        }
+    }
+
+    fn is_consistent(&self, monomials: usize, components: usize) -> bool {
+        let lengths = |all: &[Vec<f64>], n: usize| all.len() == monomials && all.iter().all(|x| x.len() == n);
+        self.total.len() == monomials
+            && self.total[0] > 0.0
+            && self.squares.len() == monomials * monomials
+            && lengths(&self.means, components)
+            && lengths(&self.seconds, pairs(components))
+    }
+}
+
+/// Pairs of so many components.
+const fn pairs(components: usize) -> usize {
+    components * (components + 1) / 2
+}
+
+impl Calibration {
+    /// From simulated events that the network was not trained with, their learned ratios and their truth, and events of
+    /// background.
+    pub fn new(statistic: Statistic, signal: &Ratios, truth: Truth, background: Option<&Ratios>) -> Self {
+        let zero = |monomials: usize| Sums::zero(monomials, statistic.components());
+        let mut all =
+            Simulated { signal: zero(statistic.terms() + 1), background: background.map(|_| zero(1)) };
+        let mut parts = Vec::with_capacity(PARTS);
+        for part in 0..PARTS {
+            let rows = |ratios: &Ratios| {
+                let events = ratios.terms.len() / statistic.terms();
+                part * events / PARTS..(part + 1) * events / PARTS
+            };
+            let own = Simulated {
+                signal: Sums::of(&statistic, signal, Some(truth), rows(signal)),
+                background: background.map(|ratios| Sums::of(&statistic, ratios, None, rows(ratios))),
+            };
+            all.plus(&own, 1.0);
+            parts.push(own.first(statistic.fitted()));
+        }
+        Self { statistic, events: truth.weights.len(), all, parts }
+    }
+
+    /// Whether all parts fit together, and networks with so many coefficients and features.
+    pub fn is_consistent(&self, terms: usize, features: usize) -> bool {
+        let s = &self.statistic;
+        let of = |simulated: &Simulated, components: usize| {
+            simulated.signal.is_consistent(terms + 1, components)
+                && simulated.background.is_some() == s.has_background()
+                && simulated.background.as_ref().is_none_or(|b| b.is_consistent(1, components))
+        };
+        s.is_consistent(terms, features)
+            && count(s.shifts()) == terms + 1
+            && of(&self.all, s.components())
+            && self.parts.len() == PARTS
+            && self.parts.iter().all(|part| of(part, s.fitted()))
+    }
+
+    /// Whether events of background are known.
+    pub const fn has_background(&self) -> bool {
+        self.all.background.is_some()
+    }
+
+    /// Number of shifts.
+    pub const fn shifts(&self) -> usize {
+        self.statistic.shifts()
+    }
+
+    /// Effective number of simulated events at shifts from their point: `(sum w)^2/sum w^2`.
+    pub fn effective_events(&self, shifts: &[f64]) -> f64 {
+        self.all.at(shifts, 0.0, 1, false).effective.recip()
+    }
+
+    /// Covariance of the shifts that the statistic of so many events leaves, the fraction known.
+    ///
+    /// # Errors
+    /// When the statistic says nothing of a coefficient.
+    pub fn covariance(
+        &self,
+        shifts: &[f64],
+        fraction: f64,
+        events: usize,
+    ) -> Result<DMatrix<f64>, InferError> {
+        let free: Vec<usize> = (0..shifts.len()).collect();
+        self.expected(shifts, fraction, events as f64, &free, 0.0)
+    }
+
+    /// Covariance of some of the parameters that the statistic of so many events leaves, what the finite simulation leaves open
+    /// included, all others known. Parameters are the shifts, and behind them the fraction of background, with the inverse variance
+    /// that it has by another measurement.
+    ///
+    /// # Errors
+    /// When the statistic says nothing of a parameter.
+    pub fn expected(
+        &self,
+        shifts: &[f64],
+        fraction: f64,
+        events: f64,
+        free: &[usize],
+        of_fraction: f64,
+    ) -> Result<DMatrix<f64>, InferError> {
+        let at = self.at(shifts, fraction, self.statistic.fitted(), true);
+        let information = at.information(&at.spread(events)).ok_or_else(nothing)?;
+        covariance_of(information, free, shifts.len(), of_fraction)
+    }
+
+    /// What the statistic knows at a point, whatever the size of the simulation.
+    ///
+    /// # Errors
+    /// When the statistic says nothing there.
+    pub fn known(&self, shifts: &[f64], fraction: f64) -> Result<Known, InferError> {
+        let components = self.statistic.fitted();
+        let of = |simulated: &Simulated| {
+            let at = simulated.at(shifts, fraction, components, true);
+            at.information(&at.covariance).ok_or_else(nothing)
+        };
+        let all = self.all.first(components);
+        let without = |part: &Simulated| {
+            let mut rest = all.clone();
+            rest.plus(part, -1.0);
+            of(&rest)
+        };
+        let without = self.parts.iter().map(without).collect::<Result<_, _>>()?;
+        Ok(Known { information: of(&all)?, without, shifts: shifts.len() })
+    }
+
+    /// The first `components` components at a point.
+    pub(super) fn at(&self, shifts: &[f64], fraction: f64, components: usize, with_slopes: bool) -> At {
+        self.all.at(shifts, fraction, components, with_slopes)
+    }
+}
+
+/// What the statistic of events knows of the shifts and of the fraction of background at a point.
+///
+/// With t the statistic of an event, m its mean and C its covariance, the information of an event is `m'^T C^-1 m'`, m' the derivatives of the
+/// mean. `m'^T C^-1 (t - m)` is the score that the network has learned, as far as the simulation confirms it; the information is the mean of its outer
+/// product, and its mean product with the true score, which are the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// # Shapes
+    /// [parameter, parameter]: the shifts, behind them the fraction
+    information: DMatrix<f64>,
+    /// The same without each part of the simulation.
+    without: Vec<DMatrix<f64>>,
+    shifts: usize,
+}
+
+impl Known {
+    /// The covariance of some parameters that so many events leave, all others known: shifts, and behind them the fraction with the
+    /// inverse variance that it has by another measurement.
+    ///
+    /// # Errors
+    /// When the statistic does not tell the parameters apart.
+    pub fn bound(&self, events: f64, free: &[usize], of_fraction: f64) -> Result<DMatrix<f64>, InferError> {
+        covariance_of(&self.information * events, free, self.shifts, of_fraction)
+    }
+
+    /// The standard deviation of the first of some parameters by [`Known::bound`], and the error that the finite simulation gives it: by what it
+    /// is without each part of the simulation.
+    ///
+    /// # Errors
+    /// As [`Known::bound`].
+    pub fn first(&self, events: f64, free: &[usize], of_fraction: f64) -> Result<(f64, f64), InferError> {
+        let of = |information: &DMatrix<f64>| {
+            Ok(covariance_of(information * events, free, self.shifts, of_fraction)?[(0, 0)].sqrt())
+        };
+        let all = self.without.iter().map(of).collect::<Result<Vec<f64>, InferError>>()?;
+        let n = all.len() as f64;
+        let mean = all.iter().sum::<f64>() / n;
+        let variance = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() * (n - 1.0) / n;
+        Ok((of(&self.information)?, variance.sqrt()))
+    }
+}
+
+/// The covariance of some parameters, by the information of all.
+fn covariance_of(
+    mut information: DMatrix<f64>,
+    free: &[usize],
+    shifts: usize,
+    of_fraction: f64,
+) -> Result<DMatrix<f64>, InferError> {
+    information[(shifts, shifts)] += of_fraction;
+    inverse(&information.select_rows(free).select_columns(free))
+}
+
+fn nothing() -> InferError {
+    InferError::out_of_range("statistic", "no information", "a network that has learned all coefficients")
+}
+
+impl Simulated {
+    /// Adds a multiple of other sums, of as many components as these have.
+    fn plus(&mut self, other: &Self, times: f64) {
+        self.signal.plus(&other.signal, times);
+        if let (Some(own), Some(other)) = (&mut self.background, &other.background) {
+            own.plus(other, times);
+        }
+    }
+
+    /// Those of the first components.
+    fn first(&self, components: usize) -> Self {
+        let background = self.background.as_ref().map(|sums| sums.first(components));
+        Self { signal: self.signal.first(components), background }
+    }
+
+    /// The first `components` components at a point, with derivatives by all parameters where they are asked for.
+    fn at(&self, shifts: &[f64], fraction: f64, components: usize, with_slopes: bool) -> At {
+        let n = if with_slopes { shifts.len() } else { 0 };
+        let values = monomials(shifts);
+        let slopes = slopes(shifts);
+        let terms = values.len();
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let total = dot(&self.signal.total, &values);
+        let total_slopes: Vec<f64> = slopes.iter().map(|slope| dot(&self.signal.total, slope)).collect();
+        // Squares of weights, and their derivatives.
+        let square = |a: &[f64], b: &[f64]| {
+            (0..terms).map(|k| a[k] * dot(&self.signal.squares[k * terms..(k + 1) * terms], b)).sum::<f64>()
+        };
+        let effective = square(&values, &values) / (total * total);
+        let effective_slopes: Vec<f64> = (0..n)
+            .map(|i| {
+                2.0 * square(&slopes[i], &values) / (total * total)
+                    - 2.0 * effective * total_slopes[i] / total
+            })
+            .collect();
+        // Pairs of the first components stand first.
+        let pairs = components * (components + 1) / 2;
+        let combine = |by: &[f64], of: &[Vec<f64>]| {
+            let mut sum = vec![0.0; of[0].len().min(pairs.max(components))];
+            for (factor, row) in by.iter().zip(of).filter(|(factor, _)| **factor != 0.0) {
+                sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
+            }
+            sum
+        };
+        let vector = |values: &[f64]| DVector::from_column_slice(&values[..components]);
+        let matrix = |values: &[f64]| {
+            DMatrix::from_fn(components, components, |i, j| {
+                let (i, j) = (i.min(j), i.max(j));
+                values[j * (j + 1) / 2 + i]
+            })
+        };
+        let mean_s = vector(&combine(&values, &self.signal.means)) / total;
+        let second_s = matrix(&combine(&values, &self.signal.seconds)) / total;
+        let covariance_s = &second_s - &mean_s * mean_s.transpose();
+        let slopes_s: Vec<(DVector<f64>, DMatrix<f64>)> = (0..n)
+            .map(|i| {
+                let log = total_slopes[i] / total;
+                let mean = vector(&combine(&slopes[i], &self.signal.means)) / total - &mean_s * log;
+                let second = matrix(&combine(&slopes[i], &self.signal.seconds)) / total - &second_s * log;
+                (mean, second)
+            })
+            .collect();
+        let (mean_b, second_b, events_b) = match &self.background {
+            Some(b) => (vector(&b.means[0]) / b.total[0], matrix(&b.seconds[0]) / b.total[0], b.total[0]),
+            None => (DVector::zeros(components), DMatrix::zeros(components, components), f64::INFINITY),
+        };
+        let covariance_b = &second_b - &mean_b * mean_b.transpose();
+        let (signal, f) = (1.0 - fraction, fraction);
+        let mean = &mean_s * signal + &mean_b * f;
+        let covariance = &second_s * signal + &second_b * f - &mean * mean.transpose();
+        // Of the simulation: each kind by its own statistics.
+        let finite = &covariance_s * (signal * signal * effective) + &covariance_b * (f * f / events_b);
+        let mut mean_slopes = DMatrix::zeros(components, n + 1);
+        let mut spread_slopes = Vec::with_capacity(n + 1);
+        let outer = |a: &DVector<f64>, b: &DVector<f64>| a * b.transpose() + b * a.transpose();
+        for (i, (mean_i, second_i)) in slopes_s.iter().enumerate() {
+            mean_slopes.set_column(i, &(mean_i * signal));
+            let own = second_i * signal - outer(&mean, &(mean_i * signal));
+            let covariance_i = second_i - outer(&mean_s, mean_i);
+            let finite = (covariance_i * effective + &covariance_s * effective_slopes[i]) * (signal * signal);
+            spread_slopes.push((own, finite));
+        }
+        let by_fraction = &mean_b - &mean_s;
+        mean_slopes.set_column(n, &by_fraction);
+        let own = &second_b - &second_s - outer(&mean, &by_fraction);
+        let of_fraction = &covariance_s * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
+        spread_slopes.push((own, of_fraction));
+        At { mean, covariance, finite, mean_slopes, spread_slopes, effective }
+    }
+}
+
+/// The statistic at a point.
+pub(super) struct At {
+    pub(super) mean: DVector<f64>,
+    /// Of one event.
+    pub(super) covariance: DMatrix<f64>,
+    /// Of the mean, from the finite simulation.
+    finite: DMatrix<f64>,
+    /// Derivatives by each shift and the fraction.
+    pub(super) mean_slopes: DMatrix<f64>,
+    /// Those of both covariances.
+    pub(super) spread_slopes: Vec<(DMatrix<f64>, DMatrix<f64>)>,
+    /// Inverse of the effective number of simulated events.
+    effective: f64,
+}
+
+impl At {
+    /// Covariance of the mean of so many events.
+    pub(super) fn spread(&self, events: f64) -> DMatrix<f64> {
+        &self.covariance / events + &self.finite
+    }
+
+    /// What a statistic of a covariance says of the shifts and the fraction; none where the covariance is none.
+    fn information(&self, spread: &DMatrix<f64>) -> Option<DMatrix<f64>> {
+        let solved = Cholesky::new(spread.clone())?.solve(&self.mean_slopes);
+        Some(self.mean_slopes.tr_mul(&solved))
+    }
+}

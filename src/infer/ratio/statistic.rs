@@ -1,0 +1,355 @@
+//! Numbers of an event that say how its density changes with the coefficients.
+
+use humboldt_physics::quadratic::{count, monomials};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::super::InferError;
+use super::super::mixture::Fraction;
+use super::{BLOCK, slopes};
+
+/// Least part of the density at the simulation's point that a learned density is taken to have at another: below, the network
+/// has not learned it.
+const FLOOR: f64 = 0.05;
+
+/// Part of the largest variance below which a combination of the statistic's components is left out.
+const SMALL: f64 = 1e-6;
+
+/// Fraction of background at which the statistic is made, where nothing is known of it.
+pub const UNKNOWN_FRACTION: f64 = 0.4;
+
+/// What a network learned of some events.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ratios {
+    /// Coefficients of all monomials of the shifts but the first, which is 1.
+    ///
+    /// # Shapes
+    /// [event, monomial - 1]
+    pub terms: Vec<f32>,
+    /// Logarithm of the densities' ratio of signal at the simulation's point to background; empty without background.
+    pub log_signal: Vec<f32>,
+    /// What the network was told of each event.
+    ///
+    /// # Shapes
+    /// [event, feature]
+    pub features: Vec<f32>,
+}
+
+impl Ratios {
+    /// The coefficients of a row.
+    fn terms_of(&self, row: usize, terms: usize) -> &[f32] {
+        &self.terms[row * terms..(row + 1) * terms]
+    }
+
+    /// The ratio of the densities of signal at the simulation's point and background, within what a network can learn.
+    fn signal_of(&self, row: usize) -> Option<f64> {
+        self.log_signal.get(row).map(|x| f64::from(*x).clamp(-20.0, 20.0).exp())
+    }
+}
+
+/// The learned density at shifts from the simulation's point, over that at the point, with what all events have in common.
+pub(super) struct Around {
+    values: Vec<f64>,
+    slopes: Vec<Vec<f64>>,
+    total: f64,
+    total_slopes: Vec<f64>,
+}
+
+impl Around {
+    fn new(shifts: &[f64], normalisation: &[f64]) -> Self {
+        let (values, slopes) = (monomials(shifts), slopes(shifts));
+        let total = 1.0 + along(normalisation, &values);
+        let total_slopes = slopes.iter().map(|slope| along(normalisation, slope)).collect();
+        Self { values, slopes, total, total_slopes }
+    }
+
+    /// That of an event, before it is normalised.
+    fn density(&self, terms: &[f32]) -> f64 {
+        (1.0 + along(terms, &self.values)).max(FLOOR)
+    }
+}
+
+/// Coefficients of all monomials but the first times these monomials or their derivatives.
+pub fn along<T: Copy + Into<f64>>(terms: &[T], by: &[f64]) -> f64 {
+    terms.iter().zip(&by[1..]).map(|(term, by)| (*term).into() * by).sum()
+}
+
+/// Numbers of an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Statistic {
+    shifts: usize,
+    /// Number of features of an event.
+    features: usize,
+    /// Means of the learned coefficients over simulated events: the normalisation of the learned density.
+    normalisation: Vec<f64>,
+    /// Points at which derivatives are taken.
+    pub(super) references: Vec<Vec<f64>>,
+    /// Fraction of background there; none without background.
+    fraction: Option<f64>,
+    /// Means that are subtracted from all derivatives.
+    centre: Vec<f64>,
+    /// Combinations of them that are kept, of variance 1 over simulated events at their own point.
+    ///
+    /// # Shapes
+    /// [component, derivative]
+    combinations: Vec<Vec<f64>>,
+}
+
+impl Statistic {
+    /// Made for `signal`, the learned ratios of accepted simulated events with their weights, and events of background.
+    ///
+    /// # Errors
+    /// When no derivative varies from event to event: nothing was learned.
+    pub fn new(
+        signal: (&Ratios, &[f64]),
+        background: Option<(&Ratios, Fraction)>,
+        references: Vec<Vec<f64>>,
+        features: usize,
+    ) -> Result<Self, InferError> {
+        let shifts = references.first().map_or(0, Vec::len);
+        let (ratios, weights) = signal;
+        let terms = count(shifts) - 1;
+        let total: f64 = weights.iter().sum();
+        let mut normalisation = vec![0.0; terms];
+        for (row, weight) in ratios.terms.chunks_exact(terms).zip(weights) {
+            normalisation.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * f64::from(*x) / total);
+        }
+        let fraction = background.map(|(_, fraction)| match fraction {
+            Fraction::Free => UNKNOWN_FRACTION,
+            known => known.start(),
+        });
+        let mut own = Self {
+            shifts,
+            features,
+            normalisation,
+            references,
+            fraction,
+            centre: Vec::new(),
+            combinations: Vec::new(),
+        };
+        let n = own.derivatives();
+        let part = fraction.unwrap_or(0.0);
+        let (mut mean, mut second) = own.moments(ratios, Some(weights), n);
+        if let Some((of, _)) = background {
+            let (mean_b, second_b) = own.moments(of, None, n);
+            mean = mean * (1.0 - part) + mean_b * part;
+            second = second * (1.0 - part) + second_b * part;
+        }
+        let covariance = &second - &mean * mean.transpose();
+        let scale =
+            covariance.diagonal().map(|variance| if variance > 0.0 { variance.sqrt().recip() } else { 0.0 });
+        let unit = DMatrix::from_diagonal(&scale);
+        let eigen = SymmetricEigen::new(&unit * covariance * &unit);
+        let most = eigen.eigenvalues.max();
+        if !(most.is_finite() && most > 0.0) {
+            let allowed = "a network whose ratios vary from event to event";
+            return Err(InferError::out_of_range("learned ratios", "the same for all events", allowed));
+        }
+        let mut kept: Vec<usize> = (0..n).filter(|i| eigen.eigenvalues[*i] > SMALL * most).collect();
+        kept.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
+        own.combinations = kept
+            .into_iter()
+            .map(|i| {
+                let root = eigen.eigenvalues[i].sqrt();
+                (0..n).map(|j| eigen.eigenvectors[(j, i)] * scale[j] / root).collect()
+            })
+            .collect();
+        own.centre = mean.iter().copied().collect();
+        Ok(own)
+    }
+
+    /// First and second moments of the derivatives.
+    fn moments(&self, of: &Ratios, weights: Option<&[f64]>, n: usize) -> (DVector<f64>, DMatrix<f64>) {
+        let around = self.around_references();
+        let events = of.terms.len() / self.normalisation.len();
+        let block = |start: usize| {
+            let (mut mean, mut second) = (DVector::zeros(n), DMatrix::zeros(n, n));
+            let (mut row_of, mut total) = (DVector::zeros(n), 0.0);
+            for row in start..events.min(start + BLOCK) {
+                let weight = weights.map_or(1.0, |weights| weights[row]);
+                self.derivatives_of(&around, of, row, row_of.as_mut_slice());
+                mean.axpy(weight, &row_of, 1.0);
+                second.ger(weight, &row_of, &row_of, 1.0);
+                total += weight;
+            }
+            (mean, second, total)
+        };
+        let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
+        let blocks: Vec<_> = starts.into_par_iter().map(block).collect();
+        let zero = (DVector::zeros(n), DMatrix::zeros(n, n), 0.0);
+        let (mean, second, total) = blocks.into_iter().fold(zero, |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2));
+        (mean / total, second / total)
+    }
+
+    /// Whether all parts fit together, and networks with so many coefficients and features.
+    pub(super) fn is_consistent(&self, terms: usize, features: usize) -> bool {
+        self.shifts > 0
+            && self.features == features
+            && self.normalisation.len() == terms
+            && !self.references.is_empty()
+            && self.references.iter().all(|reference| reference.len() == self.shifts)
+            && self.centre.len() == self.derivatives()
+            && self.combinations.iter().all(|row| row.len() == self.derivatives())
+    }
+
+    /// Number of shifts.
+    pub(super) const fn shifts(&self) -> usize {
+        self.shifts
+    }
+
+    /// Number of learned coefficients of an event.
+    pub(super) const fn terms(&self) -> usize {
+        self.normalisation.len()
+    }
+
+    /// Whether there is background.
+    pub(super) const fn has_background(&self) -> bool {
+        self.fraction.is_some()
+    }
+
+    /// Fraction of background at which the derivatives are taken; 0 without background.
+    pub fn fraction(&self) -> f64 {
+        self.fraction.unwrap_or(0.0)
+    }
+
+    /// Number of derivatives of an event.
+    pub(super) fn derivatives(&self) -> usize {
+        self.references.len() * (self.shifts + usize::from(self.fraction.is_some()))
+    }
+
+    /// Components from which coefficients are fitted.
+    pub fn fitted(&self) -> usize {
+        self.combinations.len()
+    }
+
+    /// All components: those, and the products of features up to second order, which only tell whether the events look
+    /// like the simulation.
+    pub fn components(&self) -> usize {
+        self.fitted() + self.features + self.features * (self.features + 1) / 2
+    }
+
+    /// The learned density around each reference.
+    pub(super) fn around_references(&self) -> Vec<Around> {
+        self.references.iter().map(|reference| Around::new(reference, &self.normalisation)).collect()
+    }
+
+    /// The derivatives of `ln p` at all references.
+    fn derivatives_of(&self, around: &[Around], of: &Ratios, row: usize, out: &mut [f64]) {
+        let terms = of.terms_of(row, self.normalisation.len());
+        let signal = of.signal_of(row);
+        let per_reference = self.derivatives() / self.references.len();
+        for (reference, out) in around.iter().zip(out.chunks_exact_mut(per_reference)) {
+            let density = reference.density(terms);
+            let ratio = density / reference.total;
+            let (part, of_fraction) = match (signal, self.fraction) {
+                (Some(signal), Some(fraction)) => {
+                    let all = (1.0 - fraction) * ratio * signal + fraction;
+                    ((1.0 - fraction) * ratio * signal / all, Some((1.0 - ratio * signal) / all))
+                }
+                _ => (1.0, None),
+            };
+            let scores = reference.slopes.iter().zip(&reference.total_slopes).map(|(slope, total_slope)| {
+                part * (along(terms, slope) / density - total_slope / reference.total)
+            });
+            out.iter_mut().zip(scores.chain(of_fraction)).for_each(|(out, value)| *out = value);
+        }
+    }
+
+    /// Probability of each row that it is signal, of a sample with a fraction of background at shifts from the simulation's
+    /// point; 1 without background.
+    pub fn signal_parts<'a>(
+        &self,
+        of: &'a Ratios,
+        shifts: &[f64],
+        fraction: f64,
+    ) -> impl Fn(usize) -> f64 + use<'a> {
+        let around = Around::new(shifts, &self.normalisation);
+        let terms = self.normalisation.len();
+        move |row| {
+            let Some(signal) = of.signal_of(row) else { return 1.0 };
+            let ratio = around.density(of.terms_of(row, terms)) / around.total;
+            let signal = (1.0 - fraction) * ratio * signal;
+            signal / (signal + fraction)
+        }
+    }
+
+    /// All components of an event.
+    pub(super) fn of(
+        &self,
+        around: &[Around],
+        of: &Ratios,
+        row: usize,
+        derivatives: &mut [f64],
+        out: &mut [f64],
+    ) {
+        self.derivatives_of(around, of, row, derivatives);
+        derivatives.iter_mut().zip(&self.centre).for_each(|(x, mean)| *x -= mean);
+        let (fitted, rest) = out.split_at_mut(self.fitted());
+        for (out, combination) in fitted.iter_mut().zip(&self.combinations) {
+            *out = combination.iter().zip(derivatives.iter()).map(|(a, b)| a * b).sum();
+        }
+        let features = &of.features[row * self.features..(row + 1) * self.features];
+        let mut rest = rest.iter_mut();
+        for (i, first) in features.iter().enumerate() {
+            let products = features[i..].iter().map(|second| f64::from(first * second));
+            // An iterator that is asked first loses an item when the other ends: so not `rest`.
+            for (value, out) in std::iter::once(f64::from(*first)).chain(products).zip(rest.by_ref()) {
+                *out = value;
+            }
+        }
+    }
+
+    /// The mean over the events of a sample.
+    pub fn mean(&self, sample: &Ratios) -> Mean {
+        let around = self.around_references();
+        let events = sample.terms.len() / self.normalisation.len();
+        let block = |start: usize| {
+            let mut derivatives = vec![0.0; self.derivatives()];
+            let mut one = DVector::zeros(self.components());
+            let mut sum = DVector::zeros(self.components());
+            for row in start..events.min(start + BLOCK) {
+                self.of(&around, sample, row, &mut derivatives, one.as_mut_slice());
+                sum += &one;
+            }
+            sum
+        };
+        let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
+        let blocks: Vec<DVector<f64>> = starts.into_par_iter().map(block).collect();
+        let sum = blocks.iter().fold(DVector::zeros(self.components()), |sum, block| sum + block);
+        Mean { values: sum / events as f64, events }
+    }
+}
+
+/// The statistic of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mean {
+    pub(super) values: DVector<f64>,
+    /// Number of events.
+    pub events: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three features and all their products stand behind the fitted components, none lost and none twice.
+    #[test]
+    fn all_products_of_features_are_components() {
+        let events = [[1.0, 2.0, 3.0], [-1.0, 0.5, 4.0]];
+        let ratios = Ratios {
+            terms: vec![0.3, 0.1, -0.4, 0.2],
+            log_signal: Vec::new(),
+            features: events.concat().iter().map(|x| *x as f32).collect(),
+        };
+        let statistic = Statistic::new((&ratios, &[1.0; 2]), None, vec![vec![0.0]], 3).unwrap();
+        let mean = statistic.mean(&ratios).values;
+        let product = |a: usize, b: usize| events.iter().map(|event| event[a] * event[b]).sum::<f64>() / 2.0;
+        let single = |a: usize| events.iter().map(|event| event[a]).sum::<f64>() / 2.0;
+        let expected: Vec<f64> = (0..3)
+            .flat_map(|a| std::iter::once(single(a)).chain((a..3).map(move |b| product(a, b))))
+            .collect();
+        assert_eq!(statistic.components(), statistic.fitted() + 9);
+        assert_eq!(mean.as_slice()[statistic.fitted()..], expected);
+    }
+}
