@@ -24,6 +24,7 @@ mod measured;
 mod parameters;
 mod python_readers;
 mod ratio;
+mod ratio_compare;
 mod report;
 mod reweight;
 mod root;

@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-use crate::support::{assert_same, files, refused, succeed};
+use crate::support::{assert_same, files, refused, reproducible, succeed};
 
 const TRAINING: &str = "[training]\nepochs = 3\nbatch_size = 512\n";
 
@@ -54,6 +54,13 @@ fn a_card_alone_learns_ratios_of_its_own_events() {
         "results/ratio.json",
         "results/ensembles.csv",
         "results/linearity.svg",
+        "results/width_over_bound.svg",
+        "results/coverage.svg",
+        "results/pulls.svg",
+        "results/p_values.svg",
+        "results/training.svg",
+        "results/estimates.parquet",
+        "results/report.html",
         "model/ratio.json",
         "card.toml",
     ] {
@@ -106,21 +113,111 @@ fn a_card_alone_learns_ratios_of_its_own_events() {
 
     // Once more, elsewhere, with one thread and broken off in between: the same files.
     succeed(&["run", &card, "--out", &other, "--threads", "1"]);
-    let whole = files(folder.path().join("run").as_path());
-    assert_same(&whole, &files(folder.path().join("other").as_path()));
+    let whole = reproducible(files(folder.path().join("run").as_path()));
+    let same = || assert_same(&whole, &reproducible(files(folder.path().join("other").as_path())));
+    same();
     fs::remove_dir_all(folder.path().join("other/results")).unwrap();
     fs::remove_file(folder.path().join("other/model/calibration.json")).unwrap();
     succeed(&["run", &card, "--out", &other]);
-    assert_same(&whole, &files(folder.path().join("other").as_path()));
+    same();
+    // Figures and report are those of the results that are there.
+    for name in ["coverage.svg", "p_values.png", "report.html"] {
+        fs::remove_file(folder.path().join("other/results").join(name)).unwrap();
+    }
+    succeed(&["plot", &other]);
+    succeed(&["report", &other]);
+    same();
+    let page = fs::read_to_string(folder.path().join("other/results/report.html")).unwrap();
+    for words in [
+        "Asked of learned ratios of densities",
+        "<h2>Pseudo-experiments</h2>",
+        "one pseudo-experiment measures",
+        "30 % of them background",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(page.matches("data:image/svg+xml").count() >= 6 && !page.contains("id=\"viewers\""));
 
     let shown = String::from_utf8(succeed(&["model", "show", &model]).stdout).unwrap();
     assert!(shown.contains("simulated at -0.5"), "{shown}");
     refused(&["evaluate", &run], &["network.preset = ratio is not allowed here"]);
+    refused(&["predict", &run, &data], &["network.preset = ratio is not allowed here"]);
     refused(&["campaign", "plan", &card], &["network.preset = ratio"]);
     refused(&["infer", &data, "--background-fraction", "free"], &["--background-fraction", "learned ratios"]);
     let wide = path("wide.parquet");
     succeed(&["generate", "--events", "3000", "--q2", "0.5:12", "--line-shape", "narrow", "--out", &wide]);
     refused(&["infer", &wide, "--model", &model], &["events lie outside q2", "--select"]);
+}
+
+/// The width that a calibration expects is that of the run's table; without the simulation's size it is smaller, and has an error.
+#[test]
+fn the_bound_of_learned_ratios_is_what_their_calibration_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (card, run) = (path("card.toml"), path("run"));
+    let text = format!(
+        "seed = 5\n[generator]\nq2 = [\"1.1:8\"]\nline_shape = \"narrow\"\n[parameters]\nc9 = [-2.0, 1.0]\nc10 = [-1.0, 1.0]\n\
+         [dataset]\npoints = 4\ntest = 8\n[images]\nevents = 2000\n[network]\npreset = \"ratio\"\nlayers = [32, 32]\n\
+         [simulation]\nevents = 40000\n[background]\ncombinatorial = 0.2\nfraction = \"0.2+-0.02\"\n{TRAINING}"
+    );
+    fs::write(&card, &text).unwrap();
+    succeed(&["run", &card, "--out", &run]);
+    let evaluation = fs::read_to_string(folder.path().join("run/results/ratio.json")).unwrap();
+    let evaluation: Value = serde_json::from_str(&evaluation).unwrap();
+    let bound = |shifts: &str, events: &str, extra: &[&str]| {
+        let common = ["bound", "--model", &run, "--wc", shifts, "--events", events, "--json"];
+        json(&[&common[..], extra].concat())
+    };
+    let point = &evaluation["points"][1];
+    let [c9, c10] = [0, 1].map(|i| point["coefficients"][i]["truth"].to_string());
+    let shifts = format!("c9={c9},c10={c10}");
+    let known = bound(&shifts, "2000", &["--background-fraction", "0.2"]);
+    assert_eq!(known["background"], serde_json::json!({ "fraction": 0.2, "fitted": false }));
+    for i in 0..2 {
+        let (own, other) = (&known["coefficients"][i], &point["coefficients"][i]);
+        assert_eq!(own["name"], other["name"]);
+        let (expected, fitted) = (number(&own["expected"]), number(&own["sigma_fitted"]));
+        assert!((expected / number(&other["expected"]) - 1.0).abs() < 1e-9, "{own} {other}");
+        assert!(fitted < expected && number(&own["sigma"]) < fitted, "{own}");
+        let error = number(&own["sigma_fitted_error"]) / fitted;
+        assert!(error > 1e-3 && error < 0.1, "{own}");
+        assert!((number(&known["covariance"][i][i]).sqrt() / fitted - 1.0).abs() < 1e-9);
+    }
+    assert!((number(&known["simulated_events"]) / number(&point["effective_events"]) - 1.0).abs() < 1e-9);
+    let more = bound(&shifts, "8000", &["--background-fraction", "0.2"]);
+    let ratio = number(&known["coefficients"][0]["sigma"]) / number(&more["coefficients"][0]["sigma"]);
+    assert!((ratio - 2.0).abs() < 1e-9, "{ratio}");
+    // By the card the fraction is fitted, with an error; that costs less than to know nothing of it.
+    let [by_card, free] =
+        [bound(&shifts, "2000", &[]), bound(&shifts, "2000", &["--background-fraction", "0.2+-10"])];
+    let of = |bound: &Value| number(&bound["coefficients"][0]["sigma_fitted"]);
+    assert_eq!(by_card["background"]["fitted"], true);
+    assert!(of(&known) < of(&by_card) && of(&by_card) < of(&free), "{by_card}");
+    let words = succeed(&["bound", "--model", &run, "--events", "2000"]).stdout;
+    let words = String::from_utf8(words).unwrap();
+    assert!(
+        words.contains("2000 measured events at c9 = 0, c10 = 0")
+            && words.contains("correlation of c9 and c10"),
+        "{words}"
+    );
+
+    let of = |extra: &[&str], words: &[&str]| refused(&[&["bound", "--model", &run], extra].concat(), words);
+    of(&["--delta-c9", "1.5"], &["c9 = 1.5", "c9 in [-2, 1]"]);
+    of(&["--wc", "c7=0.1"], &["c7 = 0.1", "c10 in [-1, 1]"]);
+    of(&["--wc", "c9=0.1+0.2i"], &["c9 = 0.1+0.2i"]);
+    of(&["--flavour", "B0"], &["--flavour is not allowed with a network"]);
+    of(&["--with-rate"], &["--with-rate is not allowed with a network"]);
+    of(&["--simulation", &card], &["--simulation is not allowed with a network"]);
+    refused(&["bound", "--model", "npr2"], &["npr2", "or the folder of a network"]);
+    refused(&["bound", "--background-fraction", "0.2"], &["--background"]);
+
+    // Of scores the calibration says it: near the bound of the density that they are of.
+    let scores = json(&["bound", "--model", "builtin", "--delta-c9", "-0.7", "--json"]);
+    let density =
+        ["bound", "--line-shape", "--q2", "0.1:19.2", "--delta-c9", "-0.7", "--sample", "10", "--json"];
+    let ratio = number(&scores["coefficients"][0]["sigma"]) / number(&json(&density)["sigma"]);
+    assert!(ratio > 0.97 && ratio < 1.1, "{ratio}");
+    refused(&["bound", "--model", "builtin", "--background-fraction", "0.2"], &["learned ratios"]);
 }
 
 #[test]
@@ -175,6 +272,23 @@ fn files_of_a_user_with_a_layout_give_intervals() {
         serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
     };
     assert!(!said.contains("WARNING: the truth") && closure("run")["follows"] == true, "{said}");
+
+    // On the pseudo-experiments of the files' test part: the same numbers as the run's, and of data that are not in files nothing.
+    let compare = ["compare", &run, "--estimators", "ratio,unbinned", "--json"];
+    let compared = json(&compare);
+    let comparison = &compared[0];
+    let evaluation = fs::read_to_string(folder.path().join("run/results/ratio.json")).unwrap();
+    let evaluation: Value = serde_json::from_str(&evaluation).unwrap();
+    for (i, value) in comparison["estimators"][0]["values"].as_array().unwrap().iter().enumerate() {
+        let of_run = &evaluation["points"][i]["coefficients"][0];
+        assert!((number(&value["mean"]) - number(&of_run["mean"])).abs() < 1e-9, "{value} {of_run}");
+        assert!((number(&value["bound"]) / number(&of_run["bound"]) - 1.0).abs() < 1e-9);
+        assert_eq!(value["images"], evaluation["points"][i]["experiments"]);
+    }
+    let wrong = comparison["wrong"].as_array().unwrap();
+    assert!(wrong.len() == 1 && wrong[0]["what"] == "20 % more background than simulated", "{comparison}");
+    refused(&["compare", &run, "--wrong", "resolution"], &["--wrong = resolution is not allowed"]);
+    refused(&["compare", &run, "--test-model", "nnlo"], &["--test-model", "simulation.files"]);
 
     // What would give a wrong answer is refused.
     let other = path("other");

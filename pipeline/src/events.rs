@@ -97,6 +97,21 @@ impl EventBatch {
         chosen
     }
 
+    /// The events of chosen rows, in the order of these; a column that is empty stays empty.
+    ///
+    /// # Panics
+    /// When there are not so many events.
+    #[must_use]
+    pub fn gathered(&self, rows: &[usize]) -> Self {
+        let mut chosen = Self::default();
+        for (column, all) in chosen.columns_mut().into_iter().zip(self.columns()) {
+            if !all.is_empty() {
+                column.extend(rows.iter().map(|row| all[*row]));
+            }
+        }
+        chosen
+    }
+
     /// Removes the first `n` events.
     pub fn remove_first(&mut self, n: usize) {
         for column in self.columns_mut() {

@@ -339,6 +339,7 @@ def bound(
     line_shape: bool = False,
     ignore_m_kpi: bool = False,
     nuisances: Sequence[str] = (),
+    background_fraction: float | str | None = None,
     sample: int = 100_000,
     seed: int = 1,
 ) -> BoundResult:
@@ -353,7 +354,8 @@ def bound(
     also
         Further coefficients that are measured with C9.
     q2, veto, flavour, lepton, model, inputs, charmonium
-        As `generate`.
+        As `generate`. A network in the place of `model`, its folder or `builtin:NAME`, gives what its own statistic leaves of all
+        coefficients that it learned: `coefficients` (name, value, sigma, sigma_error, sigma_fitted, expected), `covariance`.
     with_rate
         The number of events counts as well.
     line_shape
@@ -362,6 +364,8 @@ def bound(
         Of the line shape, only q2 and the angles are looked at.
     nuisances
         Parameters that are profiled with their uncertainty: form-factors, charm.
+    background_fraction
+        Of a network of learned ratios: background's part of the events, a number, "free", or as in "0.44+-0.02".
     sample, seed
         Generated events for the mean squared score.
     """
@@ -373,6 +377,7 @@ def bound(
         "line_shape": (line_shape, None),
         "ignore_m_kpi": (ignore_m_kpi, None),
         "nuisances": (nuisances or None, texts),
+        "background_fraction": (background_fraction, fraction),
         "sample": (sample, whole),
         "seed": (seed, whole),
         "json": (True, None),

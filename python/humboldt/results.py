@@ -134,7 +134,8 @@ class GlobalChi2Result(Result):
 
 
 class BoundResult(Result):
-    """The information bound: `sigma` of C9 with all else known, `covariance` of `coefficients`, `sigma_profiled`, ..."""
+    """The information bound: `sigma` of C9 with all else known, `covariance` of `coefficients`, `sigma_profiled`, ...; of a
+    network `coefficients` (name, value, sigma, sigma_fitted, ...), `covariance`."""
 
 
 class MomentsResult(Result):

@@ -60,6 +60,8 @@ def test_bound(json_of):
         "bound", "--events=1000", "--delta-c9=-0.5", "--also=c10", "--q2=1.1:6", "--sample=20000"
     )
     assert 0 < found.sigma < found.covariance[0][0] ** 0.5
+    network = hb.bound(model="builtin", delta_c9=-0.5, events=1000)
+    assert network.coefficients[0]["sigma"] > 0.1 and network.events == 1000
 
 
 def test_infer(json_of, tmp_path):

@@ -19,10 +19,13 @@ pub struct Comparison {
     pub coefficient: String,
     /// Events of a sample.
     pub events: usize,
-    /// Samples at each value.
+    /// Samples at each value, at most.
     pub images: usize,
-    /// Samples at each training value that the intervals were calibrated with.
+    /// Samples at each training value that the intervals were calibrated with; 0 where they are the estimators' own.
     pub calibration_images: usize,
+    /// Fraction of background of the samples; absent without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<f64>,
     /// Assumptions of estimators and calibration about the samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumed: Option<Assumed>,
@@ -31,6 +34,44 @@ pub struct Comparison {
     pub test: Option<SystematicShift>,
     /// The estimators.
     pub estimators: Vec<EstimatorResult>,
+    /// The shifts that a wrong simulation makes, where they were looked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<WrongSimulation>,
+}
+
+/// Samples that differ from the simulation which the estimators know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongSimulation {
+    /// What the samples have that the simulation has not, in words.
+    pub what: String,
+    /// By estimator.
+    pub shifts: Vec<WrongShift>,
+}
+
+/// How far a wrong simulation moves an estimator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongShift {
+    /// The estimator.
+    pub estimator: String,
+    /// Mean over the values of the shift, in units of the width of the estimates of samples as simulated.
+    pub shift: f64,
+    /// Statistical error of that.
+    pub error: f64,
+    /// Value by value.
+    pub values: Vec<ShiftAtValue>,
+}
+
+/// A shift by a wrong simulation at one value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShiftAtValue {
+    /// True shift of the coefficient.
+    pub truth: f64,
+    /// Pairs of samples, one as simulated and one that differs.
+    pub samples: usize,
+    /// Mean difference of their estimates over the width.
+    pub shift: f64,
+    /// Statistical error of that.
+    pub error: f64,
 }
 
 fn c9() -> String {
@@ -55,7 +96,7 @@ pub struct SystematicShift {
 /// One estimator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EstimatorResult {
-    /// `network`, `unbinned`, `template` or `moments`.
+    /// `network`, `ratio`, `unbinned`, `template` or `moments`.
     pub name: String,
     /// Slope of the straight line through the mean estimates.
     pub slope: f64,
@@ -99,11 +140,12 @@ pub struct EstimatorValue {
     pub slope: f64,
     /// `sigma / |slope|`.
     pub width_over_slope: f64,
-    /// Information bound: the smallest error of any unbiased method, for known K pi masses and the card's own generator.
+    /// Information bound: the smallest error of any unbiased method, for known K pi masses and the card's own generator; of learned
+    /// ratios that of the truth of accepted events.
     pub bound: f64,
     /// `width_over_slope / bound`.
     pub ratio_to_bound: f64,
-    /// Part of the samples whose calibrated 68.3 % interval holds the truth.
+    /// Part of the samples whose calibrated 68.3 % interval holds the truth; where there is no calibration, of the own ones.
     pub coverage_68: f64,
     /// Part of the samples whose calibrated 95 % interval holds the truth.
     pub coverage_95: f64,

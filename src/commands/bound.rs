@@ -96,7 +96,8 @@ impl FromStr for Subject {
         if text.starts_with("builtin") || Path::new(text).is_dir() {
             return Ok(Self::Network(text.into()));
         }
-        let name = ModelName::from_str(text).map_err(|error| format!("{error}; or the folder of a network"))?;
+        let name =
+            ModelName::from_str(text).map_err(|error| format!("{error}; or the folder of a network"))?;
         Ok(Self::Amplitudes(name))
     }
 }
@@ -127,20 +128,22 @@ impl BoundArguments {
             (self.sample != SAMPLE, "--sample"),
         ];
         for (given, option) in own.into_iter().chain(self.process.given()) {
-            ensure!(!given, "{option} is not allowed with a network; allowed: its own card says what it learned from");
+            ensure!(
+                !given,
+                "{option} is not allowed with a network; allowed: its own card says what it learned from"
+            );
         }
         let fraction = self.measured.fraction_alone()?;
         let (compute, shifts) = (Compute::cpu(), self.process.shifts()?);
         let network = ModelArgument { model: folder };
-        let bound = match network.ratios(&compute)? {
-            Some(ratios) => learned_bound::of_ratios(&ratios, &shifts, self.events, fraction)?,
-            None => {
-                ensure!(
-                    fraction.is_none(),
-                    "--background-fraction is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
-                );
-                learned_bound::of_scores(&network.open(&compute)?, &shifts, self.events)?
-            }
+        let bound = if let Some(ratios) = network.ratios(&compute)? {
+            learned_bound::of_ratios(&ratios, &shifts, self.events, fraction)?
+        } else {
+            ensure!(
+                fraction.is_none(),
+                "--background-fraction is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
+            );
+            learned_bound::of_scores(&network.open(&compute)?, &shifts, self.events)?
         };
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&bound)?);

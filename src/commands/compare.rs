@@ -11,27 +11,44 @@ use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, System
 use super::arguments::{DeviceArgument, InputArguments, count, finite};
 use crate::assumptions::sentence;
 use crate::progress::{note, outln};
+use crate::ratio;
+use crate::ratio::worlds::Wrong;
+use crate::report::estimator_words;
 use crate::run::compare::{Plan, compare, note_failures, values_between};
 use crate::run::{RunFolder, compared, estimators, systematics};
 
+/// Samples at each value where no number is given.
+const IMAGES: u32 = 200;
+
+/// A name of what is wrong; nothing of `none`.
+fn wrong(text: &str) -> Result<Option<Wrong>, String> {
+    if text == "none" { Ok(None) } else { Wrong::from_str(text).map(Some) }
+}
+
 /// Run the network, the unbinned fit, the template fit and angular moments on the same fresh samples: bias, width over
-/// the information bound, coverage of calibrated intervals, pulls, time; goes on where it was broken off
+/// the information bound, coverage of intervals, pulls, time; of learned ratios on the same measured events, and on such that
+/// differ from the simulation; goes on where it was broken off
 #[derive(Debug, Args)]
 pub(super) struct CompareArguments {
     /// Folder of a trained run
     run: PathBuf,
-    /// Samples at each delta C9
-    #[arg(long, value_name = "N", default_value_t = 200, allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
-    images: u32,
+    /// Samples at each delta C9; 200 by default, of learned ratios as many as their card tests
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u32>(2..=10_000_000))]
+    images: Option<u32>,
     /// Samples at each training value that the intervals are calibrated with; as many as --images by default
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<u32>(20..=10_000_000))]
     calibration_images: Option<u32>,
-    /// delta C9 of the samples, inside the range of the training; by default ten between the training values
+    /// delta C9 of the samples, inside the range of the training; by default ten between the training values, of learned ratios the
+    /// points that their card tests
     #[arg(long, value_name = "X,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = finite)]
     values: Vec<f64>,
-    /// Which of network, unbinned, template, moments
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values_t = estimators::NAMES.map(str::to_owned))]
+    /// Which of network, unbinned, template, moments; of learned ratios, of ratio, unbinned, moments; by default all
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     estimators: Vec<String>,
+    /// Of learned ratios: what samples have that the simulation has not: resolution (20 % worse), background (20 % more), s_wave
+    /// (where none was simulated, none where one was); by default all that the card's events can have, none for none
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = wrong)]
+    wrong: Option<Vec<Option<Wrong>>>,
     /// Draw the samples from another amplitude model than the run's: npr, bare, nnlo, full
     #[arg(long, value_name = "NAME", value_parser = ModelName::from_str)]
     test_model: Option<ModelName>,
@@ -54,13 +71,17 @@ pub(super) struct CompareArguments {
 impl CompareArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = if self.out.is_some() { RunFolder::read(&self.run)? } else { RunFolder::open(&self.run)? };
-        for (i, name) in self.estimators.iter().enumerate() {
-            let known = estimators::NAMES.contains(&name.as_str()) && !self.estimators[..i].contains(name);
-            ensure!(
-                known,
-                "--estimators = {name} is not allowed; allowed: {}, each once",
-                estimators::NAMES.join(", ")
-            );
+        if run.learns_ratios() {
+            return self.ratios(&run);
+        }
+        ensure!(
+            self.wrong.is_none(),
+            "--wrong is not allowed with this run; allowed: with one of learned ratios (network.preset = \"ratio\")"
+        );
+        self.check_estimators(&estimators::NAMES)?;
+        let mut names = self.estimators.clone();
+        if names.is_empty() {
+            names.extend(estimators::NAMES.map(str::to_owned));
         }
         let mut values =
             if self.values.is_empty() { values_between(run.card())? } else { self.values.clone() };
@@ -68,9 +89,9 @@ impl CompareArguments {
         values.dedup();
         let test = self.test(&run, values[values.len() / 2])?;
         let compute = self.device.open()?;
-        let images = self.images as usize;
+        let images = self.images.unwrap_or(IMAGES) as usize;
         let plan = Plan {
-            estimators: self.estimators.clone(),
+            estimators: names,
             values,
             images,
             calibration_images: self.calibration_images.map_or(images.max(20), |n| n as usize),
@@ -87,6 +108,51 @@ impl CompareArguments {
             print(&result.comparison);
         }
         note(format!("tables and figures in {}", folder.display()));
+        Ok(())
+    }
+
+    /// Of learned ratios.
+    fn ratios(&self, run: &RunFolder) -> Result<()> {
+        ensure!(
+            self.calibration_images.is_none(),
+            "--calibration-images is not allowed with learned ratios; allowed: without, intervals are the estimators' own"
+        );
+        self.check_estimators(&ratio::estimators::NAMES)?;
+        let (mut values, ranges) = (self.values.clone(), run.card().axes()?);
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let centre = ranges.centre().values();
+        let middle = values.get(values.len() / 2).or(centre.first()).copied().unwrap_or_default();
+        let plan = ratio::compare::Plan {
+            estimators: self.estimators.clone(),
+            values,
+            images: self.images.map(|images| images as usize),
+            wrong: self.wrong.as_ref().map(|all| all.iter().flatten().copied().collect()),
+            test: self.test(run, middle)?,
+        };
+        let folder = self.out.clone().unwrap_or_else(|| run.results().join("compare"));
+        let compared = ratio::compare::compare(run, &plan, &self.device.open()?, &folder.join("parts"))?;
+        ratio::compare::write(&folder, &compared, run)?;
+        compared.parts.remove()?;
+        compared.comparisons.iter().for_each(note_failures);
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&compared.comparisons)?);
+        } else {
+            compared.comparisons.iter().for_each(print_measured);
+        }
+        note(format!("tables and figures in {}", folder.display()));
+        Ok(())
+    }
+
+    /// Refuses names of estimators that there are not, or twice.
+    fn check_estimators(&self, known: &[&str]) -> Result<()> {
+        for (i, name) in self.estimators.iter().enumerate() {
+            ensure!(
+                known.contains(&name.as_str()) && !self.estimators[..i].contains(name),
+                "--estimators = {name} is not allowed; allowed: {}, each once",
+                known.join(", ")
+            );
+        }
         Ok(())
     }
 
@@ -156,6 +222,41 @@ fn print(comparison: &Comparison) {
             );
         }
     }
+    print_estimators(comparison);
+}
+
+/// Of measured events.
+fn print_measured(comparison: &Comparison) {
+    let background =
+        comparison.background.map_or_else(String::new, |fraction| format!(", {fraction} of them background"));
+    outln!(
+        "at most {} pseudo-experiments of {} measured events at each {}{background}",
+        comparison.images,
+        comparison.events,
+        words(&comparison.coefficient)
+    );
+    if let Some(assumed) = &comparison.assumed {
+        outln!("assumed: {}", sentence(assumed));
+    }
+    print_estimators(comparison);
+    let Some(first) = comparison.wrong.first() else { return };
+    outln!();
+    let names = first.shifts.iter().map(|shift| format!("{:>18}", estimator_words(&shift.estimator)));
+    outln!("{:<40}{}   shift, in widths", "what was wrong", names.collect::<Vec<_>>().concat());
+    for wrong in &comparison.wrong {
+        let shifts = wrong.shifts.iter();
+        let shifts =
+            shifts.map(|shift| format!("{:>18}", format!("{:+.2} +- {:.2}", shift.shift, shift.error)));
+        outln!("{:<40}{}", wrong.what, shifts.collect::<Vec<_>>().concat());
+    }
+}
+
+/// A coefficient as tables name its shift.
+fn words(coefficient: &str) -> &str {
+    if coefficient == "c9" { "delta C9" } else { coefficient }
+}
+
+fn print_estimators(comparison: &Comparison) {
     for e in &comparison.estimators {
         let pulls = if e.own_errors { "own errors" } else { "calibrated" };
         outln!();
@@ -172,7 +273,7 @@ fn print(comparison: &Comparison) {
         );
         outln!(
             "{:>9} {:>8} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>7} {:>7}   pulls, {pulls}",
-            if comparison.coefficient == "c9" { "delta C9" } else { &comparison.coefficient },
+            words(&comparison.coefficient),
             "bias",
             "sigma_L",
             "sigma_R",

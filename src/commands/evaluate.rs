@@ -11,7 +11,7 @@ use super::arguments::{DeviceArgument, count};
 use super::model::{card_of, open_model};
 use crate::campaign::Task;
 use crate::run::evaluation::Evaluation;
-use crate::run::{RunFolder, evaluation, training};
+use crate::run::{RunFolder, evaluation, refuse_ratio, training};
 
 use crate::progress::outln;
 
@@ -96,6 +96,7 @@ impl EvaluateArguments {
             return evaluation::of_model(&model, &card);
         }
         let run = RunFolder::open(self.run.as_deref().unwrap_or(Path::new(".")))?;
+        refuse_ratio(run.card())?;
         run.campaign()?.make(training::tested_splits(run.card()), Task::ALL)?;
         evaluation::evaluate(&run, &compute)
     }

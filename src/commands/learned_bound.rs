@@ -87,7 +87,8 @@ pub(super) fn of_scores(
     };
     model.info().check_events(events as usize)?;
     let point = point(&card, shifts)?;
-    let nothing = || anyhow::anyhow!("the statistic of this network does not tell its coefficients apart there");
+    let nothing =
+        || anyhow::anyhow!("the statistic of this network does not tell its coefficients apart there");
     let information = calibration.information(&point, events).ok_or_else(nothing)?;
     let covariance = information.clone().try_inverse().ok_or_else(nothing)?;
     ensure!(covariance.diagonal().iter().all(|variance| *variance > 0.0), nothing());
@@ -126,7 +127,9 @@ fn point(card: &RunCard, shifts: &BTreeMap<String, ComplexValue>) -> Result<Vec<
             ranges(&axes)
         );
         for (place, x) in parts {
-            place.into_iter().for_each(|place| point[place] = x);
+            if let Some(place) = place {
+                point[place] = x;
+            }
         }
     }
     for (axis, x) in axes.iter().zip(&point) {
@@ -163,20 +166,18 @@ pub(super) fn print(bound: &LearnedBound) {
         error.map_or_else(|| format!("{sigma:.5}"), |error| format!("{sigma:.5} +- {error:.5}"))
     };
     let simulated = bound.simulated_events.is_some();
+    let line = |[name, sigma, fitted, expected]: [&str; 4]| {
+        outln!("{}", format!("{name:<12} {sigma:<22} {fitted:<22} {expected}").trim_end());
+    };
     let last = if simulated { "with the simulation's size" } else { "" };
-    outln!("{:<10} {:<22} {:<22} {last}", "sigma", "all else known", "fitted together");
+    line(["sigma", "all else known", "fitted together", last]);
     for c in &bound.coefficients {
-        outln!(
-            "{}",
-            format!(
-                "  {:<8} {:<22} {:<22} {}",
-                c.name,
-                with_error(c.sigma, c.sigma_error),
-                with_error(c.sigma_fitted, c.sigma_fitted_error),
-                c.expected.map_or_else(String::new, |x| format!("{x:.5}"))
-            )
-            .trim_end()
-        );
+        line([
+            &format!("  {}", c.name),
+            &with_error(c.sigma, c.sigma_error),
+            &with_error(c.sigma_fitted, c.sigma_fitted_error),
+            &c.expected.map_or_else(String::new, |x| format!("{x:.5}")),
+        ]);
     }
     for (i, row) in bound.covariance.iter().enumerate() {
         for (j, covariance) in row.iter().enumerate().take(i) {

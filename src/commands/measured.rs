@@ -152,7 +152,10 @@ impl MeasuredArguments {
             (self.s_wave.is_some(), "--s-wave"),
             (self.background.is_some(), "--background"),
         ] {
-            ensure!(!given, "{option} is not allowed with a network; allowed: its own card says what it learned from");
+            ensure!(
+                !given,
+                "{option} is not allowed with a network; allowed: its own card says what it learned from"
+            );
         }
         Ok(self.background_fraction)
     }

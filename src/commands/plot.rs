@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use crate::ratio;
+use crate::ratio::evaluation::evaluated;
 use crate::run::{RunFolder, evaluation, figures};
 
 /// Draw the figures of an evaluated run anew
@@ -17,6 +19,9 @@ pub(super) struct PlotArguments {
 impl PlotArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = RunFolder::open(&self.run)?;
+        if run.learns_ratios() {
+            return ratio::figures::draw(&run, &evaluated(&run)?);
+        }
         let evaluation = evaluation::read(&run)?;
         figures::draw(&run, &evaluation)
     }

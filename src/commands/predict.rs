@@ -8,7 +8,7 @@ use humboldt_schemas::comparison::PredictedImage;
 
 use super::arguments::DeviceArgument;
 use crate::progress::outln;
-use crate::run::{RunFolder, predict};
+use crate::run::{RunFolder, predict, refuse_ratio};
 
 /// Predict the coefficients of a file of images by a run's network, with calibrated 68.3 % and 95 % intervals
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ pub(super) struct PredictArguments {
 impl PredictArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = RunFolder::read(&self.run)?;
+        refuse_ratio(run.card())?;
         let predicted = predict::predict(&run, &self.images, &self.device.open()?)?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&predicted)?);

@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::arguments::ForceArgument;
 use crate::progress::outln;
+use crate::ratio;
+use crate::ratio::evaluation::evaluated;
 use crate::run::{RunFolder, evaluation, page};
 
-/// Write one self-contained HTML file of an evaluated run: summary, plots, image viewer, training, card, downloads
+/// Write one self-contained HTML file of an evaluated run: summary, plots, image viewer or pseudo-experiments, training, card, downloads
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
     /// Folder of an evaluated run
@@ -32,8 +34,12 @@ impl ReportArguments {
             self.force.allow(out, &[])?;
         }
         let run = if self.out.is_some() { RunFolder::read(&self.run)? } else { RunFolder::open(&self.run)? };
-        let evaluation = evaluation::read(&run)?;
-        let path = page::write(&run, &evaluation, self.out.as_deref())?;
+        let out = self.out.as_deref();
+        let path = if run.learns_ratios() {
+            ratio::page::write(&run, &evaluated(&run)?, out)?
+        } else {
+            page::write(&run, &evaluation::read(&run)?, out)?
+        };
         outln!("{}", path.display());
         Ok(())
     }

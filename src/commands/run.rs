@@ -68,8 +68,8 @@ impl RunArguments {
     fn ratio(&self, card: RunCard, compute: &Compute) -> Result<()> {
         sampling::sampler_at(&card.generator, &card.axes()?.centre())?;
         note_idle_inputs(&card.generator)?;
-        let (run, evaluation) = ratio::run::run(card, &self.out, compute)?;
-        print_ratio(&evaluation);
+        let (run, evaluated) = ratio::run::run(card, &self.out, compute)?;
+        print_ratio(&evaluated.numbers);
         note(format!("results: {}", run.results().display()));
         note(format!("humboldt infer DATA --model {}", run.model().display()));
         Ok(())

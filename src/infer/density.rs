@@ -3,6 +3,7 @@
 use humboldt_physics::density::MassRule;
 use humboldt_physics::{Decay, Density, Efficiency, LineShape, PhysicsError, SWave, WilsonDirection};
 use humboldt_pipeline::EventBatch;
+use rayon::prelude::*;
 
 use super::InferError;
 use super::form::Form;
@@ -189,6 +190,12 @@ impl EventFamily {
         let mut terms = vec![0.0; self.normalisation.form.terms()];
         let scale = self.terms(events, row, 0, &mut terms)?;
         Ok(terms[0] * scale / self.density.total(self.mass(events, row)).constant())
+    }
+
+    /// Whether each event lies inside windows and phase space, where there is a density: measured ones may not.
+    pub fn holds(&self, events: &EventBatch) -> Vec<bool> {
+        let inside = |row: usize| self.scale(events, row).is_ok();
+        (0..events.len()).into_par_iter().map(inside).collect()
     }
 
     /// K pi mass (GeV) of an event, the pole where all have it.

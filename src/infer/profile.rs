@@ -50,6 +50,18 @@ impl<O: Objective> Profile<'_, O> {
         Ok(Walked { interval: Interval { minus, plus }, lowest })
     }
 
+    /// Signed distance of the minimum from a value of the number of an index, all others minimised there: the root of the rise, in units of
+    /// that which is looked for.
+    ///
+    /// # Errors
+    /// When the function refuses a point.
+    pub fn pull(&self, index: usize, from: f64) -> Result<f64, O::Error> {
+        let start = Minimum { point: self.best.to_vec(), value: self.minimum, settled: true };
+        let step = from - self.best[index];
+        let there = self.at(index, step.signum(), step.abs(), (&start, 0.0))?;
+        Ok(-step.signum() * ((there.value - self.minimum).max(0.0) / self.rise).sqrt())
+    }
+
     fn side(&self, index: usize, direction: f64, lowest: &mut Minimum) -> Result<Option<f64>, O::Error> {
         let end = self.objective.limit() * self.scales[index] - direction * self.best[index];
         let limit = end.min(REACH * self.scales[index]);
@@ -171,6 +183,11 @@ mod tests {
         let profile = Profile { objective, best: &best, minimum: 0.0, covariance, scales, rise: 0.5 };
         let Ok(walked) = profile.interval(index);
         assert!(walked.lowest.value > -1e-12);
+        // From an end of the interval it is one unit to the minimum.
+        for (end, pull) in [(walked.interval.minus.map(|x| -x), 1.0), (walked.interval.plus, -1.0)] {
+            let Ok(found) = profile.pull(index, end.unwrap_or(0.0));
+            assert!(end.is_none() || (found - pull).abs() < 1e-4, "{found}");
+        }
         walked.interval
     }
 

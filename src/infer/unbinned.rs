@@ -143,19 +143,7 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
     let scales = scales(likelihood)?;
     let free: Vec<usize> = (0..n).collect();
     loop {
-        let walk = |index: usize| {
-            let at = (index, index);
-            let ratio = fitted.covariance[at] / fitted.curved[at];
-            let profile = Profile {
-                objective: likelihood,
-                best: &fitted.values,
-                minimum: fitted.minimum,
-                covariance: &fitted.curved,
-                scales: &scales,
-                rise: if ratio.is_finite() { 0.5 * ratio } else { 0.5 },
-            };
-            profile.interval(index)
-        };
+        let walk = |index: usize| profile(likelihood, fitted, &scales, index).interval(index);
         let walked = (0..n).map(walk).collect::<Result<Vec<_>, _>>()?;
         let lowest = walked.iter().map(|walked| &walked.lowest).min_by(|a, b| a.value.total_cmp(&b.value));
         match lowest.filter(|lowest| lowest.value < fitted.minimum - 1e-3) {
@@ -166,6 +154,33 @@ pub fn intervals(likelihood: &Likelihood, fitted: &mut Fitted) -> Result<Vec<Int
             }
             None => return Ok(walked.into_iter().map(|walked| walked.interval).collect()),
         }
+    }
+}
+
+/// Signed distance of a fitted parameter from its true value in standard deviations, as [`intervals`] has them: by the profile of `-ln L`.
+///
+/// # Errors
+/// For a coefficient that the density does not depend on.
+pub fn pull(likelihood: &Likelihood, fitted: &Fitted, index: usize, truth: f64) -> Result<f64, InferError> {
+    profile(likelihood, fitted, &scales(likelihood)?, index).pull(index, truth)
+}
+
+/// The profile of a parameter.
+fn profile<'a>(
+    likelihood: &'a Likelihood<'a>,
+    fitted: &'a Fitted,
+    scales: &'a [f64],
+    index: usize,
+) -> Profile<'a, Likelihood<'a>> {
+    let at = (index, index);
+    let ratio = fitted.covariance[at] / fitted.curved[at];
+    Profile {
+        objective: likelihood,
+        best: &fitted.values,
+        minimum: fitted.minimum,
+        covariance: &fitted.curved,
+        scales,
+        rise: if ratio.is_finite() { 0.5 * ratio } else { 0.5 },
     }
 }
 

@@ -44,66 +44,109 @@ pub struct SimulatedTruth<'a> {
 /// For a bin without simulated events enough, or in which they do not tell all moments apart.
 pub fn unfolded(measured: &[BinMoments], simulated: &SimulatedTruth) -> Result<Vec<BinMoments>, InferError> {
     let bins: Vec<(f64, f64)> = measured.iter().map(|bin| bin.q2).collect();
-    let none = vec![0.0; simulated.reference.directions().len()];
-    let expected = MomentPredictions::new(simulated.reference, &bins)?.values(&none);
-    measured.iter().zip(expected).map(|(bin, own)| one_bin(bin, &own, simulated)).collect()
+    Unfolding::new(&bins, simulated)?.unfolded(measured)
 }
 
-fn one_bin(bin: &BinMoments, own: &Vector, simulated: &SimulatedTruth) -> Result<BinMoments, InferError> {
-    let (low, high) = bin.q2;
-    let rows: Vec<usize> = (0..simulated.measured.len())
-        .filter(|row| (low..high).contains(&f64::from(simulated.measured.q2[*row])))
-        .collect();
-    let decay = simulated.reference.density.decay();
-    let event = |row: &usize| -> Result<Event, InferError> {
-        let weight = simulated.weights.map_or(1.0, |weights| weights.values()[*row]);
-        let functions =
-            functions(decay, simulated.truth, *row, simulated.reference.mass(simulated.truth, *row));
-        let functions = functions.ok_or_else(|| {
-            let field = format!("true q2 of simulated event {row}");
-            InferError::out_of_range(&field, simulated.truth.q2[*row], "events inside phase space")
-        })?;
-        Ok(Event { weight, dual: dual(simulated.measured, *row), functions })
-    };
-    let events: Vec<Event> = rows.par_iter().map(event).collect::<Result<_, _>>()?;
-    let sums = Sums::of(&events);
-    let refuse = |got: String| {
-        let field = format!("simulated events in the bin {low}:{high}");
-        InferError::out_of_range(&field, got, "enough that all moments can be told apart")
-    };
-    if sums.weight <= 0.0 || events.len() < super::moments::FEWEST_EVENTS {
-        return Err(refuse(events.len().to_string()));
+/// What simulated events say of some bins, for any number of samples.
+#[derive(Debug)]
+pub struct Unfolding(Vec<Bin>);
+
+#[derive(Debug)]
+struct Bin {
+    q2: (f64, f64),
+    /// The simulation's own moments before acceptance.
+    own: Vector,
+    events: Vec<Event>,
+    sums: Sums,
+}
+
+impl Unfolding {
+    /// Of bins in q2 (GeV^2).
+    ///
+    /// # Errors
+    /// For a bin without simulated events enough, and an event outside phase space.
+    pub fn new(bins: &[(f64, f64)], simulated: &SimulatedTruth) -> Result<Self, InferError> {
+        let none = vec![0.0; simulated.reference.directions().len()];
+        let expected = MomentPredictions::new(simulated.reference, bins)?.values(&none);
+        let bins = bins.iter().zip(expected).map(|(q2, own)| Bin::new(*q2, own, simulated));
+        Ok(Self(bins.collect::<Result<_, _>>()?))
     }
-    let (mean, matrix) = (sums.dual / sums.weight, sums.matrix / sums.weight);
-    let norm = sums.functions / sums.weight;
-    // The rate is 1 before and after: of twelve equations eleven are independent, and the twelfth keeps it so.
-    let rate = rates();
-    let equations = matrix - bin.s * norm.transpose() + bin.s * rate.transpose();
-    let inverse = equations.try_inverse().ok_or_else(|| refuse("of a singular matrix".to_owned()))?;
-    let moved = inverse * (bin.s - mean);
-    // What the simulation's own spread adds to M, at the solution.
-    let squares = events.par_chunks(BLOCK).map(|events| {
-        let square = |event: &Event| {
-            let off = event.dual - bin.s;
-            let weight = event.weight * (1.0 + event.functions.dot(&moved));
-            off * off.transpose() * (weight * weight)
+
+    /// The moments of a sample before acceptance, of the same bins. Their covariance holds that of the simulation.
+    ///
+    /// # Errors
+    /// For a bin in which the simulated events do not tell all moments apart.
+    pub fn unfolded(&self, measured: &[BinMoments]) -> Result<Vec<BinMoments>, InferError> {
+        self.0.iter().zip(measured).map(|(bin, measured)| bin.unfolded(measured)).collect()
+    }
+}
+
+impl Bin {
+    fn new((low, high): (f64, f64), own: Vector, simulated: &SimulatedTruth) -> Result<Self, InferError> {
+        let rows: Vec<usize> = (0..simulated.measured.len())
+            .filter(|row| (low..high).contains(&f64::from(simulated.measured.q2[*row])))
+            .collect();
+        let decay = simulated.reference.density.decay();
+        let event = |row: &usize| -> Result<Event, InferError> {
+            let weight = simulated.weights.map_or(1.0, |weights| weights.values()[*row]);
+            let functions =
+                functions(decay, simulated.truth, *row, simulated.reference.mass(simulated.truth, *row));
+            let functions = functions.ok_or_else(|| {
+                let field = format!("true q2 of simulated event {row}");
+                InferError::out_of_range(&field, simulated.truth.q2[*row], "events inside phase space")
+            })?;
+            Ok(Event { weight, dual: dual(simulated.measured, *row), functions })
         };
-        events.iter().map(square).sum::<Matrix>()
-    });
-    let squares: Vec<Matrix> = squares.collect();
-    let spread = squares.iter().sum::<Matrix>() / (sums.weight * sums.weight);
-    let known = 1.0 + norm.dot(&moved);
-    let covariance = inverse * (bin.covariance * (known * known) + spread) * inverse.transpose();
-    Ok(BinMoments { s: own + moved, covariance, ..bin.clone() })
+        let events: Vec<Event> = rows.par_iter().map(event).collect::<Result<_, _>>()?;
+        let sums = Sums::of(&events);
+        let bin = Self { q2: (low, high), own, events, sums };
+        if bin.sums.weight <= 0.0 || bin.events.len() < super::moments::FEWEST_EVENTS {
+            return Err(bin.too_few(bin.events.len().to_string()));
+        }
+        Ok(bin)
+    }
+
+    fn too_few(&self, got: String) -> InferError {
+        let field = format!("simulated events in the bin {}:{}", self.q2.0, self.q2.1);
+        InferError::out_of_range(&field, got, "enough that all moments can be told apart")
+    }
+
+    fn unfolded(&self, bin: &BinMoments) -> Result<BinMoments, InferError> {
+        let Self { own, events, sums, .. } = self;
+        let (mean, matrix) = (sums.dual / sums.weight, sums.matrix / sums.weight);
+        let norm = sums.functions / sums.weight;
+        // The rate is 1 before and after: of twelve equations eleven are independent, and the twelfth keeps it so.
+        let rate = rates();
+        let equations = matrix - bin.s * norm.transpose() + bin.s * rate.transpose();
+        let inverse =
+            equations.try_inverse().ok_or_else(|| self.too_few("of a singular matrix".to_owned()))?;
+        let moved = inverse * (bin.s - mean);
+        // What the simulation's own spread adds to M, at the solution.
+        let squares = events.par_chunks(BLOCK).map(|events| {
+            let square = |event: &Event| {
+                let off = event.dual - bin.s;
+                let weight = event.weight * (1.0 + event.functions.dot(&moved));
+                off * off.transpose() * (weight * weight)
+            };
+            events.iter().map(square).sum::<Matrix>()
+        });
+        let squares: Vec<Matrix> = squares.collect();
+        let spread = squares.iter().sum::<Matrix>() / (sums.weight * sums.weight);
+        let known = 1.0 + norm.dot(&moved);
+        let covariance = inverse * (bin.covariance * (known * known) + spread) * inverse.transpose();
+        Ok(BinMoments { s: own + moved, covariance, ..bin.clone() })
+    }
 }
 
 /// An accepted simulated event: its dual functions, and the rate times the angular functions over the density.
+#[derive(Debug)]
 struct Event {
     weight: f64,
     dual: Vector,
     functions: Vector,
 }
 
+#[derive(Debug)]
 struct Sums {
     weight: f64,
     dual: Vector,

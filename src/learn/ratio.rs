@@ -100,6 +100,18 @@ pub struct RatioInfo {
     /// Cross-entropy of signal and background at the end, where they are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
+    /// Mean squared error of the coefficients of each epoch, in units of their spread.
+    ///
+    /// # Shapes
+    /// [network, epoch]
+    #[serde(default)]
+    pub losses: Vec<Vec<f64>>,
+    /// Mean cross-entropy of each epoch.
+    ///
+    /// # Shapes
+    /// [network, epoch]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entropies: Vec<Vec<f64>>,
     /// The whole card and whatever else the caller wants to be kept.
     pub provenance: serde_json::Value,
 }
@@ -180,6 +192,8 @@ impl RatioTraining<'_> {
             classifies: examples.background.is_some(),
             loss: 0.0,
             entropy: None,
+            losses: Vec::new(),
+            entropies: Vec::new(),
             provenance: serde_json::Value::Null,
         };
         let features = info.standardised(examples.features);
@@ -192,17 +206,17 @@ impl RatioTraining<'_> {
         let stages = (self.members * (1 + usize::from(info.classifies))) as f64;
         let mut done = 0.0;
         let mut told = |part: f64, loss: f64, done: f64| report((done + part) / stages, loss);
-        let (mut loss, mut entropy) = (0.0, info.classifies.then_some(0.0));
+        let (mut losses, mut entropies) = (Vec::new(), Vec::new());
         let mut networks = Networks { ratios: Vec::new(), classifiers: Vec::new() };
         for member in 0..self.members as u64 {
             let table = Table { features: &features, targets: &terms, weights: &weights, inputs, outputs };
-            let (network, of) =
+            let (network, own) =
                 self.one(&table, Goal::Squares, 2 * member, &mut |part, loss| told(part, loss, done))?;
-            loss += of / self.members as f64;
+            losses.push(own);
             networks.ratios.push(network);
             done += 1.0;
         }
-        if let (Some(background), Some(entropy)) = (examples.background, &mut entropy) {
+        if let Some(background) = examples.background {
             let background = info.standardised(background);
             let others = background.len() / inputs;
             // Each kind has half of the weight, whatever the numbers of events.
@@ -217,28 +231,31 @@ impl RatioTraining<'_> {
             for member in 0..self.members as u64 {
                 let table =
                     Table { features: &all, targets: &targets, weights: &weights, inputs, outputs: 1 };
-                let (network, of) = self
+                let (network, own) = self
                     .one(&table, Goal::Entropy, 2 * member + 1, &mut |part, loss| told(part, loss, done))?;
-                *entropy += of / self.members as f64;
+                entropies.push(own);
                 networks.classifiers.push(network);
                 done += 1.0;
             }
         }
+        let last =
+            |all: &[Vec<f64>]| all.iter().filter_map(|own| own.last()).sum::<f64>() / all.len().max(1) as f64;
+        let entropy = info.classifies.then(|| last(&entropies));
         Ok(LearnedRatios {
-            info: RatioInfo { loss, entropy, ..info },
+            info: RatioInfo { loss: last(&losses), entropy, losses, entropies, ..info },
             networks,
             compute: self.compute.clone(),
         })
     }
 
-    /// One network, and the mean loss of its last epoch.
+    /// One network, and the mean loss of each of its epochs.
     fn one(
         &self,
         table: &Table,
         goal: Goal,
         stream: u64,
         report: Report,
-    ) -> Result<(EventNetwork, f64), LearnError> {
+    ) -> Result<(EventNetwork, Vec<f64>), LearnError> {
         let (card, name) = (self.card, self.compute.name().to_string());
         let device = self.compute.device().clone();
         let seed = self.seed.wrapping_add(stream.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -249,10 +266,10 @@ impl RatioTraining<'_> {
         let batch = card.batch_size.min(events);
         // The last events of an epoch that fill no batch are left to the next.
         let batches = events / batch;
-        let mut loss = 0.0;
+        let mut losses = Vec::with_capacity(card.epochs);
         for epoch in 1..=card.epochs {
             let order = shuffled(events, seed, epoch);
-            loss = 0.0;
+            let mut loss = 0.0;
             for (number, rows) in order.chunks_exact(batch).enumerate() {
                 let parts: Vec<(EventNetwork, Batch)> =
                     rows.chunks(PART).map(|rows| (network.clone(), table.of(rows))).collect();
@@ -280,8 +297,9 @@ impl RatioTraining<'_> {
                 network = on_device(&name, || optimiser.step(rate, network, sum(gradients)))?;
             }
             report(epoch as f64 / card.epochs as f64, loss);
+            losses.push(loss);
         }
-        Ok((network.valid(), loss))
+        Ok((network.valid(), losses))
     }
 }
 
@@ -531,6 +549,11 @@ mod tests {
             worst(&found.log_signal, &|x| ((1.0 + 0.5 * x) / (1.0 - 0.5 * x)).ln()),
         );
         assert!(squares < 0.08 && classes < 0.08, "{squares} {classes}");
+        let info = learned.info();
+        for curves in [&info.losses, &info.entropies] {
+            assert!(curves.len() == 1 && curves[0].len() == 12 && curves[0][11] < curves[0][0], "{curves:?}");
+        }
+        assert_eq!((info.loss, info.entropy), (info.losses[0][11], Some(info.entropies[0][11])));
         // In files, and by another number of threads, the same.
         let folder = tempfile::tempdir().unwrap();
         learned.save(folder.path()).unwrap();

@@ -7,11 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use humboldt_physics::Axis;
 use humboldt_schemas::card::RunCard;
-use humboldt_schemas::results::RatioEvaluation;
 
-use super::evaluation::{self, evaluate};
+use super::evaluation::{self, Evaluated, evaluate};
 use super::model::{RatioModel, ratios};
-use super::source::{Parts, Sample, Source};
+use super::source::{Events, Parts, Sample, Source};
+use super::{figures, page};
 use crate::infer::ratio::{Calibration, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
@@ -31,20 +31,19 @@ const PLACES: [&[f64]; 2] = [&[0.02, 0.26, 0.5, 0.74, 0.98], &[0.15, 0.85]];
 ///
 /// # Errors
 /// When the folder is another card's, a file of events cannot be used, the training diverges, or a result cannot be written.
-pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, RatioEvaluation)> {
+pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, Evaluated)> {
     let source = Source::new(&card)?;
     let parts = if out.exists() { None } else { Some(source.read()?) };
     let folder = RunFolder::for_card(out, card)?;
-    let evaluation = stages(&folder, &source, parts, compute)?;
-    Ok((folder, evaluation))
+    let evaluated = stages(&folder, &source, parts, compute)?;
+    figures::draw(&folder, &evaluated)?;
+    if evaluated.ensembles(0)?.len() > 1 {
+        page::write(&folder, &evaluated, None)?;
+    }
+    Ok((folder, evaluated))
 }
 
-fn stages(
-    folder: &RunFolder,
-    source: &Source,
-    parts: Option<Parts>,
-    compute: &Compute,
-) -> Result<RatioEvaluation> {
+fn stages(folder: &RunFolder, source: &Source, parts: Option<Parts>, compute: &Compute) -> Result<Evaluated> {
     if let Some(done) = evaluation::read(folder)? {
         note(format!("ratio: finished before; the results are in {}", folder.results().display()));
         return Ok(done);
@@ -56,9 +55,9 @@ fn stages(
     }
     let model = trained(folder, source, &parts.samples, compute)?;
     let start = Instant::now();
-    let evaluation = evaluate(folder, source, &model, &parts.samples)?;
+    let evaluated = evaluate(folder, source, &model, &parts.samples)?;
     timing::record(folder.root(), "evaluation", start.elapsed(), Some(compute.name().to_string()))?;
-    Ok(evaluation)
+    Ok(evaluated)
 }
 
 /// Networks with their calibration.
@@ -96,11 +95,13 @@ fn learn(card: &RunCard, source: &Source, part: &Sample, compute: &Compute) -> R
         seed: card.seed,
         compute,
     };
+    let numbers = part.signal.numbers(&source.variables);
+    let background = part.background.as_ref().map(|events| events.numbers(&source.variables));
     let examples = Examples {
-        features: &part.signal.numbers,
+        features: &numbers,
         terms: &part.signal.terms,
         weights: &part.signal.weights,
-        background: part.background.as_ref().map(|events| events.numbers.as_slice()),
+        background: background.as_deref(),
     };
     let progress = Progress::new("train", STEPS, "parts of 1000");
     let mut report =
@@ -133,8 +134,9 @@ fn calibrate(card: &RunCard, source: &Source, part: &Sample, learned: LearnedRat
             references.push(point);
         }
     }
-    let signal = ratios(&learned, &part.signal.numbers)?;
-    let background = part.background.as_ref().map(|events| ratios(&learned, &events.numbers)).transpose()?;
+    let of = |events: &Events| ratios(&learned, &events.numbers(&source.variables));
+    let signal = of(&part.signal)?;
+    let background = part.background.as_ref().map(of).transpose()?;
     let features = learned.info().features.len();
     let statistic = Statistic::new(
         (&signal, &part.signal.weights),

@@ -59,12 +59,18 @@ impl Part {
     }
 }
 
-/// Events as networks take them.
+/// Events with what networks and fits take of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Events {
+    /// As they were measured.
+    pub measured: EventBatch,
+    /// As they were; empty of background.
+    pub truth: EventBatch,
+    /// Variables of a user's own.
+    ///
     /// # Shapes
-    /// [event, number]
-    pub numbers: Vec<f32>,
+    /// [variable][event]
+    pub own: Vec<Vec<f64>>,
     /// Coefficients of the true density over that at the simulation's point, of all monomials but the first; empty of background.
     ///
     /// # Shapes
@@ -85,22 +91,36 @@ impl Events {
         self.weights.is_empty()
     }
 
+    /// Numbers of all events, as networks take them.
+    ///
+    /// # Shapes
+    /// [event, number]
+    pub fn numbers(&self, variables: &Variables) -> Vec<f32> {
+        variables.numbers(&self.measured, &self.own)
+    }
+
     fn append(&mut self, other: &Self) {
-        self.numbers.extend_from_slice(&other.numbers);
+        self.measured.append(&other.measured);
+        self.truth.append(&other.truth);
+        self.own.resize(other.own.len(), Vec::new());
+        self.own.iter_mut().zip(&other.own).for_each(|(own, other)| own.extend_from_slice(other));
         self.terms.extend_from_slice(&other.terms);
         self.weights.extend_from_slice(&other.weights);
     }
 
     /// Some rows.
-    fn rows(&self, rows: impl Iterator<Item = usize>, width: usize) -> Self {
+    fn rows(&self, rows: &[usize]) -> Self {
         let terms = if self.is_empty() { 0 } else { self.terms.len() / self.len() };
-        let mut chosen = Self::default();
-        for row in rows {
-            chosen.numbers.extend_from_slice(&self.numbers[row * width..(row + 1) * width]);
-            chosen.terms.extend_from_slice(&self.terms[row * terms..(row + 1) * terms]);
-            chosen.weights.push(self.weights[row]);
+        Self {
+            measured: self.measured.gathered(rows),
+            truth: self.truth.gathered(rows),
+            own: self.own.iter().map(|column| rows.iter().map(|row| column[*row]).collect()).collect(),
+            terms: rows
+                .iter()
+                .flat_map(|row| self.terms[row * terms..(row + 1) * terms].iter().copied())
+                .collect(),
+            weights: rows.iter().map(|row| self.weights[*row]).collect(),
         }
-        chosen
     }
 }
 
@@ -173,6 +193,11 @@ impl Source {
         Ok(Self { card: card.clone(), variables, origin, density, layouts, fraction, nominal })
     }
 
+    /// The card.
+    pub const fn card(&self) -> &RunCard {
+        &self.card
+    }
+
     /// Number of true coefficients of an event.
     pub fn terms(&self) -> usize {
         count(self.origin.len()) - 1
@@ -220,14 +245,14 @@ impl Source {
         for (table, name) in self.tables(&simulation.files, false)? {
             self.check_origin(&table, &name)?;
             outside += table.outside();
-            let events = self.events(&table.events, Some(&table.truth), &table.own, table.weights.clone());
+            let events = self.events(table.events, Some(table.truth), table.own, table.weights);
             let events = events.with_context(|| name.clone())?;
-            truth.append(&table.truth);
-            weights.extend(table.weights);
+            truth.append(&events.truth);
+            weights.extend(&events.weights);
             for (part, sample) in [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
             {
                 let rows = (0..events.len()).filter(|i| Part::of(all + table.rows[*i]) == part);
-                sample.signal.append(&events.rows(rows, self.variables.width()));
+                sample.signal.append(&events.rows(&rows.collect::<Vec<_>>()));
             }
             all += table.all;
         }
@@ -251,13 +276,13 @@ impl Source {
                     !table.weighted,
                     "{name}: has weights; allowed: a sample of background whose events each count once"
                 );
-                let events = self.events(&table.events, None, &table.own, table.weights.clone())?;
+                let events = self.events(table.events, None, table.own, table.weights)?;
                 for (part, sample) in
                     [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
                 {
                     let rows = (0..events.len()).filter(|i| Part::of(before + table.rows[*i]) == part);
                     if let Some(own) = &mut sample.background {
-                        own.append(&events.rows(rows, self.variables.width()));
+                        own.append(&events.rows(&rows.collect::<Vec<_>>()));
                     }
                 }
                 before += table.all;
@@ -325,16 +350,17 @@ impl Source {
         Ok(())
     }
 
-    /// Events as networks take them, with their true coefficients where they are signal.
+    /// Events with their true coefficients where they are signal.
     fn events(
         &self,
-        measured: &EventBatch,
-        truth: Option<&EventBatch>,
-        own: &[Vec<f64>],
+        measured: EventBatch,
+        truth: Option<EventBatch>,
+        own: Vec<Vec<f64>>,
         weights: Vec<f64>,
     ) -> Result<Events> {
-        let terms = truth.map(|truth| relative_rates(&self.density, truth)).transpose()?.unwrap_or_default();
-        Ok(Events { numbers: self.variables.numbers(measured, own), terms, weights })
+        let truth = truth.unwrap_or_default();
+        let terms = relative_rates(&self.density, &truth)?;
+        Ok(Events { measured, truth, own, terms, weights })
     }
 
     /// Parts from the card's own generator.
@@ -383,20 +409,23 @@ impl Source {
     fn generated(&self, sampler: &EventSampler, key: StreamKey, events: usize) -> Result<Sample> {
         let (made, own) = self.drawn(sampler, key, events)?;
         let is_signal: Vec<bool> = (0..events).map(|i| made.is_signal(i)).collect();
-        let of = |keep: &[bool], truth: Option<&EventBatch>| {
-            let own: Vec<Vec<f64>> = own.iter().map(|column| chosen(column, keep)).collect();
+        let of = |keep: &[bool], truth: Option<EventBatch>| {
+            let own = own.iter().map(|column| chosen(column, keep)).collect();
             let kept = made.events.filtered(keep);
             let weights = vec![1.0; kept.len()];
-            self.events(&kept, truth, &own, weights)
+            self.events(kept, truth, own, weights)
         };
-        let signal = of(&is_signal, Some(&made.signal()))?;
+        let signal = of(&is_signal, Some(made.signal()))?;
         let background: Vec<bool> = is_signal.iter().map(|signal| !signal).collect();
         let background = self.fraction.is_some().then(|| of(&background, None)).transpose()?;
         Ok(Sample { signal, background })
     }
 
-    /// Events of the card, and a user's own variables of each.
-    fn drawn(
+    /// Events of a sampler of the card's measurements, and a user's own variables of each.
+    ///
+    /// # Errors
+    /// When they do not follow their density.
+    pub fn drawn(
         &self,
         sampler: &EventSampler,
         key: StreamKey,
@@ -407,36 +436,6 @@ impl Source {
         let m_b: Vec<f64> = made.m_b.iter().map(|x| f64::from(*x)).collect();
         let own = self.variables.own().map(|_| m_b.clone()).collect();
         Ok((made, own))
-    }
-
-    /// The numbers of a fresh pseudo-experiment.
-    ///
-    /// # Errors
-    /// When its events do not follow their density.
-    pub fn fresh(
-        &self,
-        sampler: &EventSampler,
-        point: &[f64],
-        number: usize,
-        events: usize,
-    ) -> Result<Vec<f32>> {
-        let key =
-            of_point(StreamKey::new(self.card.seed).child("ratio pseudo-experiment", 0), &self.point(point)?);
-        let (made, own) = self.drawn(sampler, key.child("image", number as u64), events)?;
-        Ok(self.variables.numbers(&made.events, &own))
-    }
-
-    /// Events of background among those of a pseudo-experiment from files, as random as each event's own kind.
-    ///
-    /// # Errors
-    /// When the point is refused.
-    pub fn background_of(&self, point: &[f64], number: usize, events: usize) -> Result<usize> {
-        if self.nominal <= 0.0 {
-            return Ok(0);
-        }
-        let key = of_point(StreamKey::new(self.card.seed).child("ratio background", 0), &self.point(point)?);
-        let mut random = key.block(number as u64);
-        Ok((0..events).filter(|_| random.uniform() < self.nominal).count())
     }
 
     /// Rows of simulated signal that follow the density at a point, in random order: each is kept with a probability that

@@ -20,9 +20,9 @@ use super::{ReportError, Sheet, files, shift_label};
 const FIGURE: &str = "comparison of estimators";
 
 /// Colour and marker of an estimator in all figures; those that nobody has named yet are grey.
-fn look(name: &str) -> (Colour, Marker) {
+pub(super) fn look(name: &str) -> (Colour, Marker) {
     match name {
-        "network" => (BLUE, Marker::Disc),
+        "network" | "ratio" => (BLUE, Marker::Disc),
         "unbinned" => (GREEN, Marker::Square),
         "template" => (VERMILION, Marker::OpenDiamond),
         "moments" => (ORANGE, Marker::Triangle),
@@ -33,6 +33,7 @@ fn look(name: &str) -> (Colour, Marker) {
 /// Words of a legend for an estimator.
 pub fn estimator_words(name: &str) -> &str {
     match name {
+        "ratio" => "learned ratios",
         "unbinned" => "unbinned 4D fit",
         "template" => "template fit",
         "moments" => "angular moments",
@@ -59,23 +60,26 @@ fn truths(comparison: &Comparison) -> Scale {
 /// Without estimators, with numbers that are not finite, or when a file cannot be written.
 pub fn width_over_bound(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, ReportError> {
     checked(comparison)?;
-    let heights = || comparison.estimators.iter().flat_map(|e| e.values.iter().map(|v| v.ratio_to_bound));
-    let y = Scale::around(heights().chain([1.0]), 0.12, 0.3);
+    let bar = |v: &EstimatorValue| {
+        let error = v.ratio_to_bound * relative_error(v.images);
+        [v.ratio_to_bound - error, v.ratio_to_bound + error]
+    };
+    let heights = comparison.estimators.iter().flat_map(|e| e.values.iter().flat_map(bar));
+    let y = Scale::around(heights.chain([1.0]), 0.08, 0.3);
     let y = Scale::linear(y.low.max(0.0), y.high);
     let draw = |canvas: &Canvas| {
         let panel = Panel::new(canvas, Rect::new(17.0, 4.0, 119.0, 76.0), truths(comparison), y);
         panel.straight(0.0, 1.0, Stroke::thin(BLACK).dashed());
         let mut entries: Vec<Entry> = Vec::new();
         let mut avoid = Vec::new();
-        for e in &comparison.estimators {
+        for (k, e) in comparison.estimators.iter().enumerate() {
             let (colour, marker) = look(&e.name);
-            let points: Vec<(f64, f64)> = e.values.iter().map(|v| (v.truth, v.ratio_to_bound)).collect();
+            let x = |v: &EstimatorValue| v.truth + beside(&panel, k, comparison.estimators.len());
+            let points: Vec<(f64, f64)> = e.values.iter().map(|v| (x(v), v.ratio_to_bound)).collect();
             panel.curve(&points, Stroke::thin(colour));
             for v in &e.values {
-                let error = v.ratio_to_bound * relative_error(v.images);
-                let bar = (v.ratio_to_bound - error, v.ratio_to_bound + error);
-                panel.error_bar(v.truth, bar, Stroke::thin(colour), 0.0);
-                panel.marker(v.truth, v.ratio_to_bound, marker, colour);
+                panel.error_bar(x(v), bar(v).into(), Stroke::thin(colour), 0.0);
+                panel.marker(x(v), v.ratio_to_bound, marker, colour);
             }
             avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
             entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
@@ -90,6 +94,11 @@ pub fn width_over_bound(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<Pa
         draw,
         table(sheet.label(), comparison),
     )
+}
+
+/// Step along the axis of the truth by which one of `n` estimators stands beside the others, so that bars do not hide each other.
+fn beside(panel: &Panel, place: usize, n: usize) -> f64 {
+    0.008 * (panel.x.high - panel.x.low) * (place as f64 - 0.5 * (n as f64 - 1.0))
 }
 
 /// Axis title of the truth.
@@ -124,8 +133,7 @@ pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, 
             panel.straight(0.0, level, Stroke::thin(BLACK).dashed());
             for (k, e) in comparison.estimators.iter().enumerate() {
                 let (colour, marker) = look(&e.name);
-                // Side by side, so that bars do not hide each other.
-                let step = 0.008 * (panel.x.high - panel.x.low) * (k as f64 - 0.5 * (n as f64 - 1.0));
+                let step = beside(&panel, k, n);
                 for v in &e.values {
                     let hits = (of(v) * v.images as f64).round() as usize;
                     let bar = binomial_interval(hits, v.images, ONE_SIGMA);
@@ -152,7 +160,7 @@ pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, 
         legend::draw_in_a_row(canvas, &keys, (76.0, 119.5), Font::new(LEGEND_PT - 0.5));
     };
     let sheet = sheet.with("error bars: 68.3 % intervals of the share").with("band: ± 3 %");
-    sheet.write("Coverage of calibrated intervals", (140.0, 123.0), draw, table(sheet.label(), comparison))
+    sheet.write("Coverage of intervals", (140.0, 123.0), draw, table(sheet.label(), comparison))
 }
 
 /// Header and rows of a table with a row for each estimator and delta C9.
@@ -216,6 +224,9 @@ pub fn estimator_pulls(sheet: &Sheet, estimators: &[Pulls]) -> Result<Vec<PathBu
             bins
         })
         .collect();
+    let peak = densities.iter().flatten().copied().fold(0.0, f64::max);
+    // Words stand above the highest bin.
+    let top = (1.6 * peak).max(0.62);
     let rows = shown.len().div_ceil(2);
     let columns = shown.len().min(2);
     let size = (18.0 + 66.0 * columns as f64, 12.0 + 52.0 * rows as f64);
@@ -223,7 +234,7 @@ pub fn estimator_pulls(sheet: &Sheet, estimators: &[Pulls]) -> Result<Vec<PathBu
         for (i, (e, density)) in shown.iter().zip(&densities).enumerate() {
             let frame = Rect::new(16.0 + 66.0 * (i % 2) as f64, 6.0 + 52.0 * (i / 2) as f64, 60.0, 44.0);
             let last = i + columns >= shown.len();
-            draw_pulls(canvas, frame, e, (&edges, density), (i % 2 == 0, last));
+            draw_pulls(canvas, frame, e, (&edges, density, top), (i % 2 == 0, last));
         }
         let middle = 16.0 + 33.0 * columns as f64 - 3.0;
         let title = "(estimate − truth) / error";
@@ -241,11 +252,11 @@ fn draw_pulls(
     canvas: &Canvas,
     frame: Rect,
     e: &Pulls,
-    (edges, density): (&[f64], &[f64]),
+    (edges, density, top): (&[f64], &[f64], f64),
     (left, last): (bool, bool),
 ) {
     let (colour, _) = look(e.name);
-    let panel = Panel::new(canvas, frame, Scale::linear(-REACH, REACH), Scale::linear(0.0, 0.62));
+    let panel = Panel::new(canvas, frame, Scale::linear(-REACH, REACH), Scale::linear(0.0, top));
     panel.fill_steps(edges, density, colour, 0.35);
     panel.steps(edges, density, Stroke::thin(colour));
     let normal: Vec<(f64, f64)> = (0..=120)
@@ -332,6 +343,8 @@ mod tests {
             events: 24_613,
             images: 500,
             calibration_images: 500,
+            background: None,
+            wrong: Vec::new(),
             test: None,
             estimators: ratios.map(|(name, ratio)| estimator(name, ratio)).into(),
         }

@@ -8,11 +8,13 @@
 //! - [`distributions()`], [`voxel_views()`]: what it sees (Figs. 2 and 3)
 //! - [`network()`], [`information()`]: the network itself (Fig. 4), and where in phase space the information sits
 //! - [`width_over_bound()`], [`coverage()`], [`estimator_pulls()`]: estimators side by side
+//! - [`wrong_simulation()`]: how far what they were not told moves them
 //! - [`page`]: a run in one HTML file
 //! - [`Projected`]: an image in a terminal
 //! - [`contours()`], [`observables()`], [`pulls()`]: a global fit
 //! - [`chi2_distribution()`], [`image_rows()`], [`regions()`], [`curves()`]: networks on it
 //! - [`training_curves()`]: how it learned
+//! - [`p_values()`]: how well samples fit
 //! - [`write_ensembles_csv`], [`write_predictions_parquet`], [`write_json`]: numbers alone
 //!
 //! Colours, sizes and labels stand in `style`, text with sub- and superscripts in `markup`, drawing in `canvas` and
@@ -37,6 +39,7 @@ mod linearity;
 mod markup;
 mod network;
 mod observables;
+mod p_values;
 pub mod page;
 mod panel;
 mod projection;
@@ -53,6 +56,7 @@ mod training;
 mod training_values;
 mod voxel_views;
 mod width;
+mod wrong_simulation;
 
 pub use chi2_distribution::chi2_distribution;
 pub use comparison::{
@@ -70,6 +74,7 @@ pub use linearity::{ErrorBars, linearity};
 pub use markup::literal;
 pub use network::network;
 pub use observables::{ObservableBin, ObservablePanel, observables};
+pub use p_values::p_values;
 pub use pulls::{PullRow, pulls};
 pub use regions::regions;
 pub use sheet::Sheet;
@@ -80,8 +85,9 @@ pub use tables::{
     write_columns_parquet, write_ensembles_csv, write_grid_csv, write_predictions_parquet,
 };
 pub use terminal::Projected;
-pub use ticks::{Scale, Ticks, count};
+pub use ticks::{Scale, Ticks, count, number, short};
 pub use training::training_curves;
 pub use training_values::TrainingValues;
 pub use voxel_views::{VoxelImage, mean_image, voxel_views};
 pub use width::{WidthReferences, width};
+pub use wrong_simulation::wrong_simulation;

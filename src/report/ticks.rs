@@ -136,7 +136,7 @@ fn log_ticks(scale: Scale, at_most: usize) -> Ticks {
 }
 
 /// A number with a true minus sign, and never -0.
-pub(crate) fn number(value: f64, decimals: usize) -> String {
+pub fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().any(|c| ('1'..='9').contains(&c)) => format!("−{digits}"),
@@ -146,7 +146,7 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
 }
 
 /// The shortest form with at most `decimals` places: -0.87, -2, 1.1.
-pub(crate) fn short(value: f64, decimals: usize) -> String {
+pub fn short(value: f64, decimals: usize) -> String {
     let text = number(value, decimals);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

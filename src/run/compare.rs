@@ -137,7 +137,7 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
         note(few.replace("will do", "(--calibration-images) will do"));
     }
     let Times { of_sample, of_estimates: times } = times(card, plan.values[0], &all)?;
-    let parts = Parts::open(parts, &key(run, plan), all.len())?;
+    let parts = Parts::open(parts, &key(run, plan))?;
     let own = &card.generator;
     let other = plan.test.as_ref().map_or(own, |test| &test.generator);
     let sets = [
@@ -150,7 +150,7 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
         Set { generator: other, purpose: Purpose::Judgement, values: &plan.values, samples: plan.images },
     ];
     let total: usize = sets.iter().map(|set| set.samples * set.values.len()).sum();
-    let left: usize = sets.iter().map(|set| set.missing(&parts)).sum();
+    let left: usize = sets.iter().map(|set| set.missing(&parts, all.len())).sum();
     let each = of_sample + times.iter().sum::<f64>() / 1e3 / rayon::current_num_threads() as f64;
     let begun = if left < total { format!("goes on with {left} of ") } else { String::new() };
     note(format!("compare: {begun}{total} samples, about {}", seconds(left as f64 * each)));
@@ -166,9 +166,11 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
         events: card.images.events,
         images: plan.images,
         calibration_images: plan.calibration_images,
+        background: None,
         assumed: Some(assumed(&card.generator, &directions)?),
         test: plan.test.clone(),
         estimators: Vec::new(),
+        wrong: Vec::new(),
     };
     let mut estimates = Vec::new();
     for (((one, known), fresh), milliseconds) in all.iter().zip(calibration).zip(judged).zip(times) {
@@ -218,8 +220,8 @@ struct Set<'a> {
 
 impl Set<'_> {
     /// Samples that have no estimates yet.
-    fn missing(&self, parts: &Parts) -> usize {
-        let there = |value: &&f64| parts.read(self.purpose, **value, self.samples).is_none();
+    fn missing(&self, parts: &Parts, estimators: usize) -> usize {
+        let there = |value: &&f64| parts.read(self.purpose, **value, (self.samples, estimators)).is_none();
         self.samples * self.values.iter().filter(there).count()
     }
 }
@@ -236,7 +238,7 @@ fn estimate(
 ) -> Result<Estimates> {
     let mut all: Estimates = vec![Vec::new(); estimators.len()];
     for value in set.values {
-        let found = if let Some(found) = parts.read(set.purpose, *value, set.samples) {
+        let found = if let Some(found) = parts.read(set.purpose, *value, (set.samples, estimators.len())) {
             progress.skip(set.samples as u64);
             found
         } else {

@@ -80,7 +80,6 @@ impl RunFolder {
             );
         }
         let card = RunCard::read(&card_file)?;
-        refuse_ratio(&card)?;
         Ok(Self { root: root.to_owned(), card, lock: None })
     }
 
@@ -102,6 +101,11 @@ impl RunFolder {
     /// Whether it was opened by [`RunFolder::read`].
     pub const fn is_only_read(&self) -> bool {
         self.lock.is_none()
+    }
+
+    /// Whether the run learns ratios of densities, by networks that see no images.
+    pub fn learns_ratios(&self) -> bool {
+        self.card.network.preset == Preset::Ratio
     }
 
     /// The run's card.
@@ -172,7 +176,7 @@ const LOCK: &str = ".lock";
 pub fn refuse_ratio(card: &RunCard) -> Result<()> {
     ensure!(
         card.network.preset != Preset::Ratio,
-        "network.preset = ratio is not allowed here; allowed: `run CARD --out RUN` and `infer DATA --model RUN/model`, which make no images"
+        "network.preset = ratio is not allowed here; allowed: `run CARD --out RUN`, `infer DATA --model RUN/model`, `bound --model RUN/model`, `compare RUN`, `plot RUN` and `report RUN`, which make no images"
     );
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::timing::Stage;
 use super::{RunFolder, compared, figures, timing};
 use crate::learn::model::NETWORK_FILE;
 use crate::progress::{number, seconds};
-use crate::report::page::{Figure, Image, Page, Place, page};
+use crate::report::page::{Figure, Image, Page, Place, Samples, page};
 use crate::report::{self, TrainingValues};
 
 /// Git commit that the program was built from; none outside a git repository.
@@ -24,7 +24,7 @@ const COMMIT: Option<&str> = option_env!("HUMBOLDT_COMMIT");
 pub const REPORT: &str = "report.html";
 
 /// Figures that the page shows as they are, with what they say in markup; those that a run does not have are left out.
-const FIGURES: [(&str, Place, &str); 10] = [
+const FIGURES: [(&str, Place, &str); 4] = [
     ("linearity.svg", Place::Linearity, "Mean prediction against the truth"),
     ("widths.svg", Place::Width, "Width over slope against the truth"),
     ("training.svg", Place::Training, "Loss, validation error and learning rate against the epoch"),
@@ -33,17 +33,27 @@ const FIGURES: [(&str, Place, &str); 10] = [
         Place::Predictions,
         "Predictions of the images of each ensemble less their truth, all on one scale.",
     ),
-    ("compare/width_over_bound.svg", Place::Figures, ESTIMATORS),
+];
+/// Those of a comparison.
+pub const COMPARED: [(&str, Place, &str); 3] = [
+    (
+        "compare/width_over_bound.svg",
+        Place::Figures,
+        "Width over slope of each estimator, over the information bound",
+    ),
     (
         "compare/coverage.svg",
         Place::Figures,
-        "Part of the calibrated intervals that holds the truth; the band is ±3 %",
+        "Part of the intervals of each estimator that holds the truth; the band is ±3 %",
     ),
     (
         "compare/pulls.svg",
         Place::Figures,
         "Pulls of each estimator; dashed: a normal distribution of width 1",
     ),
+];
+/// Those of what the network sees, and of itself.
+const SEEN: [(&str, Place, &str); 3] = [
     (
         "information.svg",
         Place::Figures,
@@ -52,7 +62,6 @@ const FIGURES: [(&str, Place, &str); 10] = [
     ("distributions.svg", Place::Figures, "Distributions of events at two values, and below their ratios"),
     ("network.svg", Place::Figures, "The network, layer by layer"),
 ];
-const ESTIMATORS: &str = "Width over slope of each estimator, over the information bound";
 
 /// Writes the report of an evaluated run; gives its path.
 ///
@@ -67,32 +76,28 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
         .into_iter()
         .map(|(truth, values)| Image { truth, bins: card.images.bins, values })
         .collect();
-    let mut shown = Vec::new();
     let also = evaluation.0.iter().enumerate().skip(1).map(|(place, of)| {
         let symbol = report::parameter_title(&of.direction.to_string());
         let words = format!("Predicted against true {symbol}, over all values of the others");
         (file(place, of.direction, "linearity", ".svg"), Place::Figures, words)
     });
-    let figures: Vec<(String, Place, String)> =
-        also.chain(FIGURES.map(|(name, place, words)| (name.to_owned(), place, words.to_owned()))).collect();
-    for (name, place, words) in &figures {
-        let path = results.join(name);
-        if path.exists() {
-            let svg = fs::read(&path).with_context(|| path.display().to_string())?;
-            shown.push(Figure { name, words, place: *place, svg });
-        }
-    }
+    let own = FIGURES.into_iter().chain(COMPARED).chain(SEEN);
+    let own = own.map(|(name, place, words)| (name.to_owned(), place, words.to_owned()));
+    let figures: Vec<(String, Place, String)> = also.chain(own).collect();
+    let shown = shown(&results, &figures)?;
     let stages = timing::read(run.root());
     let html = page(&Page {
         title: &card.name,
         symbol: report::shift_symbol(&evaluation.first().label()),
         question: question(card, evaluation.first().training)?,
+        samples: Samples::Images,
         ensembles: &evaluation.first().ensembles,
         training: evaluation.first().training,
         predictions: &evaluation.first().predictions,
         summary: &evaluation.first().summary,
         bound: &bound,
         metrics: &metrics,
+        tables: Vec::new(),
         comparison: comparison.as_ref(),
         images: &images,
         figures: &shown,
@@ -103,6 +108,20 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
     let path = out.map_or_else(|| run.results().join(REPORT), Path::to_owned);
     report::write(&path, html.as_bytes())?;
     Ok(path)
+}
+
+/// Those of some figures that there are: files below `results`, their places, and what they show in markup.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn shown<'a>(results: &Path, figures: &'a [(String, Place, String)]) -> Result<Vec<Figure<'a>>> {
+    let there = figures.iter().filter(|(name, ..)| results.join(name).exists());
+    let read = |(name, place, words): &'a (String, Place, String)| {
+        let path = results.join(name);
+        let svg = fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok(Figure { name, words, place: *place, svg })
+    };
+    there.map(read).collect()
 }
 
 /// The question of a run in one sentence of markup.
@@ -149,13 +168,29 @@ fn provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Result<Vec<(
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let network: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let mut rows = common_provenance(run, stages);
+    rows.extend(
+        [
+            ("weights of the network", layers::parameters(&architecture, card.outputs()).to_string()),
+            ("epoch of the weights", network.get("epoch").map_or_else(String::new, ToString::to_string)),
+            ("events of an image", card.images.events.to_string()),
+            ("test images", card.data().count(Split::Test).to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    Ok(rows)
+}
+
+/// Names and values of where the results of any run come from.
+pub fn common_provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Vec<(String, String)> {
+    let card = run.card();
     let done = |stage: &str| {
         let stage = stages.get(stage)?;
         let device = stage.device.as_ref().map_or_else(String::new, |device| format!(", on {device}"));
         Some(format!("{}{device}", stage.finished))
     };
     let unknown = || "not known".to_owned();
-    let rows = [
+    [
         ("program", program()),
         ("commit of the program", COMMIT.map_or_else(unknown, str::to_owned)),
         ("trained", done("training").unwrap_or_else(unknown)),
@@ -164,10 +199,7 @@ fn provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Result<Vec<(
         ("card", card.name.clone()),
         ("hash of the card (BLAKE3)", card.hash()),
         ("seed", card.seed.to_string()),
-        ("weights of the network", layers::parameters(&architecture, card.outputs()).to_string()),
-        ("epoch of the weights", network.get("epoch").map_or_else(String::new, ToString::to_string)),
-        ("events of an image", card.images.events.to_string()),
-        ("test images", card.data().count(Split::Test).to_string()),
-    ];
-    Ok(rows.map(|(name, value)| (name.to_owned(), value)).into())
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }

@@ -1,4 +1,4 @@
-//! The estimates of a comparison that are there already, value by value: one that was killed goes on from them.
+//! What a comparison has already, value by value: one that was killed goes on from it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,6 @@ pub type OfValue = Vec<Vec<Option<Estimate>>>;
 /// A folder with a table for each value that is done.
 pub struct Parts {
     folder: PathBuf,
-    estimators: usize,
 }
 
 /// Numbers that an estimate is kept in: value, whether it has an interval of its own, its two ends.
@@ -46,7 +45,7 @@ impl Parts {
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn open(folder: &Path, key: &str, estimators: usize) -> Result<Self> {
+    pub fn open(folder: &Path, key: &str) -> Result<Self> {
         let told = folder.join("key.txt");
         let named = || folder.display().to_string();
         if fs::read_to_string(&told).ok().as_deref() != Some(key) {
@@ -56,17 +55,33 @@ impl Parts {
             fs::create_dir_all(folder).with_context(named)?;
             report::write(&told, key.as_bytes())?;
         }
-        Ok(Self { folder: folder.to_owned(), estimators })
+        Ok(Self { folder: folder.to_owned() })
     }
 
-    /// The estimates of a value that are there; a damaged table is none.
-    pub fn read(&self, purpose: Purpose, truth: f64, samples: usize) -> Option<OfValue> {
-        let names = self.names();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let columns = report::read_columns_parquet(&self.path(purpose, truth), &names).ok()?;
-        if columns.iter().any(|column| column.len() != samples) {
-            return None;
-        }
+    /// The columns of a table of so many rows; a damaged table is none.
+    pub fn table(&self, name: &str, columns: &[String], rows: usize) -> Option<Vec<Vec<f64>>> {
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let table = report::read_columns_parquet(&self.path(name), &columns).ok()?;
+        table.iter().all(|column| column.len() == rows).then_some(table)
+    }
+
+    /// Keeps a table by its columns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_table(&self, name: &str, columns: &[String], table: Vec<Vec<f64>>) -> Result<()> {
+        let columns = columns.iter().map(String::as_str).zip(table).collect();
+        Ok(report::write_columns_parquet(&self.path(name), columns)?)
+    }
+
+    /// The estimates of a value that are there, of so many samples and estimators.
+    pub fn read(
+        &self,
+        purpose: Purpose,
+        truth: f64,
+        (samples, estimators): (usize, usize),
+    ) -> Option<OfValue> {
+        let columns = self.table(&name(purpose, truth), &names(estimators), samples)?;
         let known = |x: f64| (!x.is_nan()).then_some(x);
         let one = |columns: &[Vec<f64>], i: usize| {
             let interval = Interval { minus: known(columns[2][i]), plus: known(columns[3][i]) };
@@ -93,9 +108,7 @@ impl Parts {
                 column(|e| e.interval?.plus),
             ]
         };
-        let names = self.names();
-        let columns = names.iter().map(String::as_str).zip(found.iter().flat_map(of)).collect();
-        Ok(report::write_columns_parquet(&self.path(purpose, truth), columns)?)
+        self.keep_table(&name(purpose, truth), &names(found.len()), found.iter().flat_map(of).collect())
     }
 
     /// Removes all of them, once the comparison is written.
@@ -106,14 +119,18 @@ impl Parts {
         fs::remove_dir_all(&self.folder).with_context(|| self.folder.display().to_string())
     }
 
-    fn names(&self) -> Vec<String> {
-        let of = |i: usize| ["value", "own", "minus", "plus"].map(|name| format!("{name}_{i}"));
-        (0..self.estimators).flat_map(of).collect()
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.parquet"))
     }
+}
 
-    fn path(&self, purpose: Purpose, truth: f64) -> PathBuf {
-        self.folder.join(format!("{}_{truth}.parquet", purpose.name()))
-    }
+fn names(estimators: usize) -> Vec<String> {
+    let of = |i: usize| ["value", "own", "minus", "plus"].map(|name| format!("{name}_{i}"));
+    (0..estimators).flat_map(of).collect()
+}
+
+fn name(purpose: Purpose, truth: f64) -> String {
+    format!("{}_{truth}", purpose.name())
 }
 
 #[cfg(test)]
@@ -130,17 +147,17 @@ mod tests {
             vec![estimate(-0.1 - 1e-17, None), None, estimate(1.0 / 3.0, None)],
             vec![estimate(0.3, interval(Some(0.1), None)), estimate(0.2, interval(None, None)), None],
         ];
-        let parts = Parts::open(&folder, "one", 2).unwrap();
-        assert_eq!(parts.read(Purpose::Calibration, -0.5, 3), None);
+        let parts = Parts::open(&folder, "one").unwrap();
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, (3, 2)), None);
         parts.keep(Purpose::Calibration, -0.5, &found).unwrap();
-        let parts = Parts::open(&folder, "one", 2).unwrap();
-        assert_eq!(parts.read(Purpose::Calibration, -0.5, 3), Some(found));
-        assert_eq!(parts.read(Purpose::Judgement, -0.5, 3), None);
-        assert_eq!(parts.read(Purpose::Calibration, -0.5, 4), None, "another number of samples");
-        let parts = Parts::open(&folder, "two", 2).unwrap();
-        assert_eq!(parts.read(Purpose::Calibration, -0.5, 3), None);
+        let parts = Parts::open(&folder, "one").unwrap();
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, (3, 2)), Some(found));
+        assert_eq!(parts.read(Purpose::Judgement, -0.5, (3, 2)), None);
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, (4, 2)), None, "another number of samples");
+        let parts = Parts::open(&folder, "two").unwrap();
+        assert_eq!(parts.read(Purpose::Calibration, -0.5, (3, 2)), None);
         fs::write(folder.join("judgement_0.parquet"), b"PAR1").unwrap();
-        assert_eq!(parts.read(Purpose::Judgement, 0.0, 3), None, "a damaged table");
+        assert_eq!(parts.read(Purpose::Judgement, 0.0, (3, 2)), None, "a damaged table");
         parts.remove().unwrap();
         assert!(!folder.exists());
     }

@@ -223,7 +223,12 @@ impl EventSampler {
     }
 
     /// The first `events` events of a stream over those of `out`, with what they were, on the calling thread.
-    pub fn fill_measured(&self, stream: StreamKey, events: usize, out: &mut MeasuredEvents) -> GenerationReport {
+    pub fn fill_measured(
+        &self,
+        stream: StreamKey,
+        events: usize,
+        out: &mut MeasuredEvents,
+    ) -> GenerationReport {
         out.clear();
         let Some(stage) = &self.stage else { return self.fill(stream, events, &mut out.events) };
         let mut report = GenerationReport::default();
@@ -235,7 +240,12 @@ impl EventSampler {
     }
 
     /// `events` events of a stream from block `first` on, with what they were; the same that [`EventSampler::generate`] makes.
-    pub fn measured(&self, stream: StreamKey, first: u64, events: usize) -> (MeasuredEvents, GenerationReport) {
+    pub fn measured(
+        &self,
+        stream: StreamKey,
+        first: u64,
+        events: usize,
+    ) -> (MeasuredEvents, GenerationReport) {
         let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
         let block = |start: usize| {
             let (index, n) = (first + (start / BLOCK) as u64, (events - start).min(BLOCK));

@@ -111,7 +111,9 @@ impl Sums {
         let mut sums = Self::zero(monomials, statistic.components());
         for some in starts.chunks(4 * rayon::current_num_threads().max(1)) {
             let blocks: Vec<Self> = some.par_iter().map(|start| block(*start)).collect();
-            blocks.iter().for_each(|block| sums.plus(block, 1.0));
+            for block in &blocks {
+                sums.plus(block, 1.0);
+            }
         }
         sums
     }

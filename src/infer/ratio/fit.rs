@@ -200,15 +200,7 @@ impl Fit<'_> {
     /// # Errors
     /// When a point is refused.
     pub fn interval(&self, index: usize) -> Result<Interval, InferError> {
-        let profile = Profile {
-            objective: &self.objective,
-            best: &self.best.point,
-            minimum: self.best.value,
-            covariance: &self.covariance,
-            scales: &self.scales,
-            rise: 0.5,
-        };
-        Ok(profile.interval(index)?.interval)
+        Ok(self.profile().interval(index)?.interval)
     }
 
     /// Signed distance of a parameter from its true value in standard deviations: the root of twice the rise of `-ln L`,
@@ -217,17 +209,18 @@ impl Fit<'_> {
     /// # Errors
     /// When a point is refused.
     pub fn pull(&self, index: usize, truth: f64) -> Result<f64, InferError> {
-        let others: Vec<usize> = (0..self.best.point.len()).filter(|other| *other != index).collect();
-        let mut start = self.best.point.clone();
-        let (variance, step) = (self.covariance[(index, index)], truth - start[index]);
-        for other in &others {
-            let follow = step * self.covariance[(*other, index)] / variance;
-            start[*other] += if follow.is_finite() { follow } else { 0.0 };
+        self.profile().pull(index, truth)
+    }
+
+    fn profile(&self) -> Profile<'_, Gaussian<'_>> {
+        Profile {
+            objective: &self.objective,
+            best: &self.best.point,
+            minimum: self.best.value,
+            covariance: &self.covariance,
+            scales: &self.scales,
+            rise: 0.5,
         }
-        start[index] = truth;
-        let there = minimise(&self.objective, &start, &others, &self.scales)?;
-        let rise = (2.0 * (there.value - self.best.value)).max(0.0).sqrt();
-        Ok(-step.signum() * rise)
     }
 
     /// Probability that a sample of the simulation looks less like it than this one: of the chi-square of all components, the

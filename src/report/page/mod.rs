@@ -2,9 +2,8 @@
 //! scripts beside this file, with the plotting library uPlot (MIT licence, `vendor/`).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use humboldt_schemas::comparison::Comparison;
+use humboldt_schemas::comparison::{Comparison, EstimatorResult, WrongSimulation};
 use humboldt_schemas::results::{EnsembleResult, EpochMetrics, Summary};
 use serde::Serialize;
 
@@ -17,6 +16,7 @@ use super::width::relative_error;
 use super::{Predictions, ReportError, TrainingValues};
 
 const PAGE: &str = include_str!("page.html");
+const IMAGES: &str = include_str!("images.html");
 const PARTS: [(&str, &str); 7] = [
     ("uplot_css", include_str!("vendor/uPlot.min.css")),
     ("uplot_licence", include_str!("vendor/LICENSE-uPlot")),
@@ -36,7 +36,9 @@ pub struct Page<'a> {
     pub symbol: String,
     /// The question, in a sentence of markup.
     pub question: String,
-    /// Ensembles of test images.
+    /// What an ensemble is of.
+    pub samples: Samples,
+    /// Ensembles of test images, or of pseudo-experiments.
     pub ensembles: &'a [EnsembleResult],
     /// The delta C9 that the network was trained at.
     pub training: TrainingValues,
@@ -46,11 +48,13 @@ pub struct Page<'a> {
     pub summary: &'a Summary,
     /// (delta C9, information bound), in rising delta C9.
     pub bound: &'a [(f64, f64)],
-    /// The epochs of the training.
+    /// The epochs of the training; none where a figure alone shows it.
     pub metrics: &'a [EpochMetrics],
+    /// Tables, each a section.
+    pub tables: Vec<Table>,
     /// All estimators on the same samples, where they were compared.
     pub comparison: Option<&'a Comparison>,
-    /// Images side by side.
+    /// Images side by side; none where the network sees none.
     pub images: &'a [Image],
     /// Figures as they are.
     pub figures: &'a [Figure<'a>],
@@ -60,6 +64,58 @@ pub struct Page<'a> {
     pub provenance: Vec<(String, String)>,
     /// The card.
     pub card: String,
+}
+
+/// What ensembles are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// Test images.
+    Images,
+    /// Pseudo-experiments of measured events.
+    Experiments,
+}
+
+impl Samples {
+    const fn one(self) -> &'static str {
+        match self {
+            Self::Images => "image",
+            Self::Experiments => "pseudo-experiment",
+        }
+    }
+
+    const fn many(self) -> &'static str {
+        match self {
+            Self::Images => "test images",
+            Self::Experiments => "pseudo-experiments",
+        }
+    }
+
+    /// The words before the curves of the training.
+    const fn of_training(self) -> &'static str {
+        match self {
+            Self::Images => {
+                "Loss and validation error against the epoch; the best epoch's weights are the network."
+            }
+            Self::Experiments => {
+                "Mean loss over the events of each epoch; the weights of the last one are the network."
+            }
+        }
+    }
+}
+
+/// A table in a section of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Name of the section in links.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What it shows, in markup.
+    pub words: String,
+    /// Titles of its columns.
+    pub head: Vec<String>,
+    /// Cells, row by row; the first of each names the row.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// One voxel image.
@@ -104,16 +160,18 @@ pub enum Place {
 /// The HTML of the page.
 ///
 /// # Errors
-/// Without ensembles, epochs or images.
+/// Without ensembles, with images of nothing, and where neither epochs nor a figure show the training.
 pub fn page(content: &Page) -> Result<String, ReportError> {
     let nothing = |what| ReportError::NoData { figure: "report", what };
     if content.ensembles.is_empty() {
         return Err(nothing("ensembles"));
     }
-    if content.metrics.is_empty() {
+    let has_figure = content.figures.iter().any(|figure| figure.place == Place::Training);
+    if content.metrics.is_empty() && !has_figure {
         return Err(nothing("epochs"));
     }
-    if content.images.iter().all(|image| image.values.iter().all(|x| *x == 0.0)) {
+    let empty = |image: &Image| image.values.iter().all(|x| *x == 0.0);
+    if !content.images.is_empty() && content.images.iter().all(empty) {
         return Err(nothing("images"));
     }
     let [low, high] = content.summary.range;
@@ -127,13 +185,18 @@ pub fn page(content: &Page) -> Result<String, ReportError> {
         ("range_low", short(low, 3)),
         ("range_high", short(high, 3)),
         ("summary_rows", rows(&summary_rows(content))),
-        ("comparison_link", content.comparison.map_or_else(String::new, |_| COMPARISON_LINK.to_owned())),
+        ("links", links(content)),
+        ("sample", content.samples.one().to_owned()),
+        ("samples", content.samples.many().to_owned()),
+        ("tables", content.tables.iter().map(section).collect::<Vec<_>>().join("\n")),
         ("comparison", content.comparison.map_or_else(String::new, comparison)),
-        ("linearity_figure", placed(content.figures, Place::Linearity)),
-        ("width_figure", placed(content.figures, Place::Width)),
-        ("training_figure", placed(content.figures, Place::Training)),
-        ("predictions", placed(content.figures, Place::Predictions)),
-        ("figures", placed(content.figures, Place::Figures)),
+        ("images", if content.images.is_empty() { String::new() } else { with_symbol(IMAGES, content) }),
+        ("linearity_figure", placed(content, Place::Linearity)),
+        ("width_figure", placed(content, Place::Width)),
+        ("training", training(content)),
+        ("training_figure", placed(content, Place::Training)),
+        ("predictions", placed(content, Place::Predictions)),
+        ("figures", placed(content, Place::Figures)),
         ("card", escaped(&content.card)),
         ("provenance_rows", rows(&content.provenance)),
         ("data", data(content)?),
@@ -141,7 +204,57 @@ pub fn page(content: &Page) -> Result<String, ReportError> {
     Ok(filled(PAGE, &parts))
 }
 
-const COMPARISON_LINK: &str = "<a href=\"#comparison\">Comparison</a> ";
+/// Links to the sections that not all pages have.
+fn links(content: &Page) -> String {
+    let tables = content.tables.iter().map(|table| (table.id, table.title));
+    let comparison = content.comparison.map(|_| ("comparison", "Comparison"));
+    let images = (!content.images.is_empty()).then_some(("images", "Images"));
+    let all = tables.chain(comparison).chain(images);
+    all.map(|(id, title)| format!("<a href=\"#{id}\">{title}</a> ")).collect::<Vec<_>>().concat()
+}
+
+/// A part of the page that names the shifts.
+fn with_symbol(part: &str, content: &Page) -> String {
+    filled(part, &[("symbol", html(&content.symbol))])
+}
+
+/// Words about the training, and the place of its plot where scripts draw it.
+fn training(content: &Page) -> String {
+    let plot =
+        if content.metrics.is_empty() { "" } else { "\n<div id=\"training-plot\" class=\"plot\"></div>" };
+    format!("<p>{}</p>{plot}", content.samples.of_training())
+}
+
+fn section(table: &Table) -> String {
+    let Table { id, title, words, head, rows } = table;
+    format!(
+        "<section id=\"{id}\">\n<h2>{title}</h2>\n<p>{}</p>\n{}\n</section>",
+        html(words),
+        html_table(head, rows)
+    )
+}
+
+/// A table; all but the first column are numbers.
+fn html_table(head: &[String], rows: &[Vec<String>]) -> String {
+    let cell = |i: usize, text: &str, of_head: bool| {
+        let (text, n) = (escaped(text), if i == 0 { "" } else { " class=\"n\"" });
+        match (of_head, i) {
+            (true, _) => format!("<th scope=\"col\"{n}>{text}</th>"),
+            (false, 0) => format!("<th scope=\"row\">{text}</th>"),
+            (false, _) => format!("<td{n}>{text}</td>"),
+        }
+    };
+    let row = |row: &[String], of_head: bool| {
+        let cells = row.iter().enumerate().map(|(i, text)| cell(i, text, of_head));
+        format!("<tr>{}</tr>", cells.collect::<String>())
+    };
+    let body: Vec<String> = rows.iter().map(|cells| row(cells, false)).collect();
+    format!(
+        "<div class=\"scroll\"><table>\n<thead>{}</thead>\n<tbody>\n{}\n</tbody>\n</table></div>",
+        row(head, true),
+        body.join("\n")
+    )
+}
 
 /// A template with its `{{name}}` replaced, in one pass: what is put in is not looked at again.
 fn filled(template: &str, parts: &[(&str, String)]) -> String {
@@ -204,14 +317,15 @@ fn answer(content: &Page) -> String {
     let bound = ratio_to_bound(content)
         .map_or_else(String::new, |ratio| format!(", {} times the information bound", with_error(ratio)));
     let width = match s.mean_sigma {
-        None => "that is not known (ensembles of one image)".to_owned(),
+        None => format!("that is not known (ensembles of one {})", content.samples.one()),
         Some(_) if s.slope == 0.0 => number(f64::INFINITY, 4),
         Some(sigma) => number(sigma / s.slope.abs(), 4),
     };
     format!(
-        "{learned}Between {symbol} = {low} and {high} the mean prediction follows the truth with slope {}; one image measures \
+        "{learned}Between {symbol} = {low} and {high} the mean prediction follows the truth with slope {}; one {} measures \
          {symbol} with a width (σ over slope) of {width}{bound}. Bias: {} on average.",
         number(s.slope, 3),
+        content.samples.one(),
         number(s.mean_abs_bias, 4)
     )
 }
@@ -222,7 +336,11 @@ fn summary_rows(content: &Page) -> Vec<(String, String)> {
         ("slope (1 is perfect)".to_owned(), number(s.slope, 4)),
         ("mean |bias|".to_owned(), number(s.mean_abs_bias, 4)),
         (
-            "mean σ of an image".to_owned(),
+            format!(
+                "mean σ of {} {}",
+                if content.samples == Samples::Images { "an" } else { "a" },
+                content.samples.one()
+            ),
             s.mean_sigma.map_or_else(|| "not known".to_owned(), |x| number(x, 4)),
         ),
         ("RMSE / baseline (1: nothing learned)".to_owned(), number(s.rmse_over_baseline, 4)),
@@ -234,49 +352,68 @@ fn summary_rows(content: &Page) -> Vec<(String, String)> {
         rows.push(("width / slope / information bound".to_owned(), with_error(ratio)));
     }
     let images: usize = content.ensembles.iter().map(|e| e.n_images).sum();
-    rows.push(("test images".to_owned(), format!("{images} in {} ensembles", content.ensembles.len())));
+    rows.push((
+        content.samples.many().to_owned(),
+        format!("{images} in {} ensembles", content.ensembles.len()),
+    ));
     rows.extend(content.durations.iter().map(|(stage, time)| (format!("time for {stage}"), time.clone())));
     rows
 }
 
 fn comparison(c: &Comparison) -> String {
-    let mut html = format!(
-        "<section id=\"comparison\">\n<h2>Comparison</h2>\n<p>All estimators on the same {} samples of {} events at each of \
-         {} values between the training values; intervals are calibrated by Neyman’s construction with {} samples at \
-         each training value. Ratio: width over slope over the information bound.</p>\n",
-        c.images,
-        c.events,
-        c.estimators.first().map_or(0, |e| e.values.len()),
-        c.calibration_images
-    );
-    html.push_str("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">estimator</th>");
-    for name in ["slope", "ratio", "68.3 % covers", "95 % covers", "bias", "pull width", "ms"] {
-        let _ = write!(html, "<th scope=\"col\" class=\"n\">{name}</th>");
-    }
-    html.push_str("</tr></thead>\n<tbody>\n");
-    for e in &c.estimators {
+    let values = c.estimators.first().map_or(0, |e| e.values.len());
+    let words = if c.calibration_images == 0 {
+        format!(
+            "All estimators on the same pseudo-experiments, at most {} of {} events at each of {values} values; intervals are \
+             their own. Ratio: width over slope over the information of the accepted truth.",
+            c.images, c.events
+        )
+    } else {
+        format!(
+            "All estimators on the same {} samples of {} events at each of {values} values between the training values; \
+             intervals are calibrated by Neyman’s construction with {} samples at each training value. Ratio: width over slope \
+             over the information bound.",
+            c.images, c.events, c.calibration_images
+        )
+    };
+    let head = ["estimator", "slope", "ratio", "68.3 % covers", "95 % covers", "bias", "pull width", "ms"];
+    let row = |e: &EstimatorResult| {
         let n = e.values.len().max(1) as f64;
-        let mean = |of: &dyn Fn(&humboldt_schemas::comparison::EstimatorValue) -> f64| {
-            e.values.iter().map(of).sum::<f64>() / n
-        };
-        let cells = [
+        let bias = e.values.iter().map(|v| v.bias).sum::<f64>() / n;
+        vec![
+            estimator_words(&e.name).to_owned(),
             number(e.slope, 3),
             number(e.ratio_to_bound, 3),
             format!("{} %", number(100.0 * e.coverage_68, 1)),
             format!("{} %", number(100.0 * e.coverage_95, 1)),
-            number(mean(&|v| v.bias), 4),
+            number(bias, 4),
             known_mean(e.values.iter().filter_map(|v| v.pull_width))
                 .map_or_else(String::new, |x| number(x, 3)),
             number(e.milliseconds, 1),
-        ];
-        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escaped(estimator_words(&e.name)));
-        for cell in cells {
-            let _ = write!(html, "<td class=\"n\">{cell}</td>");
-        }
-        html.push_str("</tr>\n");
-    }
-    html.push_str("</tbody>\n</table></div>\n</section>");
-    html
+        ]
+    };
+    let rows: Vec<Vec<String>> = c.estimators.iter().map(row).collect();
+    format!(
+        "<section id=\"comparison\">\n<h2>Comparison</h2>\n<p>{words}</p>\n{}\n{}</section>",
+        html_table(&head.map(str::to_owned), &rows),
+        wrong_simulation(&c.wrong)
+    )
+}
+
+/// The shifts that a wrong simulation makes.
+fn wrong_simulation(wrong: &[WrongSimulation]) -> String {
+    let Some(first) = wrong.first() else { return String::new() };
+    let names = first.shifts.iter().map(|shift| estimator_words(&shift.estimator).to_owned());
+    let head: Vec<String> = ["what was wrong".to_owned()].into_iter().chain(names).collect();
+    let row = |wrong: &WrongSimulation| {
+        let shifts = wrong.shifts.iter().map(|shift| with_error((shift.shift, shift.error)));
+        [wrong.what.clone()].into_iter().chain(shifts).collect()
+    };
+    let rows: Vec<Vec<String>> = wrong.iter().map(row).collect();
+    format!(
+        "<h3>A wrong simulation</h3>\n<p>Mean shift of the estimates, in widths of theirs, where data differ from the simulation.</p>\n{}\n",
+        html_table(&head, &rows)
+    )
 }
 
 /// The mean of what is known.
@@ -285,18 +422,22 @@ fn known_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| sum / f64::from(n))
 }
 
-/// The figures of one place.
-fn placed(figures: &[Figure], place: Place) -> String {
-    let here = figures.iter().filter(|figure| figure.place == place);
-    here.map(figure).collect::<Vec<_>>().join("\n")
+/// The figures of one place; scripts draw what they show as well, but for a training without epochs.
+fn placed(content: &Page, place: Place) -> String {
+    let here = content.figures.iter().filter(|figure| figure.place == place);
+    let drawn = place != Place::Training || !content.metrics.is_empty();
+    here.map(|own| figure(own, drawn)).collect::<Vec<_>>().join("\n")
 }
 
-fn figure(figure: &Figure) -> String {
+fn figure(figure: &Figure, drawn: bool) -> String {
     let (words, alt, svg) = (html(figure.words), escaped(&plain(figure.words)), base64(&figure.svg));
     let image = format!("<img alt=\"{alt}\" decoding=\"sync\" src=\"data:image/svg+xml;base64,{svg}\">");
     match figure.place {
-        Place::Linearity | Place::Width | Place::Training => {
+        Place::Linearity | Place::Width | Place::Training if drawn => {
             format!("<figure class=\"paper\">{image}</figure>")
+        }
+        Place::Linearity | Place::Width | Place::Training => {
+            format!("<figure class=\"shown\">{image}</figure>")
         }
         Place::Predictions => format!(
             "<section id=\"predictions\">\n<h2>Predictions</h2>\n<p>{words}</p>\n<figure class=\"shown\">{image}\
@@ -436,6 +577,8 @@ mod tests {
             title: "a <test>",
             symbol: "δ*C*_{9}".to_owned(),
             question: "*B\u{304}*^{0}?".to_owned(),
+            samples: Samples::Images,
+            tables: Vec::new(),
             ensembles: &ensembles,
             training: TrainingValues::Uniform([-2.1, 0.1]),
             predictions: &predictions,
@@ -459,7 +602,26 @@ mod tests {
         assert_eq!(html.matches("</script>").count(), 5, "data must not end its script");
         assert!(!html.contains("{{") && !html.contains("http://") || html.contains("w3.org"));
         assert!(!html.contains("src=\"http") && !html.contains("href=\"http"));
-        let empty = Page { metrics: &[], ..content };
+        assert!(html.contains("id=\"viewers\"") && html.contains("id=\"training-plot\""));
+        // Without images and epochs a figure shows the training, and a table stands in a section.
+        let figures = [figure(Place::Training)];
+        let table = Table {
+            id: "experiments",
+            title: "Pseudo-experiments",
+            words: "By *x*".to_owned(),
+            head: vec!["x".to_owned(), "bias".to_owned()],
+            rows: vec![vec!["<1>".to_owned(), "0.5".to_owned()]],
+        };
+        let samples = Samples::Experiments;
+        let other =
+            Page { samples, metrics: &[], images: &[], figures: &figures, tables: vec![table], ..content };
+        let html = page(&other).unwrap();
+        assert!(!html.contains("id=\"viewers\"") && !html.contains("id=\"training-plot\""));
+        assert!(html.contains("<figure class=\"shown\">") && html.contains("one pseudo-experiment measures"));
+        assert!(
+            html.contains("<a href=\"#experiments\">") && html.contains("<th scope=\"row\">&lt;1&gt;</th>")
+        );
+        let empty = Page { figures: &[], ..other };
         assert!(matches!(page(&empty), Err(ReportError::NoData { .. })));
     }
 }

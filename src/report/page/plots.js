@@ -1,8 +1,8 @@
 'use strict';
 // Plots of numbers, with uPlot. Colours are those of the printed figures.
 const BLUE = '#0072b2', VERMILION = '#d55e00', GREEN = '#009e73', GREY = '#6e6e6e', ORANGE = '#e69f00', PURPLE = '#cc79a7';
-const LOOKS = { network: BLUE, unbinned: GREEN, template: VERMILION, moments: ORANGE };
-const WORDS = { unbinned: 'unbinned 4D fit', template: 'template fit', moments: 'angular moments', network: 'network' };
+const LOOKS = { network: BLUE, ratio: BLUE, unbinned: GREEN, template: VERMILION, moments: ORANGE };
+const WORDS = { ratio: 'learned ratios', unbinned: 'unbinned 4D fit', template: 'template fit', moments: 'angular moments', network: 'network' };
 
 function points(label, stroke, open) {
   return { label, stroke, width: 0, paths: () => null, value: shown,

@@ -190,3 +190,37 @@ class Viewers {
     flat.title = `${AXES[across].join('')} to the right, ${AXES[up].join('')} upwards`;
   }
 }
+
+// The section with the viewers and their controls.
+function images(data, element) {
+  const viewers = new Viewers(element('viewers'), data.images.map(unpacked), data.palette, data.symbol);
+  const last = viewers.bins - 1;
+  const words = () => {
+    const { axis, first, last: end } = viewers.cut, [low, high] = axis === 2 ? [-Math.PI, Math.PI] : [-1, 1];
+    const edge = (i) => (low + (high - low) * i / viewers.bins).toFixed(2).replace('-', '−');
+    element('cut-words').innerHTML = `${edge(first)} ≤ ${NAMES[axis]} &lt; ${edge(end + 1)}`;
+  };
+  for (const [id, value] of [['cut-first', 0], ['cut-last', last]]) {
+    element(id).max = last;
+    element(id).value = value;
+  }
+  const cut = (moved) => {
+    let [first, end] = [Number(element('cut-first').value), Number(element('cut-last').value)];
+    if (first > end) { if (moved === 'cut-first') { end = first; } else { first = end; } }
+    element('cut-first').value = first;
+    element('cut-last').value = end;
+    const axis = document.querySelector('input[name=cut-axis]:checked').value;
+    viewers.cut = { axis: Number(axis), first, last: end };
+    words();
+    viewers.draw();
+  };
+  for (const id of ['cut-first', 'cut-last']) element(id).addEventListener('input', () => cut(id));
+  for (const radio of document.getElementsByName('cut-axis')) radio.addEventListener('input', () => cut(radio.name));
+  element('turn-back').addEventListener('click', () => viewers.home());
+  addEventListener('resize', () => viewers.draw());
+  words();
+
+  const scale = element('colours').getContext('2d');
+  data.palette.forEach(([r, g, b], i) => { scale.fillStyle = `rgb(${r},${g},${b})`; scale.fillRect(i * 256 / data.palette.length, 0, 2, 14); });
+  element('colours-words').textContent = `mean q² from ${viewers.low.toFixed(1)} to ${viewers.high.toFixed(1)} GeV²`;
+}

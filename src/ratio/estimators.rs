@@ -1,0 +1,306 @@
+//! Ways to find the coefficients of measured events by the same simulated ones: learned ratios, and what an analysis has without a network.
+
+use anyhow::{Result, bail, ensure};
+use humboldt_physics::{Decay, LineShape, WilsonDirection, WilsonShifts};
+use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::generate::Q2Windows;
+use humboldt_schemas::card::{GeneratorCard, SWaveCard};
+use rayon::prelude::*;
+
+use super::experiments::Experiment;
+use super::model::RatioModel;
+use super::source::{Sample, Source};
+use crate::infer::background::{Background, Simulated};
+use crate::infer::density::EventFamily;
+use crate::infer::estimator::moment_bins;
+use crate::infer::likelihood::Likelihood;
+use crate::infer::mixture::Fraction;
+use crate::infer::moments::{MomentPredictions, fit as fit_moments, weighted_moments};
+use crate::infer::simulation::Simulation;
+use crate::infer::unbinned::{fit, pull};
+use crate::infer::unfold::{SimulatedTruth, Unfolding};
+use crate::infer::weights::Weights;
+use crate::sampling;
+
+/// Names of all estimators, in the order of tables.
+pub const NAMES: [&str; 3] = ["ratio", "unbinned", "moments"];
+
+/// Most events of background that densities and moments are taken from.
+const BACKGROUND: usize = 1 << 17;
+
+/// A coefficient by an estimator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Its shift.
+    pub value: f64,
+    /// Standard deviation that the estimator states.
+    pub sigma: f64,
+    /// Distance from the truth in standard deviations, by the profile of the likelihood where there is one.
+    pub pull: f64,
+}
+
+/// Answer of an estimator for one sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimated {
+    /// By coefficient.
+    pub coefficients: Vec<Estimate>,
+    /// Probability of a sample that looks less like the simulation, where the estimator tells.
+    pub p_value: Option<f64>,
+}
+
+/// A way to find coefficients.
+pub trait Estimator: Sync {
+    /// Its name, of [`NAMES`].
+    fn name(&self) -> &'static str;
+
+    /// The coefficients of each of some samples whose true shifts are known; an error where one has no answer.
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>>;
+}
+
+/// Learned ratios.
+pub struct Learned<'a>(pub &'a RatioModel);
+
+impl Learned<'_> {
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
+        let Self(model) = self;
+        let mean = model.mean(&sample.numbers(&model.variables()))?;
+        let fit = model.fit(&mean, None)?;
+        let (values, covariance) = (fit.values(), fit.covariance());
+        let mut coefficients = Vec::new();
+        for (i, (truth, origin)) in truth.iter().zip(&model.origin).enumerate() {
+            let pull = fit.pull(i, truth - origin)?;
+            coefficients.push(Estimate { value: origin + values[i], sigma: covariance[(i, i)].sqrt(), pull });
+        }
+        Ok(Estimated { coefficients, p_value: Some(fit.p_value()) })
+    }
+}
+
+impl Estimator for Learned<'_> {
+    fn name(&self) -> &'static str {
+        NAMES[0]
+    }
+
+    /// One after another: a network works with all threads on each.
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>> {
+        samples.iter().map(|sample| self.one(sample, truth)).collect()
+    }
+}
+
+/// Simulated events and background as estimators without a network take them: those that no pseudo-experiment is drawn from.
+#[derive(Debug)]
+pub struct Known {
+    /// What is fitted, before it is normalised over accepted events.
+    family: EventFamily,
+    /// What the simulated events follow before acceptance.
+    reference: EventFamily,
+    measured: EventBatch,
+    truth: EventBatch,
+    weights: Option<Weights>,
+    background: Option<(EventBatch, Fraction)>,
+    /// Fraction of background of pseudo-experiments.
+    fraction: f64,
+    /// Windows in measured q2 (GeV^2).
+    windows: Vec<(f64, f64)>,
+    has_s_wave: bool,
+}
+
+impl Known {
+    /// Of the parts for training and calibration.
+    ///
+    /// # Errors
+    /// When physics refuses the card.
+    pub fn new(source: &Source, parts: &[Sample; 3]) -> Result<Self> {
+        let card = &source.card().generator;
+        let line_shape = card.line_shape()?;
+        let axes = source.card().axes()?;
+        let directions = axes.directions();
+        let family = |decay: &Decay| -> Result<EventFamily> {
+            // Acceptance and windows are in the simulation.
+            let everywhere = Q2Windows::new(&[], &[])?.of(decay, line_shape)?;
+            let family = EventFamily::new(decay, line_shape, &everywhere, &directions)?;
+            card.effects
+                .s_wave
+                .as_ref()
+                .map_or(Ok(family.clone()), |s_wave| with_s_wave(&family, s_wave, decay, line_shape))
+        };
+        let without = |shifts: WilsonShifts, direction: &WilsonDirection| {
+            shifts.moved(*direction, -shifts.part(*direction))
+        };
+        let none = directions.iter().fold(card.shifts()?, without);
+        let at_origin = source.point(&source.origin)?.on(card.shifts()?);
+        let reference = family(&card.decay(&at_origin)?)?;
+        let (mut measured, mut truth, mut weights) =
+            (EventBatch::default(), EventBatch::default(), Vec::new());
+        let mut background = EventBatch::default();
+        for part in &parts[..2] {
+            measured.append(&part.signal.measured);
+            truth.append(&part.signal.truth);
+            weights.extend_from_slice(&part.signal.weights);
+            if let Some(own) = &part.background {
+                let room = own.len().min(BACKGROUND - background.len());
+                background.append(&own.measured.rows(0..room));
+            }
+        }
+        let keep: Vec<bool> = reference
+            .holds(&measured)
+            .into_iter()
+            .zip(reference.holds(&truth))
+            .map(|(a, b)| a && b)
+            .collect();
+        weights = weights.iter().zip(&keep).filter_map(|(w, keep)| keep.then_some(*w)).collect();
+        let background = background.filtered(&reference.holds(&background));
+        Ok(Self {
+            family: family(&card.decay(&none)?)?,
+            measured: measured.filtered(&keep),
+            truth: truth.filtered(&keep),
+            weights: weights
+                .iter()
+                .any(|w| (w - 1.0).abs() > 0.0)
+                .then(|| Weights::new(weights))
+                .transpose()?,
+            background: source.fraction.map(|fraction| (background, fraction)),
+            fraction: source.nominal,
+            windows: sampling::resolved_windows(card)?,
+            has_s_wave: card.effects.s_wave.is_some(),
+            reference,
+        })
+    }
+
+    /// The events of a sample that have a density.
+    fn of(&self, sample: &Experiment) -> EventBatch {
+        sample.events.filtered(&self.family.holds(&sample.events))
+    }
+
+    /// The estimator of a name in [`NAMES`], learned ratios aside.
+    ///
+    /// # Errors
+    /// For another name, and where it cannot know what the simulation has.
+    pub fn estimator(&self, name: &str, events: usize) -> Result<Box<dyn Estimator + '_>> {
+        Ok(match name {
+            "unbinned" => Box::new(Unbinned::new(self)?),
+            "moments" => {
+                ensure!(
+                    !self.has_s_wave,
+                    "--estimators = moments is not allowed; allowed: without [s_wave] in the card, of which moments know nothing"
+                );
+                Box::new(Moments::new(self, events)?)
+            }
+            _ => bail!("--estimators = {name} is not allowed; allowed: {}", NAMES.join(", ")),
+        })
+    }
+}
+
+/// Whether an estimator can be used for a card's events.
+pub fn is_possible(name: &str, card: &GeneratorCard) -> bool {
+    name != "moments" || card.effects.s_wave.is_none()
+}
+
+fn with_s_wave(
+    family: &EventFamily,
+    card: &SWaveCard,
+    decay: &Decay,
+    line_shape: LineShape,
+) -> Result<EventFamily> {
+    let s_wave = card.of(decay, line_shape)?;
+    let ratio = s_wave.rate_ratio(decay, line_shape, family.windows(), card.m_kpi)?;
+    Ok(family.clone().with_s_wave(s_wave, card.m_kpi, Fraction::Fixed(ratio / (1.0 + ratio)))?)
+}
+
+/// Unbinned maximum likelihood with the true density, normalised over accepted simulated events; background by its smoothed density. It takes
+/// measured values for true ones.
+struct Unbinned<'a> {
+    known: &'a Known,
+    family: EventFamily,
+    background: Option<(Background, Fraction)>,
+}
+
+impl<'a> Unbinned<'a> {
+    fn new(known: &'a Known) -> Result<Self> {
+        let Known { family, reference, measured, truth, weights, background, .. } = known;
+        let weights = weights.as_ref();
+        let family = family.clone().with_simulation(Simulation::new(family, reference, truth, weights)?);
+        let simulated = Simulated { reference, measured, weights };
+        let background = background.as_ref().map(|(events, fraction)| {
+            Ok::<_, anyhow::Error>((Background::new(&family, events, None, &[simulated], None)?, *fraction))
+        });
+        Ok(Self { known, background: background.transpose()?, family })
+    }
+
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
+        let events = self.known.of(sample);
+        let mut likelihood = Likelihood::new(&self.family, &events, 0)?;
+        if let Some((background, fraction)) = &self.background {
+            likelihood = likelihood.with_background(&events, background, *fraction)?;
+        }
+        let fitted = fit(&likelihood)?;
+        let sigma = fitted.sigma();
+        let mut coefficients = Vec::new();
+        for (i, truth) in truth.iter().enumerate() {
+            let pull = pull(&likelihood, &fitted, i, *truth)?;
+            coefficients.push(Estimate { value: fitted.values[i], sigma: sigma[i], pull });
+        }
+        Ok(Estimated { coefficients, p_value: None })
+    }
+}
+
+impl Estimator for Unbinned<'_> {
+    fn name(&self) -> &'static str {
+        NAMES[1]
+    }
+
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>> {
+        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
+    }
+}
+
+/// A fit to angular moments in bins of q2, unfolded by the simulation; those of background, whose fraction is taken as known, are subtracted.
+struct Moments<'a> {
+    known: &'a Known,
+    bins: Vec<(f64, f64)>,
+    unfolding: Unfolding,
+    predictions: MomentPredictions,
+}
+
+impl<'a> Moments<'a> {
+    fn new(known: &'a Known, events: usize) -> Result<Self> {
+        let Known { family, reference, measured, truth, weights, windows, fraction, .. } = known;
+        let bins = moment_bins(windows, (events as f64 * (1.0 - fraction)) as usize);
+        let simulated = SimulatedTruth { reference, measured, truth, weights: weights.as_ref() };
+        let unfolding = Unfolding::new(&bins, &simulated)?;
+        let predictions = MomentPredictions::new(family, &bins)?;
+        Ok(Self { known, bins, unfolding, predictions })
+    }
+
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
+        let mut events = self.known.of(sample);
+        let weights = match &self.known.background {
+            Some((background, _)) => {
+                let each = -self.known.fraction * events.len() as f64 / background.len() as f64;
+                let of_events = std::iter::repeat_n(1.0, events.len());
+                let weights = of_events.chain(std::iter::repeat_n(each, background.len())).collect();
+                events.append(background);
+                Some(Weights::new(weights)?)
+            }
+            None => None,
+        };
+        let measured = weighted_moments(&events, weights.as_ref(), &self.bins)?;
+        let (fitted, goodness) = fit_moments(&self.predictions, &self.unfolding.unfolded(&measured)?)?;
+        let estimate = |((value, sigma), truth): ((&f64, f64), &f64)| Estimate {
+            value: *value,
+            sigma,
+            pull: (value - truth) / sigma,
+        };
+        let coefficients = fitted.values.iter().zip(fitted.sigma()).zip(truth).map(estimate).collect();
+        Ok(Estimated { coefficients, p_value: Some(goodness.p_value) })
+    }
+}
+
+impl Estimator for Moments<'_> {
+    fn name(&self) -> &'static str {
+        NAMES[2]
+    }
+
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>> {
+        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! `compare` of learned ratios: estimators on the same measured events, and on such that differ from the simulation.
+
+#![allow(missing_docs, clippy::pedantic, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{humboldt, refused, succeed};
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+/// A card's run; `effects` are its tables of effects.
+fn run(folder: &Path, effects: &str) -> String {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let text = format!(
+        "seed = 4\n[generator]\nq2 = [\"1.1:8\"]\n[parameters]\nc9 = [-2.5, 1.1]\n[dataset]\npoints = 3\ntest = 9\n\
+         [images]\nevents = 3000\n[network]\npreset = \"ratio\"\nlayers = [32, 32]\n[simulation]\nevents = 60000\n\
+         [simulation.reference]\nc9 = -0.5\n{effects}[training]\nepochs = 6\nbatch_size = 512\n"
+    );
+    fs::write(path("card.toml"), text).unwrap();
+    succeed(&["run", &path("card.toml"), "--out", &path("run")]);
+    path("run")
+}
+
+/// Without what depends on the machine.
+fn timeless(mut comparisons: Value) -> Value {
+    for comparison in comparisons.as_array_mut().unwrap() {
+        for estimator in comparison["estimators"].as_array_mut().unwrap() {
+            assert!(number(&estimator["milliseconds"].take()) > 0.0);
+        }
+    }
+    comparisons
+}
+
+/// Acceptance and background: three ways to the same coefficient, whose estimates of one sample are nearly the same.
+#[test]
+fn three_estimators_agree_on_the_same_measured_events() {
+    const IMAGES: f64 = 16.0;
+    let folder = tempfile::tempdir().unwrap();
+    let effects = "[acceptance.formula]\ncos_theta_k = [1.0, -0.4]\n[background]\ncombinatorial = 0.3\n";
+    let run = run(folder.path(), effects);
+    let arguments = ["compare", &run, "--images", "16", "--values", "-1.5,-0.5", "--json"];
+    let output = humboldt(&arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("compare: 96 pseudo-experiments, about"), "{said}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let comparison = &found[0];
+    assert_eq!(
+        (&comparison["calibration_images"], &comparison["background"]),
+        (&Value::from(0), &Value::from(0.3))
+    );
+    let estimators = comparison["estimators"].as_array().unwrap();
+    let names: Vec<&str> = estimators.iter().map(|e| e["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ratio", "unbinned", "moments"]);
+    for place in 0..2 {
+        let at = |i: usize| &estimators[i]["values"][place];
+        for i in 0..3 {
+            let (value, sigma) = (at(i), number(&at(i)["sigma"]));
+            assert_eq!(number(&value["truth"]), [-1.5, -0.5][place]);
+            assert!(number(&value["bias"]).abs() < 4.0 * sigma / IMAGES.sqrt(), "{} {value}", names[i]);
+            // Widths of 16 numbers are known to 18 %.
+            let ratio = number(&value["ratio_to_bound"]);
+            assert!(ratio > 0.5 && ratio < 2.0, "{} {value}", names[i]);
+            assert!(number(&value["coverage_95"]) >= 12.0 / IMAGES, "{} {value}", names[i]);
+            // The same events: means differ by less than those of others would.
+            let apart = number(&value["mean"]) - number(&at(0)["mean"]);
+            assert!(apart.abs() < 3.0 * sigma / IMAGES.sqrt(), "{} {value}", names[i]);
+        }
+    }
+    let wrong = comparison["wrong"].as_array().unwrap();
+    let what: Vec<&str> = wrong.iter().map(|wrong| wrong["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["20 % more background than simulated", "an S-wave, not simulated"]);
+    // Nobody was told of the S-wave, which moves all estimators the same way.
+    for shift in wrong[1]["shifts"].as_array().unwrap() {
+        let (moved, error) = (number(&shift["shift"]), number(&shift["error"]));
+        assert!(
+            moved < -2.0 * error && moved > -10.0 && shift["values"].as_array().unwrap().len() == 2,
+            "{shift}"
+        );
+    }
+
+    let at = |name: &str| folder.path().join(name);
+    for name in
+        ["comparison.csv", "coverage.svg", "pulls.png", "width_over_bound.svg", "wrong_simulation.svg"]
+    {
+        assert!(at("run/results/compare").join(name).exists(), "{name}");
+    }
+    assert!(!at("run/results/compare/parts").exists());
+    let page = succeed(&["report", &run]).stdout;
+    let page = fs::read_to_string(String::from_utf8(page).unwrap().trim()).unwrap();
+    assert!(page.contains("<h3>A wrong simulation</h3>") && page.contains("an S-wave, not simulated"));
+
+    // By one thread the same, elsewhere; and from parts that are there.
+    let other = at("other").to_str().unwrap().to_owned();
+    let again = succeed(&[&arguments[..], &["--out", &other, "--threads", "1"]].concat()).stdout;
+    let again: Value = serde_json::from_slice(&again).unwrap();
+    assert_eq!(timeless(again), timeless(found));
+
+    refused(&["compare", &run, "--values", "2"], &["--values = 2 is not allowed", "-2.5 to 1.1"]);
+    refused(
+        &["compare", &run, "--estimators", "network"],
+        &["--estimators = network", "ratio, unbinned, moments"],
+    );
+    refused(&["compare", &run, "--calibration-images", "50"], &["--calibration-images", "learned ratios"]);
+    refused(&["compare", &run, "--wrong", "resolution"], &["--wrong = resolution is not allowed"]);
+    refused(&["compare", &run, "--wrong", "weather"], &["weather", "resolution, background, s_wave, none"]);
+}
+
+/// A detector and an S-wave: moments know nothing of the one, a worse resolution of the other is seen.
+#[test]
+fn what_an_estimator_cannot_know_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(folder.path(), "[s_wave]\n[detector]\nbase = \"belle2\"\n");
+    let arguments =
+        ["compare", &run, "--images", "6", "--values", "-1", "--wrong", "resolution,s_wave", "--json"];
+    let output = humboldt(&arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("compare: without moments"), "{said}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wrong = &found[0]["wrong"];
+    assert_eq!(found[0]["estimators"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&wrong[0]["what"], &wrong[1]["what"]),
+        (
+            &Value::from("resolution 20 % worse than simulated"),
+            &Value::from("no S-wave, which was simulated")
+        )
+    );
+    refused(
+        &["compare", &run, "--estimators", "moments"],
+        &["--estimators = moments is not allowed", "s_wave"],
+    );
+    let none = [
+        "compare",
+        &run,
+        "--images",
+        "3",
+        "--values",
+        "-1",
+        "--wrong",
+        "none",
+        "--estimators",
+        "ratio",
+        "--json",
+    ];
+    let none: Value = serde_json::from_slice(&succeed(&none).stdout).unwrap();
+    assert!(none[0].get("wrong").is_none(), "{none}");
+    let text = succeed(&[
+        "compare",
+        &run,
+        "--images",
+        "3",
+        "--values",
+        "-1",
+        "--wrong",
+        "s_wave",
+        "--test-model",
+        "nnlo",
+    ])
+    .stdout;
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.contains("what was wrong") && text.lines().last().unwrap().starts_with("model nnlo"),
+        "{text}"
+    );
+}
