@@ -67,7 +67,11 @@ const APART: &[(&str, &str, &str)] = &[
     ),
     ("docs/tutorial-detector.md", "humboldt bound --model runs/simulation/model", "needs that run"),
     ("docs/tutorial-detector.md", "humboldt infer examples/simulation/data.root", "needs that run"),
-    ("docs/tutorial-detector.md", "humboldt compare runs/simulation", "needs that run; tests/ratio_compare.rs has small ones"),
+    (
+        "docs/tutorial-detector.md",
+        "humboldt compare runs/simulation",
+        "needs that run; tests/ratio_compare.rs has small ones",
+    ),
 ];
 
 /// (how a command begins, what is run in its place, why).

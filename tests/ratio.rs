@@ -279,12 +279,17 @@ fn files_of_a_user_with_a_layout_give_intervals() {
     let comparison = &compared[0];
     let evaluation = fs::read_to_string(folder.path().join("run/results/ratio.json")).unwrap();
     let evaluation: Value = serde_json::from_str(&evaluation).unwrap();
-    for (i, value) in comparison["estimators"][0]["values"].as_array().unwrap().iter().enumerate() {
-        let of_run = &evaluation["points"][i]["coefficients"][0];
+    let points = evaluation["points"].as_array().unwrap();
+    let values = comparison["estimators"][0]["values"].as_array().unwrap();
+    for value in values {
+        let same = |point: &&Value| point["coefficients"][0]["truth"] == value["truth"];
+        let of_run = points.iter().find(same).unwrap();
+        assert_eq!(value["images"], of_run["experiments"]);
+        let of_run = &of_run["coefficients"][0];
         assert!((number(&value["mean"]) - number(&of_run["mean"])).abs() < 1e-9, "{value} {of_run}");
         assert!((number(&value["bound"]) / number(&of_run["bound"]) - 1.0).abs() < 1e-9);
-        assert_eq!(value["images"], evaluation["points"][i]["experiments"]);
     }
+    assert!(!values.is_empty(), "{comparison}");
     let wrong = comparison["wrong"].as_array().unwrap();
     assert!(wrong.len() == 1 && wrong[0]["what"] == "20 % more background than simulated", "{comparison}");
     refused(&["compare", &run, "--wrong", "resolution"], &["--wrong = resolution is not allowed"]);

@@ -58,17 +58,17 @@ fn three_estimators_agree_on_the_same_measured_events() {
     assert_eq!(names, ["ratio", "unbinned", "moments"]);
     for place in 0..2 {
         let at = |i: usize| &estimators[i]["values"][place];
-        for i in 0..3 {
+        for (i, name) in names.iter().enumerate() {
             let (value, sigma) = (at(i), number(&at(i)["sigma"]));
             assert_eq!(number(&value["truth"]), [-1.5, -0.5][place]);
-            assert!(number(&value["bias"]).abs() < 4.0 * sigma / IMAGES.sqrt(), "{} {value}", names[i]);
+            assert!(number(&value["bias"]).abs() < 4.0 * sigma / IMAGES.sqrt(), "{name} {value}");
             // Widths of 16 numbers are known to 18 %.
             let ratio = number(&value["ratio_to_bound"]);
-            assert!(ratio > 0.5 && ratio < 2.0, "{} {value}", names[i]);
-            assert!(number(&value["coverage_95"]) >= 12.0 / IMAGES, "{} {value}", names[i]);
+            assert!(ratio > 0.5 && ratio < 2.0, "{name} {value}");
+            assert!(number(&value["coverage_95"]) >= 12.0 / IMAGES, "{name} {value}");
             // The same events: means differ by less than those of others would.
             let apart = number(&value["mean"]) - number(&at(0)["mean"]);
-            assert!(apart.abs() < 3.0 * sigma / IMAGES.sqrt(), "{} {value}", names[i]);
+            assert!(apart.abs() < 3.0 * sigma / IMAGES.sqrt(), "{name} {value}");
         }
     }
     let wrong = comparison["wrong"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use humboldt_schemas::card::{DatasetPoint, Split};
 use humboldt_schemas::comparison::{
     Comparison, EstimatorResult, ShiftAtValue, SystematicShift, WrongShift, WrongSimulation,
@@ -78,12 +78,11 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
         "{}: no calibrated networks yet; make them with `humboldt run`",
         run.model().display()
     );
-    let points = wanted(run, plan)?;
+    let (points, names) = (wanted(run, plan)?, estimators(plan, run)?);
     let model = RatioModel::load(&run.model(), compute)?;
     let source = Source::new(card)?;
     let worlds = worlds(&source, plan)?;
     let samples = source.read()?.samples;
-    let names = estimators(plan, run);
     let truth = Information::new(&model, &source, &samples[1])?;
     let known =
         if names.iter().any(|name| name != NAMES[0]) { Some(Known::new(&source, &samples)?) } else { None };
@@ -164,10 +163,7 @@ fn wanted(run: &RunFolder, plan: &Plan) -> Result<Vec<Wanted>> {
         return Ok(tested.into_iter().map(point).collect());
     }
     let [axis] = axes.iter().as_slice() else {
-        anyhow::bail!(
-            "--values is not allowed with parameters {}; allowed: with one",
-            axes.names().join(", ")
-        );
+        bail!("--values is not allowed with parameters {}; allowed: with one", axes.names().join(", "));
     };
     for value in &plan.values {
         let [low, high] = axis.range;
@@ -203,16 +199,21 @@ fn worlds(source: &Source, plan: &Plan) -> Result<Vec<(String, World)>> {
 }
 
 /// Names of the estimators, by the plan or all that can be used.
-fn estimators(plan: &Plan, run: &RunFolder) -> Vec<String> {
-    if !plan.estimators.is_empty() {
-        return plan.estimators.clone();
+fn estimators(plan: &Plan, run: &RunFolder) -> Result<Vec<String>> {
+    let possible = |name: &str| is_possible(name, &run.card().generator);
+    if let Some(name) = plan.estimators.iter().find(|name| !possible(name)) {
+        bail!(
+            "--estimators = {name} is not allowed; allowed: without [s_wave] in the card, of which {name} know nothing"
+        );
     }
-    let (possible, others): (Vec<&str>, Vec<&str>) =
-        NAMES.into_iter().partition(|name| is_possible(name, &run.card().generator));
+    if !plan.estimators.is_empty() {
+        return Ok(plan.estimators.clone());
+    }
+    let (possible, others): (Vec<&str>, Vec<&str>) = NAMES.into_iter().partition(|name| possible(name));
     if !others.is_empty() {
         note(format!("compare: without {}, which know nothing of the S-wave", others.join(", ")));
     }
-    possible.into_iter().map(str::to_owned).collect()
+    Ok(possible.into_iter().map(str::to_owned).collect())
 }
 
 /// What decides every pseudo-experiment and every estimate.

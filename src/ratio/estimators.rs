@@ -1,6 +1,6 @@
 //! Ways to find the coefficients of measured events by the same simulated ones: learned ratios, and what an analysis has without a network.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use humboldt_physics::{Decay, LineShape, WilsonDirection, WilsonShifts};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::Q2Windows;
@@ -101,7 +101,6 @@ pub struct Known {
     fraction: f64,
     /// Windows in measured q2 (GeV^2).
     windows: Vec<(f64, f64)>,
-    has_s_wave: bool,
 }
 
 impl Known {
@@ -161,7 +160,6 @@ impl Known {
             background: source.fraction.map(|fraction| (background, fraction)),
             fraction: source.nominal,
             windows: sampling::resolved_windows(card)?,
-            has_s_wave: card.effects.s_wave.is_some(),
             reference,
         })
     }
@@ -174,23 +172,17 @@ impl Known {
     /// The estimator of a name in [`NAMES`], learned ratios aside.
     ///
     /// # Errors
-    /// For another name, and where it cannot know what the simulation has.
+    /// For another name, and where the simulation has too few events for it.
     pub fn estimator(&self, name: &str, events: usize) -> Result<Box<dyn Estimator + '_>> {
         Ok(match name {
             "unbinned" => Box::new(Unbinned::new(self)?),
-            "moments" => {
-                ensure!(
-                    !self.has_s_wave,
-                    "--estimators = moments is not allowed; allowed: without [s_wave] in the card, of which moments know nothing"
-                );
-                Box::new(Moments::new(self, events)?)
-            }
+            "moments" => Box::new(Moments::new(self, events)?),
             _ => bail!("--estimators = {name} is not allowed; allowed: {}", NAMES.join(", ")),
         })
     }
 }
 
-/// Whether an estimator can be used for a card's events.
+/// Whether an estimator knows of all that a card's events have: moments are of K* alone.
 pub fn is_possible(name: &str, card: &GeneratorCard) -> bool {
     name != "moments" || card.effects.s_wave.is_none()
 }

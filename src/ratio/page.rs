@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use humboldt_schemas::results::RatioPoint;
 
 use super::evaluation::Evaluated;
@@ -52,7 +52,7 @@ pub fn write(run: &RunFolder, evaluated: &Evaluated, out: Option<&Path>) -> Resu
     let directions = card.axes()?.directions();
     let ensembles = evaluated.ensembles(0)?;
     let [first, .., last] = &ensembles[..] else {
-        anyhow::bail!(
+        bail!(
             "{}: pseudo-experiments at fewer than two values are no report; allowed: a card with dataset.test of two and more at some points",
             run.root().display()
         );
