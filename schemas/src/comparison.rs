@@ -61,6 +61,14 @@ pub struct WrongShift {
     pub values: Vec<ShiftAtValue>,
 }
 
+impl WrongShift {
+    /// The least and the most of the shifts of all values.
+    pub fn extremes(&self) -> [f64; 2] {
+        let shifts = || self.values.iter().map(|value| value.shift);
+        [shifts().fold(f64::INFINITY, f64::min), shifts().fold(f64::NEG_INFINITY, f64::max)]
+    }
+}
+
 /// A shift by a wrong simulation at one value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShiftAtValue {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use humboldt_physics::ModelName;
-use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, SystematicShift};
+use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, SystematicShift, WrongShift};
 
 use super::arguments::{DeviceArgument, InputArguments, count, finite};
 use crate::assumptions::sentence;
@@ -241,14 +241,16 @@ fn print_measured(comparison: &Comparison) {
     print_estimators(comparison);
     let Some(first) = comparison.wrong.first() else { return };
     outln!();
-    let names = first.shifts.iter().map(|shift| format!("{:>18}", estimator_words(&shift.estimator)));
-    outln!("{:<40}{}   shift, in widths", "what was wrong", names.collect::<Vec<_>>().concat());
+    let names = first.shifts.iter().map(|shift| format!("{:>32}", estimator_words(&shift.estimator)));
+    outln!("{:<36}{}", "what was wrong", names.collect::<Vec<_>>().concat());
     for wrong in &comparison.wrong {
-        let shifts = wrong.shifts.iter();
-        let shifts =
-            shifts.map(|shift| format!("{:>18}", format!("{:+.2} +- {:.2}", shift.shift, shift.error)));
-        outln!("{:<40}{}", wrong.what, shifts.collect::<Vec<_>>().concat());
+        let of = |shift: &WrongShift| {
+            let [least, most] = shift.extremes();
+            format!("{:>32}", format!("{:+.2} +- {:.2}, {least:+.2} to {most:+.2}", shift.shift, shift.error))
+        };
+        outln!("{:<36}{}", wrong.what, wrong.shifts.iter().map(of).collect::<Vec<_>>().concat());
     }
+    outln!("shifts in widths: mean over the values, and from the least to the most of them");
 }
 
 /// A coefficient as tables name its shift.

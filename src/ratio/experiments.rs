@@ -41,7 +41,7 @@ pub struct Experiment {
     /// Variables of a user's own.
     ///
     /// # Shapes
-    /// [variable][event]
+    /// [variable, event]
     pub own: Vec<Vec<f64>>,
 }
 

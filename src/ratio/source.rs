@@ -69,7 +69,7 @@ pub struct Events {
     /// Variables of a user's own.
     ///
     /// # Shapes
-    /// [variable][event]
+    /// [variable, event]
     pub own: Vec<Vec<f64>>,
     /// Coefficients of the true density over that at the simulation's point, of all monomials but the first; empty of background.
     ///

@@ -49,12 +49,12 @@ struct Sums {
     /// Of the statistic times the true coefficients.
     ///
     /// # Shapes
-    /// [monomial][component]
+    /// [monomial, component]
     means: Vec<Vec<f64>>,
     /// Of products of two components times the true coefficients.
     ///
     /// # Shapes
-    /// [monomial][pair of components i <= j, at j (j + 1)/2 + i]
+    /// [monomial, pair of components i <= j, at j (j + 1)/2 + i]
     seconds: Vec<Vec<f64>>,
 }
 

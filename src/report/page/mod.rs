@@ -406,12 +406,15 @@ fn wrong_simulation(wrong: &[WrongSimulation]) -> String {
     let names = first.shifts.iter().map(|shift| estimator_words(&shift.estimator).to_owned());
     let head: Vec<String> = ["what was wrong".to_owned()].into_iter().chain(names).collect();
     let row = |wrong: &WrongSimulation| {
-        let shifts = wrong.shifts.iter().map(|shift| with_error((shift.shift, shift.error)));
+        let shifts = wrong.shifts.iter().map(|shift| {
+            let [least, most] = shift.extremes().map(|x| number(x, 2));
+            format!("{}, {least} to {most}", with_error((shift.shift, shift.error)))
+        });
         [wrong.what.clone()].into_iter().chain(shifts).collect()
     };
     let rows: Vec<Vec<String>> = wrong.iter().map(row).collect();
     format!(
-        "<h3>A wrong simulation</h3>\n<p>Mean shift of the estimates, in widths of theirs, where data differ from the simulation.</p>\n{}\n",
+        "<h3>A wrong simulation</h3>\n<p>Shift of the estimates, in widths of theirs, where data differ from the simulation: mean over the values, and from the least to the most.</p>\n{}\n",
         html_table(&head, &rows)
     )
 }
