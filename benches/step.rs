@@ -1,7 +1,7 @@
 //! One step of the training: CPU time an image and peak memory, beside `benches/peers/pytorch_step.py`.
 //!
-//! `cargo bench --bench step -- resnet34 50 16 8` takes a preset, bins, images a batch and a micro-batch, and the number of
-//! steps if it is not 4. One configuration a process, so that the peak of memory is its own. The first step warms up.
+//! `cargo bench --bench step -- resnet34 50 16 8 4 bf16` takes a preset, bins, images a batch and a micro-batch, the number of
+//! steps if it is not 4, and `bf16` for convolutions that multiply it. One configuration a process, so that the peak of memory is its own. The first step warms up.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use humboldt::learn::source::Noise;
 use humboldt::learn::{Compute, Event, Training};
 use humboldt_physics::Axes;
-use humboldt_schemas::card::{NetworkCard, Preset, TrainingCard};
+use humboldt_schemas::card::{NetworkCard, Precision, Preset, TrainingCard};
 
 /// As in the program, where it keeps what is freed: here by `MIMALLOC_PURGE_DELAY=-1`.
 #[global_allocator]
@@ -36,9 +36,19 @@ fn main() -> Result<()> {
         number(3, words.get(2).map_or("4", String::as_str))?,
         number(4, "4")?,
     );
+    let precision = match words.get(5).map(String::as_str) {
+        None | Some("single") => Precision::Single,
+        Some("bf16") => Precision::Bf16,
+        Some(other) => bail!("precision {other} is neither single nor bf16"),
+    };
     let architecture = NetworkCard { preset, ..NetworkCard::default() }.architecture();
-    let card =
-        TrainingCard { batch_size: batch, micro_batch: Some(micro), epochs: 1, ..TrainingCard::default() };
+    let card = TrainingCard {
+        batch_size: batch,
+        micro_batch: Some(micro),
+        precision,
+        epochs: 1,
+        ..TrainingCard::default()
+    };
     let folder = tempfile::tempdir()?;
     let compute = Compute::cpu();
     let training = Training {
@@ -66,7 +76,8 @@ fn main() -> Result<()> {
     let [(cpu0, clock0), .., (cpu1, clock1)] = marks[..] else { bail!("steps = {steps} is less than 1") };
     let images = ((marks.len() - 1) * batch) as f64;
     println!(
-        "humboldt {name} {bins}^3 batch {batch} in parts of {micro}, {} threads: {:.1} CPU-ms/image, {:.1} ms/image by the clock, peak {} MB",
+        "humboldt {name} {bins}^3 {} batch {batch} in parts of {micro}, {} threads: {:.1} CPU-ms/image, {:.1} ms/image by the clock, peak {} MB",
+        precision.name(),
         rayon::current_num_threads(),
         1e3 * (cpu1 - cpu0) / images,
         1e3 * (clock1 - clock0).as_secs_f64() / images,
