@@ -11,10 +11,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::convolution::{Layout, cast, convolve};
-use super::rows;
+use super::rows::{self, EPSILON};
 
-/// Added to a variance before its root.
-const EPSILON: f64 = 1e-5;
 /// Weight of a batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
 

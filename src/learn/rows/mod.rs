@@ -27,7 +27,7 @@ use super::flex::{changed, tensor, whole};
 use super::parallel;
 
 /// Added to a variance before its root.
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// Batch norm over the rows, then what passes the block by, then `ReLU`:
 /// relu(gamma (x - mean) / sqrt(variance + 1e-5) + beta + passed).
