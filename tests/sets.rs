@@ -342,7 +342,8 @@ fn one_network_serves_several_numbers_of_events() {
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("train = 100", "train = 300").replace("\"mse\"", "\"gaussian\"");
     // Slowly: faster, some first weights learn nothing, which rounding decides.
-    let text = text.replace("learning_rate = 0.01", "learning_rate = 0.003").replace("epochs = 4", "epochs = 6");
+    let text =
+        text.replace("learning_rate = 0.01", "learning_rate = 0.003").replace("epochs = 4", "epochs = 6");
     fs::write(&path, text).unwrap();
     let out = folder.path().join("run");
     let ensembles = run(&path, &out, "2");
