@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use crate::calls::{Argument, refused, work};
 
 /// Arrays [image, cos_theta_l, cos_theta_k, chi] and [image, coefficient].
-type MeasuredEvents<'py> = (Bound<'py, PyArray4<f32>>, Bound<'py, PyArray2<f32>>);
+type LabelledImages<'py> = (Bound<'py, PyArray4<f32>>, Bound<'py, PyArray2<f32>>);
 
 /// Arrays [image, event, column] and [image, coefficient].
 type LabelledEvents<'py> = (Bound<'py, PyArray3<f32>>, Bound<'py, PyArray2<f32>>);
@@ -114,7 +114,7 @@ impl ImageFile {
     }
 
     /// Some images and their labels.
-    fn read<'py>(&self, py: Python<'py>, numbers: Vec<usize>) -> PyResult<MeasuredEvents<'py>> {
+    fn read<'py>(&self, py: Python<'py>, numbers: Vec<usize>) -> PyResult<LabelledImages<'py>> {
         let reader = Arc::clone(&self.0);
         let read = move || -> Result<_> {
             let (cells, bins) = (reader.bins().pow(3), reader.bins());
@@ -220,7 +220,7 @@ impl LiveSource {
         epoch: usize,
         first: usize,
         count: usize,
-    ) -> PyResult<MeasuredEvents<'py>> {
+    ) -> PyResult<LabelledImages<'py>> {
         let live = Arc::clone(&self.0);
         let make = move || -> Result<_> {
             let epoch = live.epoch(epoch)?;
