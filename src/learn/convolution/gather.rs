@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::Window;
-use super::kernel::{Buffer, Gather, Position, Run, Shape, zeros};
+use super::kernel::{Buffer, Gather, Position, Run, Shape};
 use super::lower::Lowered;
 use super::plan::{Plan, Stencil};
 use crate::parallel;
@@ -56,7 +56,7 @@ fn overlapping(x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
             output: y * width * images + column,
         })
         .collect();
-    let mut result = zeros(l.output() * positions.len() * filters);
+    let mut result = vec![0.0; l.output() * positions.len() * filters];
     let parts: Vec<_> = result.chunks_mut(positions.len() * filters).collect();
     let lines = l.forward();
     parallel::each_of(parts, |i, part| {
@@ -75,9 +75,7 @@ fn overlapping(x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
                 len: window.channels,
                 output: &mut output,
             });
-            for (row, part) in output.chunks_exact(shape.width).zip(part.chunks_exact_mut(filters)) {
-                part[block.clone()].copy_from_slice(&row[..block.len()]);
-            }
+            spread(&output, shape.width, block, part, filters);
         }
     });
     result
@@ -149,7 +147,7 @@ impl Lines<'_> {
         let ([lines, rows], results) = (self.plan.lines(), self.weights.results);
         let blocks = results.div_ceil(self.width);
         let of = |block: usize| block * self.width..results.min((block + 1) * self.width);
-        let mut all = zeros(lines * rows * results);
+        let mut all = vec![0.0; lines * rows * results];
         if self.weights.taps * self.weights.sources * results > MANY {
             let stencils = self.plan.stencils(&(0..lines));
             let parts = parallel::each(blocks, |block| {
@@ -159,7 +157,7 @@ impl Lines<'_> {
                 part
             });
             for (block, part) in parts.into_iter().enumerate() {
-                self.spread(&part, &of(block), &mut all);
+                spread(&part, self.width, &of(block), &mut all, results);
             }
             return all;
         }
@@ -171,17 +169,17 @@ impl Lines<'_> {
             for (block, packed) in packed.iter().enumerate() {
                 let mut part = Buffer::zeros(all.len() / results * self.width);
                 rows_of(&stencils, packed, &mut part);
-                self.spread(&part, &of(block), all);
+                spread(&part, self.width, &of(block), all, results);
             }
         });
         all
     }
+}
 
-    /// Rows of a block's columns among those of all.
-    fn spread(&self, part: &[f32], block: &Range<usize>, all: &mut [f32]) {
-        for (part, row) in part.chunks_exact(self.width).zip(all.chunks_exact_mut(self.weights.results)) {
-            row[block.clone()].copy_from_slice(&part[..block.len()]);
-        }
+/// Rows of a block's columns, `width` of them, among rows of all `results`.
+fn spread(part: &[f32], width: usize, block: &Range<usize>, all: &mut [f32], results: usize) {
+    for (part, row) in part.chunks_exact(width).zip(all.chunks_exact_mut(results)) {
+        row[block.clone()].copy_from_slice(&part[..block.len()]);
     }
 }
 

@@ -100,14 +100,6 @@ macro_rules! tile {
     };
 }
 
-/// Zeros, written one by one: for large vectors `vec!` has the system clear fresh pages, which costs more than to use again what the
-/// allocator keeps.
-pub(super) fn zeros<T: Copy + Default>(len: usize) -> Vec<T> {
-    let mut zeros = Vec::with_capacity(len);
-    zeros.resize(len, T::default());
-    zeros
-}
-
 /// Zeros that begin on a cache line.
 pub(super) struct Buffer<T> {
     data: Vec<T>,
@@ -118,7 +110,7 @@ pub(super) struct Buffer<T> {
 impl<T: Copy + Default> Buffer<T> {
     pub(super) fn zeros(len: usize) -> Self {
         let spare = LINE / size_of::<T>();
-        let data = zeros::<T>(len + spare);
+        let data = vec![T::default(); len + spare];
         let begin = data.as_ptr().align_offset(LINE).min(spare);
         Self { data, begin, len }
     }

@@ -2,7 +2,6 @@
 
 use super::Window;
 use super::axis::Axis;
-use super::kernel::zeros;
 use crate::parallel;
 
 /// Most channels that two axes' taps may make, of one channel, and one axis's.
@@ -106,7 +105,7 @@ impl<'a> Lowered<'a> {
     pub(super) fn lines(&self, x: &[f32], images: usize) -> Vec<f32> {
         let (seen, padding) = (self.seen(), self.window.axes[1].padding);
         let line = self.padded() * seen;
-        let mut lines = zeros(self.window.axes[2].output() * images * line);
+        let mut lines = vec![0.0; self.window.axes[2].output() * images * line];
         self.met(x, |cell, output, tap, x| {
             let begin = output * images * line + (cell + padding) * seen + tap;
             for (number, x) in lines[begin..].iter_mut().step_by(line).zip(x) {
@@ -119,7 +118,7 @@ impl<'a> Lowered<'a> {
     /// The same as [padded k, tap of c, `line`], a line holding [c', `images`].
     pub(super) fn turned(&self, x: &[f32], images: usize, line: usize) -> Vec<f32> {
         let (seen, padding) = (self.seen(), self.window.axes[1].padding);
-        let mut turned = zeros(self.padded() * seen * line);
+        let mut turned = vec![0.0; self.padded() * seen * line];
         self.met(x, |cell, output, tap, x| {
             let begin = ((cell + padding) * seen + tap) * line + output * images;
             turned[begin..][..x.len()].copy_from_slice(x);
@@ -141,7 +140,7 @@ impl<'a> Lowered<'a> {
         let lines = c.forward();
         let (height, of_k) = if self.axes == 2 { (k.output(), k.kernel) } else { (k.input, 1) };
         let all = channels * self.taken();
-        let mut rows = zeros(height * c.output() * images * all);
+        let mut rows = vec![0.0; height * c.output() * images * all];
         for (y, rows) in rows.chunks_exact_mut(c.output() * images * all).enumerate() {
             for tap in 0..of_k {
                 let place = if self.axes == 2 { y * k.stride + tap } else { y + k.padding };

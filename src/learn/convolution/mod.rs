@@ -26,8 +26,9 @@ use burn::nn::PaddingConfig3d;
 use burn::nn::conv::Conv3d;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Device, Tensor, TensorData, bf16, s};
+use burn::tensor::{DType, Device, Tensor, bf16, s};
 
+use super::flex;
 use axis::Axis;
 use tiles::{Halves, Unit};
 
@@ -218,7 +219,7 @@ fn compute(
     let numbers = |t: &FlexTensor| t.as_slice::<f32>().map(<[f32]>::len);
     debug_assert!(numbers(&a).is_some() && numbers(&b).is_some(), "networks are of f32");
     let result = f(a.as_slice().unwrap_or_default(), b.as_slice().unwrap_or_default());
-    FlexTensor::from_data(TensorData::new(result, shape))
+    flex::tensor(result, shape)
 }
 
 /// Numbers rounded to bfloat16.

@@ -1,7 +1,7 @@
 //! Against burn's own convolution and its gradients, and against differences.
 
 use burn::module::Param;
-use burn::tensor::Distribution;
+use burn::tensor::{Distribution, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 

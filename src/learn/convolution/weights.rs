@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::Window;
-use super::kernel::{Buffer, Reduce, Rows, Shape, zeros};
+use super::kernel::{Buffer, Reduce, Rows, Shape};
 use super::lower::Lowered;
 use crate::parallel;
 
@@ -37,7 +37,7 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
         columns(dy, filters, block, width)
     });
     let steps = steps(window, width);
-    let mut result = zeros(filters * channels * taps);
+    let mut result = vec![0.0; filters * channels * taps];
     // Each part of the result, by block of filters and tile of channels, goes to whoever computes it.
     let mut parts: Vec<Vec<&mut [f32]>> = (0..blocks * tiles.len()).map(|_| Vec::new()).collect();
     for (filter, mut row) in result.chunks_mut(channels * taps).enumerate() {

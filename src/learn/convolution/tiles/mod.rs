@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::Window;
 use super::axis::Axis;
 use super::gather::{Lines, Weights};
-use super::kernel::{Buffer, wide, zeros};
+use super::kernel::{Buffer, wide};
 use super::lower::Lowered;
 use super::plan::{Plan, Stencil};
 use crate::parallel;
@@ -73,6 +73,12 @@ fn high(x: f32) -> u32 {
 #[inline(always)]
 fn low(x: f32, high_half: u32) -> u32 {
     high(x - f32::from_bits(high_half << 16))
+}
+
+/// Some of the halves, or none if there are none.
+#[inline(always)]
+fn part<T>(halves: &mut [T], begin: usize, len: usize) -> &mut [T] {
+    if halves.is_empty() { halves } else { &mut halves[begin..][..len] }
 }
 
 /// Halves of numbers; `low_halves` may be empty.
@@ -144,7 +150,7 @@ fn overlapping(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], lowered: &
         .step_by(WIDTH)
         .map(|first| (first, panel(&weights, &(first..filters.min(first + WIDTH)), halves)))
         .collect();
-    let mut result = zeros(l.output() * height * width * images * filters);
+    let mut result = vec![0.0; l.output() * height * width * images * filters];
     let parts: Vec<_> = result.chunks_mut(height * width * images * filters).collect();
     let lines = l.forward();
     parallel::each_of(parts, |i, part| {
@@ -213,23 +219,15 @@ fn rows(x: &[f32], lowered: Option<&Lowered>, channels: usize, plan: &Plan, halv
         let x = &x[i * size..][..size];
         let lowered = lowered.map(|lowered| lowered.plane(x));
         let x = lowered.as_deref().unwrap_or(x);
+        // Rows without room between them go together.
+        let whole = if channels == deep { images * channels } else { channels };
         wide(|| {
             for (line, x) in x.chunks_exact(width * images * channels).enumerate() {
                 for (cell, x) in x.chunks_exact(images * channels).enumerate() {
                     let begin = (line * plan.width() + plan.place(cell)) * images * deep;
-                    let high = &mut high[begin..][..images * deep];
-                    let low = if low.is_empty() { &mut [] } else { &mut low[begin..][..images * deep] };
-                    if channels == deep {
-                        split(x, high, low);
-                    } else if low.is_empty() {
-                        for (x, high) in x.chunks_exact(channels).zip(high.chunks_exact_mut(deep)) {
-                            split(x, high, &mut []);
-                        }
-                    } else {
-                        let halves = high.chunks_exact_mut(deep).zip(low.chunks_exact_mut(deep));
-                        for (x, (high, low)) in x.chunks_exact(channels).zip(halves) {
-                            split(x, high, low);
-                        }
+                    for (i, x) in x.chunks_exact(whole).enumerate() {
+                        let begin = begin + i * deep;
+                        split(x, &mut high[begin..], part(low, begin, whole));
                     }
                 }
             }
@@ -264,8 +262,7 @@ fn panel(weights: &Weights, results: &Range<usize>, halves: Halves) -> Packed<u3
         let [first, second] = &scratch;
         wide(|| {
             let (begin, len) = (pair * taps * WIDTH, taps * WIDTH);
-            let low = if low.is_empty() { &mut [] } else { &mut low[begin..][..len] };
-            split_pairs(first, second, &mut high[begin..][..len], low);
+            split_pairs(first, second, &mut high[begin..][..len], part(low, begin, len));
         });
     }
     packed
@@ -433,9 +430,8 @@ impl Columns {
                     }
                     let begin = (line * self.channels + first) * self.line;
                     let turned = &turned[..some * self.line];
-                    let high = &mut high[begin..][..turned.len()];
-                    let low = if low.is_empty() { &mut [] } else { &mut low[begin..][..turned.len()] };
-                    wide(|| split(turned, high, low));
+                    let low = part(low, begin, turned.len());
+                    wide(|| split(turned, &mut high[begin..], low));
                 }
             }
         });
@@ -459,8 +455,7 @@ impl Columns {
                         let (x, y) = two.split_at(filters);
                         let y = if y.is_empty() { &nothing } else { y };
                         let begin = cell + pair * self.filters;
-                        let low = if low.is_empty() { &mut [] } else { &mut low[begin..][..filters] };
-                        split_pairs(x, y, &mut high[begin..][..filters], low);
+                        split_pairs(x, y, &mut high[begin..][..filters], part(low, begin, filters));
                     }
                 }
             });
@@ -488,7 +483,7 @@ fn reduce(
     let (channels, filters, taps) = (window.channels, window.filters, window.taps());
     let steps = reductions(window, &columns, left.low, right.low);
     let [over, across] = [channels.div_ceil(2 * ROWS), filters.div_ceil(WIDTH)];
-    let mut result = zeros(filters * channels * taps);
+    let mut result = vec![0.0; filters * channels * taps];
     // Each part of the result, by block of filters and of channels, goes to whoever computes it.
     let mut parts: Vec<Vec<&mut [f32]>> = (0..over * across).map(|_| Vec::new()).collect();
     for (filter, row) in result.chunks_mut(channels * taps).enumerate() {
