@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
 use humboldt_physics::{LineShape, Parameters, Plan, Theory, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::inference::Assumed;
 
+use crate::Error;
 use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::{empty_masses, empty_stretches};
@@ -16,7 +16,7 @@ use crate::progress::{note, outln};
 use crate::sampling;
 
 /// The density that a card describes, shifts along `free` not being part of it.
-pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<Assumed> {
+pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<Assumed, Error> {
     let shifts = without(card, free)?;
     let windows = sampling::resolved_windows(card)?;
     Ok(Assumed {
@@ -34,7 +34,7 @@ pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<
 }
 
 /// A card's shifts without those along `free`, and without those that vanish.
-fn without(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<BTreeMap<String, ComplexValue>> {
+fn without(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<BTreeMap<String, ComplexValue>, Error> {
     let shifts = free
         .iter()
         .fold(card.shifts()?, |shifts, direction| shifts.moved(*direction, -shifts.part(*direction)));
@@ -91,7 +91,7 @@ pub(crate) fn differences(
     file: &GeneratorCard,
     assumed: &GeneratorCard,
     free: &[WilsonDirection],
-) -> Result<Vec<String>> {
+) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let mut say = |what: &str, own: String, other: String| {
         if own != other {
@@ -136,13 +136,13 @@ pub(crate) fn differences(
 }
 
 /// Says which inputs of a card change nothing.
-pub(crate) fn note_idle_inputs(card: &GeneratorCard) -> Result<()> {
+pub(crate) fn note_idle_inputs(card: &GeneratorCard) -> Result<(), Error> {
     sampling::idle_inputs(card)?.iter().for_each(note);
     Ok(())
 }
 
 /// Says which inputs of the command line change none of a list of predictions.
-pub(crate) fn note_idle(plan: &Plan, theory: &Theory, inputs: &[(String, f64)]) -> Result<()> {
+pub(crate) fn note_idle(plan: &Plan, theory: &Theory, inputs: &[(String, f64)]) -> Result<(), Error> {
     if inputs.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,11 @@
 //! Signs that a sample is not at truth level, in words: what was seen, what it does, what to do.
 
+use std::path::Path;
+
+use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::layout::Signs;
+use humboldt_pipeline::store::EventReader;
+use humboldt_schemas::layout::Layout;
 
 /// Squared masses of the resonances (GeV^2): J/psi 3.0969 GeV, psi(2S) 3.6861 GeV.
 ///
@@ -16,6 +21,24 @@ const PEAK: (f64, f64) = (6.0, 1.8);
 
 /// Where it is written what to do.
 const SEE: &str = "docs/ntuples.md";
+
+/// Reasons to doubt that the events of a file are what they are taken for; `q2` in GeV^2.
+pub(crate) fn doubts(
+    reader: &EventReader,
+    path: &Path,
+    layout: Option<&Layout>,
+    q2: &[f32],
+) -> Result<Vec<String>, PipelineError> {
+    let resonant = reader.provenance().is_some_and(|made| made.generator.charmonium.is_some());
+    // What a file of ours says of its flavour needs no column.
+    let said = if reader.provenance().is_some() { &[] } else { reader.notes() };
+    let mut doubts = said.to_vec();
+    doubts.extend(of_signs(&humboldt_pipeline::layout::signs(path, layout)?));
+    if !resonant {
+        doubts.extend(of_resonances(q2));
+    }
+    Ok(doubts)
+}
 
 /// What the first rows of a file show.
 pub(crate) fn of_signs(signs: &Signs) -> Vec<String> {

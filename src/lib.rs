@@ -10,26 +10,34 @@
 //! - [`learn`]: the 3D residual network, its training and its predictions
 //! - [`infer`]: what ensembles of predictions say, and predictions with varied inputs
 //! - [`global`]: fits of Wilson coefficients to measured observables
+//! - [`inference`]: coefficients of measured events, by a trained network or by learned ratios
+//! - [`measured`]: samples of measured events, what is known of them besides, and fits
 //! - [`report`]: figures and tables
 //! - [`ratio`]: coefficients of measured events by learned ratios of densities
 //! - [`run`]: a run's folder and its stages
 //! - [`progress`]: what the user sees while it works
 //! - [`dashboard`]: a training on a terminal of its own
+//! - [`refusal`]: why a command did not do what it was called for
 //! - [`commands`]: the command line
 
 mod assumptions;
 pub mod campaign;
 pub mod commands;
 pub mod dashboard;
+mod error;
 pub mod global;
 mod guards;
+pub mod inference;
 mod lock;
+pub mod measured;
 pub mod progress;
 pub mod ratio;
+pub mod refusal;
 pub mod run;
 pub mod sampling;
 mod signals;
 
+pub use error::Error;
 pub use humboldt_infer as infer;
 pub use humboldt_learn as learn;
 pub use humboldt_report as report;

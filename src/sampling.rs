@@ -1,6 +1,5 @@
 //! From a card's words to a sampler of events.
 
-use anyhow::{Result, ensure};
 use humboldt_physics::{Decay, Efficiency, Parameters, Point, SWave, WilsonShifts};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport, Q2Windows};
@@ -8,13 +7,14 @@ use humboldt_pipeline::phase_space::ROUNDING;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_schemas::card::{AcceptanceCard, Effects, GeneratorCard};
 
+use crate::Error;
 use crate::progress::{note, number};
 
 /// The sampler that a card describes, all shifts included.
 ///
 /// # Errors
 /// When a name is unknown, a shift is refused, or a window lies outside phase space.
-pub fn sampler(card: &GeneratorCard) -> Result<EventSampler> {
+pub fn sampler(card: &GeneratorCard) -> Result<EventSampler, Error> {
     with_shifts(card, &card.shifts()?)
 }
 
@@ -22,11 +22,11 @@ pub fn sampler(card: &GeneratorCard) -> Result<EventSampler> {
 ///
 /// # Errors
 /// As [`sampler`].
-pub fn sampler_at(card: &GeneratorCard, point: &Point) -> Result<EventSampler> {
+pub fn sampler_at(card: &GeneratorCard, point: &Point) -> Result<EventSampler, Error> {
     with_shifts(card, &point.on(card.shifts()?))
 }
 
-fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler> {
+fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler, Error> {
     let (decay, line_shape) = (card.decay(shifts)?, card.line_shape()?);
     let sampler = EventSampler::new(&decay, line_shape, &windows(card)?)?;
     Ok(sampler.with_effects(&card.effects, &decay, line_shape)?)
@@ -36,7 +36,10 @@ fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampl
 ///
 /// # Errors
 /// When the physics refuses them.
-pub fn effects_of_signal(card: &GeneratorCard, decay: &Decay) -> Result<(Option<Efficiency>, Option<SWave>)> {
+pub fn effects_of_signal(
+    card: &GeneratorCard,
+    decay: &Decay,
+) -> Result<(Option<Efficiency>, Option<SWave>), Error> {
     let line_shape = card.line_shape()?;
     let s_wave = card.effects.s_wave.as_ref().map(|card| card.of(decay, line_shape)).transpose()?;
     Ok((card.effects.acceptance.as_ref().map(AcceptanceCard::efficiency), s_wave))
@@ -51,7 +54,7 @@ pub fn accepted_signal(
     decay: &Decay,
     stream: StreamKey,
     events: usize,
-) -> Result<EventBatch> {
+) -> Result<EventBatch, Error> {
     let Effects { s_wave, acceptance, .. } = card.effects.clone();
     let effects = Effects { s_wave, acceptance, ..Effects::default() };
     let line_shape = card.line_shape()?;
@@ -65,7 +68,7 @@ pub fn accepted_signal(
 ///
 /// # Errors
 /// When they exclude each other.
-pub fn windows(card: &GeneratorCard) -> Result<Q2Windows> {
+pub fn windows(card: &GeneratorCard) -> Result<Q2Windows, Error> {
     let range = |r: &humboldt_schemas::card::Q2Range| (r.min, r.max);
     Ok(Q2Windows::new(
         &card.q2.iter().map(range).collect::<Vec<_>>(),
@@ -77,7 +80,7 @@ pub fn windows(card: &GeneratorCard) -> Result<Q2Windows> {
 ///
 /// # Errors
 /// When the physics refuses the card.
-pub fn idle_inputs(card: &GeneratorCard) -> Result<Vec<String>> {
+pub fn idle_inputs(card: &GeneratorCard) -> Result<Vec<String>, Error> {
     let shifts = card.shifts()?;
     let own = card.decay(&shifts)?;
     let mut sentences = Vec::new();
@@ -142,7 +145,7 @@ impl Change {
 ///
 /// # Errors
 /// As [`sampler`].
-pub fn resolved_windows(card: &GeneratorCard) -> Result<Vec<(f64, f64)>> {
+pub fn resolved_windows(card: &GeneratorCard) -> Result<Vec<(f64, f64)>, Error> {
     Ok(windows(card)?.of(&card.decay(&card.shifts()?)?, card.line_shape()?)?)
 }
 
@@ -162,14 +165,12 @@ pub fn holds(windows: &[(f64, f64)], q2: f32) -> bool {
 ///
 /// # Errors
 /// When more than ten candidates and one in 100,000 lay outside the sampler's bounds.
-pub fn check(report: &GenerationReport) -> Result<()> {
+pub fn check(report: &GenerationReport) -> Result<(), Error> {
     let outside = report.over_weights + report.under_weights;
-    ensure!(
-        outside <= 10 || outside as f64 <= 1e-5 * report.trials as f64,
-        "the sample does not follow its density: {outside} of {} candidates outside the sampler's bounds",
-        report.trials
-    );
-    Ok(())
+    if outside <= 10 || outside as f64 <= 1e-5 * report.trials as f64 {
+        return Ok(());
+    }
+    Err(Error::Bounds { outside, trials: report.trials })
 }
 
 /// Says how many candidates lay outside the sampler's bounds, if any did.

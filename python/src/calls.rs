@@ -14,8 +14,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use humboldt::commands::{self, Refusal, RefusalKind};
+use humboldt::commands;
 use humboldt::progress::{Caller, Stopped};
+use humboldt::refusal::{Refusal, RefusalKind};
 use humboldt_pipeline::store::{MemoryPath, atomic};
 use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyIsADirectoryError, PyMemoryError, PyOSError, PyPermissionError,

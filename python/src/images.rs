@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use humboldt::campaign::live::LiveImages;
-use humboldt::commands::Refusal;
 use humboldt::learn::ImageSource;
 use humboldt::learn::source::shuffled;
 use humboldt::progress::note;
+use humboldt::refusal::Refusal;
 use humboldt_pipeline::effects;
 use humboldt_pipeline::store::{EventReader, ImageReader, MemoryPath, More};
 use humboldt_pipeline::voxels::voxelise_many;

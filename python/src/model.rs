@@ -6,9 +6,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use humboldt::commands::Refusal;
 use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model, built_in};
 use humboldt::progress::Progress;
+use humboldt::refusal::Refusal;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::{EventReader, MemoryPath, More};
 use humboldt_pipeline::voxels::Voxeliser;

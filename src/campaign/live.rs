@@ -251,7 +251,7 @@ impl ImageSource for LiveImages<'_> {
             }
             let Some((_, maker)) = maker else { return Ok(()) };
             let report = maker.dense(sampler, stream, self.events_of(index), image).map_err(failed)?;
-            sampling::check(&report).map_err(failed)
+            sampling::check(&report).map_err(|e| failed(e.into()))
         })
     }
 

@@ -5,18 +5,18 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::learn::{Compute, DeviceName};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use humboldt_physics::charmonium::Charmonium;
-use humboldt_physics::{
-    Flavour, Lepton, LineShape, ModelName, Parameters, PhysicsError, Theory, WilsonCoefficient, WilsonShifts,
-};
+use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, Parameters, WilsonCoefficient};
 use humboldt_pipeline::store::atomic::{is_stream, sweep};
 use humboldt_pipeline::store::table_files;
+use humboldt_schemas::Invalid;
 use humboldt_schemas::card::{GeneratorCard, Q2Range};
 use humboldt_schemas::complex::ComplexValue;
-use num_complex::Complex64;
+
+use crate::Error;
+use crate::learn::{Compute, DeviceName};
 
 /// Shifts of the Wilson coefficients.
 #[derive(Debug, Args)]
@@ -44,43 +44,6 @@ impl ShiftArguments {
         }
         Ok(map)
     }
-}
-
-/// The shift of one coefficient of one lepton.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LeptonShift {
-    pub(super) lepton: Lepton,
-    pub(super) coefficient: WilsonCoefficient,
-    pub(super) value: Complex64,
-}
-
-/// As in `c10=0.5+0.1i`, or `c9_e=-1` of electrons.
-pub(super) fn lepton_shift(text: &str) -> Result<LeptonShift, String> {
-    let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
-    let name = name.trim();
-    let (lepton, coefficient) =
-        name.strip_suffix("_e").map_or((Lepton::Muon, name), |name| (Lepton::Electron, name));
-    let coefficient = coefficient.parse().map_err(|e: PhysicsError| e.to_string())?;
-    let value: ComplexValue = value.parse().map_err(|e: humboldt_schemas::Invalid| e.to_string())?;
-    Ok(LeptonShift { lepton, coefficient, value: value.0 })
-}
-
-/// Sets the shifts of a theory, each at most once.
-pub(super) fn set_shifts(theory: &mut Theory, shifts: &[LeptonShift]) -> Result<()> {
-    for (i, LeptonShift { lepton, coefficient, value }) in shifts.iter().enumerate() {
-        if shifts[..i].iter().any(|other| (other.lepton, other.coefficient) == (*lepton, *coefficient)) {
-            bail!(
-                "--wc {coefficient} = {} is not allowed; allowed: each coefficient once (its own option is the same)",
-                ComplexValue(*value)
-            );
-        }
-        let shifts: &mut WilsonShifts = match lepton {
-            Lepton::Electron => &mut theory.electron_shifts,
-            Lepton::Muon => &mut theory.muon_shifts,
-        };
-        *shifts = shifts.with(*coefficient, *value);
-    }
-    Ok(())
 }
 
 /// Physical inputs and resonances.
@@ -120,10 +83,13 @@ impl InputArguments {
     /// Puts them into a card.
     pub(crate) fn change(&self, card: &mut GeneratorCard) {
         card.inputs.extend(self.values.iter().cloned());
-        if let Some(resonances) = &self.charmonium {
-            let named = |(name, scale, phase): &(String, f64, f64)| (name.clone(), [*scale, *phase]);
-            card.charmonium = Some(resonances.iter().map(named).collect());
-        }
+        card.charmonium = self.resonances().or(card.charmonium.take());
+    }
+
+    /// Scale and phase by resonance, where they are asked for.
+    pub(super) fn resonances(&self) -> Option<BTreeMap<String, [f64; 2]>> {
+        let named = |(name, scale, phase): &(String, f64, f64)| (name.clone(), [*scale, *phase]);
+        self.charmonium.as_ref().map(|resonances| resonances.iter().map(named).collect())
     }
 }
 
@@ -206,6 +172,18 @@ impl DecayArguments {
     pub(crate) fn shift(&self, mut card: GeneratorCard) -> Result<GeneratorCard> {
         card.wilson.extend(self.process.shifts()?);
         Ok(card)
+    }
+}
+
+/// An error of the library in the words of the command line, where the setting `m_kpi` is `--m-kpi`.
+pub(super) fn as_options(error: Error) -> anyhow::Error {
+    let option = |setting: &str| format!("--{}", setting.replace('_', "-"));
+    match error {
+        Error::Missing { setting, allowed } => {
+            anyhow!("{} is missing; allowed: {allowed}", option(setting))
+        }
+        Error::Setting { setting, got, allowed } => Invalid::new(&option(setting), got, allowed).into(),
+        other => other.into(),
     }
 }
 

@@ -14,16 +14,17 @@ use humboldt_schemas::card::{Effects, GeneratorCard, RunCard};
 use humboldt_schemas::inference::BoundResult;
 use nalgebra::{DMatrix, DVector};
 
-use super::arguments::{ProcessArguments, count, without_separators};
+use super::arguments::{ProcessArguments, as_options, count, without_separators};
 use super::layout::LayoutArguments;
 use super::learned_bound::{self, rows};
 use super::measured::MeasuredArguments;
 use super::model::ModelArgument;
-use super::sample::{Sample, mass_window};
+use super::sample::mass_window;
 use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::learn::Compute;
+use crate::measured::Sample;
 use crate::progress::outln;
 use crate::sampling;
 
@@ -238,9 +239,10 @@ impl BoundArguments {
                 "{option} is not allowed with --simulation; allowed: the shape of the accepted events alone"
             );
         }
-        let sample = Sample::expected(card, self.layout.read()?, self.m_kpi, directions)?;
+        let sample =
+            Sample::expected(card, self.layout.read()?, self.m_kpi, directions).map_err(as_options)?;
         let known = self.measured.read(&sample, directions)?;
-        let information = known.information()?;
+        let information = known.information().map_err(as_options)?;
         let n = directions.len();
         let nuisances = self.measured.free();
         let shifts: Vec<usize> = (0..n).collect();

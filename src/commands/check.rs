@@ -9,9 +9,10 @@ use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::inference::{Closure, Deviation, FittedCoefficient};
 
-use super::sample::{SampleArguments, at_one_mass};
+use super::sample::SampleArguments;
 use crate::assumptions::{assumed, ranges, sentence};
 use crate::infer::closure::{self, STRANGE};
+use crate::measured::at_one_mass;
 use crate::progress::outln;
 use crate::sampling;
 
@@ -56,7 +57,7 @@ impl CheckArguments {
         let file = self.sample.events.display();
         let (mut events, made) = self.read()?;
         let mut deviations: Vec<Deviation> = units(&mut events).into_iter().collect();
-        let card = self.sample.card(made, at_one_mass(&events))?;
+        let card = self.sample.settings()?.card(made, at_one_mass(&events));
         let decay = card.decay(&card.shifts()?)?;
         let role = if self.truth { Role::Truth } else { Role::Feature };
         PhaseSpace::of(&decay).admit(&mut events, role, 0).with_context(|| file.to_string())?;

@@ -45,11 +45,9 @@ use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::atomic::is_stdout;
 
 use self::arguments::count;
-use crate::global::GlobalError;
-use crate::infer::InferError;
-use crate::learn::LearnError;
 use crate::learn::device::hide_caught_panics;
 use crate::progress::{self, Style, note, say};
+use crate::refusal::{Refusal, RefusalKind, is_failed_work, one_line};
 use crate::run::training::Stopped;
 use crate::signals;
 
@@ -143,30 +141,10 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             let word = if error.is::<Stopped>() { "" } else { "error: " };
             say(&format!("{word}{}", one_line(&format!("{error:#}"))));
-            exit_code(&error)
+            // Input that is refused, or work that failed or was stopped.
+            if is_failed_work(&error) { 1 } else { 2 }
         }
     }
-}
-
-/// Reason that a command did not do what it was called for.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct Refusal {
-    /// The same in one line, as the program prints it.
-    pub text: String,
-    /// The kind of reason.
-    pub kind: RefusalKind,
-}
-
-/// Kind of reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusalKind {
-    /// Input that is not allowed.
-    Input,
-    /// A file or folder that the system does not give, and what it says.
-    System(ErrorKind),
-    /// Work that failed with allowed input.
-    Work,
 }
 
 /// Does a command for a caller in this process, who hears what it prints ([`progress::Caller`]), on the threads that there are.
@@ -181,20 +159,6 @@ pub fn call(arguments: &[String]) -> Result<(), Refusal> {
         Refusal { text: text.trim_start_matches("error: ").to_owned(), kind: RefusalKind::Input }
     })?;
     do_command(line.command).map_err(Refusal::from)
-}
-
-impl From<anyhow::Error> for Refusal {
-    fn from(error: anyhow::Error) -> Self {
-        let of_system = |cause: &(dyn std::error::Error + 'static)| {
-            cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
-        };
-        let kind = match (error.chain().find_map(of_system), exit_code(&error)) {
-            (Some(kind), _) => RefusalKind::System(kind),
-            (None, 1) => RefusalKind::Work,
-            (None, _) => RefusalKind::Input,
-        };
-        Self { text: one_line(&format!("{error:#}")), kind }
-    }
 }
 
 fn start(line: CommandLine) -> Result<()> {
@@ -262,36 +226,4 @@ fn is_unread(error: &anyhow::Error) -> bool {
             Some(PipelineError::Io { path, source }) if source.kind() == ErrorKind::BrokenPipe && is_stdout(path)
         )
     })
-}
-
-/// 1 where the input was fine and the work failed (a full disk, a diverging training) or was stopped, else 2.
-fn exit_code(error: &anyhow::Error) -> u8 {
-    let failed_work = error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
-            matches!(
-                e.kind(),
-                ErrorKind::StorageFull
-                    | ErrorKind::QuotaExceeded
-                    | ErrorKind::FileTooLarge
-                    | ErrorKind::BrokenPipe
-            )
-        }) || cause.downcast_ref::<LearnError>().is_some_and(is_failed_training)
-            || matches!(
-                cause.downcast_ref::<GlobalError>(),
-                Some(GlobalError::NoMinimum { .. } | GlobalError::Diverged { .. })
-            )
-            || matches!(cause.downcast_ref::<InferError>(), Some(InferError::NoMinimum { .. }))
-    });
-    if failed_work || error.is::<Stopped>() { 1 } else { 2 }
-}
-
-fn is_failed_training(error: &LearnError) -> bool {
-    matches!(error, LearnError::Diverged { .. } | LearnError::Compute { .. })
-}
-
-/// Everything but clap's usage text, in one line.
-fn one_line(message: &str) -> String {
-    let message = message.split("\n\nUsage:").next().unwrap_or(message);
-    let message = message.split("\n\nFor more information").next().unwrap_or(message);
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -10,6 +10,7 @@ use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
 use serde::Serialize;
 
 use super::arguments::ForceArgument;
+use crate::Error;
 use crate::learn::built_in::{self, BUILT_IN, BuiltIn};
 use crate::learn::model::{ModelInfo, Parameter, WEIGHTS_FILE, model_folder};
 use crate::learn::{Compute, Imported, Model};
@@ -325,7 +326,7 @@ impl ModelArgument {
     /// The learned ratios, where it is these that the argument names.
     pub(super) fn ratios(&self, compute: &Compute) -> Result<Option<RatioModel>> {
         let folder = model_folder(&self.model);
-        RatioModel::is_in(&folder).then(|| RatioModel::load(&folder, compute)).transpose()
+        Ok(RatioModel::is_in(&folder).then(|| RatioModel::load(&folder, compute)).transpose()?)
     }
 
     /// Opens the network.
@@ -346,6 +347,5 @@ pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
 
 /// The card that a network was trained by.
 pub(super) fn card_of(info: &ModelInfo) -> Result<RunCard> {
-    let card = info.provenance.get("card").cloned().unwrap_or_default();
-    serde_json::from_value(card).context("the network does not say by which card it was trained")
+    Ok(RunCard::of_provenance(&info.provenance).map_err(Error::NoCard)?)
 }

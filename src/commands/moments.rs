@@ -8,13 +8,15 @@ use humboldt_physics::{AngularCoefficients, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::inference::{MomentsBin, MomentsResult};
 
-use super::fit::{Rows, print as print_fit, result, sum_of_weights};
+use super::arguments::as_options;
+use super::fit::print as print_fit;
 use super::measured::SimulationArguments;
-use super::sample::{Sample, SampleArguments};
+use super::sample::SampleArguments;
 use crate::assumptions::{emptiness, print_warnings, sentence};
 use crate::infer::density::EventFamily;
 use crate::infer::moments::{BinMoments, MomentPredictions, asymmetries, fit, weighted_moments};
 use crate::infer::unfold::unfolded;
+use crate::measured::{Rows, Sample, fit_result, sum_of_weights};
 use crate::progress::{out, outln};
 
 /// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments (CP averages and A_i of a file of both
@@ -61,7 +63,7 @@ impl MomentsArguments {
             let (fitted, goodness) = fit(&predictions, &of_flavours)?;
             let count = measured.iter().map(|bin| bin.events).sum();
             let rows = Rows { first: 0, count, fits: 1 };
-            let mut fit = result(&self.free, &fitted, None, goodness, &rows, sample.assumed.clone());
+            let mut fit = fit_result(&self.free, &fitted, None, goodness, &rows, sample.assumed.clone());
             let plain = sample.weights.is_none();
             let empty =
                 if plain { emptiness(&families[0], &sample.events, &fitted.values) } else { Vec::new() };
@@ -90,9 +92,7 @@ impl MomentsArguments {
         bins: &[(f64, f64)],
         measured: Vec<BinMoments>,
     ) -> Result<Vec<BinMoments>> {
-        if !self.simulation.are_given() {
-            return Ok(measured);
-        }
+        let Some(simulation) = self.simulation.given() else { return Ok(measured) };
         ensure!(
             sample.decays.len() == 1,
             "--simulation with {} is not allowed; allowed: --flavour B0 or --flavour B0bar, each by itself",
@@ -100,8 +100,9 @@ impl MomentsArguments {
         );
         // The simulation's own density does not depend on what is fitted.
         let free = [WilsonDirection::real(WilsonCoefficient::C9)];
-        let simulated = self.simulation.read(sample, bins, &free, None)?;
-        Ok(unfolded(&measured, &simulated[0].truth()?)?)
+        let simulated = simulation.read(sample, bins, &free, None).map_err(as_options)?;
+        let truth = simulated[0].truth().map_err(as_options)?;
+        Ok(unfolded(&measured, &truth)?)
     }
 
     /// The densities of a sample's flavours, and the moments of each: bins of one behind those of the other.

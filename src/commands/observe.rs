@@ -14,8 +14,9 @@ use humboldt_physics::{
 use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::results::ObservableValue;
 
-use super::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
+use super::arguments::{InputArguments, count, finite};
 use crate::assumptions::{charmonium_caution, note_cautions, note_idle};
+use crate::global::shift::FixedShift;
 use crate::infer::variation::varied;
 use crate::progress::{note, out, outln};
 
@@ -28,8 +29,8 @@ pub(super) struct ObserveArguments {
     delta_c9: Option<f64>,
     /// Shifts of Wilson coefficients: c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p of muons, with _e of electrons;
     /// complex values allowed, as in c9=-1,c9_e=-0.5,c10=0.5+0.1i
-    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = lepton_shift)]
-    wilson: Vec<LeptonShift>,
+    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = FixedShift::from_str)]
+    wilson: Vec<FixedShift>,
     /// Amplitude model: npr, bare, nnlo, full
     #[arg(long, default_value = ModelName::Full.name(), value_parser = ModelName::from_str)]
     model: ModelName,
@@ -118,13 +119,13 @@ impl ObserveArguments {
 
     fn theory<'a>(&self, parameters: &'a Parameters) -> Result<Theory<'a>> {
         let mut theory = Theory::new(self.model, parameters);
-        let c9 = self.delta_c9.map(|x| LeptonShift {
+        let c9 = self.delta_c9.map(|x| FixedShift {
             lepton: Lepton::Muon,
             coefficient: WilsonCoefficient::C9,
             value: x.into(),
         });
-        let shifts: Vec<LeptonShift> = c9.into_iter().chain(self.wilson.iter().copied()).collect();
-        set_shifts(&mut theory, &shifts)?;
+        let shifts: Vec<FixedShift> = c9.into_iter().chain(self.wilson.iter().copied()).collect();
+        FixedShift::apply(&mut theory, &shifts)?;
         theory.charmonium = self.inputs.charmonium(parameters)?;
         Ok(theory)
     }

@@ -14,8 +14,10 @@ use humboldt_schemas::layout::Layout;
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{ForceArgument, count};
-use super::layout::{LayoutArguments, doubts, open_unweighted};
+use super::layout::LayoutArguments;
 use crate::assumptions::{assumed, sentence};
+use crate::guards::doubts;
+use crate::inference::open_unweighted;
 use crate::progress::{Progress, note};
 use crate::sampling::{holds, in_words, resolved_windows};
 

@@ -9,6 +9,7 @@
 //! - [`shift`]: what may move in a fit
 //! - [`polynomials`]: `F(q2) = a0 + a1 q2 + a2 q2^2` added to observables
 //! - [`statistic`]: the chi-square of a list of parameters, pulls, contributions
+//! - [`setup`]: data, model and errors, and from what is free to a chi-square
 //! - [`fit`]: its minimum
 //! - [`intervals`]: errors from its curvature and from profiles
 //! - [`scan`]: its values on a grid, and contours
@@ -25,6 +26,7 @@ pub mod polynomials;
 pub mod sample;
 pub mod scan;
 pub mod selection;
+pub mod setup;
 pub mod shift;
 pub mod statistic;
 

@@ -3,8 +3,12 @@
 use std::str::FromStr;
 
 use humboldt_physics::wilson::Part;
-use humboldt_physics::{Leptons, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{Lepton, Leptons, Theory, WilsonCoefficient, WilsonDirection};
+use humboldt_schemas::Invalid;
+use humboldt_schemas::complex::ComplexValue;
+use num_complex::Complex64;
 
+use super::data::Data;
 use super::selection::Bin;
 
 /// A shift of the real or imaginary part of a coefficient.
@@ -77,7 +81,63 @@ impl FromStr for Shift {
     }
 }
 
+/// The shift of one coefficient that one lepton sees, which does not move.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FixedShift {
+    /// The lepton.
+    pub lepton: Lepton,
+    /// The coefficient.
+    pub coefficient: WilsonCoefficient,
+    /// The shift.
+    pub value: Complex64,
+}
+
+impl FromStr for FixedShift {
+    type Err = String;
+
+    /// As in `c10=0.5+0.1i`, or `c9_e=-1` of electrons.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("allowed: NAME=VALUE, as in c10=0.5+0.1i")?;
+        let name = name.trim();
+        let (lepton, coefficient) =
+            name.strip_suffix("_e").map_or((Lepton::Muon, name), |name| (Lepton::Electron, name));
+        let coefficient = coefficient.parse().map_err(|e: humboldt_physics::PhysicsError| e.to_string())?;
+        let value: ComplexValue = value.parse().map_err(|e: Invalid| e.to_string())?;
+        Ok(Self { lepton, coefficient, value: value.0 })
+    }
+}
+
+impl FixedShift {
+    /// Sets shifts of a theory.
+    ///
+    /// # Errors
+    /// When a coefficient is shifted twice.
+    pub fn apply(theory: &mut Theory, shifts: &[Self]) -> Result<(), Invalid> {
+        for (i, Self { lepton, coefficient, value }) in shifts.iter().enumerate() {
+            let same = |other: &Self| (other.lepton, other.coefficient) == (*lepton, *coefficient);
+            let new = !shifts[..i].iter().any(same);
+            Invalid::unless(new, coefficient.name(), ComplexValue(*value), "each coefficient once")?;
+            let shifts = match lepton {
+                Lepton::Electron => &mut theory.electron_shifts,
+                Lepton::Muon => &mut theory.muon_shifts,
+            };
+            *shifts = shifts.with(*coefficient, *value);
+        }
+        Ok(())
+    }
+}
+
 impl Shift {
+    /// A shift for each range between rising ends of q2 (GeV^2); without those of ranges in which nothing was measured.
+    pub fn in_ranges(self, ends: &[f64], data: &Data) -> Vec<Self> {
+        let measured = |bin: &Bin| {
+            let mut quantities = data.measurements().iter().map(|datum| &datum.quantity);
+            quantities.any(|quantity| quantity.q2_min < bin.high && quantity.q2_max > bin.low)
+        };
+        let ranges = ends.windows(2).map(|w| Bin { low: w[0], high: w[1] });
+        ranges.filter(measured).map(|bin| Self { bin: Some(bin), ..self }).collect()
+    }
+
     /// Its factor in a bin: the share of the bin in which it acts, times its power of q2.
     pub(super) fn weight(&self, q2_min: f64, q2_max: f64) -> f64 {
         let share = self

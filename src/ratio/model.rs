@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::write_json;
 use humboldt_schemas::card::RunCard;
 use humboldt_schemas::inference::InferredCoefficient;
 use serde::{Deserialize, Serialize};
 
 use super::variables::Variables;
+use crate::Error;
 use crate::infer::mixture::Fraction;
 use crate::infer::ratio::{Calibration, Fit, Mean, Ratios};
 use crate::learn::Compute;
@@ -80,27 +81,26 @@ impl RatioModel {
     ///
     /// # Errors
     /// When a file is missing, damaged or of another version.
-    pub fn load(folder: &Path, compute: &Compute) -> Result<Self> {
+    pub fn load(folder: &Path, compute: &Compute) -> Result<Self, Error> {
         let learned = LearnedRatios::load(folder, compute)?;
-        let card = learned.info().provenance.get("card").cloned().unwrap_or_default();
-        let card: RunCard =
-            serde_json::from_value(card).context("the network does not say by which card it was trained")?;
+        let card = RunCard::of_provenance(&learned.info().provenance).map_err(Error::NoCard)?;
         let path = calibration_file(folder);
-        ensure!(
-            path.exists(),
-            "{}: these ratios were not calibrated: their run did not end",
-            folder.display()
-        );
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let saved: Saved = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        if !path.exists() {
+            return Err(Error::file(folder, "these ratios were not calibrated: their run did not end"));
+        }
+        let text = fs::read_to_string(&path).map_err(PipelineError::io(&path))?;
+        let saved: Saved =
+            serde_json::from_str(&text).map_err(|error| Error::file(&path, error.to_string()))?;
         let outputs = learned.info().terms.len();
-        ensure!(
-            saved.version == VERSION
-                && saved.origin.len() == card.axes()?.len()
-                && saved.calibration.is_consistent(outputs, learned.info().features.len()),
-            "{}: not a calibration of version {VERSION} of these networks; remove it and run the card again",
-            path.display()
-        );
+        let fits = saved.version == VERSION
+            && saved.origin.len() == card.axes()?.len()
+            && saved.calibration.is_consistent(outputs, learned.info().features.len());
+        if !fits {
+            let what = format!(
+                "not a calibration of version {VERSION} of these networks; remove it and run the card again"
+            );
+            return Err(Error::file(&path, what));
+        }
         let fraction = saved.fraction.map(|fraction| match fraction {
             [Some(value), Some(sigma)] => Fraction::Constrained(value, sigma),
             [Some(value), None] => Fraction::Fixed(value),
@@ -113,7 +113,7 @@ impl RatioModel {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save_calibration(&self, folder: &Path) -> Result<()> {
+    pub fn save_calibration(&self, folder: &Path) -> Result<(), Error> {
         let fraction = self.fraction.map(|fraction| match fraction {
             Fraction::Fixed(value) => [Some(value), None],
             Fraction::Free => [None, None],
@@ -137,7 +137,7 @@ impl RatioModel {
     ///
     /// # Errors
     /// When the card is refused.
-    pub fn ranges(&self) -> Result<Vec<[f64; 2]>> {
+    pub fn ranges(&self) -> Result<Vec<[f64; 2]>, Error> {
         let ranges = self.card.axes()?.iter().map(|axis| axis.range).collect::<Vec<_>>();
         Ok(ranges.iter().zip(&self.origin).map(|([low, high], x)| [low - x, high - x]).collect())
     }
@@ -149,7 +149,7 @@ impl RatioModel {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn mean(&self, numbers: &[f32]) -> Result<Mean> {
+    pub fn mean(&self, numbers: &[f32]) -> Result<Mean, Error> {
         Ok(self.calibration.statistic.mean(&ratios(&self.learned, numbers)?))
     }
 
@@ -157,7 +157,7 @@ impl RatioModel {
     ///
     /// # Errors
     /// When it has none, or a fraction is given where there is no background.
-    pub fn fit(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<Fit<'_>> {
+    pub fn fit(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<Fit<'_>, Error> {
         let fraction = fraction.or(self.fraction).unwrap_or(Fraction::Fixed(0.0));
         Ok(self.calibration.fit(mean, fraction, &self.ranges()?)?)
     }
@@ -166,7 +166,7 @@ impl RatioModel {
     ///
     /// # Errors
     /// As [`RatioModel::fit`].
-    pub fn fitted(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<FittedSample> {
+    pub fn fitted(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<FittedSample, Error> {
         let fit = self.fit(mean, fraction)?;
         let names = self.card.axes()?.names();
         let (values, covariance) = (fit.values(), fit.covariance());
@@ -212,7 +212,7 @@ fn calibration_file(folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the device fails.
-pub fn ratios(learned: &LearnedRatios, numbers: &[f32]) -> Result<Ratios> {
+pub fn ratios(learned: &LearnedRatios, numbers: &[f32]) -> Result<Ratios, Error> {
     let of = learned.of(numbers)?;
     Ok(Ratios { terms: of.terms, log_signal: of.log_signal, features: of.features })
 }

@@ -70,7 +70,7 @@ fn trained(
     let (card, model) = (folder.card(), folder.model());
     if RatioModel::is_whole(&model) {
         note("ratio: networks and calibration are there");
-        return RatioModel::load(&model, compute);
+        return Ok(RatioModel::load(&model, compute)?);
     }
     let start = Instant::now();
     let learned = if RatioModel::is_in(&model) {

@@ -394,7 +394,7 @@ impl Source {
     /// # Errors
     /// When the point is refused.
     pub fn sampler(&self, point: &[f64]) -> Result<EventSampler> {
-        sampling::sampler_at(&self.card.generator, &self.point(point)?)
+        Ok(sampling::sampler_at(&self.card.generator, &self.point(point)?)?)
     }
 
     /// A point of the learned coefficients.

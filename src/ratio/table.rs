@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use humboldt_physics::wilson::Part as PartOf;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::layout::{B0, B0BAR};
@@ -11,6 +10,8 @@ use humboldt_pipeline::store::EventReader;
 use humboldt_schemas::card::{GeneratorCard, RunCard};
 
 use super::variables::Variables;
+use crate::Error;
+use crate::error::Place;
 use crate::sampling;
 
 /// All rows of a file in the windows of a card.
@@ -44,7 +45,12 @@ impl Table {
     ///
     /// # Errors
     /// When the file cannot be read, lacks a variable, or has events of the other flavour where that matters.
-    pub fn of(reader: EventReader, file: &Path, card: &RunCard, variables: &Variables) -> Result<Self> {
+    pub fn of(
+        reader: EventReader,
+        file: &Path,
+        card: &RunCard,
+        variables: &Variables,
+    ) -> Result<Self, Error> {
         let generator = &card.generator;
         let made = reader.provenance().map(|made| made.generator.clone());
         let weighted = reader.is_weighted();
@@ -64,16 +70,16 @@ impl Table {
             let sample = sample?;
             let first = table.all;
             table.all += sample.len();
-            if let Some(flavours) = sample.flavours().filter(|_| imaginary) {
-                let other = flavours.iter().position(|flavour| *flavour != own_flavour);
-                ensure!(
-                    other.is_none(),
-                    "{}: row {} is no {}; allowed: events of the card's flavour alone where coefficients have imaginary parts, \
-                     which the other sees with the opposite sign",
-                    file.display(),
-                    first + other.unwrap_or_default(),
+            if let Some(flavours) = sample.flavours().filter(|_| imaginary)
+                && let Some(other) = flavours.iter().position(|flavour| *flavour != own_flavour)
+            {
+                let what = format!(
+                    "row {} is no {}; allowed: events of the card's flavour alone where coefficients have imaginary parts, \
+                         which the other sees with the opposite sign",
+                    first + other,
                     card.generator.flavour
                 );
+                return Err(Error::file(file, what));
             }
             let events = sample.features();
             let keep: Vec<bool> = events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect();
@@ -83,7 +89,7 @@ impl Table {
                 values.iter().zip(&keep).filter_map(|(x, keep)| keep.then_some(*x)).collect()
             };
             for (column, name) in table.own.iter_mut().zip(variables.own()) {
-                let values = sample.column(name, first).with_context(|| file.display().to_string())?;
+                let values = sample.column(name, first).place(|| file.display().to_string())?;
                 column.extend(kept(&values));
             }
             match sample.weights().filter(|_| weighted) {
@@ -92,11 +98,10 @@ impl Table {
             }
             table.rows.extend(keep.iter().enumerate().filter_map(|(i, keep)| keep.then_some(first + i)));
         }
-        ensure!(
-            !variables.has_mass() || table.events.m_kpi.len() == table.events.len(),
-            "{}: has no column `m_kpi`; allowed: one, or network.variables without it",
-            file.display()
-        );
+        if variables.has_mass() && table.events.m_kpi.len() != table.events.len() {
+            let what = "has no column `m_kpi`; allowed: one, or network.variables without it";
+            return Err(Error::file(file, what));
+        }
         Ok(table)
     }
 
@@ -107,7 +112,7 @@ impl Table {
 }
 
 /// Whether a card has imaginary parts of coefficients, learned or fixed.
-fn is_imaginary(card: &RunCard) -> Result<bool> {
+fn is_imaginary(card: &RunCard) -> Result<bool, Error> {
     let learned = card.axes()?.directions().iter().any(|direction| direction.part == PartOf::Imaginary);
     Ok(learned || card.generator.shifts()?.iter().any(|(_, shift)| shift.im != 0.0))
 }

@@ -187,6 +187,14 @@ impl RunCard {
         Self::of_text(text, Path::new(file), Self::checked)
     }
 
+    /// The card in what a network says of its training.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn of_provenance(provenance: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(provenance.get("card").cloned().unwrap_or_default())
+    }
+
     fn of_text(
         text: &str,
         path: &Path,

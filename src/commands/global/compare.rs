@@ -59,7 +59,7 @@ impl CompareArguments {
 
     fn fit(&self, data: Vec<String>) -> Result<SetFit> {
         let setup = self.comparison.setup_of(&data)?;
-        let statistic = self.comparison.statistic(&setup, &self.free)?;
+        let statistic = self.free.statistic(&setup)?;
         for line in setup.data.notes() {
             note(format!("{}: {line}", data.join(",")));
         }

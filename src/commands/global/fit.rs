@@ -34,13 +34,13 @@ pub(super) struct Fit {
 impl Fit {
     pub(super) fn run(self) -> Result<()> {
         let setup = self.comparison.setup()?;
-        let errors = self.comparison.errors(&setup)?;
-        let of = |shifts: &[Shift]| self.comparison.statistic_of(&setup, &self.free, shifts, &errors);
-        let statistic = of(&self.free.shifts(&setup.data))?;
+        let errors = setup.errors()?;
+        let of = |shifts: Vec<Shift>| setup.statistic(&self.free.with_shifts(shifts), &errors);
+        let statistic = of(self.free.shifts(&setup.data))?;
         self.comparison.say(&setup)?;
         let mut result = result(&statistic, &fitted(&statistic)?)?;
         if let Some(by_bin) = &self.free.by_bin {
-            let one = minimum(&of(&[by_bin.shift])?)?;
+            let one = minimum(&of(vec![by_bin.shift])?)?;
             let more = statistic.parameters().len() - 1;
             result.one_value = Some(OneValue {
                 value: one.values[0],

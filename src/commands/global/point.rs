@@ -89,11 +89,11 @@ impl Predict {
     pub(super) fn run(self) -> Result<()> {
         let PointArguments { shifts, polynomials, comparison, json } = self.point;
         let setup = comparison.setup()?;
-        let theory = comparison.theory(&setup, &shifts)?;
+        let theory = setup.theory(&shifts.all())?;
         let additions = coefficients(&polynomials, &setup.data)?;
         let mut values = Plan::new(&setup.data.quantities()).values(&theory)?;
         Polynomials::new(Sharing::Independent, &setup.data).add_to(&mut values, &additions)?;
-        let spread = comparison.spread(&theory, &setup.data)?;
+        let spread = setup.spread(&theory)?;
         comparison.say(&setup)?;
         let predictions: Vec<ObservableValue> = setup
             .data
@@ -109,7 +109,7 @@ impl Predict {
                 value,
                 uncertainty: spread.as_ref().map(|spread| spread.sigma[i]),
                 correlation: spread.as_ref().map(|spread| spread.correlation[i].clone()),
-                caution: comparison.caution(&datum.quantity),
+                caution: setup.caution(&datum.quantity),
             })
             .collect();
         if json {
@@ -131,11 +131,11 @@ impl Chi2 {
     pub(super) fn run(self) -> Result<()> {
         let PointArguments { shifts, polynomials, comparison, json } = self.point;
         let setup = comparison.setup()?;
-        let theory = comparison.theory(&setup, &shifts)?;
+        let theory = setup.theory(&shifts.all())?;
         let values = coefficients(&polynomials, &setup.data)?;
         let added = Polynomials::new(Sharing::Independent, &setup.data);
         let statistic =
-            ChiSquare::new(&theory, setup.data.clone(), &[] as &[Shift], added, &comparison.errors(&setup)?)?;
+            ChiSquare::new(&theory, setup.data.clone(), &[] as &[Shift], added, &setup.errors()?)?;
         let chi2 = statistic.value(&values)?;
         comparison.say(&setup)?;
         let n = setup.data.len();

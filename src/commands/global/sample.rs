@@ -46,7 +46,7 @@ impl SampleArguments {
             self.force.allow(out, &[])?;
         }
         let setup = self.comparison.setup()?;
-        let statistic = self.comparison.statistic(&setup, &self.free)?;
+        let statistic = self.free.statistic(&setup)?;
         self.comparison.say(&setup)?;
         let best = minimum(&statistic)?;
         let fit = Fitted { curvature: curvature(&statistic, &best)?, best, intervals: Vec::new() };

@@ -8,11 +8,12 @@ use clap::Args;
 use humboldt_physics::Plan;
 use humboldt_schemas::global::Contribution;
 
-use super::setup::{Comparison, FreeParameters, Setup};
+use super::setup::{Comparison, FreeParameters};
 use crate::commands::arguments::{ForceArgument, count, finite};
 use crate::global::figures::{observable_panels, pull_rows};
 use crate::global::fit::minimum;
 use crate::global::scan::{Axis, Scan, rise};
+use crate::global::setup::Setup;
 use crate::global::shift::Shift;
 use crate::global::statistic::ChiSquare;
 use crate::progress::{note, outln};
@@ -86,7 +87,7 @@ impl ScanArguments {
             }
         }
         let setup = self.comparison.setup()?;
-        let statistic = self.comparison.statistic(&setup, &self.free)?;
+        let statistic = self.free.statistic(&setup)?;
         self.comparison.say(&setup)?;
         std::fs::create_dir_all(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
 
@@ -133,9 +134,9 @@ impl ScanArguments {
         best: &[f64],
         print: &[String],
     ) -> Result<()> {
-        let theory = self.comparison.standard_model(setup)?;
+        let theory = setup.standard_model();
         let predictions = Plan::new(&setup.data.quantities()).values(&theory)?;
-        let spread = self.comparison.spread(&theory, &setup.data)?;
+        let spread = setup.spread(&theory)?;
         let pulls = statistic.pulls(&predictions);
         let contributions = statistic.contributions(&pulls);
         let fitted = statistic.compared(best)?;

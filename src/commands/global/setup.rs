@@ -2,23 +2,20 @@
 
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use humboldt_physics::uncertainty::Spread;
-use humboldt_physics::{
-    Lepton, MeasurementSet, ModelName, Parameters, Plan, Quantity, Theory, WilsonCoefficient,
-};
-use humboldt_schemas::complex::ComplexValue;
+use humboldt_physics::{Lepton, MeasurementSet, ModelName, Plan, WilsonCoefficient};
 use humboldt_schemas::global::Contribution;
 
-use crate::assumptions::{charmonium_caution, note_cautions, note_idle};
-use crate::commands::arguments::{InputArguments, LeptonShift, count, finite, lepton_shift, set_shifts};
+use crate::assumptions::{note_cautions, note_idle};
+use crate::commands::arguments::{InputArguments, count, finite};
 use crate::global::data::Data;
 use crate::global::figures::small_print;
-use crate::global::polynomials::{Polynomials, Sharing};
-use crate::global::selection::{Bin, NEAR_CHARMONIA, Name, Selection};
-use crate::global::shift::Shift;
-use crate::global::statistic::{ChiSquare, Errors, TheoryErrors, spread};
+use crate::global::polynomials::Sharing;
+use crate::global::selection::{Bin, Name, Selection};
+use crate::global::setup::{Free, Setup};
+use crate::global::shift::{FixedShift, Shift};
+use crate::global::statistic::{ChiSquare, TheoryErrors};
 use crate::progress::{note, outln};
 
 /// Data and model that are compared.
@@ -86,16 +83,16 @@ pub(super) struct FixedShifts {
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = finite)]
     c10: Option<f64>,
     /// Shifts of c7, c9, c10, c7_prime, c9_prime, c10_prime, c_s, c_p of muons, with _e of electrons; complex values allowed
-    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = lepton_shift)]
-    wilson: Vec<LeptonShift>,
+    #[arg(long = "wc", value_name = "NAME=VALUE,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = FixedShift::from_str)]
+    wilson: Vec<FixedShift>,
 }
 
 impl FixedShifts {
     /// All of them, `--c9` and `--c10` first.
-    fn all(&self) -> Vec<LeptonShift> {
+    pub(super) fn all(&self) -> Vec<FixedShift> {
         let short = [(WilsonCoefficient::C9, self.c9), (WilsonCoefficient::C10, self.c10)];
         let short = short.into_iter().filter_map(|(coefficient, value)| {
-            value.map(|value| LeptonShift { lepton: Lepton::Muon, coefficient, value: value.into() })
+            value.map(|value| FixedShift { lepton: Lepton::Muon, coefficient, value: value.into() })
         });
         short.chain(self.wilson.iter().copied()).collect()
     }
@@ -150,25 +147,24 @@ impl FromStr for ByBin {
 }
 
 impl FreeParameters {
-    /// The shifts that are free with these data: those of ranges in which nothing was measured are not.
+    /// The shifts that are free with these data.
     pub(super) fn shifts(&self, data: &Data) -> Vec<Shift> {
-        let Some(ByBin { shift, edges }) = &self.by_bin else { return self.free.clone() };
-        let ranges = edges.windows(2).map(|w| Bin { low: w[0], high: w[1] });
-        ranges
-            .filter(|bin| {
-                data.measurements()
-                    .iter()
-                    .any(|d| d.quantity.q2_min < bin.high && d.quantity.q2_max > bin.low)
-            })
-            .map(|bin| Shift { bin: Some(bin), ..*shift })
-            .collect()
+        match &self.by_bin {
+            Some(ByBin { shift, edges }) => shift.in_ranges(edges, data),
+            None => self.free.clone(),
+        }
     }
-}
 
-/// Inputs and data, from which theories borrow.
-pub(super) struct Setup {
-    pub(super) parameters: Parameters,
-    pub(super) data: Data,
+    /// The chi-square as a function of what is free.
+    pub(super) fn statistic(&self, setup: &Setup) -> Result<ChiSquare> {
+        let free = self.with_shifts(self.shifts(&setup.data));
+        Ok(setup.statistic(&free, &setup.errors()?)?)
+    }
+
+    /// Parameters of a fit with these shifts free.
+    pub(super) fn with_shifts(&self, shifts: Vec<Shift>) -> Free {
+        Free { shifts, polynomials: self.polynomials, fixed: self.fixed.all() }
+    }
 }
 
 impl Comparison {
@@ -176,25 +172,15 @@ impl Comparison {
         self.setup_of(&self.data)
     }
 
-    /// Fault of the prediction of a quantity, where there is one.
-    pub(super) fn caution(&self, quantity: &Quantity) -> Option<String> {
-        let [_, above] = NEAR_CHARMONIA;
-        let apart = quantity.observable.compares_leptons() || quantity.q2_min >= above;
-        match self.inputs.charmonium {
-            _ if apart => None,
-            None => charmonium_caution(quantity.q2_min, quantity.q2_max),
-            Some(_) => None,
-        }
-    }
-
     /// Says what does not count, and what is doubtful.
     pub(super) fn say(&self, setup: &Setup) -> Result<()> {
         let quantities = setup.data.quantities();
-        let cautions: Vec<String> = quantities.iter().filter_map(|quantity| self.caution(quantity)).collect();
+        let cautions: Vec<String> =
+            quantities.iter().filter_map(|quantity| setup.caution(quantity)).collect();
         note_cautions(&cautions);
-        note_idle(&Plan::new(&quantities), &self.standard_model(setup)?, &self.inputs.values)?;
+        note_idle(&Plan::new(&quantities), &setup.standard_model(), &self.inputs.values)?;
         setup.data.notes().for_each(note);
-        if self.theory_from() == TheoryErrors::None {
+        if setup.theory_errors == TheoryErrors::None {
             note("theory errors are left out: --theory-errors adds them");
         }
         Ok(())
@@ -215,7 +201,15 @@ impl Comparison {
             symmetric: *symmetric_errors,
         };
         let data = Data::named(data, "--data", &selection)?;
-        Ok(Setup { parameters: self.inputs.parameters()?, data })
+        let parameters = self.inputs.parameters()?;
+        Ok(Setup {
+            data,
+            model: self.model,
+            charmonium: self.inputs.charmonium(&parameters)?,
+            parameters,
+            theory_errors: self.theory_from(),
+            correlations: self.correlations || (self.recommended() && !self.no_correlations),
+        })
     }
 
     /// Whether the data are those that come with all errors.
@@ -225,26 +219,8 @@ impl Comparison {
 
     /// Small print of figures.
     pub(super) fn small_print(&self, setup: &Setup) -> Vec<String> {
-        let errors = [self.theory_from() != TheoryErrors::None, self.counts_correlations()];
+        let errors = [setup.theory_errors != TheoryErrors::None, setup.correlations];
         small_print(self.model.name(), &self.data, Some(setup.data.len()), errors)
-    }
-
-    /// The theory at a point.
-    pub(super) fn theory<'a>(&self, setup: &'a Setup, shifts: &FixedShifts) -> Result<Theory<'a>> {
-        let mut theory = self.standard_model(setup)?;
-        set_shifts(&mut theory, &shifts.all())?;
-        Ok(theory)
-    }
-
-    pub(super) fn standard_model<'a>(&self, setup: &'a Setup) -> Result<Theory<'a>> {
-        let mut theory = Theory::new(self.model, &setup.parameters);
-        theory.charmonium = self.inputs.charmonium(&setup.parameters)?;
-        Ok(theory)
-    }
-
-    /// Theory errors at a point, where they are asked for.
-    pub(super) fn spread(&self, theory: &Theory, data: &Data) -> Result<Option<Spread>> {
-        Ok(spread(theory, data, self.theory_from())?)
     }
 
     fn theory_from(&self) -> TheoryErrors {
@@ -255,55 +231,6 @@ impl Comparison {
             None => TheoryErrors::Linear,
             Some(draws) => TheoryErrors::Draws(draws, self.seed),
         }
-    }
-
-    fn counts_correlations(&self) -> bool {
-        self.correlations || (self.recommended() && !self.no_correlations)
-    }
-
-    /// Errors of a chi-square: the same wherever it is taken.
-    pub(super) fn errors(&self, setup: &Setup) -> Result<Errors> {
-        let standard_model = self.standard_model(setup)?;
-        Ok(Errors::of(&standard_model, &setup.data, self.theory_from(), self.counts_correlations())?)
-    }
-
-    /// The chi-square as a function of what is free.
-    pub(super) fn statistic(&self, setup: &Setup, free: &FreeParameters) -> Result<ChiSquare> {
-        self.statistic_of(setup, free, &free.shifts(&setup.data), &self.errors(setup)?)
-    }
-
-    /// Statistic of given shifts and errors.
-    pub(super) fn statistic_of(
-        &self,
-        setup: &Setup,
-        free: &FreeParameters,
-        shifts: &[Shift],
-        errors: &Errors,
-    ) -> Result<ChiSquare> {
-        let theory = self.theory(setup, &free.fixed)?;
-        for shift in shifts {
-            let fixed =
-                free.fixed.all().into_iter().find(|s| {
-                    shift.leptons.include(s.lepton) && s.coefficient == shift.direction.coefficient
-                });
-            if let Some(fixed) = fixed {
-                let name = shift.direction.coefficient;
-                let value = ComplexValue(fixed.value);
-                bail!("{name} = {value} is not allowed; allowed: coefficients that are not in --free");
-            }
-        }
-        let data = &setup.data;
-        let polynomials = free
-            .polynomials
-            .map_or_else(Polynomials::default, |sharing| Polynomials::determined(sharing, data));
-        let count = shifts.len() + polynomials.coefficients().len();
-        if count >= data.len() {
-            bail!(
-                "--free = {count} parameters is not allowed; allowed: fewer than the {} measurements",
-                data.len()
-            );
-        }
-        Ok(ChiSquare::new(&theory, data.clone(), shifts, polynomials, errors)?)
     }
 }
 
