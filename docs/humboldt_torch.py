@@ -120,6 +120,8 @@ class ResNet(nn.Module, Estimates):
         labels = len(info["parameters"])
         outputs = len(a.get("references", [])) or labels * {"gaussian": 2, "quantile": 3}.get(info["loss"], 1)
         self.output = nn.Linear(a["dense"] or width, outputs)
+        behind = [a["stem_filters"], *a["filters"][:-1]] if a.get("score_pyramid") else []
+        self.maps = nn.ModuleList(nn.Linear(filters, outputs) for filters in behind)
 
     def forward(self, images, events=None):
         """Outputs [n, outputs] of images [n, cos_theta_l, cos_theta_k, chi] of so many events each."""
@@ -129,6 +131,13 @@ class ResNet(nn.Module, Estimates):
         """Outputs of what `channels` makes of images."""
         a = self.info["architecture"]
         x = torch.relu(self.stem_norm(self.stem(x)))
+        heads, found = iter(self.maps), []
+
+        def mapped(x):
+            # Sums over all cells in units of their spread: those of a finer map count for more.
+            found.extend((x[0, 0].numel(), head(x.mean(dim=(2, 3, 4)))) for head in [next(heads, None)] if head)
+
+        mapped(x)
         kernel, stride = a["pool_kernel"], a["pool_stride"]
         if kernel > 1:
             half = kernel // 2
@@ -136,11 +145,14 @@ class ResNet(nn.Module, Estimates):
             padding = (half, half, half - around)
             x = nn.functional.max_pool3d(continued_in_chi(x, around), kernel, stride, padding)
         for block in self.blocks:
+            if block.conv1.stride[0] > 1:
+                mapped(x)
             x = block(x)
+        last = x[0, 0].numel()
         x = x.mean(dim=(2, 3, 4))
         if self.dense is not None:
             x = torch.relu(self.dense(x))
-        return self.output(self.dropout(x))
+        return self.output(self.dropout(x)) + sum(map_ * math.sqrt(cells / last) for cells, map_ in found)
 
     def input_channels(self):
         a = self.info["architecture"]

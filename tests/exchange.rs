@@ -226,6 +226,24 @@ fn issue_13_19_networks_in_pytorch_predict_the_same() {
         let imported = Model::load(&imported, &Compute::cpu()).unwrap();
         assert_eq!(imported.predict(&Images { bins: 10, images }, &()).unwrap().unwrap(), ours);
     }
+    // Maps of scores behind the stem and each stage: the statistic of an image.
+    let folder = tempfile::tempdir().unwrap();
+    let card = scaled(folder.path(), |text| {
+        let maps = "supervision = \"score_pyramid\"\nreferences = [-1.5, -0.5]\nstem_kernel";
+        let text = text.replacen("stem_kernel", maps, 1).replace("pool_kernel = 1", "pool_kernel = 3");
+        let text = text.replace("pool_stride = 1", "pool_stride = 2").replace("dense = 16\n", "");
+        text.replace("batch_size = 8", "images = \"live\"\ncalibration_images = 20\nbatch_size = 8")
+    });
+    let run = folder.path().join("run");
+    succeed(&["train", text(&card), "--out", text(&run)]);
+    let weights = folder.path().join("weights.safetensors");
+    succeed(&["model", "export", text(&run.join("model")), "--out", text(&weights)]);
+    let images: Vec<f32> = (0..1000).map(|i| ((1.3 * i as f32).sin() * 12.0 - 4.0).max(0.0)).collect();
+    let model = Model::load(&run.join("model"), &Compute::cpu()).unwrap();
+    let calibration = model.info().calibration.as_ref().unwrap();
+    let theirs = calibration.estimate(&in_pytorch(folder.path(), 10, &images), 800);
+    let ours = model.predict(&Images { bins: 10, images: vec![images] }, &()).unwrap().unwrap();
+    assert!((theirs.values[0].value - ours[0]).abs() < 1e-3, "{theirs:?} {ours:?}");
     // The network that comes with the program: its statistic of a sample of events.
     let folder = tempfile::tempdir().unwrap();
     let events = folder.path().join("events.parquet");

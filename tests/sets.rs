@@ -190,12 +190,16 @@ fn deep_sets_with_a_predicted_width_learn_end_to_end() {
 /// the bound.
 #[test]
 fn residual_networks_learn_scores_of_images() {
-    for (supervision, most) in [("score", 1.8), ("score_map", 1.4)] {
+    let one = "blocks = [1]\nfilters = [16]";
+    let two = "blocks = [1, 1]\nfilters = [16, 16]";
+    for (supervision, stages, most) in
+        [("score", one, 1.8), ("score_map", one, 1.4), ("score_pyramid", two, 1.4)]
+    {
         let folder = tempfile::tempdir().unwrap();
         let network = format!(
             "preset = \"resnet10\"\nsupervision = \"{supervision}\"\nchannels = [\"q2_bands\", \"coordinates\"]\n\
              q2_bands = [1.0, 4.0, 8.0]\ndownsample = 4\nstem_filters = 16\nstem_kernel = 1\nstem_stride = 1\n\
-             pool_kernel = 1\nblocks = [1]\nfilters = [16]\nreferences = [-1.5, -0.5]"
+             pool_kernel = 1\n{stages}\nreferences = [-1.5, -0.5]"
         );
         let card = card(folder.path(), &network, "standardise_input = true\nfreeze_norms_after = 2");
         let text = fs::read_to_string(&card).unwrap().replace("train = 100", "train = 200");

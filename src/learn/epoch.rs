@@ -209,11 +209,18 @@ impl Epoch<'_> {
                 let (input, mask) =
                     (Tensor::from_inner(input), mask.map(|m| Tensor::from_inner(matrix(m, images))));
                 let (output, statistics) = if t.learns_map() {
-                    network.forward_train_map(input, frozen)
+                    network.forward_train_maps(input, frozen)
                 } else {
                     network.forward_train(input, mask, frozen)
                 };
-                (output, matrix(batch.targets, images), None, statistics)
+                let (mut output, mut truth, mut shares) = (output, matrix(batch.targets, images), None);
+                if let Some((factors, of_maps)) = voxels.of_maps() {
+                    let factors = matrix(factors, 1);
+                    output = output * Tensor::from_inner(factors.clone());
+                    truth = truth * factors;
+                    shares = Some(matrix(of_maps, 1));
+                }
+                (output, truth, shares, statistics)
             }
             (Network::Set(network), Input::Elements(elements)) => {
                 let (truth, learned) = (batch.targets.clone(), batch.by_element);

@@ -1,5 +1,6 @@
 //! Batches for the network: images turned into its numbers, kept or made ahead of it.
 
+use std::iter;
 use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -15,7 +16,7 @@ use super::elements::ElementInput;
 use super::error::LearnError;
 use super::input::InputTransform;
 use super::model::{ModelInfo, Target};
-use super::scores::{Moments, ScoreMap, Spread};
+use super::scores::{ScoreMaps, Spread, maps_of};
 use super::source::{ImageSource, evenly_spaced};
 
 /// Batches that wait for the network, besides the one that it works on.
@@ -41,40 +42,90 @@ pub(super) struct VoxelInput {
     architecture: Architecture,
     /// Numbers that are learned of an image.
     outputs: usize,
-    scores: Option<Box<ScoreMap>>,
+    learned: Option<Box<Learned>>,
     spread: Vec<Spread>,
+}
+
+/// Scores that are learned.
+#[derive(Debug, Clone)]
+struct Learned {
+    maps: ScoreMaps,
+    /// Mean of each cell of the maps over images, which is taken out: most of what a cell has is the same in all.
+    means: Vec<f32>,
 }
 
 impl VoxelInput {
     /// Takes images as they are, and learns labels.
     pub(super) fn plain(architecture: &Architecture, bins: usize) -> Self {
         let transform = InputTransform::new(architecture, bins, 1, &[]);
-        Self { transform, architecture: architecture.clone(), outputs: 1, scores: None, spread: Vec::new() }
+        Self { transform, architecture: architecture.clone(), outputs: 1, learned: None, spread: Vec::new() }
     }
 
-    /// Targets that an image has for each reference.
-    fn cells(&self) -> usize {
-        self.outputs / self.architecture.references.len().max(1)
+    /// Numbers of cells of the maps that are learned.
+    fn cells(&self) -> Vec<usize> {
+        maps_of(&self.architecture, self.transform.bins()).iter().map(|map| map.count()).collect()
     }
 
-    /// The spread of the scores that are learned, over the cells of a source's images.
-    fn measured(&self, source: &dyn ImageSource) -> Result<Vec<Spread>, LearnError> {
+    /// The means of the scores that are learned over a source's images, and their spread over cells and images without these.
+    fn measured(
+        &self,
+        maps: ScoreMaps,
+        source: &dyn ImageSource,
+    ) -> Result<(Learned, Vec<Spread>), LearnError> {
         let images: Vec<usize> = evenly_spaced(source.len(), IMAGES_FOR_SPREAD).collect();
-        let rows = images.into_par_iter().map(|index| {
-            let (mut events, mut scores) = (MeasuredEvents::default(), vec![0.0; self.outputs]);
-            source.events(index, usize::MAX, &mut events)?;
-            self.scores.as_ref().map_or(Ok(()), |map| map.fill(&events, &mut scores))?;
-            Ok::<_, LearnError>(scores)
-        });
-        let mut moments = vec![Moments::default(); self.architecture.references.len()];
-        for row in rows.collect::<Result<Vec<_>, _>>()? {
-            for (moments, cells) in moments.iter_mut().zip(row.chunks_exact(self.cells())) {
-                for x in cells {
-                    moments.add(*x, 1.0);
+        let mut sums = vec![(0.0_f64, 0.0_f64); self.outputs];
+        for portion in images.chunks(64) {
+            let rows = portion.par_iter().map(|index| {
+                let (mut events, mut scores) = (MeasuredEvents::default(), vec![0.0; self.outputs]);
+                source.events(*index, usize::MAX, &mut events)?;
+                maps.fill(&events, &mut scores)?;
+                Ok::<_, LearnError>(scores)
+            });
+            for row in rows.collect::<Result<Vec<_>, _>>()? {
+                for ((sum, squares), x) in sums.iter_mut().zip(row) {
+                    *sum += f64::from(x);
+                    *squares += f64::from(x).powi(2);
                 }
             }
         }
-        Ok(moments.into_iter().map(Moments::spread).collect())
+        let n = images.len() as f64;
+        let mut rest = sums.iter().map(|(sum, squares)| (sum / n, squares / n));
+        let mut spread = Vec::new();
+        for cells in self.cells() {
+            for _ in &self.architecture.references {
+                let (mut mean, mut variance) = (0.0, 0.0);
+                for (own, square) in rest.by_ref().take(cells) {
+                    mean += own / cells as f64;
+                    variance += (square - own * own) / cells as f64;
+                }
+                spread.push(Spread::new(mean, variance));
+            }
+        }
+        let means = sums.iter().map(|(sum, _)| (sum / n) as f32).collect();
+        Ok((Learned { maps, means }, spread))
+    }
+
+    /// The unit of each reference's scores, the spread in the last map.
+    fn units(&self) -> &[Spread] {
+        &self.spread[self.spread.len().saturating_sub(self.architecture.references.len())..]
+    }
+
+    /// For each number that is learned of an image, the factor that brings its map's spread to 1, and what its square then counts
+    /// for: each map, and in it each cell, as much as the others. `None` where all are of one map.
+    pub(super) fn of_maps(&self) -> Option<(Vec<f32>, Vec<f32>)> {
+        let (cells, references) = (self.cells(), self.architecture.references.len());
+        if cells.len() < 2 || self.spread.len() != cells.len() * references {
+            return None;
+        }
+        let all = self.outputs as f32 / self.spread.len() as f32;
+        let (mut factors, mut shares) = (Vec::new(), Vec::new());
+        for (own, cells) in self.spread.chunks_exact(references).zip(cells) {
+            for (own, unit) in own.iter().zip(self.units()) {
+                factors.extend(iter::repeat_n(unit.deviation / own.deviation, cells));
+                shares.extend(iter::repeat_n(all / cells as f32, cells));
+            }
+        }
+        Some((factors, shares))
     }
 
     /// The channels of an image, and what is learned of it.
@@ -87,16 +138,19 @@ impl VoxelInput {
         (input, targets): (&mut [f32], &mut [f32]),
     ) -> Result<(), LearnError> {
         let Scratch { image, events, voxeliser } = scratch;
-        if let Some(scores) = &self.scores {
+        if let Some(learned) = &self.learned {
             source.events(index, usize::MAX, events)?;
             let voxeliser = match voxeliser {
                 Some(voxeliser) => voxeliser,
                 None => voxeliser.insert(Voxeliser::new(self.transform.bins())?),
             };
             voxeliser.voxelise(events.events.angles(), image)?;
-            scores.fill(events, targets)?;
-            for (cells, spread) in targets.chunks_exact_mut(self.cells()).zip(&self.spread) {
-                spread.take_out(cells);
+            learned.maps.fill(events, targets)?;
+            let mut rest = targets.iter_mut().zip(&learned.means);
+            for cells in self.cells() {
+                for unit in self.units() {
+                    rest.by_ref().take(cells).for_each(|(x, mean)| *x = (*x - mean) / unit.deviation);
+                }
             }
         } else {
             source.read(index, image)?;
@@ -127,11 +181,11 @@ impl Input {
         match &info.architecture {
             AnyArchitecture::Residual(a) => {
                 let transform = InputTransform::new(a, info.bins, info.events, &info.input);
-                let cells = if a.score_map { a.output_size(info.bins).pow(3) } else { 1 };
+                let cells: usize = maps_of(a, info.bins).iter().map(|map| map.count()).sum();
                 let outputs =
                     if a.references.is_empty() { info.labels() } else { a.references.len() * cells };
                 let (architecture, spread) = (a.clone(), info.scores.clone());
-                Self::Voxels(Box::new(VoxelInput { transform, architecture, outputs, scores: None, spread }))
+                Self::Voxels(Box::new(VoxelInput { transform, architecture, outputs, learned: None, spread }))
             }
             AnyArchitecture::Set(a) => Self::Elements(ElementInput::new(a, info)),
         }
@@ -146,21 +200,28 @@ impl Input {
         match self {
             Self::Elements(elements) => elements.learning(scores, source).map(Self::Elements),
             Self::Voxels(mut voxels) => {
-                let map = |scores| ScoreMap::new(scores, &voxels.architecture, voxels.transform.bins());
-                voxels.scores = scores.map(|scores| Box::new(map(scores)));
-                if voxels.scores.is_some() && voxels.spread.is_empty() {
-                    voxels.spread = voxels.measured(source)?;
+                let Some(scores) = scores else { return Ok(Self::Voxels(voxels)) };
+                let maps = ScoreMaps::new(scores, &voxels.architecture, voxels.transform.bins());
+                let (learned, spread) = voxels.measured(maps, source)?;
+                voxels.learned = Some(Box::new(learned));
+                if voxels.spread.is_empty() {
+                    voxels.spread = spread;
                 }
                 Ok(Self::Voxels(voxels))
             }
         }
     }
 
-    /// The means over cells of what was learned of each image, where cells are learned.
+    /// The means over cells of the last map that was learned of each image, where cells are learned.
     pub(super) fn pooled(&self, targets: &[f32]) -> Option<Vec<f32>> {
         let Self::Voxels(voxels) = self else { return None };
+        let last = *voxels.cells().last()?;
+        let of_last = last * voxels.architecture.references.len();
         let mean = |cells: &[f32]| cells.iter().sum::<f32>() / cells.len() as f32;
-        voxels.architecture.score_map.then(|| targets.chunks_exact(voxels.cells()).map(mean).collect())
+        let image =
+            |all: &[f32]| -> Vec<f32> { all[all.len() - of_last..].chunks_exact(last).map(mean).collect() };
+        let images = || targets.chunks_exact(voxels.outputs).flat_map(image).collect();
+        voxels.architecture.score_map.then(images)
     }
 
     /// Means and deviations taken out of each score that is learned; empty where none are.

@@ -42,7 +42,7 @@ pub struct ModelInfo {
     pub events: usize,
     /// Means and deviations taken out of each channel of an image; empty if nothing is.
     pub input: Vec<Spread>,
-    /// Means and deviations taken out of each score that is learned; empty where none are.
+    /// Means and deviations taken out of each score that is learned, of the finest map first; empty where none are.
     pub scores: Vec<Spread>,
     /// Parameters that are learned, in the order of the labels.
     pub parameters: Vec<Parameter>,
@@ -174,13 +174,16 @@ impl ModelInfo {
                 let filled = a.channels.iter().any(|c| !matches!(c, Channel::Coordinates | Channel::Events));
                 let bands = !a.q2_bands.is_empty() && a.q2_bands.windows(2).all(|w| w[0] < w[1]);
                 let stages = !a.blocks.is_empty() && a.blocks.len() == a.filters.len();
-                let mapped = !a.score_map || (a.dense == 0 && !a.references.is_empty());
+                let mapped = (a.score_map || !a.score_pyramid)
+                    && (!a.score_map || (a.dense == 0 && !a.references.is_empty()));
                 let positive = sizes.iter().chain(&a.filters).all(|x| *x > 0);
+                let maps =
+                    if stages && positive && self.bins > 0 { a.maps(self.bins).len().max(1) } else { 1 };
                 let coordinates = if a.channels.contains(&Channel::Coordinates) { 4 } else { 0 };
                 (
                     filled && bands && stages && mapped && positive,
                     a.input_channels() - coordinates,
-                    a.references.len(),
+                    a.references.len() * maps,
                 )
             }
             AnyArchitecture::Set(a) => {

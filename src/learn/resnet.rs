@@ -8,6 +8,8 @@
 //! Windows are padded symmetrically by k/2 as in `PyTorch`. `TensorFlow`'s SAME padding, which the study used, puts the
 //! odd cell of a stride-2 window behind: the sizes are equal, the windows of those layers lie half a cell apart.
 
+use std::iter;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::conv::Conv3d;
@@ -27,6 +29,8 @@ pub struct ResNet {
     blocks: Vec<BasicBlock>,
     dense: Option<Linear>,
     output: Linear,
+    /// Of each map of scores before the last, the finest first.
+    maps: Vec<Linear>,
 }
 
 /// Two 3^3 convolutions and the connection that passes them by.
@@ -64,6 +68,12 @@ impl ResNet {
         }
         let dense = (a.dense > 0).then(|| init.linear(width, a.dense, 6.0));
         let output = init.linear(if a.dense > 0 { a.dense } else { width }, outputs, 3.0);
+        let widths = iter::once(a.stem_filters).chain(a.filters[..a.filters.len() - 1].iter().copied());
+        let mut maps = Vec::new();
+        if a.score_pyramid {
+            // From 0 on: what a fine map says adds up over many cells.
+            maps.extend(widths.map(|width| init.linear(width, outputs, 0.0)));
+        }
         Self {
             stem,
             stem_norm,
@@ -71,6 +81,7 @@ impl ResNet {
             blocks,
             dense,
             output,
+            maps,
         }
     }
 
@@ -100,20 +111,29 @@ impl ResNet {
     }
 
     /// The outputs of each cell that the last stage leaves, in place of those of their mean: without a dense layer, the mean of
-    /// the one is the other.
+    /// the one is the other. Those of a pyramid's finer maps stand before them; each map is what the one before says of
+    /// its cells, as it stands, and its own outputs.
     ///
     /// # Shapes
     /// `input` as in [`ResNet::forward`] -> [batch, outputs * cells].
-    pub fn forward_train_map(&self, input: Tensor<5>, frozen: bool) -> (Tensor<2>, BatchStatistics) {
+    pub fn forward_train_maps(&self, input: Tensor<5>, frozen: bool) -> (Tensor<2>, BatchStatistics) {
         let mut statistics = Vec::new();
         let mut phase = if frozen { Phase::Evaluation } else { Phase::Training(&mut statistics) };
-        let x = self.trunk(input, &mut phase); // [cells, batch, filters]
-        let [cells, batch, filters] = x.dims();
-        let x = x.swap_dims(0, 1); // [batch, cells, filters]
-        let x = self.output.forward(x.reshape([batch * cells, filters])); // [batch * cells, outputs]
-        let [_, outputs] = x.dims();
-        let x = x.reshape([batch, cells, outputs]).swap_dims(1, 2); // [batch, outputs, cells]
-        (x.reshape([batch, outputs * cells]), statistics)
+        let (x, mut maps) = self.trunk(input, &mut phase);
+        maps.push(mapped(&self.output, x));
+        let mut before: Option<Tensor<5>> = None;
+        let mut all = Vec::new();
+        for own in maps {
+            let map = match before {
+                Some(before) => own.clone() + merged(before.detach(), own.dims()),
+                None => own,
+            };
+            let [l, k, c, batch, outputs] = map.dims();
+            let columns = map.clone().reshape([l * k * c, batch, outputs]).permute([1, 2, 0]); // [batch, outputs, cells]
+            all.push(columns.reshape([batch, outputs * l * k * c]));
+            before = Some(map);
+        }
+        (Tensor::cat(all, 1), statistics)
     }
 
     /// Moves the running statistics of every batch norm towards those of a batch; none leave them as they are.
@@ -136,8 +156,12 @@ impl ResNet {
         norms
     }
 
-    /// Output of the last stage, [cells, batch, filters], in single precision; before, the input's decides.
-    fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> Tensor<3> {
+    /// Output of the last stage in single precision (before, the input's decides), and a pyramid's outputs behind the stem and the
+    /// stages before.
+    ///
+    /// # Shapes
+    /// [`cos_theta_l`, `cos_theta_k`, chi, batch, filters or outputs]
+    fn trunk(&self, input: Tensor<5>, phase: &mut Phase) -> (Tensor<5>, Vec<Tensor<5>>) {
         let layout = Layout::of(&input.device(), input.dtype());
         let input = match layout {
             Layout::Channels => input,
@@ -145,28 +169,83 @@ impl ResNet {
         };
         let x = convolution(&self.stem, input, layout); // stem_filters for channels, axes halved for stride 2
         let x = self.stem_norm.forward(x, None, true, layout, phase); // the same
-        let mut x = self.pool.forward(x, layout); // halved again
-        for block in &self.blocks {
-            x = block.forward(x, layout, phase); // filters of its stage; halved where one begins
-        }
-        let x = match layout {
+        let in_rows = |x: Tensor<5>| match layout {
             Layout::Channels => to_rows(cast(x, DType::F32)),
             Layout::Rows { .. } => x,
         };
-        let [l, k, c, batch, filters] = x.dims();
-        x.reshape([l * k * c, batch, filters])
+        let mut maps = Vec::new();
+        let mut heads = self.maps.iter();
+        maps.extend(heads.next().map(|head| mapped(head, in_rows(x.clone()))));
+        let mut x = self.pool.forward(x, layout); // halved again
+        for block in &self.blocks {
+            if block.conv1.stride != [1; 3] {
+                maps.extend(heads.next().map(|head| mapped(head, in_rows(x.clone()))));
+            }
+            x = block.forward(x, layout, phase); // filters of its stage; halved where one begins
+        }
+        (in_rows(x), maps)
     }
 
     fn run(&self, input: Tensor<5>, dropout: Option<Tensor<2>>, phase: &mut Phase) -> Tensor<2> {
-        let mut x = self.trunk(input, phase).mean_dim(0).squeeze_dim::<2>(0); // [batch, filters]
+        let (x, maps) = self.trunk(input, phase);
+        let last = x.dims()[..3].iter().product::<usize>() as f64;
+        let mut x = mean(x); // [batch, filters]
         if let Some(dense) = &self.dense {
             x = relu(dense.forward(x)); // [batch, dense]
         }
         if let Some(mask) = dropout {
             x = x * mask; // the same
         }
-        self.output.forward(x) // [batch, outputs]
+        let output = self.output.forward(x); // [batch, outputs]
+        maps.into_iter().fold(output, |output, map| {
+            let cells = map.dims()[..3].iter().product::<usize>() as f64;
+            output + mean(map) * (cells / last).sqrt() // the same
+        })
     }
+}
+
+/// Mean over cells.
+///
+/// # Shapes
+/// [`cos_theta_l`, `cos_theta_k`, chi, batch, channels] -> [batch, channels].
+fn mean(x: Tensor<5>) -> Tensor<2> {
+    let [l, k, c, batch, channels] = x.dims();
+    x.reshape([l * k * c, batch, channels]).mean_dim(0).squeeze_dim::<2>(0)
+}
+
+/// A linear layer for each cell of each image.
+///
+/// # Shapes
+/// [`cos_theta_l`, `cos_theta_k`, chi, batch, filters] -> the same with outputs for filters.
+fn mapped(head: &Linear, x: Tensor<5>) -> Tensor<5> {
+    let [l, k, c, batch, filters] = x.dims();
+    let x = head.forward(x.reshape([l * k * c * batch, filters])); // [cells * batch, outputs]
+    let outputs = x.dims()[1];
+    x.reshape([l, k, c, batch, outputs])
+}
+
+/// A map in the cells of a coarser one: sums over them, in units in which independent cells leave the spread as it is.
+///
+/// # Shapes
+/// [`cos_theta_l`, `cos_theta_k`, chi, batch, outputs] -> `sizes`.
+fn merged(mut map: Tensor<5>, sizes: [usize; 5]) -> Tensor<5> {
+    let cells = |dims: [usize; 5]| dims[..3].iter().product::<usize>() as f64;
+    let unit = (cells(sizes) / cells(map.dims())).sqrt();
+    for axis in 0..3 {
+        let dims = map.dims();
+        let (before, after) = (dims[axis], sizes[axis]);
+        let each = before.div_ceil(after);
+        if each > 1 {
+            let (outer, inner) = (dims[..axis].iter().product(), dims[axis + 1..].iter().product());
+            let rows = map.reshape([outer, before, inner]);
+            let empty = Tensor::zeros([outer, each * after - before, inner], &rows.device());
+            let rows = if each * after > before { Tensor::cat(vec![rows, empty], 1) } else { rows };
+            let mut dims = dims;
+            dims[axis] = after;
+            map = rows.reshape([outer, after, each, inner]).sum_dim(2).reshape(dims);
+        }
+    }
+    map * unit
 }
 
 impl BasicBlock {
@@ -196,7 +275,7 @@ impl BasicBlock {
 mod tests {
     use burn::module::{ModuleMapper, ModuleVisitor, Param};
     use burn::tensor::TensorData;
-    use humboldt_schemas::card::NetworkCard;
+    use humboldt_schemas::card::{ImageSupervision, NetworkCard};
 
     use super::*;
 
@@ -359,11 +438,55 @@ mod tests {
         let network = ResNet::init(&a.architecture(), 2, 1, &Device::flex());
         let data: Vec<f32> = (0..2 * 4096).map(|i| (0.3 * i as f32).sin()).collect();
         let input = Tensor::<5>::from_data(TensorData::new(data, [2, 1, 16, 16, 16]), &Device::flex());
-        let (map, _) = network.forward_train_map(input.clone(), true);
-        let cells = a.architecture().output_size(16).pow(3);
+        let (map, _) = network.forward_train_maps(input.clone(), true);
+        let map_of = NetworkCard { supervision: Some(ImageSupervision::ScoreMap), ..a.clone() };
+        let cells = map_of.architecture().maps(16)[0].count();
         assert_eq!(map.dims(), [2, 2 * cells]);
         let mean = map.reshape([4, cells]).mean_dim(1).reshape([2, 2]);
         assert!((mean - network.forward(input)).abs().max().into_scalar::<f32>() < 1e-5);
+    }
+
+    /// Of a pyramid the mean over the last map; finer maps are summed in the cells of the coarser ones.
+    #[test]
+    fn the_mean_over_the_last_map_of_a_pyramid_is_the_output() {
+        let a = NetworkCard {
+            supervision: Some(ImageSupervision::ScorePyramid),
+            references: Some(vec![-1.0, 0.5]),
+            stem_filters: Some(2),
+            blocks: Some(vec![1, 1, 1]),
+            filters: Some(vec![2, 3, 4]),
+            ..NetworkCard::default()
+        };
+        let a = a.architecture();
+        let maps = a.maps(18);
+        assert_eq!(maps.iter().map(|map| map.size).collect::<Vec<_>>(), [9, 5, 3, 2]);
+        let network = ResNet::init(&a, 2, 1, &Device::flex());
+        let data: Vec<f32> = (0..2 * 5832).map(|i| (0.3 * i as f32).sin()).collect();
+        let input = Tensor::<5>::from_data(TensorData::new(data, [2, 1, 18, 18, 18]), &Device::flex());
+        let (all, _) = network.forward_train_maps(input.clone(), true);
+        assert_eq!(all.dims(), [2, 2 * maps.iter().map(|map| map.count()).sum::<usize>()]);
+        let last = all.clone().narrow(1, all.dims()[1] - 16, 16).reshape([4, 8]).mean_dim(1).reshape([2, 2]);
+        let output = network.forward(input.clone());
+        assert!(
+            (last - output.clone()).abs().max().into_scalar::<f32>()
+                < 1e-4 * output.abs().max().into_scalar::<f32>()
+        );
+
+        // Without outputs of its own the second map has the sums of the first, ends of odd axes too.
+        let mut network = network;
+        for head in &mut network.maps[1..] {
+            head.weight = head.weight.clone().map(|w| w * 0.0);
+        }
+        let (all, _) = network.forward_train_maps(input, true);
+        let all: Vec<f32> = all.into_data().iter::<f32>().collect();
+        let mut sums = vec![0.0_f32; 125];
+        for (i, x) in all[..729].iter().enumerate() {
+            sums[(i / 162 * 5 + i / 9 % 9 / 2) * 5 + i % 9 / 2] += x;
+        }
+        let unit = (125.0_f32 / 729.0).sqrt();
+        for (got, sum) in all[2 * 729..].iter().zip(sums) {
+            assert!((got - sum * unit).abs() < 1e-4 * sum.abs().max(1.0), "{got} {sum}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels;
-use humboldt_schemas::card::Architecture;
+use humboldt_schemas::card::{Architecture, MapCells};
 use serde::{Deserialize, Serialize};
 
 use super::error::LearnError;
@@ -18,6 +18,12 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Of a mean and a variance. What has no spread at all carries nothing; dividing by 1 keeps it finite.
+    pub(super) fn new(mean: f64, variance: f64) -> Self {
+        let deviation = variance.max(0.0).sqrt();
+        Self { mean: mean as f32, deviation: if deviation > 1e-12 { deviation as f32 } else { 1.0 } }
+    }
+
     /// Takes it out of each of some numbers.
     pub(super) fn take_out(self, numbers: &mut [f32]) {
         for x in numbers {
@@ -47,60 +53,70 @@ impl Moments {
         self.squares += f64::from(weight) * f64::from(x).powi(2);
     }
 
-    /// Mean and deviation. A channel without any spread carries nothing; dividing by 1 keeps it finite.
+    /// Mean and deviation.
     pub(super) fn spread(self) -> Spread {
         let mean = self.sum / self.weight;
-        let deviation = (self.squares / self.weight - mean * mean).max(0.0).sqrt();
-        Spread { mean: mean as f32, deviation: if deviation > 1e-12 { deviation as f32 } else { 1.0 } }
+        Spread::new(mean, self.squares / self.weight - mean * mean)
     }
 }
 
-/// The scores of an image's events in `size`^3 cells, each a sum over the events over their number, times the number of cells:
-/// the mean over the cells is the mean over the events.
+/// The scores of an image's events in the cells of each map that is learned, the finest first. In the last map each cell has
+/// the sum over its events over their number, times the number of cells: its mean over the cells is the mean over the events. Those
+/// of the maps before are in units in which independent events make cells of every map scatter alike.
 #[derive(Debug, Clone)]
-pub(super) struct ScoreMap {
+pub(super) struct ScoreMaps {
     scores: EventScores,
     bins: usize,
     merged: usize,
-    input: usize,
-    size: usize,
+    maps: Vec<MapCells>,
 }
 
-impl ScoreMap {
-    /// For the cells of a network's last stage; one cell where the mean is learned.
+impl ScoreMaps {
+    /// For the maps of a network; one cell where the mean is learned.
     pub(super) fn new(scores: EventScores, architecture: &Architecture, bins: usize) -> Self {
-        let size = if architecture.score_map { architecture.output_size(bins) } else { 1 };
-        let (merged, input) = (architecture.downsample, architecture.input_size(bins));
-        Self { scores, bins, merged, input, size }
+        Self { scores, bins, merged: architecture.downsample, maps: maps_of(architecture, bins) }
     }
 
-    /// Fills the map.
+    /// Fills the maps.
     ///
     /// # Shapes
-    /// `target` [reference, `cos_theta_l`, `cos_theta_k`, chi].
+    /// `target` [map, reference, `cos_theta_l`, `cos_theta_k`, chi].
     ///
     /// # Errors
     /// When an event lies outside phase space.
     pub(super) fn fill(&self, events: &MeasuredEvents, target: &mut [f32]) -> Result<(), LearnError> {
-        let n = self.size.pow(3);
         let mut sums = vec![0.0_f64; target.len()];
         let mut own = vec![0.0_f32; self.scores.len()];
-        // The cell of the map that a cell of the image belongs to, along one axis.
-        let place = |i: usize| i / self.merged * self.size / self.input;
         for (i, cell) in voxels::cells(events.events.angles(), self.bins)?.into_iter().enumerate() {
             let (cell, bins) = (cell as usize, self.bins);
-            let [l, k, c] = [cell / (bins * bins), cell / bins % bins, cell % bins].map(place);
-            let cell = (l * self.size + k) * self.size + c;
+            let merged = [cell / (bins * bins), cell / bins % bins, cell % bins].map(|i| i / self.merged);
             own.fill(0.0);
             self.scores.add(events, i, &mut own)?;
-            for (reference, x) in own.iter().enumerate() {
-                sums[reference * n + cell] += f64::from(*x);
+            let mut begin = 0;
+            for map in &self.maps {
+                // The end of an odd axis has no cell of its own where the image is one.
+                let [l, k, c] = merged.map(|i| (i / map.stride).min(map.size - 1));
+                let cell = (l * map.size + k) * map.size + c;
+                for (reference, x) in own.iter().enumerate() {
+                    sums[begin + reference * map.count() + cell] += f64::from(*x);
+                }
+                begin += own.len() * map.count();
             }
         }
-        let each = n as f64 / events.events.len().max(1) as f64;
-        target.iter_mut().zip(sums).for_each(|(x, sum)| *x = (sum * each) as f32);
+        let last = self.maps.last().map_or(1, |map| map.count()) as f64;
+        let mut rest = target.iter_mut().zip(sums);
+        for map in &self.maps {
+            let each = (last * map.count() as f64).sqrt() / events.events.len().max(1) as f64;
+            rest.by_ref().take(own.len() * map.count()).for_each(|(x, sum)| *x = (sum * each) as f32);
+        }
         Ok(())
     }
+}
+
+/// The cells of the maps that are learned; one that holds all where the mean is.
+pub(super) fn maps_of(architecture: &Architecture, bins: usize) -> Vec<MapCells> {
+    let maps = architecture.maps(bins);
+    if maps.is_empty() { vec![MapCells { size: 1, stride: bins }] } else { maps }
 }
 
 #[cfg(test)]
@@ -146,16 +162,27 @@ mod tests {
                 filters: Some(vec![4, 4]),
                 ..NetworkCard::default()
             };
-            let map = ScoreMap::new(scores.clone(), &card.architecture(), 11);
-            let mut target = vec![0.0; 2 * map.size.pow(3)];
-            map.fill(&events, &mut target).unwrap();
-            (map.size, target)
+            let maps = ScoreMaps::new(scores.clone(), &card.architecture(), 11);
+            let mut target = vec![0.0; 2 * maps.maps.iter().map(|map| map.count()).sum::<usize>()];
+            maps.fill(&events, &mut target).unwrap();
+            (maps.maps.iter().map(|map| map.size).collect::<Vec<_>>(), target)
         };
         let ((one, mean), (size, cells)) = (map(ImageSupervision::Score), map(ImageSupervision::ScoreMap));
-        assert_eq!((one, size), (1, 3));
+        assert_eq!((one, size), (vec![1], vec![3]));
         for (mean, cells) in mean.iter().zip(cells.chunks(27)) {
             assert!((mean - cells.iter().sum::<f32>() / 27.0).abs() < 1e-5, "{mean} {cells:?}");
             assert!(cells.iter().filter(|x| **x != 0.0).count() > 5);
+        }
+        let (sizes, pyramid) = map(ImageSupervision::ScorePyramid);
+        assert_eq!(sizes, [6, 6, 3]);
+        assert_eq!(pyramid[2 * 2 * 216..], cells);
+        // Cells of the finer maps are parts of the coarser ones.
+        for (fine, coarse) in pyramid[2 * 216..2 * 2 * 216].chunks(216).zip(cells.chunks(27)) {
+            for (place, expected) in coarse.iter().enumerate() {
+                let inside = (0..216).filter(|i| (i / 72 * 3 + i / 12 % 3) * 3 + i / 2 % 3 == place);
+                let sum: f32 = inside.map(|i| fine[i]).sum();
+                assert!((sum / 8.0_f32.sqrt() - expected).abs() < 1e-5, "{sum} {expected}");
+            }
         }
     }
 }

@@ -60,6 +60,7 @@ pub fn layers(architecture: &Architecture, bins: usize, outputs: usize) -> Vec<L
     list.add("input".into(), "input".into(), 0);
     list.conv("stem", a.stem_filters, a.stem_kernel, a.stem_stride);
     list.add("stem".into(), "relu".into(), 0);
+    list.map(a, outputs);
     if a.pool_kernel > 1 {
         list.size = strided(list.size, a.pool_kernel, a.pool_stride);
         list.add("stem".into(), format!("max pool {}^3 / {}", a.pool_kernel, a.pool_stride), 0);
@@ -68,6 +69,9 @@ pub fn layers(architecture: &Architecture, bins: usize, outputs: usize) -> Vec<L
         for block in 0..count {
             let stride = if stage > 0 && block == 0 { 2 } else { 1 };
             list.block(&format!("stage {}, block {}", stage + 1, block + 1), filters, stride);
+        }
+        if stage + 1 < a.blocks.len() {
+            list.map(a, outputs);
         }
     }
     list.size = 1;
@@ -121,6 +125,15 @@ impl List {
             self.size = after;
         }
         self.add(name.to_owned(), "add, relu".to_owned(), 0);
+    }
+
+    /// The map of a pyramid for the cells here, which the next layer does not see.
+    fn map(&mut self, a: &Architecture, outputs: usize) {
+        if a.score_pyramid {
+            let channels = self.channels;
+            self.dense("map of scores", outputs);
+            self.channels = channels;
+        }
     }
 
     fn dense(&mut self, name: &str, neurons: usize) {

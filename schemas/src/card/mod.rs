@@ -24,7 +24,9 @@ pub use detector::{
 };
 pub use effects::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard, polynomial};
 pub use generator::{GeneratorCard, Q2Range};
-pub use network::{AnyArchitecture, Architecture, Channel, ImageSupervision, NetworkCard, Preset, strided};
+pub use network::{
+    AnyArchitecture, Architecture, Channel, ImageSupervision, MapCells, NetworkCard, Preset, strided,
+};
 pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
 pub use set::{Elements, SetArchitecture, Supervision};
 pub use simulation::SimulationCard;

@@ -1,5 +1,7 @@
 //! `[network]`: a preset, and any number of it replaced.
 
+use std::iter;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,9 +45,9 @@ pub struct NetworkCard {
     pub dense: Option<usize>,
     /// Dropout probability after the dense layer.
     pub dropout: Option<f64>,
-    /// Over images: `label`; `score`, the mean score of the image's events at each of `references`; or `score_map`, the sum of
-    /// the scores in each cell that the last stage leaves, whose mean is the same. Both are calibrated to delta C9, and have no
-    /// dense layer (`score` may).
+    /// Over images: `label`; `score`, the mean score of the image's events at each of `references`; `score_map`, the sum of
+    /// the scores in each cell that the last stage leaves, whose mean is the same; or `score_pyramid`, such maps of the cells
+    /// behind the stem and behind each stage. All three are calibrated to delta C9, and have no dense layer (`score` may).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervision: Option<ImageSupervision>,
     /// `set`, `score`, `event`: `events`, or the occupied `cells` of the image.
@@ -79,6 +81,16 @@ pub enum ImageSupervision {
     /// The sum of the exact scores of the events in each cell that the last stage leaves: as many targets as cells.
     #[serde(rename = "score_map")]
     ScoreMap,
+    /// Such sums for the cells behind the stem and behind each stage, where each map adds to what the finer ones found.
+    #[serde(rename = "score_pyramid")]
+    ScorePyramid,
+}
+
+impl ImageSupervision {
+    /// Whether cells are learned, and not whole images.
+    const fn is_map(self) -> bool {
+        matches!(self, Self::ScoreMap | Self::ScorePyramid)
+    }
 }
 
 /// A named set of layers.
@@ -262,15 +274,49 @@ pub struct Architecture {
     /// Whether scores are learned cell by cell, and not their mean over the image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub score_map: bool,
+    /// Whether they are learned behind the stem and every stage, and not behind the last alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub score_pyramid: bool,
+}
+
+/// Cells of a map of scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapCells {
+    /// Their number along an axis.
+    pub size: usize,
+    /// Cells of the input along an axis that one of them holds; the last may hold fewer.
+    pub stride: usize,
+}
+
+impl MapCells {
+    /// Their number.
+    pub const fn count(self) -> usize {
+        self.size.pow(3)
+    }
 }
 
 impl Architecture {
-    /// Cells of an axis that the last stage leaves, for images of `bins` cells an axis.
-    pub fn output_size(&self, bins: usize) -> usize {
-        let stem = strided(self.input_size(bins), self.stem_kernel, self.stem_stride);
-        let pooled =
-            if self.pool_kernel > 1 { strided(stem, self.pool_kernel, self.pool_stride) } else { stem };
-        (1..self.blocks.len()).fold(pooled, |size, _| strided(size, 3, 2))
+    /// Cells behind the stem and behind each stage, for images of `bins` cells an axis.
+    fn stages(&self, bins: usize) -> Vec<MapCells> {
+        let size = strided(self.input_size(bins), self.stem_kernel, self.stem_stride);
+        let mut all = vec![MapCells { size, stride: self.stem_stride }];
+        let pool = if self.pool_kernel > 1 { (self.pool_kernel, self.pool_stride) } else { (1, 1) };
+        for (kernel, stride) in iter::once(pool).chain(iter::repeat_n((3, 2), self.blocks.len() - 1)) {
+            let before = all[all.len() - 1];
+            all.push(MapCells { size: strided(before.size, kernel, stride), stride: before.stride * stride });
+        }
+        all
+    }
+
+    /// Cells of the maps of scores that are learned, the finest first; none where whole images are.
+    pub fn maps(&self, bins: usize) -> Vec<MapCells> {
+        let mut all = self.stages(bins);
+        if !self.score_map {
+            all.clear();
+        } else if !self.score_pyramid {
+            all.drain(..all.len() - 1);
+        }
+        all
     }
 
     /// Tensor channels at the input.
@@ -350,12 +396,13 @@ impl NetworkCard {
             dropout: self.dropout.unwrap_or(dropout),
             references: if scores { self.references_or_default() } else { Vec::new() },
             circular_chi: self.circular_chi.unwrap_or(false),
-            score_map: self.supervision == Some(ImageSupervision::ScoreMap),
+            score_map: self.supervision.is_some_and(ImageSupervision::is_map),
+            score_pyramid: self.supervision == Some(ImageSupervision::ScorePyramid),
         }
     }
 
     fn learns_scores_of_images(&self) -> bool {
-        matches!(self.supervision, Some(ImageSupervision::Score | ImageSupervision::ScoreMap))
+        self.supervision.is_some_and(|s| s == ImageSupervision::Score || s.is_map())
     }
 
     /// delta C9 that scores are taken at.
@@ -396,7 +443,7 @@ impl NetworkCard {
                 "network.references",
                 self.references.is_some(),
                 (set == Some(Supervision::Score) && !ratio) || self.learns_scores_of_images(),
-                "score, and resnet34, resnet18, resnet10 with supervision = \"score\" or \"score_map\"",
+                "score, and resnet34, resnet18, resnet10 with supervision = \"score\", \"score_map\" or \"score_pyramid\"",
             ),
             (
                 "network.dense",
@@ -509,7 +556,7 @@ impl NetworkCard {
         Invalid::unless(
             !a.score_map || a.dense == 0,
             "network.dense",
-            format!("{} with supervision = \"score_map\"", a.dense),
+            format!("{} where maps of scores are learned", a.dense),
             "0: each cell's outputs are those of the pooled image",
         )?;
         if self.learns_scores_of_images() { check_references(&a.references) } else { Ok(()) }
