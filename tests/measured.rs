@@ -195,7 +195,20 @@ fn issue_15_background_is_told_from_signal() {
         assert_eq!(background["fraction_sigma"].is_number(), told, "{background}");
         assert!((number(&background["fraction"]) - 0.4).abs() < 0.05, "{background}");
         assert!(number(&found["goodness"]["p_value"]) > 1e-5, "{found}");
+        assert!(background["order"].is_number(), "{background}");
     }
+    let subtraction =
+        ["--background", &sample, "--background-method", "subtraction", "--background-fraction"];
+    let subtracted = |fraction: &str| fit(&path, &[subtraction.as_slice(), &[fraction]].concat());
+    let (exact, wider) = (subtracted("0.4"), subtracted("0.4+-0.02"));
+    let ((value, sigma), (same, larger)) = (c9(&exact), c9(&wider));
+    assert!((value + 0.87).abs() < 3.5 * sigma && exact["background"]["order"].is_null(), "{exact}");
+    assert!((value - same).abs() < 1e-9 && larger > sigma, "{exact} {wider}");
+    refused(
+        &[&["fit", &path, "--q2", "1:8", "--line-shape", "narrow"], subtraction.as_slice(), &["free"]]
+            .concat(),
+        &["background-method = subtraction", "a number or X+-E"],
+    );
     let out = folder.path().join("weighed.parquet").to_str().unwrap().to_owned();
     let shapes = [
         "--range",

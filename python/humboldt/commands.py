@@ -212,9 +212,12 @@ def fit(
     layout: str | None = None,
     simulation: EventsLike | None = None,
     simulation_wc: Shifts | None = None,
+    s_wave: float | str | None = None,
+    m_kpi: Window | None = None,
     background: EventsLike | None = None,
     background_fraction: float | str | None = None,
     background_order: int | None = None,
+    background_method: str | None = None,
     progress: Progress = False,
 ) -> Any:
     """Fit Wilson coefficients by unbinned maximum likelihood in q2, both cosines and chi (and m_kpi).
@@ -246,12 +249,19 @@ def fit(
         Accepted simulated events that the density is normalised over.
     simulation_wc
         Shifts at which they were simulated.
+    s_wave
+        S-wave under the K*: its part F_S of the Standard Model's rate (a number, "free", or as "0.10+-0.03"), or "card".
+    m_kpi
+        Window in the K pi mass [GeV] that the events were selected in.
     background
-        A sample of background, whose smoothed density is part of the fit.
+        A sample of background, whose smoothed density is part of the fit, or which is subtracted.
     background_fraction
         Its part of the events: a number, "free", or as "0.44+-0.02".
     background_order
         Highest order of its polynomials, 1 to 6.
+    background_method
+        "density", or "subtraction", which needs a known fraction; by default the density unless that is not the sample's and the
+        fraction is known.
 
     Returns
     -------
@@ -270,6 +280,9 @@ def fit(
         "simulation_wc": (simulation_wc or None, shifts),
         "background_fraction": (background_fraction, fraction),
         "background_order": (background_order, whole),
+        "background_method": (background_method, text),
+        "s_wave": (s_wave, fraction),
+        "m_kpi": (m_kpi, ranges),
         "json": (True, None),
     }
     files: list[Any] = []

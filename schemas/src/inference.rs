@@ -248,8 +248,8 @@ pub struct FittedSWave {
 pub struct FittedBackground {
     /// Events of the sample that its density is smoothed from.
     pub sample_events: usize,
-    /// Highest order of the polynomials that smooth it.
-    pub order: usize,
+    /// Highest order of the polynomials that smooth it; null where the sample is subtracted.
+    pub order: Option<usize>,
     /// Its part of the events.
     pub fraction: f64,
     /// Standard deviation of that; absent where it is fixed.

@@ -20,11 +20,11 @@ use super::learned_bound::{self, rows};
 use super::measured::MeasuredArguments;
 use super::model::ModelArgument;
 use super::sample::mass_window;
-use crate::assumptions::note_idle_inputs;
+use crate::assumptions::{note_idle_inputs, print_warnings};
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::learn::Compute;
-use crate::measured::Sample;
+use crate::measured::{KnownBackground, Sample};
 use crate::progress::outln;
 use crate::sampling;
 
@@ -242,6 +242,8 @@ impl BoundArguments {
         let sample =
             Sample::expected(card, self.layout.read()?, self.m_kpi, directions).map_err(as_options)?;
         let known = self.measured.read(&sample, directions)?;
+        let doubts = known.background().into_iter().flat_map(KnownBackground::warnings);
+        print_warnings(&doubts.collect::<Vec<_>>());
         let information = known.information().map_err(as_options)?;
         let n = directions.len();
         let nuisances = self.measured.free();

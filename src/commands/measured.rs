@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use humboldt_physics::WilsonDirection;
 use humboldt_schemas::card::RunCard;
 
 use super::arguments::{Shift, as_options, count, shift};
 use crate::infer::mixture::{Fraction, check};
-use crate::measured::{GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownSWave, Sample};
+use crate::measured::{
+    BackgroundMethod, GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownSWave, Sample,
+};
 use crate::progress::note;
 
 /// Accepted simulated events.
@@ -45,6 +47,17 @@ pub(super) struct MeasuredArguments {
     /// Highest order of the polynomials that smooth the background, 1 to 6; by default what the sample bears, at most 3
     #[arg(long, value_name = "N", value_parser = count::<u8>(1..=6), requires = "background", allow_negative_numbers = true)]
     background_order: Option<u8>,
+    /// Way in which the background is taken into account: its density, or its sample with negative weights, which needs a known
+    /// fraction; by default the density unless that is not the sample's and the fraction is known
+    #[arg(long, requires = "background")]
+    background_method: Option<Method>,
+}
+
+/// [`BackgroundMethod`], as typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Method {
+    Density,
+    Subtraction,
 }
 
 fn s_wave(text: &str) -> Result<KnownSWave, String> {
@@ -121,19 +134,24 @@ impl MeasuredArguments {
         );
         let background = self.background.clone().zip(self.background_fraction);
         let order = self.background_order.map(usize::from);
+        let method = self.background_method.map(|method| match method {
+            Method::Density => BackgroundMethod::Density,
+            Method::Subtraction => BackgroundMethod::Subtraction,
+        });
         let knowledge = Knowledge {
             simulation: self.simulation.given(),
             s_wave: self.s_wave(sample)?,
-            background: background.map(|(file, fraction)| GivenBackground { file, fraction, order }),
+            background: background.map(|(file, fraction)| GivenBackground { file, fraction, order, method }),
         };
         let known = knowledge.read(sample, free).map_err(as_options)?;
-        if let (Some(file), Some((density, _))) = (&self.background, known.background()) {
-            note(format!(
-                "background: {} events of {}, smoothed to order {}",
-                density.events(),
-                file.display(),
-                density.order()
-            ));
+        if let (Some(file), Some(background)) = (&self.background, known.background()) {
+            let density = &background.density;
+            let way = if background.subtracted {
+                "subtracted".to_owned()
+            } else {
+                format!("smoothed to order {}", density.order())
+            };
+            note(format!("background: {} events of {}, {way}", density.events(), file.display()));
         }
         Ok(known)
     }

@@ -5,8 +5,9 @@
 //! K*'s peak or, with a factor of -1, none, which polynomials cannot say. The factors are those of largest likelihood: the
 //! smoothest ratio whose means of all these terms are the sample's. It is positive everywhere, and needs no binning.
 //! The reference is uniform in q2 and the angles with K pi masses of the line shape. Where a detector selects it is what
-//! the detector leaves of it: the accepted simulated signal, each event over its density before acceptance. The acceptance
-//! is then in the reference and need not be known, nor smooth.
+//! the detector leaves of it: the accepted simulated signal, each event over its density before acceptance. An acceptance that
+//! both share is then in the reference and need not be known, nor smooth. One that they do not share, as where the particles of a
+//! sideband come from elsewhere, is more than a few polynomials tell: [`Background::disagreement`] sees it.
 
 use std::f64::consts::PI;
 
@@ -18,17 +19,30 @@ use rayon::prelude::*;
 
 use super::InferError;
 use super::density::EventFamily;
+use super::goodness::probability;
 use super::minimise::{Jet, Objective, inverse, minimise};
 use super::weights::Weights;
 
-/// Points of a uniform reference, and the most simulated events that are looked at.
+/// Points of a uniform reference.
 const POINTS: usize = 1 << 16;
+
+/// Most simulated events that are looked at.
+const SIMULATED: usize = 1 << 18;
 
 /// Points of one sum: sums of sums do not depend on the number of threads.
 const BLOCK: usize = 1024;
 
 /// Largest order that is tried where none is asked for.
 const HIGHEST: usize = 3;
+
+/// Bins in which the density is compared with its sample, of one variable and of each of two.
+const BINS: [usize; 2] = [20, 6];
+
+/// Fewest expected events of such a bin.
+const FEWEST: f64 = 10.0;
+
+/// p-value below which they do not agree.
+const UNLIKELY: f64 = 1e-4;
 
 /// Fewest events for each factor.
 const EVENTS_PER_FACTOR: usize = 20;
@@ -58,6 +72,20 @@ pub struct Background {
     /// Whether the reference is what a detector leaves.
     accepted: bool,
     events: usize,
+    agreement: Vec<Agreement>,
+}
+
+/// Agreement of the density of a background with its sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agreement {
+    /// The variable, or two of them.
+    pub variables: String,
+    /// chi2 of the sample and the density in bins, the errors of the reference's own events included.
+    pub chi2: f64,
+    /// Bins less one.
+    pub dof: usize,
+    /// Probability of a larger one.
+    pub p_value: f64,
 }
 
 /// What the ratio is normalised by over one reference.
@@ -95,15 +123,17 @@ impl Background {
         simulated: &[Simulated],
         order: Option<usize>,
     ) -> Result<Self, InferError> {
+        let of = |features: Features| Self::of_features(features, family, sample, weights, simulated);
         if let Some(order) = order {
-            return Self::of_order(family, sample, weights, simulated, order).map(|found| found.0);
+            return of(Features::new(family, order)).map(|found| found.0);
         }
-        let (mut best, mut lowest) = Self::of_order(family, sample, weights, simulated, 1)?;
+        let (mut best, mut lowest) = of(Features::new(family, 1))?;
         for order in 2..=HIGHEST {
-            if Features::new(family, order).len() * EVENTS_PER_FACTOR > sample.len() {
+            let features = Features::new(family, order);
+            if features.len() * EVENTS_PER_FACTOR > sample.len() {
                 break;
             }
-            let (other, criterion) = Self::of_order(family, sample, weights, simulated, order)?;
+            let (other, criterion) = of(features)?;
             if criterion < lowest {
                 (best, lowest) = (other, criterion);
             }
@@ -111,28 +141,28 @@ impl Background {
         Ok(best)
     }
 
-    fn of_order(
+    fn of_features(
+        features: Features,
         family: &EventFamily,
         sample: &EventBatch,
         weights: Option<&Weights>,
         simulated: &[Simulated],
-        order: usize,
     ) -> Result<(Self, f64), InferError> {
-        let features = Features::new(family, order);
         let effective = weights.map_or(sample.len() as f64, |weights| weights.counted().effective);
         if effective < (features.len() * EVENTS_PER_FACTOR) as f64 {
             let allowed = format!(
-                "at least {}, {EVENTS_PER_FACTOR} for each of {} factors of order {order}",
+                "at least {}, {EVENTS_PER_FACTOR} for each of {} factors of order {}",
                 features.len() * EVENTS_PER_FACTOR,
-                features.len()
+                features.len(),
+                features.order
             );
             return Err(InferError::out_of_range("events of the background", effective.round(), allowed));
         }
-        let own = Points::new(&features, sample, weights.map(Weights::values));
+        let own = Points::new(sample, weights.map(Weights::values));
         let references = if simulated.is_empty() {
             vec![Points::uniform(&features, family)]
         } else {
-            let of = |one: &Simulated| Points::of_simulation(&features, one, POINTS / simulated.len());
+            let of = |one: &Simulated| Points::of_simulation(one, SIMULATED / simulated.len());
             simulated.iter().map(of).collect::<Result<_, _>>()?
         };
         // Each event over its density before acceptance: of either flavour the same is left.
@@ -144,8 +174,9 @@ impl Background {
                 &together
             }
         };
-        let (means, spread) = own.moments();
-        let objective = Entropy { reference, means: &means };
+        let Tilted { means, squares: spread, .. } =
+            own.tilted(&features, &DVector::zeros(features.len()), Depth::Squares);
+        let objective = Entropy { features: &features, reference, means: &means };
         let n = features.len();
         let (free, scales): (Vec<usize>, Vec<f64>) = (0..n).map(|index| (index, 1.0)).unzip();
         let best = minimise(&objective, &vec![0.0; n], &free, &scales)?;
@@ -158,19 +189,21 @@ impl Background {
         }
         let curved = inverse(&objective.jet(&best.point, &free)?.hessian, &scales);
         let factors = DVector::from_vec(best.point);
-        let tilted = reference.tilted(&factors);
+        let tilted = reference.tilted(&features, &factors, Depth::Squares);
         // Of the uniform reference there could be any number of points: it adds no error.
         let accepted = !simulated.is_empty();
         let spread = if accepted { spread + &tilted.squares } else { spread };
         let covariance = &curved * spread * &curved;
         let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - tilted.norm.ln()));
+        let agreement = features.agreement(&own, reference, &factors);
         let norm = |(place, reference): (usize, &Points)| {
-            let tilted = reference.tilted(&factors);
+            let tilted = reference.tilted(&features, &factors, Depth::Means);
             let flavour = simulated.get(place).map(|one| one.reference.density.decay().flavour());
             Norm { flavour, log: tilted.norm.ln(), means: tilted.means }
         };
         let norms = references.iter().enumerate().map(norm).collect();
-        Ok((Self { features, factors, norms, covariance, accepted, events: sample.len() }, criterion))
+        let events = sample.len();
+        Ok((Self { features, factors, norms, covariance, accepted, events, agreement }, criterion))
     }
 
     /// Number of events of the sample.
@@ -181,6 +214,16 @@ impl Background {
     /// The largest order of the products.
     pub const fn order(&self) -> usize {
         self.features.order
+    }
+
+    /// Whether the density is that of its sample.
+    pub fn describes_its_sample(&self) -> bool {
+        self.disagreement().next().is_none()
+    }
+
+    /// Where the density and its sample do not agree: a fit with it is biased.
+    pub fn disagreement(&self) -> impl Iterator<Item = &Agreement> {
+        self.agreement.iter().filter(|one| one.p_value < UNLIKELY)
     }
 
     /// Covariance of the factors, of the sample's size and of the simulation's.
@@ -210,7 +253,7 @@ impl Background {
         };
         let unit = if self.accepted { 1.0 } else { (volume * line).recip() };
         let of = |row: &usize| {
-            let features = DVector::from_vec(self.features.of(events, *row));
+            let features = DVector::from_vec(self.features.at(variables(events, *row)));
             let ratio = (self.factors.dot(&features) - norm.log).exp();
             Ok((ratio * unit / family.scale(events, *row)?, features - &norm.means))
         };
@@ -281,17 +324,16 @@ impl Features {
         self.products.len() + usize::from(self.m_kpi.is_some())
     }
 
-    fn of(&self, events: &EventBatch, row: usize) -> Vec<f64> {
-        let m_kpi = self.m_kpi.map_or(0.0, |_| f64::from(events.m_kpi[row]));
-        let [q2, l, k, chi] = [&events.q2, &events.cos_theta_l, &events.cos_theta_k, &events.chi]
-            .map(|column| f64::from(column[row]));
-        self.at(q2, l, k, chi, m_kpi)
+    /// The variables of an event in their ranges, each from -1 to 1, chi by pi; 0 for a K pi mass that all have.
+    fn units(&self, [q2, l, k, m_kpi, chi]: Variables) -> Variables {
+        let unit = |x: f64, (low, high): (f64, f64)| (2.0 * (x - low) / (high - low) - 1.0).clamp(-1.0, 1.0);
+        [unit(q2, self.q2), l, k, self.m_kpi.map_or(0.0, |masses| unit(m_kpi, masses.range)), chi / PI]
     }
 
-    fn at(&self, q2: f64, l: f64, k: f64, chi: f64, m_kpi: f64) -> Vec<f64> {
-        let unit = |x: f64, (low, high): (f64, f64)| (2.0 * (x - low) / (high - low) - 1.0).clamp(-1.0, 1.0);
-        let mass = self.m_kpi.map_or(0.0, |masses| unit(m_kpi, masses.range));
-        let polynomials = [unit(q2, self.q2), l, k, mass].map(|x| legendre(x, self.order));
+    fn at(&self, variables: Variables) -> Vec<f64> {
+        let [_, _, _, m_kpi, chi] = variables;
+        let [q2, l, k, mass, _] = self.units(variables);
+        let polynomials = [q2, l, k, mass].map(|x| legendre(x, self.order));
         let harmonic = |place: usize| {
             let n = place.div_ceil(2) as f64;
             if place.is_multiple_of(2) { (n * chi).sin() } else { (n * chi).cos() }
@@ -303,6 +345,56 @@ impl Features {
         };
         let shape = self.m_kpi.map(|masses| masses.log_shape(m_kpi));
         self.products.iter().map(product).chain(shape).collect()
+    }
+
+    /// Agreement of a sample with a tilted reference in each variable, and in each two of them.
+    fn agreement(&self, sample: &Points, reference: &Points, factors: &DVector<f64>) -> Vec<Agreement> {
+        const NAMES: [&str; 5] = ["q2", "cos_theta_l", "cos_theta_k", "m_kpi", "chi"];
+        let places: Vec<usize> = (0..NAMES.len()).filter(|i| *i != 3 || self.m_kpi.is_some()).collect();
+        let pairs =
+            places.iter().flat_map(|a| places.iter().filter(move |b| a < *b).map(move |b| vec![*a, *b]));
+        let all: Vec<Vec<usize>> = places.iter().map(|place| vec![*place]).chain(pairs).collect();
+        let counts = reference.counts(self, factors);
+        let compare = |axes: &Vec<usize>| {
+            let bins = BINS[axes.len() - 1];
+            let filled = |points: &Points, counts: &[f64]| {
+                let mut filled = vec![[0.0; 2]; bins.pow(axes.len() as u32)];
+                for (at, count) in points.at.iter().zip(counts) {
+                    let units = self.units(*at);
+                    let step = |x: f64| ((f64::midpoint(x, 1.0) * bins as f64) as usize).min(bins - 1);
+                    let bin = axes.iter().fold(0, |bin, axis| bin * bins + step(units[*axis]));
+                    filled[bin][0] += count;
+                    filled[bin][1] += count * count;
+                }
+                filled
+            };
+            let names: Vec<&str> = axes.iter().map(|axis| NAMES[*axis]).collect();
+            Agreement::new(names.join(" and "), &filled(sample, &sample.weights), &filled(reference, &counts))
+        };
+        all.par_iter().map(compare).collect()
+    }
+}
+
+impl Agreement {
+    /// Of sums of weights and of their squares in bins.
+    fn new(variables: String, sample: &[[f64; 2]], density: &[[f64; 2]]) -> Self {
+        let total = |bins: &[[f64; 2]], i: usize| bins.iter().map(|bin| bin[i]).sum::<f64>();
+        let (own, all) = (total(sample, 0), total(density, 0));
+        // The weight of an event, in the mean of what adds to the variance.
+        let weight = total(sample, 1) / own;
+        let (mut chi2, mut bins) = (0.0, 0_usize);
+        for (sample, density) in sample.iter().zip(density) {
+            let expected = density[0] / all;
+            // What is expected scatters, not what was counted: an empty bin does too.
+            let variance = expected * weight / own + density[1] / (all * all);
+            // Of too few events chi2 is none.
+            if expected * own > FEWEST * weight {
+                chi2 += (sample[0] / own - expected).powi(2) / variance;
+                bins += 1;
+            }
+        }
+        let dof = bins.saturating_sub(1);
+        Self { variables, chi2, dof, p_value: probability(chi2, dof as f64) }
     }
 }
 
@@ -317,46 +409,43 @@ fn legendre(x: f64, order: usize) -> Vec<f64> {
     values
 }
 
-/// Features and weights of events or of points.
+/// q2, `cos_theta_l`, `cos_theta_k`, the K pi mass and chi.
+type Variables = [f64; 5];
+
+/// Variables and weights of events or of points.
 struct Points {
-    count: usize,
-    /// # Shapes
-    /// [point, feature]
-    features: Vec<f64>,
+    at: Vec<Variables>,
     weights: Vec<f64>,
     /// What the ratio is normalised by.
     total: f64,
 }
 
 impl Points {
-    fn new(features: &Features, events: &EventBatch, weights: Option<&[f64]>) -> Self {
-        let all: Vec<f64> =
-            (0..events.len()).into_par_iter().flat_map_iter(|row| features.of(events, row)).collect();
+    fn new(events: &EventBatch, weights: Option<&[f64]>) -> Self {
         let weights = weights.map_or_else(|| vec![1.0; events.len()], <[f64]>::to_vec);
         let total = weights.iter().sum();
-        Self { count: features.len(), features: all, weights, total }
+        Self { at: (0..events.len()).map(|row| variables(events, row)).collect(), weights, total }
     }
 
     /// Of several sets.
     fn together(sets: &[Self]) -> Self {
         Self {
-            count: sets[0].count,
-            features: sets.iter().flat_map(|set| &set.features).copied().collect(),
+            at: sets.iter().flat_map(|set| &set.at).copied().collect(),
             weights: sets.iter().flat_map(|set| &set.weights).copied().collect(),
             total: sets.iter().map(|set| set.total).sum(),
         }
     }
 
     /// Of some events at most, evenly spaced in the sample.
-    fn of_simulation(features: &Features, simulated: &Simulated, most: usize) -> Result<Self, InferError> {
+    fn of_simulation(simulated: &Simulated, most: usize) -> Result<Self, InferError> {
         let every = simulated.measured.len().div_ceil(most).max(1);
         let rows: Vec<usize> = (0..simulated.measured.len()).step_by(every).collect();
         let own = |row: usize| simulated.weights.map_or(1.0, |weights| weights.values()[row]);
         let rate = |row: &usize| Ok(own(*row) / simulated.reference.rate(simulated.measured, *row)?);
         let weights: Vec<f64> = rows.par_iter().map(rate).collect::<Result<_, InferError>>()?;
-        let all = rows.par_iter().flat_map_iter(|row| features.of(simulated.measured, *row)).collect();
+        let at = rows.iter().map(|row| variables(simulated.measured, *row)).collect();
         let total = rows.iter().map(|row| own(*row)).sum();
-        Ok(Self { count: features.len(), features: all, weights, total })
+        Ok(Self { at, weights, total })
     }
 
     /// A lattice that fills the windows, the angles and the K pi masses evenly (an additive recurrence of the generalised
@@ -387,41 +476,75 @@ impl Points {
             }
             let inside = q2 > decay.q2_min() && q2 < decay.q2_max(m_kpi);
             let [l, k, turn] = [2, 3, 4].map(|axis| 2.0 * coordinate(axis) - 1.0);
-            (features.at(q2, l, k, PI * turn, m_kpi), if inside { weight } else { 0.0 }, weight)
+            ([q2, l, k, m_kpi, PI * turn], if inside { weight } else { 0.0 }, weight)
         };
-        let points: Vec<(Vec<f64>, f64, f64)> = (0..POINTS).into_par_iter().map(point).collect();
+        let points: Vec<(Variables, f64, f64)> = (0..POINTS).into_par_iter().map(point).collect();
         let weights = points.iter().map(|point| point.1).collect();
         let total = points.iter().map(|point| point.2).sum();
-        let all = points.into_iter().flat_map(|point| point.0).collect();
-        Self { count: features.len(), features: all, weights, total }
+        Self { at: points.into_iter().map(|point| point.0).collect(), weights, total }
     }
 
-    /// Means of the features, and their covariance.
-    fn moments(&self) -> (DVector<f64>, DMatrix<f64>) {
-        let tilted = self.tilted(&DVector::zeros(self.count));
-        (tilted.means, tilted.squares)
+    /// The features of some points, and each point's weight times `exp(factors . features)`.
+    ///
+    /// # Shapes
+    /// [feature, point], [point]
+    fn block(&self, block: usize, features: &Features, factors: &DVector<f64>) -> (DMatrix<f64>, Vec<f64>) {
+        let range = block * BLOCK..self.at.len().min((block + 1) * BLOCK);
+        let mut columns = DMatrix::zeros(features.len(), range.len());
+        for (mut column, at) in columns.column_iter_mut().zip(&self.at[range.clone()]) {
+            column.copy_from_slice(&features.at(*at));
+        }
+        let tilt = columns.tr_mul(factors);
+        let counts = self.weights[range].iter().zip(&tilt).map(|(w, t)| w * t.exp()).collect();
+        (columns, counts)
+    }
+
+    fn blocks(&self) -> rayon::range::Iter<usize> {
+        (0..self.at.len().div_ceil(BLOCK)).into_par_iter()
+    }
+
+    /// Each point's weight times `exp(factors . features)`.
+    fn counts(&self, features: &Features, factors: &DVector<f64>) -> Vec<f64> {
+        self.blocks().flat_map_iter(|block| self.block(block, features, factors).1).collect()
     }
 
     /// Sums with each point counted `exp(factors . features)` times.
-    fn tilted(&self, factors: &DVector<f64>) -> Tilted {
-        let n = self.count;
-        let block = |(features, weights): (&[f64], &[f64])| {
-            let features = DMatrix::from_column_slice(n, weights.len(), features);
-            let tilt = features.tr_mul(factors);
-            let counts: Vec<f64> = weights.iter().zip(&tilt).map(|(w, t)| w * t.exp()).collect();
-            let squares: Vec<f64> = counts.iter().map(|count| count * count).collect();
-            [counts, squares].map(|counts| Sum::new(&features, &counts))
+    fn tilted(&self, features: &Features, factors: &DVector<f64>, depth: Depth) -> Tilted {
+        let n = features.len();
+        let sums = |block: usize| {
+            let (columns, counts) = self.block(block, features, factors);
+            let squares = || counts.iter().map(|count| count * count).collect::<Vec<f64>>();
+            let second = (depth == Depth::Squares).then(|| Sum::new(&columns, &squares(), true));
+            (Sum::new(&columns, &counts, depth >= Depth::Spread), second)
         };
-        let blocks = self.features.par_chunks(BLOCK * n).zip(self.weights.par_chunks(BLOCK));
-        let blocks: Vec<[Sum; 2]> = blocks.map(block).collect();
-        let [sums, squares] =
-            blocks.iter().fold([Sum::zero(n), Sum::zero(n)], |[a, b], [c, d]| [a.plus(c), b.plus(d)]);
+        let blocks: Vec<(Sum, Option<Sum>)> = self.blocks().map(sums).collect();
+        let (mut sums, mut squares) = (Sum::zero(n), Sum::zero(n));
+        for (own, square) in blocks {
+            sums = sums.plus(&own);
+            squares = square.into_iter().fold(squares, |sum, square| sum.plus(&square));
+        }
         let means = &sums.first / sums.count;
         let spread = &sums.second / sums.count - &means * means.transpose();
         let cross = &squares.first * means.transpose();
         let about = squares.second - &cross - cross.transpose() + &means * means.transpose() * squares.count;
         Tilted { norm: sums.count / self.total, means, spread, squares: about / (sums.count * sums.count) }
     }
+}
+
+/// The variables of an event.
+fn variables(events: &EventBatch, row: usize) -> Variables {
+    let columns = [&events.q2, &events.cos_theta_l, &events.cos_theta_k, &events.m_kpi, &events.chi];
+    columns.map(|column| f64::from(column[row]))
+}
+
+/// What sums over points are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Means,
+    /// The covariance of the features too.
+    Spread,
+    /// And that of their means.
+    Squares,
 }
 
 /// Sums of 1, the features and their products over points.
@@ -436,10 +559,12 @@ impl Sum {
         Self { count: 0.0, first: DVector::zeros(n), second: DMatrix::zeros(n, n) }
     }
 
-    fn new(features: &DMatrix<f64>, counts: &[f64]) -> Self {
+    /// Without products of features where these are not asked for.
+    fn new(features: &DMatrix<f64>, counts: &[f64], products: bool) -> Self {
         let mut counted = features.clone();
         counted.column_iter_mut().zip(counts).for_each(|(mut column, count)| column *= *count);
-        let second = &counted * features.transpose();
+        let n = features.nrows();
+        let second = if products { &counted * features.transpose() } else { DMatrix::zeros(n, n) };
         Self { count: counts.iter().sum(), first: counted.column_sum(), second }
     }
 
@@ -464,23 +589,31 @@ struct Tilted {
 
 /// `-ln L` of a sample of known means, per event.
 struct Entropy<'a> {
+    features: &'a Features,
     reference: &'a Points,
     means: &'a DVector<f64>,
+}
+
+impl Entropy<'_> {
+    fn of(&self, tilted: &Tilted, factors: &DVector<f64>) -> f64 {
+        tilted.norm.ln() - factors.dot(self.means) + 0.5 * HOLD * factors.norm_squared()
+    }
 }
 
 impl Objective for Entropy<'_> {
     type Error = InferError;
 
     fn value(&self, point: &[f64]) -> Result<f64, InferError> {
-        let all: Vec<usize> = (0..point.len()).collect();
-        self.jet(point, &all).map(|jet| jet.value)
+        let factors = DVector::from_column_slice(point);
+        let tilted = self.reference.tilted(self.features, &factors, Depth::Means);
+        Ok(self.of(&tilted, &factors))
     }
 
     /// Of all factors, which are always free together.
     fn jet(&self, point: &[f64], _: &[usize]) -> Result<Jet, InferError> {
         let factors = DVector::from_column_slice(point);
-        let tilted = self.reference.tilted(&factors);
-        let value = tilted.norm.ln() - factors.dot(self.means) + 0.5 * HOLD * factors.norm_squared();
+        let tilted = self.reference.tilted(self.features, &factors, Depth::Spread);
+        let value = self.of(&tilted, &factors);
         let gradient = tilted.means - self.means + &factors * HOLD;
         let hessian = tilted.spread + DMatrix::identity(point.len(), point.len()) * HOLD;
         Ok(Jet { value, gradient, hessian })

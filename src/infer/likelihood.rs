@@ -36,6 +36,8 @@ pub struct Likelihood<'a> {
     pub(super) events: usize,
     pub(super) weights: Option<Weights>,
     pub(super) mixture: Option<Mixture>,
+    /// The first of the last events, and the relative standard deviation of a factor that is common to their weights.
+    pub(super) scaled: Option<(usize, f64)>,
 }
 
 /// Events of one density.
@@ -91,7 +93,7 @@ impl<'a> Likelihood<'a> {
                 parts.push(Part::new(family, events, rows, first_row)?);
             }
         }
-        Ok(Self { parts, events: events.len(), weights: None, mixture: None })
+        Ok(Self { parts, events: events.len(), weights: None, mixture: None, scaled: None })
     }
 
     /// Of events of any density that is quadratic in its parameters.
@@ -118,7 +120,7 @@ impl<'a> Likelihood<'a> {
             shares: Vec::new(),
             masses: Vec::new(),
         };
-        Ok(Self { parts: vec![part], events, weights: None, mixture: None })
+        Ok(Self { parts: vec![part], events, weights: None, mixture: None, scaled: None })
     }
 
     /// The same with events that count by their weights.
@@ -132,6 +134,19 @@ impl<'a> Likelihood<'a> {
         }
         self.weights = Some(weights);
         self.parts.iter_mut().for_each(Part::keep_shares);
+        Ok(self)
+    }
+
+    /// The same of a sample whose background is subtracted: its last events, from `first` on, are a sample of background with
+    /// negative weights, whose sum is known with a relative standard deviation.
+    ///
+    /// # Errors
+    /// Where events do not count by weights.
+    pub fn subtracting(mut self, first: usize, deviation: f64) -> Result<Self, InferError> {
+        if self.weights.is_none() {
+            return Err(InferError::out_of_range("weights", "none", "negative ones of background"));
+        }
+        self.scaled = Some((first, deviation));
         Ok(self)
     }
 

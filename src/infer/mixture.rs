@@ -310,6 +310,11 @@ impl Likelihood<'_> {
         if let Some(mixture) = &self.mixture {
             sum += &scores.by_features * &mixture.covariance * scores.by_features.transpose();
         }
+        if let Some((first, deviation)) = self.scaled {
+            let weights = DVector::from_fn(self.events - first, |row, _| self.weight(first + row));
+            let pull = scores.by_event.columns_range(first..) * weights;
+            sum.ger(deviation * deviation, &pull, &pull, 1.0);
+        }
         sum
     }
 }

@@ -6,16 +6,15 @@ use humboldt_schemas::inference::{
 };
 use rayon::prelude::*;
 
-use super::{Known, Sample};
+use super::{Known, KnownBackground, Sample};
 use crate::Error;
 use crate::assumptions::{emptiness, small_p_value};
 use crate::error::Place;
 use crate::infer::InferError;
-use crate::infer::background::Background;
 use crate::infer::goodness::Goodness;
 use crate::infer::mixture::Fraction;
 use crate::infer::unbinned::{Fitted, Interval, fit, intervals};
-use crate::infer::weights::Counted;
+use crate::infer::weights::{Counted, Weights};
 
 /// The sentence about a negative strength of the S-wave.
 const REVERSED: &str = "the S-wave interferes with the opposite sign: its phase differs by about pi from the one that is assumed";
@@ -57,6 +56,8 @@ pub fn fits(
         (0..parts).into_par_iter().map(of).collect::<Result<_, _>>()?;
     let (mut results, points): (Vec<FitResult>, Vec<Option<Vec<f64>>>) = fitted.into_iter().unzip();
     let mut warnings = sample.warnings.clone();
+    let in_mixture = known.background().filter(|background| !background.subtracted);
+    warnings.extend(in_mixture.into_iter().flat_map(KnownBackground::warnings));
     // Of weighted or selected events, and of background, nothing is known there.
     let plain = sample.weights.is_none() && known.is_plain();
     if let Some(point) = points.iter().flatten().next().filter(|_| plain) {
@@ -79,11 +80,9 @@ fn fit_one(
     let range = rows.first..rows.first + rows.count;
     let events = sample.events.rows(range.clone());
     let weights = sample.weights.as_ref().map(|weights| weights.rows(range.clone())).transpose()?;
-    let mut likelihood = known.likelihood(sample, &events, rows.first)?;
-    if let Some(weights) = &weights {
-        likelihood = likelihood.weighted(weights.clone())?;
-    }
-    let counted = likelihood.counted();
+    let likelihood = known.likelihood(sample, &events, rows.first, weights.as_ref())?;
+    let each = Counted { events: rows.count, sum: rows.count as f64, effective: rows.count as f64 };
+    let counted = weights.as_ref().map_or(each, Weights::counted);
     let sum_of = weights.as_ref().map(|_| sum_of_weights(counted));
     let found = fit(&likelihood).and_then(|mut fitted| {
         let profile = if profiles { Some(intervals(&likelihood, &mut fitted)?) } else { None };
@@ -117,18 +116,19 @@ fn fit_one(
 
 /// The background after a fit of `n` parameters of the rate.
 fn fitted_background(
-    (density, fraction): (&Background, Fraction),
+    KnownBackground { density, fraction, subtracted, .. }: &KnownBackground,
     fitted: &Fitted,
     n: usize,
     counted: Counted,
 ) -> FittedBackground {
-    let (value, sigma) = match fraction {
+    let (value, sigma) = match *fraction {
         Fraction::Fixed(value) => (value, None),
+        Fraction::Constrained(value, sigma) if *subtracted => (value, Some(sigma)),
         Fraction::Free | Fraction::Constrained(..) => (fitted.values[n], Some(fitted.sigma()[n])),
     };
     FittedBackground {
         sample_events: density.events(),
-        order: density.order(),
+        order: (!subtracted).then(|| density.order()),
         fraction: value,
         fraction_sigma: sigma.filter(|sigma| sigma.is_finite()),
         events: counted.sum * value,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use humboldt_physics::{Decay, LineShape, WilsonDirection};
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::layout::B0BAR;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{Effects, GeneratorCard, SWaveCard};
 use humboldt_schemas::complex::ComplexValue;
@@ -17,7 +18,7 @@ use crate::Error;
 use crate::error::Place;
 use crate::infer::Interval;
 use crate::infer::accepted::AcceptedInformation;
-use crate::infer::background::{Background, Simulated};
+use crate::infer::background::{Agreement, Background, Simulated};
 use crate::infer::density::EventFamily;
 use crate::infer::goodness::{Goodness, Measured, Signal, goodness_of_measured};
 use crate::infer::likelihood::Likelihood;
@@ -70,6 +71,30 @@ pub struct GivenBackground {
     pub fraction: Fraction,
     /// Highest order of the polynomials that smooth it, 1 to 6; by default what the sample bears, at most 3.
     pub order: Option<usize>,
+    /// Way in which a fit takes it into account; by default its density where that is the sample's, or where the fraction is not
+    /// known, else subtraction.
+    pub method: Option<BackgroundMethod>,
+}
+
+/// Way in which a fit takes background into account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackgroundMethod {
+    /// As a part of a mixture, by the smoothed density of its sample.
+    Density,
+    /// By its sample with negative weights, as many as there is background among the events: whatever its density is.
+    Subtraction,
+}
+
+/// Background of a sample.
+#[derive(Debug)]
+pub struct KnownBackground {
+    table: Table,
+    /// The smoothed density of its sample.
+    pub density: Background,
+    /// Its part of the measured events.
+    pub fraction: Fraction,
+    /// Whether its sample is subtracted, and its density not part of the fit.
+    pub subtracted: bool,
 }
 
 /// Knowledge of a sample besides its events.
@@ -90,7 +115,7 @@ pub struct Known {
     pub families: Vec<EventFamily>,
     simulated: Vec<SimulatedSample>,
     s_wave: Option<GivenSWave>,
-    background: Option<(Table, Background, Fraction)>,
+    background: Option<KnownBackground>,
 }
 
 /// Accepted simulated events of one flavour in the data's windows.
@@ -136,13 +161,30 @@ impl GivenBackground {
         sample: &Sample,
         family: &EventFamily,
         simulated: &[SimulatedSample],
-    ) -> Result<(Table, Background, Fraction), Error> {
+    ) -> Result<KnownBackground, Error> {
         let table = selected(&self.file, sample, &sample.windows)?;
         let simulated: Vec<Simulated> = simulated.iter().map(SimulatedSample::measured).collect();
         let weights = table.weights.as_ref();
         let density = Background::new(family, &table.features, weights, &simulated, self.order)
             .place(|| self.file.display().to_string())?;
-        Ok((table, density, self.fraction))
+        let obstacle = if matches!(self.fraction, Fraction::Free) {
+            Some("a number or X+-E as the fraction of background, which subtraction does not find")
+        } else if sample.decays.len() > 1 && table.flavours.is_none() {
+            Some("a sample of background that says the flavour of each event")
+        } else if sample.weights.as_ref().is_some_and(Weights::are_of_components) {
+            Some("data without sWeights, which take background away themselves")
+        } else {
+            None
+        };
+        let subtracted = match (self.method, obstacle) {
+            (Some(BackgroundMethod::Subtraction), Some(allowed)) => {
+                return Err(Error::setting("background_method", "subtraction", allowed));
+            }
+            (Some(method), _) => method == BackgroundMethod::Subtraction,
+            (None, obstacle) => obstacle.is_none() && !density.describes_its_sample(),
+        };
+        let table = if subtracted { table.filtered(&family.holds(&table.features))? } else { table };
+        Ok(KnownBackground { table, density, fraction: self.fraction, subtracted })
     }
 }
 
@@ -296,28 +338,36 @@ fn selected(file: &Path, sample: &Sample, windows: &[(f64, f64)]) -> Result<Tabl
 }
 
 impl Known {
-    /// The likelihood of the rows of a sample from `start` on, of which these are the events.
+    /// The likelihood of the rows of a sample from `start` on, of which these are the events with their weights.
     ///
     /// # Errors
-    /// When one of them has no density.
+    /// When one of them has no density; when weights cancel.
     pub fn likelihood(
         &self,
         sample: &Sample,
         events: &EventBatch,
         start: usize,
+        weights: Option<&Weights>,
     ) -> Result<Likelihood<'_>, Error> {
         let families: Vec<&EventFamily> = self.families.iter().collect();
         let which = |row: usize| sample.which(start + row);
-        let likelihood = Likelihood::of_densities(&families, which, events, start as u64)?;
-        Ok(match &self.background {
-            Some((_, background, fraction)) => likelihood.with_background(events, background, *fraction)?,
+        let background = self.background.as_ref();
+        if let Some(background) = background.filter(|background| background.subtracted) {
+            return background.subtracted_from(&families, which, events, start, weights);
+        }
+        let mut likelihood = Likelihood::of_densities(&families, which, events, start as u64)?;
+        if let Some(KnownBackground { density, fraction, .. }) = background {
+            likelihood = likelihood.with_background(events, density, *fraction)?;
+        }
+        Ok(match weights {
+            Some(weights) => likelihood.weighted(weights.clone())?,
             None => likelihood,
         })
     }
 
-    /// The background and its fraction.
-    pub fn background(&self) -> Option<(&Background, Fraction)> {
-        self.background.as_ref().map(|(_, density, fraction)| (density, *fraction))
+    /// The background.
+    pub const fn background(&self) -> Option<&KnownBackground> {
+        self.background.as_ref()
     }
 
     /// Whether nothing but K* is known of.
@@ -345,8 +395,10 @@ impl Known {
             simulation: self.simulated.get(place).map(|one| (&one.table.features, own[place].as_slice())),
         };
         let signals: Vec<Signal> = self.families.iter().enumerate().map(signal).collect();
-        let background =
-            self.background.as_ref().map(|(table, ..)| (&table.features, table.weights.as_ref(), fraction));
+        let background = self.background.as_ref().map(|KnownBackground { table, .. }| {
+            let features: &EventBatch = &table.features;
+            (features, table.weights.as_ref(), fraction)
+        });
         Ok(goodness_of_measured(&signals, events, point, &Measured { weights, background })?)
     }
 
@@ -390,8 +442,8 @@ impl Known {
         let family = simulated.family.clone().with_simulation(simulated.sums()?);
         let truth = &simulated.table.truth;
         let mut likelihood = Likelihood::new(&family, truth, 0)?;
-        if let Some((_, background, fraction)) = &self.background {
-            likelihood = likelihood.with_background(truth, background, *fraction)?;
+        if let Some(KnownBackground { density, fraction, .. }) = &self.background {
+            likelihood = likelihood.with_background(truth, density, *fraction)?;
         }
         let point = likelihood.start();
         let weights = simulated.weights_at(&point[..likelihood.rate_parameters()])?;
@@ -452,6 +504,53 @@ impl Known {
         let resolves = moved.iter().any(|x| *x != 0.0);
         let resolution_shifts = if resolves { moved.to_vec() } else { Vec::new() };
         Ok((Some(SimulationUsed { events: count, effective_events: effective, resolution_shifts }), warnings))
+    }
+}
+
+impl KnownBackground {
+    /// The likelihood of events, and of the sample of background with as much weight as background has among them, below zero.
+    fn subtracted_from<'a>(
+        &self,
+        families: &[&'a EventFamily],
+        which: impl Fn(usize) -> usize,
+        events: &EventBatch,
+        start: usize,
+        weights: Option<&Weights>,
+    ) -> Result<Likelihood<'a>, Error> {
+        let n = events.len();
+        let mut all = events.clone();
+        all.append(&self.table.features);
+        let flavours = self.table.flavours.as_ref().filter(|_| families.len() > 1);
+        let which = |row: usize| match row.checked_sub(n) {
+            None => which(row),
+            Some(row) => flavours.map_or(0, |flavours| usize::from(flavours[row] != B0BAR)),
+        };
+        let (fraction, deviation) = match self.fraction {
+            Fraction::Constrained(value, sigma) => (value, sigma / value),
+            Fraction::Fixed(value) => (value, 0.0),
+            Fraction::Free => (0.0, 0.0),
+        };
+        let of = |weights: Option<&Weights>, n: usize| {
+            weights.map_or_else(|| vec![1.0; n], |weights| weights.values().to_vec())
+        };
+        let mut own = of(weights, n);
+        let other = of(self.table.weights.as_ref(), self.table.features.len());
+        let factor = -fraction * own.iter().sum::<f64>() / other.iter().sum::<f64>();
+        own.extend(other.iter().map(|weight| factor * weight));
+        let likelihood = Likelihood::of_densities(families, which, &all, start as u64)?;
+        Ok(likelihood.weighted(Weights::new(own)?)?.subtracting(n, deviation)?)
+    }
+
+    /// Warnings where the density is not that of its sample.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let warning = |Agreement { variables, chi2, dof, p_value }: &Agreement| {
+            format!(
+                "the smoothed density of the background is not that of its sample in {variables} (chi2 {chi2:.1} for {dof} \
+                 degrees of freedom, p = {p_value:.1e}): values may be off by more than their errors. With a known fraction it can be \
+                 subtracted; networks with preset = \"ratio\" need no such density"
+            )
+        };
+        self.density.disagreement().map(warning)
     }
 }
 

@@ -13,7 +13,8 @@ mod table;
 pub use fit::{Fits, fits};
 pub(crate) use fit::{Rows, fit_result, sum_of_weights};
 pub use known::{
-    GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownSWave, SimulatedSample,
+    BackgroundMethod, GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownBackground,
+    KnownSWave, SimulatedSample,
 };
 pub(crate) use sample::at_one_mass;
 pub use sample::{LeftOut, Sample, Settings};

@@ -146,6 +146,62 @@ fn fits_with_background_find_what_was_generated() {
     }
 }
 
+/// An efficiency with a step that signal has and background has not: no few polynomials tell their ratio, which is noticed, and
+/// a fit that subtracts the sample of background needs none.
+#[test]
+fn background_of_another_acceptance_is_noticed_and_can_be_subtracted() {
+    const N: usize = 6000;
+    let mut rng = Pcg64::seed_from_u64(21);
+    let (own, reference) = (family(0.0, LineShape::Narrow), family(-0.5, LineShape::Narrow));
+    let mut accepted = |delta_c9: f64, seed: u64, n: usize| {
+        let events = signal(&sampler(delta_c9, LineShape::Narrow), &mut rng, seed, 2 * n, false);
+        with_a_step(&events, &mut rng).rows(0..n)
+    };
+    let simulated = accepted(-0.5, 1, 20 * N);
+    let samples: Vec<EventBatch> = (0..12).map(|i| accepted(TRUTH, 2 + i, N)).collect();
+    let family = own.clone().with_simulation(Simulation::new(&own, &reference, &simulated, None).unwrap());
+    let sample = background(&mut rng, 4 * N, false);
+    let given = [Simulated { reference: &reference, measured: &simulated, weights: None }];
+    let density = Background::new(&family, &sample, None, &given, None).unwrap();
+    let noticed: Vec<&str> = density.disagreement().map(|one| one.variables.as_str()).collect();
+    assert!(!density.describes_its_sample() && noticed.contains(&"cos_theta_k"), "{noticed:?}");
+
+    let background_events = (N as f64 * FRACTION / (1.0 - FRACTION)).round();
+    let of = |deviation: f64, signal: &EventBatch, other: &EventBatch| {
+        let mut events = signal.clone();
+        events.append(other);
+        let first = events.len();
+        events.append(&sample);
+        let mut weights = vec![1.0; first];
+        weights.extend(vec![-background_events / sample.len() as f64; sample.len()]);
+        let likelihood = Likelihood::new(&family, &events, 0).unwrap();
+        let likelihood = likelihood.weighted(Weights::new(weights).unwrap()).unwrap();
+        let fitted = fit(&likelihood.subtracting(first, deviation).unwrap()).unwrap();
+        (fitted.values[0], fitted.sigma()[0])
+    };
+    let mut pulls = Vec::new();
+    for signal in &samples {
+        let other = background(&mut rng, background_events as usize, false);
+        let (value, sigma) = of(0.0, signal, &other);
+        pulls.push((value - TRUTH) / sigma);
+        let (again, wider) = of(0.05, signal, &other);
+        assert!(value == again && wider > sigma && wider < 1.5 * sigma, "{sigma} {wider}");
+    }
+    let mean = pulls.iter().sum::<f64>() / pulls.len() as f64;
+    let squares = pulls.iter().map(|pull| pull * pull).sum::<f64>() / pulls.len() as f64;
+    assert!(mean.abs() < 0.9 && squares > 0.3 && squares < 2.2, "{pulls:?}");
+    // The same acceptance of both is in the reference.
+    let sample = with_a_step(&background(&mut rng, 8 * N, false), &mut rng);
+    let density = Background::new(&family, &sample, None, &given, None).unwrap();
+    assert!(density.describes_its_sample(), "{:?}", density.disagreement().collect::<Vec<_>>());
+}
+
+/// What an efficiency of 0.3 beyond cos theta_K = 0.6 leaves.
+fn with_a_step(events: &EventBatch, rng: &mut Pcg64) -> EventBatch {
+    let keep: Vec<bool> = events.cos_theta_k.iter().map(|k| *k < 0.6 || rng.random::<f64>() < 0.3).collect();
+    events.filtered(&keep)
+}
+
 /// A constraint stays in the middle of the sandwich by its own variance: with weights it is as good as without.
 #[test]
 fn a_constraint_is_not_scaled_by_weights() {
