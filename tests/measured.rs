@@ -188,7 +188,8 @@ fn issue_15_background_is_told_from_signal() {
     let c9 =
         |fit: &Value| (number(&fit["coefficients"][0]["value"]), number(&fit["coefficients"][0]["sigma"]));
     for (fraction, told) in [("free", true), ("0.4", false), ("0.4+-0.02", true)] {
-        let found = fit(&path, &["--background", &sample, "--background-fraction", fraction]);
+        let density = ["--background", &sample, "--background-method", "density", "--background-fraction"];
+        let found = fit(&path, &[density.as_slice(), &[fraction]].concat());
         let (value, sigma) = c9(&found);
         assert!((value + 0.87).abs() < 3.5 * sigma, "{found}");
         let background = &found["background"];

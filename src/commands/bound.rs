@@ -20,12 +20,12 @@ use super::learned_bound::{self, rows};
 use super::measured::MeasuredArguments;
 use super::model::ModelArgument;
 use super::sample::mass_window;
-use crate::assumptions::{note_idle_inputs, print_warnings};
+use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::learn::Compute;
-use crate::measured::{KnownBackground, Sample};
-use crate::progress::outln;
+use crate::measured::{BackgroundMethod, KnownBackground, Sample};
+use crate::progress::{note, outln};
 use crate::sampling;
 
 /// Generated events for the mean squared score, where no number is given.
@@ -241,9 +241,11 @@ impl BoundArguments {
         }
         let sample =
             Sample::expected(card, self.layout.read()?, self.m_kpi, directions).map_err(as_options)?;
-        let known = self.measured.read(&sample, directions)?;
-        let doubts = known.background().into_iter().flat_map(KnownBackground::warnings);
-        print_warnings(&doubts.collect::<Vec<_>>());
+        // The most that a fit can know.
+        let known = self.measured.read(&sample, directions, Some(BackgroundMethod::Density))?;
+        if let Some(warning) = known.background().and_then(KnownBackground::warning) {
+            note(format!("WARNING: {warning}"));
+        }
         let information = known.information().map_err(as_options)?;
         let n = directions.len();
         let nuisances = self.measured.free();

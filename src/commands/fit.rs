@@ -8,7 +8,7 @@ use humboldt_physics::WilsonDirection;
 use humboldt_schemas::inference::{FitResult, FittedBackground, FittedSWave, SimulationUsed, SumOfWeights};
 
 use super::arguments::{as_options, count};
-use super::measured::MeasuredArguments;
+use super::measured::{MeasuredArguments, MethodArguments};
 use super::sample::SampleArguments;
 use crate::assumptions::{print_warnings, sentence};
 use crate::infer::InferError;
@@ -22,6 +22,8 @@ pub(super) struct FitArguments {
     sample: SampleArguments,
     #[command(flatten)]
     measured: MeasuredArguments,
+    #[command(flatten)]
+    method: MethodArguments,
     /// Coefficients to fit, as in c9,c10,c7_im
     #[arg(long, value_name = "NAME,...", default_value = "c9", value_delimiter = ',', value_parser = WilsonDirection::from_str)]
     free: Vec<WilsonDirection>,
@@ -39,7 +41,7 @@ pub(super) struct FitArguments {
 impl FitArguments {
     pub(super) fn run(self) -> Result<()> {
         let mut sample = self.sample.read(&self.free, true)?;
-        let known = self.measured.read(&sample, &self.free)?;
+        let known = self.measured.read(&sample, &self.free, self.method.given())?;
         sample.warnings.extend(self.measured.unsaid(&sample));
         let size = self.events_per_fit.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let fitted = fits(&sample, &known, &self.free, size, !self.no_intervals).map_err(as_options)?;

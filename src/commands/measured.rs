@@ -47,6 +47,11 @@ pub(super) struct MeasuredArguments {
     /// Highest order of the polynomials that smooth the background, 1 to 6; by default what the sample bears, at most 3
     #[arg(long, value_name = "N", value_parser = count::<u8>(1..=6), requires = "background", allow_negative_numbers = true)]
     background_order: Option<u8>,
+}
+
+/// Way in which a fit takes background into account.
+#[derive(Debug, Args)]
+pub(super) struct MethodArguments {
     /// Way in which the background is taken into account: its density, or its sample with negative weights, which needs a known
     /// fraction; by default the density unless that is not the sample's and the fraction is known
     #[arg(long, requires = "background")]
@@ -58,6 +63,17 @@ pub(super) struct MeasuredArguments {
 enum Method {
     Density,
     Subtraction,
+}
+
+impl MethodArguments {
+    /// The way that is asked for.
+    pub(super) const fn given(&self) -> Option<BackgroundMethod> {
+        match self.background_method {
+            Some(Method::Density) => Some(BackgroundMethod::Density),
+            Some(Method::Subtraction) => Some(BackgroundMethod::Subtraction),
+            None => None,
+        }
+    }
 }
 
 fn s_wave(text: &str) -> Result<KnownSWave, String> {
@@ -127,17 +143,18 @@ impl MeasuredArguments {
     }
 
     /// Reads what there is.
-    pub(super) fn read(&self, sample: &Sample, free: &[WilsonDirection]) -> Result<Known> {
+    pub(super) fn read(
+        &self,
+        sample: &Sample,
+        free: &[WilsonDirection],
+        method: Option<BackgroundMethod>,
+    ) -> Result<Known> {
         ensure!(
             self.background.is_some() || self.background_fraction.is_none(),
             "--background is missing; allowed: a sample of background beside --background-fraction"
         );
         let background = self.background.clone().zip(self.background_fraction);
         let order = self.background_order.map(usize::from);
-        let method = self.background_method.map(|method| match method {
-            Method::Density => BackgroundMethod::Density,
-            Method::Subtraction => BackgroundMethod::Subtraction,
-        });
         let knowledge = Knowledge {
             simulation: self.simulation.given(),
             s_wave: self.s_wave(sample)?,

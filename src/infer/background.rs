@@ -531,10 +531,10 @@ impl Points {
     }
 }
 
-/// The variables of an event.
+/// The variables of an event; 0 for a K pi mass that is no column.
 fn variables(events: &EventBatch, row: usize) -> Variables {
     let columns = [&events.q2, &events.cos_theta_l, &events.cos_theta_k, &events.m_kpi, &events.chi];
-    columns.map(|column| f64::from(column[row]))
+    columns.map(|column| column.get(row).map_or(0.0, |x| f64::from(*x)))
 }
 
 /// What sums over points are made of.

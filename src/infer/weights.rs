@@ -64,6 +64,24 @@ impl Weights {
         Ok(Self { values, sum, squares, others: Vec::new() })
     }
 
+    /// Weights of events and, behind them, of a sample of background that is subtracted: its sum is `-fraction` times the events'.
+    /// Both count once where they have no weights.
+    ///
+    /// # Errors
+    /// As [`Weights::new`], of what is left.
+    pub fn subtracting(
+        (events, own): (usize, Option<&Self>),
+        (background, other): (usize, Option<&Self>),
+        fraction: f64,
+    ) -> Result<Self, InferError> {
+        let of =
+            |n: usize, weights: Option<&Self>| weights.map_or_else(|| vec![1.0; n], |w| w.values.clone());
+        let (mut all, other) = (of(events, own), of(background, other));
+        let factor = -fraction * all.iter().sum::<f64>() / other.iter().sum::<f64>();
+        all.extend(other.iter().map(|weight| factor * weight));
+        Self::new(all)
+    }
+
     /// sWeights, with those of all other components of the same events: errors then know that the weights come from these
     /// events too.
     ///

@@ -57,7 +57,7 @@ pub fn fits(
     let (mut results, points): (Vec<FitResult>, Vec<Option<Vec<f64>>>) = fitted.into_iter().unzip();
     let mut warnings = sample.warnings.clone();
     let in_mixture = known.background().filter(|background| !background.subtracted);
-    warnings.extend(in_mixture.into_iter().flat_map(KnownBackground::warnings));
+    warnings.extend(in_mixture.and_then(KnownBackground::warning));
     // Of weighted or selected events, and of background, nothing is known there.
     let plain = sample.weights.is_none() && known.is_plain();
     if let Some(point) = points.iter().flatten().next().filter(|_| plain) {

@@ -288,7 +288,8 @@ impl GivenSimulation {
                 return Err(self.refused(refused));
             }
         }
-        if card.effects.background.is_some() {
+        let background = card.effects.background.as_ref();
+        if background.is_some_and(|background| background.parts()[1..].iter().any(|part| *part > 0.0)) {
             return Err(
                 self.refused("background among simulated events is not allowed; allowed: signal alone")
             );
@@ -530,27 +531,24 @@ impl KnownBackground {
             Fraction::Fixed(value) => (value, 0.0),
             Fraction::Free => (0.0, 0.0),
         };
-        let of = |weights: Option<&Weights>, n: usize| {
-            weights.map_or_else(|| vec![1.0; n], |weights| weights.values().to_vec())
-        };
-        let mut own = of(weights, n);
-        let other = of(self.table.weights.as_ref(), self.table.features.len());
-        let factor = -fraction * own.iter().sum::<f64>() / other.iter().sum::<f64>();
-        own.extend(other.iter().map(|weight| factor * weight));
+        let other = (self.table.features.len(), self.table.weights.as_ref());
+        let weights = Weights::subtracting((n, weights), other, fraction)?;
         let likelihood = Likelihood::of_densities(families, which, &all, start as u64)?;
-        Ok(likelihood.weighted(Weights::new(own)?)?.subtracting(n, deviation)?)
+        Ok(likelihood.weighted(weights)?.subtracting(n, deviation)?)
     }
 
-    /// Warnings where the density is not that of its sample.
-    pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let warning = |Agreement { variables, chi2, dof, p_value }: &Agreement| {
-            format!(
-                "the smoothed density of the background is not that of its sample in {variables} (chi2 {chi2:.1} for {dof} \
-                 degrees of freedom, p = {p_value:.1e}): values may be off by more than their errors. With a known fraction it can be \
-                 subtracted; networks with preset = \"ratio\" need no such density"
-            )
-        };
-        self.density.disagreement().map(warning)
+    /// A warning where the density is not that of its sample.
+    pub fn warning(&self) -> Option<String> {
+        let worst = self
+            .density
+            .disagreement()
+            .max_by(|a, b| (a.chi2 / a.dof as f64).total_cmp(&(b.chi2 / b.dof as f64)))?;
+        let Agreement { variables, chi2, dof, .. } = worst;
+        Some(format!(
+            "the smoothed density of the background is not that of its sample, least of all in {variables} (chi2 {chi2:.1} for \
+             {dof} degrees of freedom): values may be off by more than their errors. With a known fraction the sample can be \
+             subtracted; networks with preset = \"ratio\" need no such density"
+        ))
     }
 }
 

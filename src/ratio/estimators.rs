@@ -169,6 +169,15 @@ impl Known {
         sample.events.filtered(&self.family.holds(&sample.events))
     }
 
+    /// The events of a sample that have a density, and behind them background with the weights that subtract it, where there is any.
+    fn subtracted(&self, sample: &Experiment) -> Result<(EventBatch, Option<Weights>)> {
+        let mut events = self.of(sample);
+        let Some((background, _)) = &self.background else { return Ok((events, None)) };
+        let weights = Weights::subtracting((events.len(), None), (background.len(), None), self.fraction)?;
+        events.append(background);
+        Ok((events, Some(weights)))
+    }
+
     /// The estimator of a name in [`NAMES`], learned ratios aside.
     ///
     /// # Errors
@@ -198,8 +207,8 @@ fn with_s_wave(
     Ok(family.clone().with_s_wave(s_wave, card.m_kpi, Fraction::Fixed(ratio / (1.0 + ratio)))?)
 }
 
-/// Unbinned maximum likelihood with the true density, normalised over accepted simulated events; background by its smoothed density. It takes
-/// measured values for true ones.
+/// Unbinned maximum likelihood with the true density, normalised over accepted simulated events; background by its smoothed density where that is
+/// its sample's, else subtracted, its fraction taken as known. It takes measured values for true ones.
 struct Unbinned<'a> {
     known: &'a Known,
     family: EventFamily,
@@ -219,11 +228,16 @@ impl<'a> Unbinned<'a> {
     }
 
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
-        let events = self.known.of(sample);
+        let (events, weights) = match &self.background {
+            Some((density, _)) if !density.describes_its_sample() => self.known.subtracted(sample)?,
+            _ => (self.known.of(sample), None),
+        };
         let mut likelihood = Likelihood::new(&self.family, &events, 0)?;
-        if let Some((background, fraction)) = &self.background {
-            likelihood = likelihood.with_background(&events, background, *fraction)?;
-        }
+        likelihood = match (&self.background, weights) {
+            (_, Some(weights)) => likelihood.weighted(weights)?,
+            (Some((density, fraction)), None) => likelihood.with_background(&events, density, *fraction)?,
+            (None, None) => likelihood,
+        };
         let fitted = fit(&likelihood)?;
         let sigma = fitted.sigma();
         let mut coefficients = Vec::new();
@@ -264,17 +278,7 @@ impl<'a> Moments<'a> {
     }
 
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
-        let mut events = self.known.of(sample);
-        let weights = match &self.known.background {
-            Some((background, _)) => {
-                let each = -self.known.fraction * events.len() as f64 / background.len() as f64;
-                let of_events = std::iter::repeat_n(1.0, events.len());
-                let weights = of_events.chain(std::iter::repeat_n(each, background.len())).collect();
-                events.append(background);
-                Some(Weights::new(weights)?)
-            }
-            None => None,
-        };
+        let (events, weights) = self.known.subtracted(sample)?;
         let measured = weighted_moments(&events, weights.as_ref(), &self.bins)?;
         let (fitted, goodness) = fit_moments(&self.predictions, &self.unfolding.unfolded(&measured)?)?;
         let estimate = |((value, sigma), truth): ((&f64, f64), &f64)| Estimate {
