@@ -258,7 +258,7 @@ fn doubt(model: &Model, estimate: &Estimate) -> Option<String> {
 
 /// Reasons that make an answer of learned ratios doubtful.
 fn doubts_of_ratios(model: &RatioModel, fitted: &FittedSample, events: usize) -> Result<Vec<String>, Error> {
-    let mut doubts = Vec::new();
+    let mut doubts = model.doubts.clone();
     if fitted.p_value < STRANGE {
         doubts.push(format!(
             "the events do not look like those that the network learned from (p-value {:.1e}): the values mean little",

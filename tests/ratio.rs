@@ -376,5 +376,10 @@ fn a_mirrored_simulation_is_named_before_the_training() {
             );
             assert_eq!(truth["deviations"][0]["kind"], Value::from("mirrored_chi"));
         }
+        // What is learned of it is as doubtful.
+        let data = path(&format!("{name}.parquet"));
+        let output = succeed(&["infer", &data, "--model", &format!("{out}/model"), "--json"]);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["warning"].to_string().contains("mirror it in truth"), sign < 0.0, "{found}");
     }
 }

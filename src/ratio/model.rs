@@ -33,6 +33,9 @@ struct Saved {
     origin: Vec<f64>,
     /// Value, or value and error, or nothing that is known of the fraction of background.
     fraction: Option<[Option<f64>; 2]>,
+    /// Doubts in the simulation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<String>,
     calibration: Calibration,
 }
 
@@ -49,6 +52,8 @@ pub struct RatioModel {
     pub origin: Vec<f64>,
     /// What the card knows of the fraction of background.
     pub fraction: Option<Fraction>,
+    /// Doubts in the simulation.
+    pub doubts: Vec<String>,
 }
 
 /// The fit of a sample in shifts.
@@ -106,7 +111,8 @@ impl RatioModel {
             [Some(value), None] => Fraction::Fixed(value),
             _ => Fraction::Free,
         });
-        Ok(Self { card, learned, calibration: saved.calibration, origin: saved.origin, fraction })
+        let Saved { calibration, origin, doubts, .. } = saved;
+        Ok(Self { card, learned, calibration, origin, fraction, doubts })
     }
 
     /// Writes the calibration beside the networks.
@@ -123,6 +129,7 @@ impl RatioModel {
             version: VERSION,
             origin: self.origin.clone(),
             fraction,
+            doubts: self.doubts.clone(),
             calibration: self.calibration.clone(),
         };
         Ok(write_json(&calibration_file(folder), &saved)?)

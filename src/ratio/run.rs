@@ -10,7 +10,7 @@ use humboldt_schemas::card::RunCard;
 
 use super::evaluation::{self, Evaluated, evaluate};
 use super::model::{RatioModel, ratios};
-use super::source::{Events, Parts, Sample, Source};
+use super::source::{Events, Parts, Sample, Source, doubt};
 use super::{figures, page};
 use crate::infer::ratio::{Calibration, Statistic, Truth};
 use crate::infer::weights::Counted;
@@ -53,7 +53,7 @@ fn stages(folder: &RunFolder, source: &Source, parts: Option<Parts>, compute: &C
         fs::create_dir_all(folder.results()).with_context(|| folder.results().display().to_string())?;
         report::write_json(&folder.results().join("truth.json"), closure)?;
     }
-    let model = trained(folder, source, &parts.samples, compute)?;
+    let model = trained(folder, source, &parts, compute)?;
     let start = Instant::now();
     let evaluated = evaluate(folder, source, &model, &parts.samples)?;
     timing::record(folder.root(), "evaluation", start.elapsed(), Some(compute.name().to_string()))?;
@@ -61,12 +61,8 @@ fn stages(folder: &RunFolder, source: &Source, parts: Option<Parts>, compute: &C
 }
 
 /// Networks with their calibration.
-fn trained(
-    folder: &RunFolder,
-    source: &Source,
-    parts: &[Sample; 3],
-    compute: &Compute,
-) -> Result<RatioModel> {
+fn trained(folder: &RunFolder, source: &Source, parts: &Parts, compute: &Compute) -> Result<RatioModel> {
+    let Parts { samples, closure } = parts;
     let (card, model) = (folder.card(), folder.model());
     if RatioModel::is_whole(&model) {
         note("ratio: networks and calibration are there");
@@ -77,12 +73,14 @@ fn trained(
         note("ratio: the networks are there");
         LearnedRatios::load(&model, compute)?
     } else {
-        let learned = learn(card, source, &parts[0], compute)?;
+        let learned = learn(card, source, &samples[0], compute)?;
         learned.save(&model)?;
         timing::record(folder.root(), "training", start.elapsed(), Some(compute.name().to_string()))?;
         learned
     };
-    let calibrated = calibrate(card, source, &parts[1], learned)?;
+    let deviations = closure.iter().flat_map(|closure| &closure.deviations);
+    let doubts = deviations.map(|deviation| doubt(&deviation.words)).collect();
+    let calibrated = RatioModel { doubts, ..calibrate(card, source, &samples[1], learned)? };
     calibrated.save_calibration(&model)?;
     Ok(calibrated)
 }
@@ -159,5 +157,6 @@ fn calibrate(card: &RunCard, source: &Source, part: &Sample, learned: LearnedRat
         calibration,
         origin: source.origin.clone(),
         fraction: source.fraction,
+        doubts: Vec::new(),
     })
 }

@@ -160,6 +160,14 @@ pub struct Source {
     pub nominal: f64,
 }
 
+/// A doubt in what is learned of simulated events whose truth deviates from its density.
+pub fn doubt(deviation: &str) -> String {
+    format!(
+        "the truth of simulation.files does not follow the density of [generator] at [simulation.reference]; coefficients will be wrong \
+         unless the acceptance is that odd in the angles. {deviation}"
+    )
+}
+
 impl Source {
     /// Of a card.
     ///
@@ -225,10 +233,7 @@ impl Source {
                 "{part:.2} +- {sigma:.2} of the events are likelier so (ln L gains {gain:.0}): {}",
                 mistake.words()
             );
-            note(format!(
-                "WARNING: the truth of simulation.files does not follow the density of [generator] at [simulation.reference]; coefficients \
-                 will be wrong unless the acceptance is that odd in the angles. {words}"
-            ));
+            note(format!("WARNING: {}", doubt(&words)));
             Deviation { kind: mistake.name().to_owned(), words, q2: Vec::new(), coefficients: Vec::new() }
         });
         let deviations: Vec<Deviation> = deviations.collect();
