@@ -7,7 +7,7 @@ use humboldt::infer::density::EventFamily;
 use humboldt::infer::likelihood::Likelihood;
 use humboldt::infer::unbinned::{Fitted, fit};
 use humboldt::sampling;
-use humboldt_physics::{WilsonCoefficient, WilsonDirection, WilsonShifts};
+use humboldt_physics::{LineShape, WilsonCoefficient, WilsonDirection, WilsonShifts};
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_schemas::card::GeneratorCard;
@@ -17,17 +17,17 @@ use humboldt_schemas::card::GeneratorCard;
 /// # Errors
 /// When the physics refuses the shift, or the fit finds no minimum.
 pub fn generate_and_fit(delta_c9: f64, events: usize, seed: u64) -> Result<Fitted> {
-    let card = GeneratorCard { line_shape: "narrow".to_owned(), ..GeneratorCard::default() };
+    let card = GeneratorCard { line_shape: LineShape::Narrow, ..GeneratorCard::default() };
     let windows = Q2Windows::new(&[(Some(1.1), Some(6.0))], &[])?;
     let sampler =
-        EventSampler::new(&card.decay(&WilsonShifts::delta_c9(delta_c9))?, card.line_shape()?, &windows)?;
+        EventSampler::new(&card.decay(&WilsonShifts::delta_c9(delta_c9))?, card.line_shape, &windows)?;
     let (events, report) = sampler.generate(StreamKey::new(seed), events);
     sampling::check(&report)?;
 
     // The density as a function of what is fitted; its own shifts are where the fit starts.
     let free = [WilsonCoefficient::C9, WilsonCoefficient::C10].map(WilsonDirection::real);
     let decay = card.decay(&WilsonShifts::STANDARD_MODEL)?;
-    let family = EventFamily::new(&decay, card.line_shape()?, sampler.windows(), &free)?;
+    let family = EventFamily::new(&decay, card.line_shape, sampler.windows(), &free)?;
     Ok(fit(&Likelihood::new(&family, &events, 0)?)?)
 }
 

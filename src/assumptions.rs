@@ -20,10 +20,10 @@ pub(crate) fn assumed(card: &GeneratorCard, free: &[WilsonDirection]) -> Result<
     let shifts = without(card, free)?;
     let windows = sampling::resolved_windows(card)?;
     Ok(Assumed {
-        model: card.model.clone(),
-        flavour: card.flavour.clone(),
-        lepton: card.lepton.clone(),
-        line_shape: card.line_shape.clone(),
+        model: card.model.to_string(),
+        flavour: card.flavour.to_string(),
+        lepton: card.lepton.to_string(),
+        line_shape: card.line_shape.to_string(),
         q2: windows.into_iter().map(|(low, high)| [low, high]).collect(),
         fixed: shifts,
         m_kpi: None,
@@ -98,10 +98,10 @@ pub(crate) fn differences(
             found.push(format!("the file says {what} {own}, {other} is assumed"));
         }
     };
-    say("model", file.model.clone(), assumed.model.clone());
-    say("flavour", file.flavour.clone(), assumed.flavour.clone());
-    say("lepton", file.lepton.clone(), assumed.lepton.clone());
-    say("line_shape", file.line_shape.clone(), assumed.line_shape.clone());
+    say("model", file.model.to_string(), assumed.model.to_string());
+    say("flavour", file.flavour.to_string(), assumed.flavour.to_string());
+    say("lepton", file.lepton.to_string(), assumed.lepton.to_string());
+    say("line_shape", file.line_shape.to_string(), assumed.line_shape.to_string());
     let (own, other) = (sampling::resolved_windows(file)?, sampling::resolved_windows(assumed)?);
     let inside = other
         .iter()

@@ -152,7 +152,7 @@ impl Question<'_> {
             None => Vec::new(),
         };
         let generator = &card.generator;
-        let mut reader = reader.of_decay(&generator.decay(&generator.shifts()?)?);
+        let mut reader = reader.of_decay(&generator.own_decay()?);
         let events = reader.read_rest()?;
         different.extend(doubts(&reader, self.file, self.layout, &events.q2)?);
         let windows = sampling::resolved_windows(generator)?;
@@ -213,7 +213,7 @@ fn empty_stretches(card: &RunCard, events: &EventBatch, estimate: &Estimate) -> 
         shifts.moved(*direction, if direction.part == Part::Real { -own.re } else { -own.im })
     });
     let decay = generator.decay(&shifts)?;
-    let line_shape = generator.line_shape()?;
+    let line_shape = generator.line_shape;
     let windows = sampling::windows(generator)?.of(&decay, line_shape)?;
     let family = EventFamily::new(&decay, line_shape, &windows, &directions)?;
     let found: Vec<f64> = estimate.values.iter().map(|found| found.value).collect();

@@ -27,7 +27,7 @@ pub fn sampler_at(card: &GeneratorCard, point: &Point) -> Result<EventSampler, E
 }
 
 fn with_shifts(card: &GeneratorCard, shifts: &WilsonShifts) -> Result<EventSampler, Error> {
-    let (decay, line_shape) = (card.decay(shifts)?, card.line_shape()?);
+    let (decay, line_shape) = (card.decay(shifts)?, card.line_shape);
     let sampler = EventSampler::new(&decay, line_shape, &windows(card)?)?;
     Ok(sampler.with_effects(&card.effects, &decay, line_shape)?)
 }
@@ -40,7 +40,7 @@ pub fn effects_of_signal(
     card: &GeneratorCard,
     decay: &Decay,
 ) -> Result<(Option<Efficiency>, Option<SWave>), Error> {
-    let line_shape = card.line_shape()?;
+    let line_shape = card.line_shape;
     let s_wave = card.effects.s_wave.as_ref().map(|card| card.of(decay, line_shape)).transpose()?;
     Ok((card.effects.acceptance.as_ref().map(AcceptanceCard::efficiency), s_wave))
 }
@@ -57,7 +57,7 @@ pub fn accepted_signal(
 ) -> Result<EventBatch, Error> {
     let Effects { s_wave, acceptance, .. } = card.effects.clone();
     let effects = Effects { s_wave, acceptance, ..Effects::default() };
-    let line_shape = card.line_shape()?;
+    let line_shape = card.line_shape;
     let sampler = EventSampler::new(decay, line_shape, &windows(card)?)?;
     let (events, report) = sampler.with_effects(&effects, decay, line_shape)?.generate(stream, events);
     check(&report)?;
@@ -146,7 +146,7 @@ impl Change {
 /// # Errors
 /// As [`sampler`].
 pub fn resolved_windows(card: &GeneratorCard) -> Result<Vec<(f64, f64)>, Error> {
-    Ok(windows(card)?.of(&card.decay(&card.shifts()?)?, card.line_shape()?)?)
+    Ok(windows(card)?.of(&card.own_decay()?, card.line_shape)?)
 }
 
 /// Windows in q2 [GeV^2] in words, as `--q2` takes them.

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::support::{files, humboldt, succeed, tiny_card};
+use humboldt_physics::ModelName;
 use humboldt_schemas::comparison::{Comparison, PredictedImage};
 
 /// One run and its comparison, shared by the tests; none of them writes into it.
@@ -95,7 +96,7 @@ fn samples_of_another_model_are_compared() {
         serde_json::from_slice(&output.stdout).unwrap()
     };
     let other = of(&["--test-model", "nnlo"]);
-    assert_eq!(other.test.as_ref().unwrap().generator.model, "nnlo");
+    assert_eq!(other.test.as_ref().unwrap().generator.model, ModelName::Nnlo);
     let moved = of(&["--test-form-factors", "1"]);
     let test = moved.test.unwrap();
     assert!(test.expected_bias.unwrap() > 0.01 && test.generator.inputs.len() > 10, "{test:?}");

@@ -36,6 +36,7 @@ pub mod inference;
 pub mod json_schema;
 pub mod layout;
 pub mod measurements;
+mod named;
 pub mod provenance;
 pub mod results;
 pub mod voxels;

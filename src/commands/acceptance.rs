@@ -61,8 +61,8 @@ impl AcceptanceArguments {
             "{file}: generated in q2 of {}; allowed: one window, between whose ends polynomials are orthogonal",
             sampling::in_words(&windows)
         );
-        let decay = card.decay(&card.shifts()?)?;
-        let mut moments = AcceptanceMoments::new(&decay, card.line_shape()?, windows[0], orders)?;
+        let decay = card.own_decay()?;
+        let mut moments = AcceptanceMoments::new(&decay, card.line_shape, windows[0], orders)?;
         let mut bins = Projections::new(windows[0]);
         let progress = Progress::new("acceptance", reader.len() as u64, "events");
         while let Some(sample) = reader.next_sample() {

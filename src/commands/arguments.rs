@@ -118,10 +118,10 @@ impl ProcessArguments {
     /// Arguments as a card would say them.
     pub(crate) fn card(&self, model: ModelName, line_shape: LineShape) -> Result<GeneratorCard> {
         let mut card = GeneratorCard {
-            model: model.name().to_owned(),
-            flavour: self.flavour.unwrap_or_default().name().to_owned(),
-            lepton: self.lepton.unwrap_or_default().name().to_owned(),
-            line_shape: line_shape.name().to_owned(),
+            model,
+            flavour: self.flavour.unwrap_or_default(),
+            lepton: self.lepton.unwrap_or_default(),
+            line_shape,
             q2: self.q2.clone(),
             veto: self.veto.clone(),
             wilson: self.shifts.by_name()?,

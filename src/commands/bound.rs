@@ -287,8 +287,7 @@ impl BoundArguments {
         directions: &[WilsonDirection],
     ) -> Result<BoundResult> {
         let (efficiency, s_wave) = sampling::effects_of_signal(card, decay)?;
-        let density =
-            Density::with_effects(decay, card.line_shape()?, windows, directions, efficiency, s_wave)?;
+        let density = Density::with_effects(decay, card.line_shape, windows, directions, efficiency, s_wave)?;
         let stream = StreamKey::new(self.seed).child("bound", 0);
         let events = sampling::accepted_signal(card, decay, stream, self.sample as usize)?;
         let (shape, error) = by_events_of(&density, &events)?;
@@ -333,7 +332,7 @@ impl BoundArguments {
         windows: &[(f64, f64)],
         information: &Information,
     ) -> Result<(f64, f64)> {
-        let line_shape = card.line_shape()?;
+        let line_shape = card.line_shape;
         let sampler = EventSampler::new(decay, line_shape, &sampling::windows(card)?)?;
         let stream = StreamKey::new(self.seed).child("bound", 0);
         let (events, report) = sampler.generate(stream, self.sample as usize);

@@ -58,10 +58,10 @@ impl CheckArguments {
         let (mut events, made) = self.read()?;
         let mut deviations: Vec<Deviation> = units(&mut events).into_iter().collect();
         let card = self.sample.settings()?.card(made, at_one_mass(&events));
-        let decay = card.decay(&card.shifts()?)?;
+        let decay = card.own_decay()?;
         let role = if self.truth { Role::Truth } else { Role::Feature };
         PhaseSpace::of(&decay).admit(&mut events, role, 0).with_context(|| file.to_string())?;
-        let line_shape = card.line_shape()?;
+        let line_shape = card.line_shape;
         let windows = sampling::windows(&card)?.of(&decay, line_shape)?;
         let found =
             closure::closure(&decay, line_shape, &windows, &events).with_context(|| file.to_string())?;

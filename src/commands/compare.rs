@@ -161,7 +161,7 @@ impl CompareArguments {
         let mut generator = run.card().generator.clone();
         let mut words = Vec::new();
         if let Some(model) = self.test_model {
-            model.name().clone_into(&mut generator.model);
+            generator.model = model;
             words.push(format!("model {}", model.name()));
         }
         for (name, value) in &self.test_inputs {
@@ -178,7 +178,7 @@ impl CompareArguments {
             return Ok(None);
         }
         // The card's own words for what it refuses.
-        generator.decay(&generator.shifts()?)?;
+        generator.own_decay()?;
         if generator == run.card().generator {
             bail!(
                 "--test-model = {} is not allowed; allowed: what the run was not trained on",

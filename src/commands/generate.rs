@@ -98,7 +98,7 @@ impl GenerateArguments {
         }
         let sampler = sampling::sampler(&card)?;
         note_idle_inputs(&card)?;
-        let decay = card.decay(&card.shifts()?)?;
+        let decay = card.own_decay()?;
         let hash = hash_json(&(&card, self.seed, self.events));
         let provenance = Provenance::new(hash, self.seed, card.clone());
         if let Some(format) = format.table().filter(|_| sampler.has_effects()) {
@@ -108,7 +108,7 @@ impl GenerateArguments {
             let mut directions = self.score;
             let mut seen = HashSet::new();
             directions.retain(|direction| seen.insert(*direction));
-            let scores = ScoreColumns::new(&decay, card.line_shape()?, sampler.windows(), &directions)?;
+            let scores = ScoreColumns::new(&decay, card.line_shape, sampler.windows(), &directions)?;
             let writer = EventWriter::create_as(format, &self.out, &provenance, &scores.names())?;
             Output::Table { writer: Box::new(writer), scores: Box::new(scores), written: 0 }
         } else {

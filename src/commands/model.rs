@@ -125,7 +125,7 @@ impl Listed {
             name: format!("builtin:{}", own.name),
             about: own.about,
             q2: sampling::resolved_windows(&generator)?,
-            model: generator.model,
+            model: generator.model.to_string(),
             events: info.events,
             parameters: parameters.map(|p| ListedParameter { name: p.coefficient, range: p.range }).collect(),
         })

@@ -116,11 +116,11 @@ impl ReweightArguments {
             reader.schema().fields().iter().map(|field| field.name().clone()).collect();
         let from = &source.generator;
         let to = self.target(from)?;
-        let decay = from.decay(&from.shifts()?)?;
-        let windows = sampling::windows(from)?.of(&decay, from.line_shape()?)?;
+        let decay = from.own_decay()?;
+        let windows = sampling::windows(from)?.of(&decay, from.line_shape)?;
         let densities = |flavour: Flavour| -> Result<Reweighting> {
-            let of = |card: &GeneratorCard| card.of_flavour(flavour).decay(&card.shifts()?);
-            Ok(Reweighting::new(&of(from)?, &of(&to)?, from.line_shape()?, &windows)?)
+            let of = |card: &GeneratorCard| card.of_flavour(flavour).own_decay();
+            Ok(Reweighting::new(&of(from)?, &of(&to)?, from.line_shape, &windows)?)
         };
         let own = decay.flavour();
         let told = !own.is_charged() && columns.iter().any(|name| name == FLAVOUR_COLUMN);
@@ -173,7 +173,7 @@ impl ReweightArguments {
     fn target(&self, from: &GeneratorCard) -> Result<GeneratorCard> {
         let mut to = GeneratorCard { wilson: self.shifts.by_name()?, ..from.clone() };
         if let Some(model) = self.model {
-            model.name().clone_into(&mut to.model);
+            to.model = model;
         }
         self.inputs.change(&mut to);
         Ok(to)

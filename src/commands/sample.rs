@@ -75,7 +75,7 @@ pub(super) fn known_decay(reader: &EventReader, file: &Path) -> Result<(Provenan
     let source = reader.provenance().cloned().with_context(|| {
         format!("{}: does not say which decay its events are of; humboldt's own files do", file.display())
     })?;
-    let decay = source.generator.decay(&source.generator.shifts()?)?;
+    let decay = source.generator.own_decay()?;
     Ok((source, decay))
 }
 

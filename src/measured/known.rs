@@ -243,9 +243,9 @@ impl GivenSimulation {
                 }
                 None => table.filtered(&vec![true; table.features.len()])?,
             };
-            let of_one = sample.decays.len() == 1 && card.flavour == flavour.name();
+            let of_one = sample.decays.len() == 1 && card.flavour == flavour;
             if table.features.is_empty() || !(table.flavours.is_some() || of_one) {
-                let got = if table.flavours.is_some() { "only the other one" } else { &card.flavour };
+                let got = if table.flavours.is_some() { "only the other one" } else { card.flavour.name() };
                 return Err(self.refused(format!(
                     "flavour = {got} is not allowed; allowed: {}, as the data's, said event by event where they have both",
                     sample.assumed.flavour
@@ -253,7 +253,7 @@ impl GivenSimulation {
             }
             let family = EventFamily::new(own, line_shape, &windows, free)?;
             let family = with_s_wave(s_wave, family, own, line_shape)?;
-            let decay = card.of_flavour(flavour).decay(&card.shifts()?)?;
+            let decay = card.of_flavour(flavour).own_decay()?;
             let reference = EventFamily::new(&decay, line_shape, &windows, free)?;
             let simulated = card.effects.s_wave.clone();
             let simulated = simulated.map(|card| GivenSWave { card, known: KnownSWave::AsGiven });
@@ -280,8 +280,8 @@ impl GivenSimulation {
             card.wilson.clone_from(&self.shifts);
         }
         for (what, own, other) in [
-            ("lepton", &card.lepton, &sample.card.lepton),
-            ("line_shape", &card.line_shape, &sample.card.line_shape),
+            ("lepton", card.lepton.name(), sample.card.lepton.name()),
+            ("line_shape", card.line_shape.name(), sample.card.line_shape.name()),
         ] {
             if own != other {
                 let refused = format!("{what} = {own} is not allowed; allowed: {other}, as the data's");
@@ -304,7 +304,7 @@ impl GivenSimulation {
         sample: &Sample,
         of_data: &[(f64, f64)],
     ) -> Result<Vec<(f64, f64)>, Error> {
-        let decay = card.decay(&card.shifts()?)?;
+        let decay = card.own_decay()?;
         let windows = sampling::windows(card)?.of(&decay, sample.line_shape)?;
         let covered = |(low, high): &(f64, f64)| {
             windows.iter().any(|(a, b)| *a <= low * (1.0 + 1e-6) && *b >= high * (1.0 - 1e-6))

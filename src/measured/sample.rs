@@ -62,18 +62,13 @@ impl Settings {
     /// What a file says that it was made with, with these settings in its place.
     pub(crate) fn card(&self, made: Option<GeneratorCard>, at_pole: bool) -> GeneratorCard {
         let mut card = made.unwrap_or_else(|| GeneratorCard {
-            line_shape: if at_pole { LineShape::Narrow } else { LineShape::BreitWigner }.name().to_owned(),
+            line_shape: if at_pole { LineShape::Narrow } else { LineShape::BreitWigner },
             ..GeneratorCard::default()
         });
-        let change = |text: &mut String, name: Option<&str>| {
-            if let Some(name) = name {
-                name.clone_into(text);
-            }
-        };
-        change(&mut card.model, self.model.map(ModelName::name));
-        change(&mut card.flavour, self.flavour.map(Flavour::name));
-        change(&mut card.lepton, self.lepton.map(Lepton::name));
-        change(&mut card.line_shape, self.line_shape.map(LineShape::name));
+        card.model = self.model.unwrap_or(card.model);
+        card.flavour = self.flavour.unwrap_or(card.flavour);
+        card.lepton = self.lepton.unwrap_or(card.lepton);
+        card.line_shape = self.line_shape.unwrap_or(card.line_shape);
         if !self.q2.is_empty() || !self.veto.is_empty() {
             card.q2.clone_from(&self.q2);
             card.veto.clone_from(&self.veto);
@@ -168,9 +163,9 @@ impl Sample {
         }
         let mut card = settings.card(made.clone(), at_one_mass(&table.features));
         if let (Some(said), None, None) = (said, &made, settings.flavour) {
-            said.name().clone_into(&mut card.flavour);
+            card.flavour = said;
         }
-        let line_shape = card.line_shape()?;
+        let line_shape = card.line_shape;
         if line_shape != LineShape::Narrow && table.features.m_kpi.is_empty() {
             let allowed = format!("narrow, for {} has no column `m_kpi`", name());
             return Err(Error::setting("line_shape", line_shape, allowed));
@@ -234,7 +229,7 @@ impl Sample {
         m_kpi: Option<(f64, f64)>,
         free: &[WilsonDirection],
     ) -> Result<Self, Error> {
-        let (line_shape, decay) = (card.line_shape()?, card.decay(&card.shifts()?)?);
+        let (line_shape, decay) = (card.line_shape, card.own_decay()?);
         Ok(Self {
             events: EventBatch::default(),
             weights: None,

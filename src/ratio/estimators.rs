@@ -110,7 +110,7 @@ impl Known {
     /// When physics refuses the card.
     pub fn new(source: &Source, parts: &[Sample; 3]) -> Result<Self> {
         let card = &source.card().generator;
-        let line_shape = card.line_shape()?;
+        let line_shape = card.line_shape;
         let axes = source.card().axes()?;
         let directions = axes.directions();
         let family = |decay: &Decay| -> Result<EventFamily> {

@@ -194,7 +194,7 @@ impl Source {
         let origin = origin(card, layouts[0].as_ref(), &directions)?;
         let point = card.axes()?.point(&origin)?;
         let decay = generator.decay(&point.on(generator.shifts()?))?;
-        let line_shape = generator.line_shape()?;
+        let line_shape = generator.line_shape;
         let s_wave = generator.effects.s_wave.as_ref().map(|card| card.of(&decay, line_shape)).transpose()?;
         let density = Density::with_effects(&decay, line_shape, &[], &directions, None, s_wave)?;
         let (fraction, nominal) = fraction(generator.effects.background.as_ref())?;

@@ -55,10 +55,10 @@ impl Table {
         let made = reader.provenance().map(|made| made.generator.clone());
         let weighted = reader.is_weighted();
         let has_truth = reader.schema().column_with_name(&Role::Truth.column("q2")).is_some();
-        let mut reader = reader.of_decay(&generator.decay(&generator.shifts()?)?);
+        let mut reader = reader.of_decay(&generator.own_decay()?);
         let windows = sampling::resolved_windows(generator)?;
         let imaginary = is_imaginary(card)?;
-        let own_flavour = if card.generator.flavour == "B0" { B0 } else { B0BAR };
+        let own_flavour = if generator.flavour.has_b_quark() { B0BAR } else { B0 };
         let mut table = Self {
             own: vec![Vec::new(); variables.own().count()],
             weighted,

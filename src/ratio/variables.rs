@@ -12,7 +12,7 @@ pub struct Variables(Vec<String>);
 impl Variables {
     /// Those of a card; by default q2, the angles, and the K pi mass where it is not that of the pole.
     pub fn of(card: &RunCard) -> Self {
-        let narrow = card.generator.line_shape == LineShape::Narrow.name();
+        let narrow = card.generator.line_shape == LineShape::Narrow;
         let default =
             || EVENT_COLUMNS[..if narrow { 4 } else { 5 }].iter().map(|name| (*name).to_owned()).collect();
         Self(card.network.variables.clone().unwrap_or_else(default))

@@ -6,14 +6,14 @@ use super::style::shift_symbol;
 
 /// The decay of a generator in markup, as in B⁰ → K*⁰ μ⁺μ⁻ with its bars and scripts.
 pub fn process_title(generator: &GeneratorCard) -> String {
-    let (meson, kaon) = match generator.flavour.as_str() {
+    let (meson, kaon) = match generator.flavour.name() {
         "B0bar" => ("*B\u{304}*^{0}", "*K\u{304}*^{\\*0}"),
         "B0" => ("*B*^{0}", r"*K*^{\*0}"),
         "B-" => ("*B*^{−}", r"*K*^{\*−}"),
         "B+" => ("*B*^{+}", r"*K*^{\*+}"),
         other => (other, r"*K*^{\*}"),
     };
-    let lepton = if generator.lepton == "mu" { "*μ*" } else { "*e*" };
+    let lepton = if generator.lepton.name() == "mu" { "*μ*" } else { "*e*" };
     format!("{meson} → {kaon} {lepton}^{{+}}{lepton}^{{−}}")
 }
 
@@ -21,7 +21,7 @@ pub fn process_title(generator: &GeneratorCard) -> String {
 pub fn small_print(generator: &GeneratorCard) -> Vec<String> {
     let mut parts = vec![process_title(generator), format!("model {}", generator.model)];
     parts.push(window(generator));
-    if generator.line_shape == "narrow" {
+    if generator.line_shape.name() == "narrow" {
         parts.push(r"narrow *K*^{\*}".to_owned());
     }
     let shifts = generator

@@ -305,7 +305,7 @@ pub fn samples(
 /// # Errors
 /// When the physics refuses a value.
 pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> {
-    let masses = match card.generator.line_shape()? {
+    let masses = match card.generator.line_shape {
         LineShape::Narrow => MassKnowledge::Pole,
         LineShape::BreitWigner => MassKnowledge::Known,
     };
@@ -314,7 +314,7 @@ pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> 
         let mut shifts: Vec<f64> = axes.iter().map(Axis::centre).collect();
         shifts[place] = *value;
         let decay = card.generator.decay(&axes.point(&shifts)?.on(card.generator.shifts()?))?;
-        let line_shape = card.generator.line_shape()?;
+        let line_shape = card.generator.line_shape;
         let windows = windows.of(&decay, line_shape)?;
         let (efficiency, s_wave) = sampling::effects_of_signal(&card.generator, &decay)?;
         let information = if efficiency.is_none() && s_wave.is_none() {

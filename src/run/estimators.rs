@@ -26,8 +26,8 @@ pub const NAMES: [&str; 4] = ["network", "unbinned", "template", "moments"];
 /// # Errors
 /// When the physics refuses the card.
 pub fn family(card: &RunCard) -> Result<EventFamily> {
-    let decay = card.generator.decay(&card.generator.shifts()?)?;
-    let line_shape = card.generator.line_shape()?;
+    let decay = card.generator.own_decay()?;
+    let line_shape = card.generator.line_shape;
     let windows = sampling::windows(&card.generator)?.of(&decay, line_shape)?;
     let directions = card.axes()?.directions();
     let (efficiency, s_wave) = sampling::effects_of_signal(&card.generator, &decay)?;

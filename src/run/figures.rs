@@ -160,7 +160,7 @@ pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>> {
 /// Distributions (the paper's Fig. 2) and information at the two points.
 fn phase_space(run: &RunFolder) -> Result<()> {
     let card = run.card();
-    let line_shape = card.generator.line_shape()?;
+    let line_shape = card.generator.line_shape;
     let mut batches = Vec::new();
     let direction = card.axes()?.directions()[0];
     for (shift, point) in compared_points(card)? {

@@ -21,7 +21,7 @@ const FORM_FACTORS: &str = "bsz2015_";
 pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> Result<SystematicShift> {
     let shifts = card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
     let decay = card.decay(&shifts)?;
-    let line_shape = card.line_shape()?;
+    let line_shape = card.line_shape;
     let windows = sampling::windows(card)?.of(&decay, line_shape)?;
     let parameters = card.parameters()?;
     let with_inputs = |parameters: &Parameters| -> Result<_> { Ok(card.decay_with(&shifts, parameters)?) };

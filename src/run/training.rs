@@ -156,7 +156,7 @@ fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<Event
     if references.is_empty() {
         return Ok(None);
     }
-    let (generator, line_shape, axes) = (&card.generator, card.generator.line_shape()?, card.axes()?);
+    let (generator, line_shape, axes) = (&card.generator, card.generator.line_shape, card.axes()?);
     let at = |point: &Point| {
         let decay = generator.decay(&point.on(generator.shifts()?))?;
         let (_, s_wave) = sampling::effects_of_signal(generator, &decay)?;

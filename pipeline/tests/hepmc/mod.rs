@@ -20,11 +20,7 @@ use humboldt_schemas::provenance::Provenance;
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 fn provenance(flavour: Flavour, lepton: Lepton, seed: u64) -> Provenance {
-    let card = GeneratorCard {
-        flavour: flavour.name().to_owned(),
-        lepton: lepton.name().to_owned(),
-        ..GeneratorCard::default()
-    };
+    let card = GeneratorCard { flavour, lepton, ..GeneratorCard::default() };
     Provenance::new("c0ffee".to_owned(), seed, card)
 }
 

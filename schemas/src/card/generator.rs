@@ -14,19 +14,28 @@ use serde::{Deserialize, Serialize};
 use super::Effects;
 use crate::complex::ComplexValue;
 use crate::error::Invalid;
+use crate::named;
 
 /// Source of the events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GeneratorCard {
     /// Amplitude model: `npr`, `bare`, `nnlo` or `full`.
-    pub model: String,
+    #[serde(with = "named")]
+    #[schemars(schema_with = "named::schema::<ModelName>")]
+    pub model: ModelName,
     /// `B0bar`, `B0`, `B-` or `B+`.
-    pub flavour: String,
+    #[serde(with = "named")]
+    #[schemars(schema_with = "named::schema::<Flavour>")]
+    pub flavour: Flavour,
     /// `mu` or `e`.
-    pub lepton: String,
+    #[serde(with = "named")]
+    #[schemars(schema_with = "named::schema::<Lepton>")]
+    pub lepton: Lepton,
     /// K pi mass: `breit-wigner`, or `narrow` for the pole.
-    pub line_shape: String,
+    #[serde(with = "named")]
+    #[schemars(schema_with = "named::schema::<LineShape>")]
+    pub line_shape: LineShape,
     /// Windows in q2 [GeV^2], such as `["0.1:19.2"]`; an end may be open; none means the full phase space.
     pub q2: Vec<Q2Range>,
     /// Windows in q2 [GeV^2] that are left out, such as `["8:11", "12.5:15"]`.
@@ -45,56 +54,7 @@ pub struct GeneratorCard {
     pub effects: Effects,
 }
 
-impl Default for GeneratorCard {
-    fn default() -> Self {
-        Self {
-            model: ModelName::default().name().to_owned(),
-            flavour: Flavour::default().name().to_owned(),
-            lepton: Lepton::default().name().to_owned(),
-            line_shape: LineShape::default().name().to_owned(),
-            q2: Vec::new(),
-            veto: Vec::new(),
-            wilson: BTreeMap::new(),
-            inputs: BTreeMap::new(),
-            charmonium: None,
-            effects: Effects::default(),
-        }
-    }
-}
-
 impl GeneratorCard {
-    /// The amplitude model.
-    ///
-    /// # Errors
-    /// When the name is unknown.
-    pub fn model(&self) -> Result<ModelName, Invalid> {
-        parse("generator.model", &self.model, &ModelName::ALL.map(ModelName::name))
-    }
-
-    /// The decaying meson.
-    ///
-    /// # Errors
-    /// When the name is unknown.
-    pub fn flavour(&self) -> Result<Flavour, Invalid> {
-        parse("generator.flavour", &self.flavour, &Flavour::ALL.map(Flavour::name))
-    }
-
-    /// The lepton.
-    ///
-    /// # Errors
-    /// When the name is unknown.
-    pub fn lepton(&self) -> Result<Lepton, Invalid> {
-        parse("generator.lepton", &self.lepton, &Lepton::ALL.map(Lepton::name))
-    }
-
-    /// The K pi mass distribution.
-    ///
-    /// # Errors
-    /// When the name is unknown.
-    pub fn line_shape(&self) -> Result<LineShape, Invalid> {
-        parse("generator.line_shape", &self.line_shape, &LineShape::ALL.map(LineShape::name))
-    }
-
     /// The shifts that every sample has.
     ///
     /// # Errors
@@ -142,10 +102,18 @@ impl GeneratorCard {
         Ok(Some(charmonium))
     }
 
-    /// The same of another meson.
+    /// A card of another meson, else like this one.
     #[must_use]
     pub fn of_flavour(&self, flavour: Flavour) -> Self {
-        Self { flavour: flavour.name().to_owned(), ..self.clone() }
+        Self { flavour, ..self.clone() }
+    }
+
+    /// The decay as the card says.
+    ///
+    /// # Errors
+    /// As [`GeneratorCard::decay`].
+    pub fn own_decay(&self) -> Result<Decay, Invalid> {
+        self.decay(&self.shifts()?)
     }
 
     /// The decay with given shifts, else as the card says.
@@ -161,9 +129,8 @@ impl GeneratorCard {
     /// # Errors
     /// As [`GeneratorCard::decay`].
     pub fn decay_with(&self, shifts: &WilsonShifts, parameters: &Parameters) -> Result<Decay, Invalid> {
-        let decay =
-            Decay::with_parameters(self.model()?, self.flavour()?, self.lepton()?, shifts, parameters)
-                .map_err(|e| refused(blamed(&e), e))?;
+        let decay = Decay::with_parameters(self.model, self.flavour, self.lepton, shifts, parameters)
+            .map_err(|e| refused(blamed(&e), e))?;
         match self.charmonium(parameters)? {
             None => Ok(decay),
             Some(charmonium) => decay.with_charmonium(&charmonium).map_err(|e| refused("generator", e)),
@@ -171,8 +138,7 @@ impl GeneratorCard {
     }
 
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        let decay = self.decay(&self.shifts()?)?;
-        self.effects.validate(&decay, self.line_shape()?)
+        self.effects.validate(&self.own_decay()?, self.line_shape)
     }
 }
 
