@@ -79,10 +79,15 @@ impl BlockRng {
     }
 }
 
+/// The generator of a seed that has one stream alone, or parts of one that are far apart.
+pub fn seeded(seed: u64) -> Pcg64 {
+    Pcg64::seed_from_u64(seed)
+}
+
 /// The generator of one number of a seed, for shuffles, masks and the like that are no events: its state comes from the
 /// seed, and its increment, by which streams of a PCG differ, is the number.
 pub fn numbered(seed: u64, number: u128) -> Pcg64 {
-    let state = Pcg64::seed_from_u64(seed).random::<u64>();
+    let state = seeded(seed).random::<u64>();
     Pcg64::new(state.into(), number)
 }
 

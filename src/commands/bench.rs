@@ -14,12 +14,12 @@ use humboldt_physics::{
 };
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
-use humboldt_pipeline::rng::StreamKey;
+use humboldt_pipeline::rng::{StreamKey, seeded};
 use humboldt_pipeline::voxels::Voxeliser;
 use humboldt_schemas::card::{
     Architecture, DatasetCard, GroupCard, NetworkCard, Precision, Preset, RunCard, TrainingCard,
 };
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
@@ -205,7 +205,7 @@ fn generation(decay: &Decay) -> Result<Row> {
 fn rejection_rate(decay: &Decay) -> f64 {
     let m_kpi = decay.resonance().pole();
     let (low, high) = (1.0, decay.q2_max(m_kpi));
-    let mut random = Pcg64::seed_from_u64(1);
+    let mut random = seeded(1);
     let candidate = |random: &mut Pcg64| {
         let q2 = random.random_range(low..high);
         let j: AngularCoefficients = decay.angular_coefficients(q2, m_kpi);

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_physics::{Flavour, ModelName};
 use humboldt_pipeline::layout::{B0, B0BAR};
+use humboldt_pipeline::rng::seeded;
 use humboldt_pipeline::sample::{Sample, weighted};
 use humboldt_pipeline::scores::{Reweighting, is_score};
 use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter, More};
@@ -14,8 +15,7 @@ use humboldt_pipeline::{EventBatch, PipelineError};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
 use humboldt_schemas::events::{FLAVOUR_COLUMN, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
+use rand::RngExt;
 
 use super::arguments::{ForceArgument, InputArguments, ShiftArguments, count};
 use super::generate::Format;
@@ -217,7 +217,7 @@ impl ReweightArguments {
         let largest = self.each("largest weight", reader()?, reweighting, |_, _| Ok(()))?.largest;
         let schema = reader()?.schema().clone();
         let mut writer = EventWriter::create_table(self.table()?, &self.out, provenance, schema)?;
-        let mut rng = Pcg64::seed_from_u64(self.seed);
+        let mut rng = seeded(self.seed);
         let mut kept = 0;
         let sums = self.each("unweight", reader()?, reweighting, |sample, weights| {
             let keep: Vec<bool> = weights.iter().map(|w| rng.random::<f64>() * largest < *w).collect();

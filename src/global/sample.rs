@@ -5,9 +5,8 @@
 //! asymmetric errors do not have everywhere.
 
 use hammer_and_sample::{MinChainLen, Model, Serial, Stretch, auto_corr_time};
+use humboldt_pipeline::rng::seeded;
 use humboldt_schemas::Invalid;
-use rand::SeedableRng;
-use rand_pcg::Pcg64;
 use statrs::statistics::{Data, OrderStatistics, Statistics};
 
 use super::GlobalError;
@@ -87,7 +86,7 @@ pub fn posterior(statistic: &ChiSquare, fit: &Fitted, length: Length) -> Result<
     // Even, at least twice the dimension, and enough for a mean per step.
     let walkers = (4 * parameters.len()).max(32);
     let spread: Vec<f64> = (0..parameters.len()).map(|i| width(statistic, fit, i)).collect();
-    let stream = Pcg64::seed_from_u64(length.seed);
+    let stream = seeded(length.seed);
     let start = |k: usize| {
         // 2^64 words of the stream for each walker.
         let mut rng = stream.clone();

@@ -2,8 +2,8 @@
 
 use humboldt_physics::uncertainty::Variation;
 use humboldt_physics::{PhysicsError, Theory};
-use rand::{Rng, SeedableRng};
-use rand_pcg::Pcg64;
+use humboldt_pipeline::rng::seeded;
+use rand::Rng;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -21,7 +21,7 @@ pub fn varied<T: Send>(
     of: impl Fn(&Theory) -> Result<T, PhysicsError> + Sync,
 ) -> Result<Vec<T>, PhysicsError> {
     let variation = Variation::new(theory.parameters)?;
-    let stream = Pcg64::seed_from_u64(seed);
+    let stream = seeded(seed);
     let draw = |k: u32| {
         let mut rng = stream.clone();
         rng.advance(u128::from(k) * variation.dimension() as u128);
