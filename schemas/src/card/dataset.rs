@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges;
 use crate::error::Invalid;
 
 /// Binning and storage of the events of one image.
@@ -12,16 +13,20 @@ use crate::error::Invalid;
 #[serde(deny_unknown_fields, default)]
 pub struct ImagesCard {
     /// Events in one image (paper: 24,613).
+    #[schemars(range(min = 1, max = 100_000_000))]
     pub events: usize,
     /// Bins of each of cos_theta_l, cos_theta_k and chi (paper: 50).
+    #[schemars(range(min = 2, max = 256))]
     pub bins: usize,
     /// `hdf5` or `arrow`.
     pub format: ImageFormat,
     /// `compact` or `dense`.
     pub layout: ImageLayout,
     /// Gzip level of dense HDF5 images, 0 (none) to 9.
+    #[schemars(range(max = 9))]
     pub gzip: u8,
     /// Images in one file.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub per_file: usize,
 }
 
@@ -99,20 +104,7 @@ impl ImageFormat {
 
 impl ImagesCard {
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        Invalid::unless(
-            (1..=100_000_000).contains(&self.events),
-            "images.events",
-            self.events,
-            "1 to 100000000",
-        )?;
-        Invalid::unless((2..=256).contains(&self.bins), "images.bins", self.bins, "2 to 256")?;
-        Invalid::unless(self.gzip <= 9, "images.gzip", self.gzip, "0 to 9")?;
-        Invalid::unless(
-            (1..=1_000_000).contains(&self.per_file),
-            "images.per_file",
-            self.per_file,
-            "1 to 1000000",
-        )
+        ranges::check(self, "images")
     }
 }
 

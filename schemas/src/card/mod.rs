@@ -7,6 +7,7 @@ mod generator;
 pub mod layers;
 mod network;
 pub mod parameters;
+mod ranges;
 mod set;
 mod simulation;
 pub(crate) mod strict;

@@ -184,7 +184,10 @@ fn example(nth: usize, schema: &Value, root: &Value) -> String {
         return example.to_string();
     }
     match kind(schema) {
-        "integer" => (nth + 1).to_string(),
+        "integer" => {
+            let least = schema.get("minimum").and_then(Value::as_u64).unwrap_or(0);
+            (nth as u64 + 1).max(least).to_string()
+        }
         "number" => format!("{:?}", nth as f64 + 0.5),
         "boolean" => "true".to_owned(),
         "string" => "\"name\"".to_owned(),

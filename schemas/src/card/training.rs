@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges;
 use crate::error::Invalid;
 
 /// Settings of the fit of the network. The defaults are the paper's, where it states them.
@@ -15,50 +16,65 @@ pub struct TrainingCard {
     pub prior: Prior,
     /// `uniform`: how far delta C9, and each further coefficient, reaches beyond these values at each end, of their range. A network that knows where the
     /// range ends draws its predictions inwards there.
+    #[schemars(range(min = 0, max = 1))]
     pub margin: f64,
     /// Smallest and largest number of events of live training images, spread evenly in its logarithm; default always
     /// `images.events`, which validation and test images have. The network must be told the number: `set`, or channel `events`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<[usize; 2]>,
     /// Batches between two checkpoints within an epoch; 0 for one after each epoch only.
+    #[schemars(range(max = 1_000_000_000))]
     pub checkpoint_batches: usize,
     /// Images in a batch (paper: 128).
+    #[schemars(range(min = 2, max = 65_536))]
     pub batch_size: usize,
     /// Images of a batch that are computed at once; default the whole batch. On a CPU its threads share these parts. Each
     /// part has its own statistics in batch norms.
+    #[schemars(range(min = 2))]
     pub micro_batch: Option<usize>,
     /// Of what convolutions multiply: `single`, `bf16` (on the CPU fast where it has a matrix unit, AMX), or `f16` on a GPU that has it; weights, norms, losses and sums stay in single precision.
     #[serde(skip_serializing_if = "Precision::is_single")]
     pub precision: Precision,
     /// Most epochs to train (the paper states none).
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub epochs: usize,
     /// Epochs without a better validation loss before training stops (paper: 20).
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub early_stopping: usize,
     /// Loss (paper: mean absolute error).
     pub loss: Loss,
     /// `huber`: where it goes straight on, in units of the target's deviation if `standardise_target`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub huber_delta: f64,
     /// Images of calibration where scores or single events are learned, at each of 33 values of delta C9 (165, 330 or 660 points with one, two or
     /// three further coefficients) from which the statistic is calibrated.
+    #[schemars(range(min = 20, max = 1_000_000))]
     pub calibration_images: usize,
     /// Optimiser (paper: stochastic gradient descent).
     pub optimiser: Optimiser,
     /// Momentum of `sgd` (the paper states none).
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
     /// Weight decay (the paper states none).
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub weight_decay: f64,
     /// Learning rate at the start (not known from the paper).
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Decay of the learning rate.
     pub schedule: Schedule,
     /// `step`: epochs between two cuts of the learning rate (paper: 5).
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub step_epochs: usize,
     /// `step`: factor by which the learning rate is divided at each cut. The paper's value is not known;
     /// 2 is our choice.
+    #[schemars(range(min = 1))]
     pub step_factor: f64,
     /// Epochs in which the learning rate rises linearly from 0 to `learning_rate`; 0 for none.
+    #[schemars(range(min = 0))]
     pub warmup_epochs: f64,
     /// Largest norm of the whole gradient; 0 for no limit.
+    #[schemars(range(min = 0))]
     pub clip_gradient: f64,
     /// Regress the label after subtracting the training labels' mean and dividing by their spread, which are
     /// undone at the output. The paper regresses the label as it is.
@@ -260,19 +276,10 @@ pub enum Schedule {
 
 impl TrainingCard {
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        for (field, value, min, max) in [
-            ("training.batch_size", self.batch_size, 2, 65_536),
-            ("training.epochs", self.epochs, 1, 1_000_000),
-            ("training.early_stopping", self.early_stopping, 1, 1_000_000),
-            ("training.step_epochs", self.step_epochs, 1, 1_000_000),
-            ("training.checkpoint_batches", self.checkpoint_batches, 0, 1_000_000_000),
-            ("training.calibration_images", self.calibration_images, 20, 1_000_000),
-        ] {
-            Invalid::unless((min..=max).contains(&value), field, value, format!("{min} to {max}"))?;
-        }
+        ranges::check(self, "training")?;
         if let Some(micro) = self.micro_batch {
             Invalid::unless(
-                (2..=self.batch_size).contains(&micro),
+                micro <= self.batch_size,
                 "training.micro_batch",
                 micro,
                 format!("2 to training.batch_size, {}", self.batch_size),
@@ -284,7 +291,6 @@ impl TrainingCard {
             "`uniform` with stored images",
             "grid, or images = \"live\"",
         )?;
-        Invalid::unless((0.0..=1.0).contains(&self.margin), "training.margin", self.margin, "0 to 1")?;
         Invalid::unless(
             self.margin == 0.0 || self.prior == Prior::Uniform,
             "training.margin",
@@ -305,42 +311,6 @@ impl TrainingCard {
                 "images = \"live\"",
             )?;
         }
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        Invalid::unless(
-            (0.0..1.0).contains(&self.momentum),
-            "training.momentum",
-            self.momentum,
-            "0 to below 1",
-        )?;
-        Invalid::unless(
-            (0.0..1.0).contains(&self.weight_decay),
-            "training.weight_decay",
-            self.weight_decay,
-            "0 to below 1",
-        )?;
-        Invalid::unless(
-            positive(self.learning_rate),
-            "training.learning_rate",
-            self.learning_rate,
-            "a positive number",
-        )?;
-        Invalid::unless(
-            positive(self.huber_delta),
-            "training.huber_delta",
-            self.huber_delta,
-            "a positive number",
-        )?;
-        Invalid::unless(
-            self.step_factor.is_finite() && self.step_factor >= 1.0,
-            "training.step_factor",
-            self.step_factor,
-            "1 or more",
-        )?;
-        for (field, value) in
-            [("training.warmup_epochs", self.warmup_epochs), ("training.clip_gradient", self.clip_gradient)]
-        {
-            Invalid::unless(value.is_finite() && value >= 0.0, field, value, "0 or more")?;
-        }
         Ok(())
     }
 }
@@ -352,6 +322,7 @@ pub struct FiguresCard {
     /// The two delta C9 whose distributions and images are compared (paper's Figs. 2 and 3).
     pub compare_delta_c9: [f64; 2],
     /// Events of each in the distributions.
+    #[schemars(range(min = 1, max = 100_000_000))]
     pub events: usize,
 }
 
@@ -371,11 +342,6 @@ impl FiguresCard {
                 "-100 to 100",
             )?;
         }
-        Invalid::unless(
-            (1..=100_000_000).contains(&self.events),
-            "figures.events",
-            self.events,
-            "1 to 100000000",
-        )
+        ranges::check(self, "figures")
     }
 }
