@@ -26,6 +26,11 @@ fn run(folder: &Path, effects: &str) -> String {
     path("run")
 }
 
+/// A comparison of a run with options that are written as on the command line.
+fn compare<'a>(run: &'a str, options: &'a str) -> Vec<&'a str> {
+    ["compare", run].into_iter().chain(options.split_whitespace()).collect()
+}
+
 /// Without what depends on the machine.
 fn timeless(mut comparisons: Value) -> Value {
     for comparison in comparisons.as_array_mut().unwrap() {
@@ -43,7 +48,7 @@ fn three_estimators_agree_on_the_same_measured_events() {
     let folder = tempfile::tempdir().unwrap();
     let effects = "[acceptance.formula]\ncos_theta_k = [1.0, -0.4]\n[background]\ncombinatorial = 0.3\n";
     let run = run(folder.path(), effects);
-    let arguments = ["compare", &run, "--images", "16", "--values", "-1.5,-0.5", "--json"];
+    let arguments = compare(&run, "--images 16 --values -1.5,-0.5 --json");
     let output = humboldt(&arguments).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("compare: 96 pseudo-experiments, about"), "{said}");
@@ -100,14 +105,15 @@ fn three_estimators_agree_on_the_same_measured_events() {
     let again: Value = serde_json::from_slice(&again).unwrap();
     assert_eq!(timeless(again), timeless(found));
 
-    refused(&["compare", &run, "--values", "2"], &["--values = 2 is not allowed", "-2.5 to 1.1"]);
-    refused(
-        &["compare", &run, "--estimators", "network"],
-        &["--estimators = network", "ratio, unbinned, moments"],
-    );
-    refused(&["compare", &run, "--calibration-images", "50"], &["--calibration-images", "learned ratios"]);
-    refused(&["compare", &run, "--wrong", "resolution"], &["--wrong = resolution is not allowed"]);
-    refused(&["compare", &run, "--wrong", "weather"], &["weather", "resolution, background, s_wave, none"]);
+    for (options, words) in [
+        ("--values 2", ["--values = 2 is not allowed", "-2.5 to 1.1"]),
+        ("--estimators network", ["--estimators = network", "ratio, unbinned, moments"]),
+        ("--calibration-images 50", ["--calibration-images", "learned ratios"]),
+        ("--wrong resolution", ["--wrong = resolution", "is not allowed"]),
+        ("--wrong weather", ["weather", "resolution, background, s_wave, none"]),
+    ] {
+        refused(&compare(&run, options), &words);
+    }
 }
 
 /// A detector and an S-wave: moments know nothing of the one, a worse resolution of the other is seen.
@@ -115,8 +121,7 @@ fn three_estimators_agree_on_the_same_measured_events() {
 fn what_an_estimator_cannot_know_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let run = run(folder.path(), "[s_wave]\n[detector]\nbase = \"belle2\"\n");
-    let arguments =
-        ["compare", &run, "--images", "6", "--values", "-1", "--wrong", "resolution,s_wave", "--json"];
+    let arguments = compare(&run, "--images 6 --values -1 --wrong resolution,s_wave --json");
     let output = humboldt(&arguments).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("compare: without moments"), "{said}");
@@ -130,38 +135,12 @@ fn what_an_estimator_cannot_know_is_said() {
             &Value::from("no S-wave, which was simulated")
         )
     );
-    refused(
-        &["compare", &run, "--estimators", "moments"],
-        &["--estimators = moments is not allowed", "s_wave"],
-    );
-    let none = [
-        "compare",
-        &run,
-        "--images",
-        "3",
-        "--values",
-        "-1",
-        "--wrong",
-        "none",
-        "--estimators",
-        "ratio",
-        "--json",
-    ];
+    let words = ["--estimators = moments is not allowed", "s_wave"];
+    refused(&compare(&run, "--estimators moments"), &words);
+    let none = compare(&run, "--images 3 --values -1 --wrong none --estimators ratio --json");
     let none: Value = serde_json::from_slice(&succeed(&none).stdout).unwrap();
     assert!(none[0].get("wrong").is_none(), "{none}");
-    let text = succeed(&[
-        "compare",
-        &run,
-        "--images",
-        "3",
-        "--values",
-        "-1",
-        "--wrong",
-        "s_wave",
-        "--test-model",
-        "nnlo",
-    ])
-    .stdout;
+    let text = succeed(&compare(&run, "--images 3 --values -1 --wrong s_wave --test-model nnlo")).stdout;
     let text = String::from_utf8(text).unwrap();
     assert!(
         text.contains("what was wrong") && text.lines().any(|line| line.starts_with("model nnlo")),

@@ -124,6 +124,30 @@ pub struct EstimatorResult {
     pub values: Vec<EstimatorValue>,
 }
 
+impl EstimatorResult {
+    /// An estimator from its values, with the slope of the line through those in `range`.
+    pub fn new(
+        name: &str,
+        slope: f64,
+        range: [f64; 2],
+        milliseconds: f64,
+        values: Vec<EstimatorValue>,
+    ) -> Self {
+        let mean = |of: fn(&EstimatorValue) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;
+        Self {
+            name: name.to_owned(),
+            slope,
+            range,
+            ratio_to_bound: mean(|v| v.ratio_to_bound),
+            coverage_68: mean(|v| v.coverage_68),
+            coverage_95: mean(|v| v.coverage_95),
+            own_errors: values.iter().any(|v| v.own_coverage_68.is_some()),
+            milliseconds,
+            values,
+        }
+    }
+}
+
 /// One estimator at one value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EstimatorValue {

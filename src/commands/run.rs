@@ -14,6 +14,7 @@ use crate::assumptions::note_idle_inputs;
 use crate::campaign::{Campaign, Task};
 use crate::learn::Compute;
 use crate::progress::{note, outln};
+use crate::ratio::page::COLUMNS;
 use crate::run::{RunFolder, evaluation, figures, limits, page, refuse_ratio, timing, training};
 use crate::{ratio, sampling};
 
@@ -84,21 +85,10 @@ fn print_ratio(evaluation: &RatioEvaluation) {
         .map_or(Vec::new(), |p| p.coefficients.iter().map(|c| c.name.as_str()).collect());
     let four = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
     let three = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
+    let head = COLUMNS.iter().zip([5, 7, 9, 8, 8, 8, 7, 7, 6, 6]);
+    let head: Vec<String> = head.map(|(column, width)| format!("{column:>width$}")).collect();
     for (i, name) in names.iter().enumerate() {
-        outln!(
-            "{name:>10} {:>5} {:>7} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6} {:>9}",
-            "sets",
-            "events",
-            "bias",
-            "width",
-            "expected",
-            "bound",
-            "pull",
-            "pulls",
-            "68 %",
-            "95 %",
-            "simulated"
-        );
+        outln!("{name:>10} {} {:>9}", head.join(" "), "simulated");
         for point in &evaluation.points {
             let c = &point.coefficients[i];
             outln!(

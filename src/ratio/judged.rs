@@ -135,18 +135,7 @@ pub fn result(name: &str, place: usize, points: &[AtPoint], milliseconds: f64) -
         });
     }
     values.sort_by(|a, b| a.truth.total_cmp(&b.truth));
-    let mean = |of: fn(&EstimatorValue) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;
-    Ok(EstimatorResult {
-        name: name.to_owned(),
-        slope,
-        range,
-        ratio_to_bound: mean(|v| v.ratio_to_bound),
-        coverage_68: mean(|v| v.coverage_68),
-        coverage_95: mean(|v| v.coverage_95),
-        own_errors: true,
-        milliseconds,
-        values,
-    })
+    Ok(EstimatorResult::new(name, slope, range, milliseconds, values))
 }
 
 /// Mean shift by pairs of answers, one of samples as simulated and one of others, in widths of the first; and its statistical error. None of fewer

@@ -43,6 +43,10 @@ const WRONG: (&str, Place, &str) = (
     "Shifts by a wrong simulation, in widths of the estimates",
 );
 
+/// Heads of columns of pseudo-experiments at a point: how many, their size, and what became of a coefficient.
+pub const COLUMNS: [&str; 10] =
+    ["sets", "events", "bias", "width", "expected", "bound", "pull", "pulls", "68.3 %", "95 %"];
+
 /// Writes the report of an evaluated run; gives its path.
 ///
 /// # Errors
@@ -157,21 +161,7 @@ fn question(run: &RunFolder, evaluated: &Evaluated) -> Result<String> {
 /// Pseudo-experiments by coefficient.
 fn tables(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<Table>> {
     let names = run.card().axes()?.names();
-    let head = [
-        "true shift",
-        "sets",
-        "events",
-        "bias",
-        "width",
-        "expected",
-        "bound",
-        "pull",
-        "pulls",
-        "68.3 %",
-        "95 %",
-        "p < 5 %",
-        "simulated",
-    ];
+    let head = ["true shift"].into_iter().chain(COLUMNS).chain(["p < 5 %", "simulated"]);
     let known =
         |x: Option<f64>, decimals: usize| x.map_or_else(|| "–".to_owned(), |x| report::number(x, decimals));
     let percent =
@@ -199,7 +189,7 @@ fn tables(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<Table>> {
     let words = "Samples of measured events at known coefficients. *expected*: the width that the calibration expects; *bound*: that of the truth of \
                  as many accepted events; *pull*, *pulls*: mean and width of the pulls; then the parts of the intervals that hold the truth, \
                  and the part of the samples whose goodness of fit is below 5 %; *simulated*: effective number of simulated events of the calibration there.";
-    let head = head.map(str::to_owned).into();
+    let head = head.map(str::to_owned).collect();
     let rows = rows.collect();
     Ok(vec![Table { id: "experiments", title: "Pseudo-experiments", words: words.to_owned(), head, rows }])
 }

@@ -451,18 +451,7 @@ fn summary(name: &str, values: Vec<EstimatorValue>, milliseconds: f64) -> Estima
     let ends = |f: fn(f64, f64) -> f64| chosen.iter().map(|v| v.truth).reduce(f).unwrap_or_default();
     let range = [ends(f64::min), ends(f64::max)];
     let slope = line(&means).map_or_else(|| chosen[0].slope, |line| line.slope);
-    let mean = |of: fn(&EstimatorValue) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;
-    EstimatorResult {
-        name: name.to_owned(),
-        slope,
-        range,
-        ratio_to_bound: mean(|v| v.ratio_to_bound),
-        coverage_68: mean(|v| v.coverage_68),
-        coverage_95: mean(|v| v.coverage_95),
-        own_errors: values.iter().any(|v| v.own_coverage_68.is_some()),
-        milliseconds,
-        values,
-    }
+    EstimatorResult::new(name, slope, range, milliseconds, values)
 }
 
 /// Says what a comparison was refused or marked for.
