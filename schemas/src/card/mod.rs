@@ -1,5 +1,7 @@
 //! The run card: everything that decides a result, in TOML.
 
+mod conditions;
+mod data;
 mod dataset;
 mod detector;
 mod effects;
@@ -8,17 +10,17 @@ pub mod layers;
 mod network;
 pub mod parameters;
 mod ranges;
+mod reading;
 mod set;
 mod simulation;
 pub(crate) mod strict;
 mod training;
 
-use std::path::Path;
-
 use humboldt_physics::Axes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use data::DataCard;
 pub use dataset::{DatasetCard, GroupCard, ImageFormat, ImageLayout, ImagesCard, Split};
 pub use detector::{
     Beams, DetectorCard, Efficiencies, Forward, MomentumResolution, Selection, Tracks, WrongCandidates,
@@ -33,8 +35,7 @@ pub use set::{Elements, SetArchitecture, Supervision};
 pub use simulation::SimulationCard;
 pub use training::{FiguresCard, Loss, Optimiser, Precision, Prior, Schedule, TrainingCard, TrainingImages};
 
-use crate::Fraction;
-use crate::error::{Invalid, SchemaError};
+use crate::error::Invalid;
 
 /// A whole run: events, images, network, training and figures. Every field has a default but the dataset's groups.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -77,271 +78,7 @@ pub struct RunCard {
     pub simulation: Option<SimulationCard>,
 }
 
-/// The part of a card that decides events and images: a change of network keeps them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DataCard {
-    /// Every random number follows from it.
-    pub seed: u64,
-    /// The decay, the model and the window.
-    pub generator: GeneratorCard,
-    /// Binning of events into an image.
-    pub images: ImagesCard,
-    /// Which coefficients are learned, over which ranges.
-    #[serde(default, skip_serializing_if = "Ranges::is_empty")]
-    pub parameters: Ranges,
-    /// Which shifts the images have, and how many images of each.
-    pub dataset: DatasetCard,
-}
-
-impl DataCard {
-    /// BLAKE3 hash, 64 hexadecimal digits.
-    pub fn hash(&self) -> String {
-        hash_json(self)
-    }
-
-    /// Checks every value against its range.
-    ///
-    /// # Errors
-    /// The first field outside its range.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        self.generator.validate()?;
-        self.images.validate()?;
-        let first = if self.parameters.is_empty() || self.parameters.contains_key("c9") {
-            Some(("c9", self.parameters.get("c9")))
-        } else {
-            self.parameters.first_key_value().map(|(name, range)| (name.as_str(), Some(range)))
-        };
-        let (first, range) = first.unwrap_or(("c9", None));
-        self.dataset.validate(first, range.copied())?;
-        for direction in self.axes()?.directions() {
-            let name = direction.coefficient.name();
-            let allowed = match (self.parameters.is_empty(), name) {
-                (true, "c9") => "none: C9 is what dataset.groups.delta_c9 sets".to_owned(),
-                _ => format!("none: {direction} is learned"),
-            };
-            let field = format!("generator.wilson.{name}");
-            Invalid::unless(!self.generator.wilson.contains_key(name), &field, "a shift", allowed)?;
-        }
-        let files: usize = Split::ALL.iter().map(|split| self.count(*split) / self.images.per_file).sum();
-        let images: usize = Split::ALL.iter().map(|split| self.count(*split)).sum();
-        let allowed = format!("{} and more, for at most {MOST_FILES} files", images.div_ceil(MOST_FILES));
-        Invalid::unless(files <= MOST_FILES, "images.per_file", self.images.per_file, allowed)
-    }
-
-    /// Number of images in a split.
-    pub fn count(&self, split: Split) -> usize {
-        self.dataset.count(split, !self.parameters.is_empty())
-    }
-
-    /// Parameters that are learned, in the order that all labels follow: C9 first where it is among them, the others by name.
-    ///
-    /// # Errors
-    /// For an unknown name, a range that is none, no coefficient or too many.
-    pub fn axes(&self) -> Result<Axes, Invalid> {
-        parameters::axes(&self.parameters, &self.dataset)
-    }
-
-    /// Every point at which images lie, in rising order of the first coefficient.
-    ///
-    /// # Errors
-    /// As [`DataCard::axes`].
-    pub fn points(&self) -> Result<Vec<DatasetPoint>, Invalid> {
-        Ok(parameters::points(&self.axes()?, &self.dataset))
-    }
-}
-
-/// Files of a campaign, at most: more are no help to anyone.
-const MOST_FILES: usize = 100_000;
-
 impl RunCard {
-    /// Reads and checks a card.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is not TOML, has an unknown key, or a value outside its range; the error
-    /// names file, line, field, value and what is allowed.
-    pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        Self::of_text(&strict::text(path)?, path, Self::checked)
-    }
-
-    /// Reads and checks a card whose run is to be evaluated as well.
-    ///
-    /// # Errors
-    /// As [`RunCard::read`]; when test images are of one delta C9 alone.
-    pub fn read_for_run(path: &Path) -> Result<Self, SchemaError> {
-        let check = |card: &Self| card.checked().and_then(|()| card.clone().settled().check_evaluation());
-        Self::of_text(&strict::text(path)?, path, check)
-    }
-
-    /// Reads a card for its events alone: it needs no images, network or training.
-    ///
-    /// # Errors
-    /// As [`RunCard::read`], of the generator and the tables of effects.
-    pub fn read_for_events(path: &Path) -> Result<GeneratorCard, SchemaError> {
-        let card = strict::read(path, |card: &Self| card.clone().settled().generator.validate())?;
-        Ok(card.loaded(path)?.generator)
-    }
-
-    /// Parses and checks a card; `file` is its name in error messages.
-    ///
-    /// # Errors
-    /// As [`RunCard::read`].
-    pub fn parse(text: &str, file: &str) -> Result<Self, SchemaError> {
-        Self::of_text(text, Path::new(file), Self::checked)
-    }
-
-    /// The card in what a network says of its training.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn of_provenance(provenance: &serde_json::Value) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(provenance.get("card").cloned().unwrap_or_default())
-    }
-
-    fn of_text(
-        text: &str,
-        path: &Path,
-        check: impl Fn(&Self) -> Result<(), Invalid>,
-    ) -> Result<Self, SchemaError> {
-        let check = |card: &Self| check(&card.clone().with_own_training(text));
-        strict::checked(text, &path.display().to_string(), check)?.with_own_training(text).loaded(path)
-    }
-
-    /// Preset `ratio` has settings of the training of its own, in the places of those that the text leaves out.
-    fn with_own_training(mut self, text: &str) -> Self {
-        if self.network.preset != Preset::Ratio {
-            return self;
-        }
-        let table = text.parse::<toml::Table>().unwrap_or_default();
-        let given = table.get("training").and_then(toml::Value::as_table);
-        let (Ok(own), Ok(mut all)) =
-            (toml::Table::try_from(&self.training), toml::Table::try_from(TrainingCard::of_ratios()))
-        else {
-            return self;
-        };
-        for (key, value) in own {
-            if given.is_some_and(|given| given.contains_key(&key)) {
-                all.insert(key, value);
-            }
-        }
-        if let Ok(training) = all.try_into() {
-            self.training = training;
-        }
-        self
-    }
-
-    /// The settled card with the content of files that it names.
-    fn loaded(self, path: &Path) -> Result<Self, SchemaError> {
-        let mut card = self.settled();
-        card.generator.effects.load(path)?;
-        if let Some(simulation) = &mut card.simulation {
-            simulation.load(path.parent().unwrap_or(Path::new("")));
-        }
-        Ok(card)
-    }
-
-    fn checked(&self) -> Result<(), Invalid> {
-        self.clone().settled().validate()
-    }
-
-    /// The card with its tables of effects in the generator, where all that makes events looks for them.
-    fn settled(mut self) -> Self {
-        let own = Effects {
-            s_wave: self.s_wave.take(),
-            acceptance: self.acceptance.take(),
-            detector: self.detector.take(),
-            background: self.background.take(),
-        };
-        self.generator.effects = own.or(std::mem::take(&mut self.generator.effects));
-        self
-    }
-
-    /// Checks every value against its range.
-    ///
-    /// # Errors
-    /// The first field outside its range.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        self.data().validate()?;
-        self.network.validate(self.images.bins)?;
-        self.training.validate()?;
-        if self.network.preset == Preset::Ratio {
-            return self.check_ratio().and_then(|()| self.figures.validate());
-        }
-        self.check_files()?;
-        self.check_supervision()?;
-        self.figures.validate()
-    }
-
-    /// Files of events are for ratios alone: images of others are made of the card's own events.
-    fn check_files(&self) -> Result<(), Invalid> {
-        let allowed = "with network.preset = \"ratio\"";
-        Invalid::unless(self.simulation.is_none(), "simulation", "a table", allowed)?;
-        let background = self.generator.effects.background.as_ref();
-        let files = background.is_some_and(|background| !background.files.is_empty());
-        Invalid::unless(!files, "background.files", "files", allowed)?;
-        let fraction = background.is_some_and(|background| background.fraction.is_some());
-        Invalid::unless(!fraction, "background.fraction", "a fraction", allowed)
-    }
-
-    /// Conditions of preset `ratio`.
-    fn check_ratio(&self) -> Result<(), Invalid> {
-        Invalid::unless(
-            !self.parameters.is_empty(),
-            "parameters",
-            "none",
-            "a range for each coefficient that is learned, as in c9 = [-2.5, 1.1]",
-        )?;
-        self.training.check_ratio()?;
-        let simulation = self.simulation.clone().unwrap_or_default();
-        simulation.validate()?;
-        let effects = &self.generator.effects;
-        let files = !simulation.files.is_empty();
-        if let Some(background) = &effects.background {
-            let live = background.parts()[0] < 1.0;
-            Invalid::unless(
-                files != background.files.is_empty(),
-                "background.files",
-                if files { "none" } else { "files" },
-                "files of both simulation and background, or of neither",
-            )?;
-            Invalid::unless(
-                !(files && live),
-                "background",
-                "parts of generated events beside files",
-                "files and a fraction, or parts",
-            )?;
-            let number = matches!(background.fraction, Some(Fraction::Fixed(_)));
-            Invalid::unless(
-                files || !number,
-                "background.fraction",
-                "a number",
-                "\"free\" or as in \"0.44+-0.02\" beside parts, whose sum it is otherwise",
-            )?;
-        }
-        if files {
-            for (name, there) in
-                [("acceptance", effects.acceptance.is_some()), ("detector", effects.detector.is_some())]
-            {
-                let allowed = "none beside simulation.files, whose events have been accepted and measured";
-                Invalid::unless(!there, name, "a table", allowed)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A slope needs two values.
-    fn check_evaluation(&self) -> Result<(), Invalid> {
-        let tested: Vec<f64> =
-            self.data().points()?.iter().filter(|p| p.count(Split::Test) > 0).map(|p| p.shifts[0]).collect();
-        let values = 1 + tested.windows(2).filter(|pair| (pair[1] - pair[0]).abs() > 1e-9).count();
-        Invalid::unless(
-            values >= 2,
-            "dataset.groups.test",
-            "test images at 1 value",
-            "test images at 2 values at least, between which slope and bias are measured",
-        )
-    }
-
     /// The network with every number filled in.
     pub fn architecture(&self) -> AnyArchitecture {
         let mut architecture = self.network.any_architecture();
@@ -373,90 +110,6 @@ impl RunCard {
     /// Numbers that the network puts out.
     pub fn outputs(&self) -> usize {
         self.architecture().outputs(self.training.loss, self.axes().map_or(1, |axes| axes.len()))
-    }
-
-    /// A statistic has a covariance only where there are more images than it has components.
-    fn check_calibration(&self) -> Result<(), Invalid> {
-        let components = self.architecture().components();
-        Invalid::unless(
-            components <= 256,
-            "network.references",
-            format!("{components} scores at all references of all coefficients"),
-            "at most 256",
-        )?;
-        Invalid::unless(
-            self.training.calibration_images >= 2 * components,
-            "training.calibration_images",
-            self.training.calibration_images,
-            format!("at least {}, twice the components of the statistic", 2 * components),
-        )
-    }
-
-    /// Conditions of network, dataset and training on each other.
-    fn check_supervision(&self) -> Result<(), Invalid> {
-        let architecture = self.network.any_architecture();
-        if architecture.is_calibrated() {
-            let (loss, outputs) = (self.training.loss, self.training.loss.outputs());
-            Invalid::unless(
-                outputs == 1,
-                "training.loss",
-                loss.name(),
-                "mae, mse or huber where scores or single events are learned",
-            )?;
-        }
-        Invalid::unless(
-            self.training.precision == Precision::Single
-                || matches!(architecture, AnyArchitecture::Residual(_)),
-            "training.precision",
-            self.training.precision.name(),
-            "single for networks without convolutions",
-        )?;
-        if let Some([least, most]) = self.training.events {
-            Invalid::unless(
-                architecture.takes_number_of_events(),
-                "training.events",
-                "a range",
-                "with preset `set` and network.sample = 0, or with `events` among network.channels and labels to learn",
-            )?;
-            Invalid::unless(
-                (least..=most).contains(&self.images.events),
-                "training.events",
-                format!("{:?}", [least, most]),
-                format!(
-                    "a range that holds images.events, {}, which validation and test images have",
-                    self.images.events
-                ),
-            )?;
-        }
-        if architecture.is_calibrated() {
-            self.check_calibration()?;
-        }
-        if self.axes()?.len() == 1 {
-            return Ok(());
-        }
-        let field = if self.parameters.is_empty() { "dataset.also" } else { "parameters" };
-        for split in [Split::Validation, Split::Test] {
-            let few = self.dataset.groups.iter().map(|g| g.images()[split as usize]);
-            let few = few.into_iter().find(|n| (1..FURTHER_VALUES).contains(n));
-            Invalid::unless(
-                few.is_none(),
-                &format!("dataset.groups.{}", split.name()),
-                few.unwrap_or_default(),
-                format!(
-                    "0, or at least {FURTHER_VALUES} with {field}: one at each shift of the further coefficients"
-                ),
-            )?;
-        }
-        let known = match &architecture {
-            AnyArchitecture::Residual(a) => a.references.is_empty(),
-            AnyArchitecture::Set(a) => a.supervision != Supervision::Event,
-        };
-        Invalid::unless(
-            known,
-            field,
-            "further coefficients with this network",
-            "with the presets score, set, or resnet34, resnet18, resnet10 that learn labels",
-        )
     }
 
     /// The card as TOML, every default written out.
@@ -493,6 +146,8 @@ pub fn hash_json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     const CARD: &str = "seed = 3\n\n[generator]\nq2 = [\"0.1:19.2\"]\nwilson = { c10 = \"0.5+0.1i\", c7 = -0.05 }\n\n\
