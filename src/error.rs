@@ -95,7 +95,7 @@ impl Error {
 
 /// Errors with the place that they are about.
 pub(crate) trait Place<T> {
-    /// The same with the place.
+    /// The result with the place in its error.
     fn place(self, place: impl FnOnce() -> String) -> Result<T, Error>;
 }
 

@@ -63,7 +63,7 @@ pub struct Work {
     pub unit: &'static str,
 }
 
-/// What unwinds work that its caller stopped.
+/// Payload that unwinds work which its caller stopped.
 #[derive(Debug)]
 pub struct Stopped;
 
@@ -84,7 +84,7 @@ impl Caller {
         work()
     }
 
-    /// What was printed since the last call.
+    /// Output since the last call.
     pub fn output(&self) -> String {
         std::mem::take(&mut *hold(&self.output))
     }
@@ -94,7 +94,7 @@ impl Caller {
         std::mem::take(&mut *hold(&self.notes))
     }
 
-    /// What is being done.
+    /// Work that is being done.
     pub fn work(&self) -> Work {
         Work { done: self.done.load(Ordering::Relaxed), ..hold(&self.work).clone() }
     }

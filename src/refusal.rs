@@ -12,7 +12,7 @@ use crate::run::training::Stopped;
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
-    /// The same in one line, as the program prints it.
+    /// The reason in one line, as the program prints it.
     pub text: String,
     /// The kind of reason.
     pub kind: RefusalKind,

@@ -119,7 +119,7 @@ impl Resonance {
         self.nodes_in((self.range.0, high))
     }
 
-    /// The same between two masses (GeV).
+    /// Masses and weights between two masses (GeV).
     pub fn nodes_in(&self, (low, high): (f64, f64)) -> Vec<(f64, f64)> {
         let mut nodes = nodes(low, high, self.breaks);
         for (m, weight) in &mut nodes {

@@ -153,7 +153,7 @@ impl From<Lepton> for Leptons {
     }
 }
 
-/// Which amplitude model describes the decay.
+/// Amplitude model of the decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ModelName {
     /// Naive factorisation with the one-loop Y(q2): the physics of EvtGen's new-physics model (arXiv:2203.06827).

@@ -47,7 +47,7 @@ pub struct SWave {
     log_strength: Vec<[f64; 2]>,
 }
 
-/// What an S-wave adds to the rate at one q2 and K pi mass, in the LHCb convention: the coefficients of [`s_wave_functions`].
+/// Terms of the rate at one q2 and K pi mass that an S-wave adds, in the LHCb convention: the coefficients of [`s_wave_functions`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SWaveTerms([f64; S_WAVE_FUNCTIONS]);
 

@@ -27,7 +27,7 @@ pub struct PhaseSpace {
 const CHI: (f64, f64) = (-PI, 2.0 * PI);
 
 impl PhaseSpace {
-    /// That of a decay, at any K pi mass.
+    /// Phase space of a decay, at any K pi mass.
     pub fn of(decay: &Decay) -> Self {
         let m_kpi = decay.m_kpi_range();
         Self { q2: (decay.q2_min(), decay.q2_max(m_kpi.0)), m_kpi, chi: CHI }

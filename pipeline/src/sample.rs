@@ -131,7 +131,7 @@ impl Sample {
         RecordBatch::try_new(schema, columns).map_err(|e| refused(&e))
     }
 
-    /// The same with only the rows whose entry of `keep` is true.
+    /// A sample of the rows whose entry of `keep` is true.
     ///
     /// # Errors
     /// When there are not as many entries as events.

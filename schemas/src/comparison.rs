@@ -42,13 +42,13 @@ pub struct Comparison {
 /// Samples that differ from the simulation which the estimators know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WrongSimulation {
-    /// What the samples have that the simulation has not, in words.
+    /// Difference of the samples from the simulation, in words.
     pub what: String,
     /// By estimator.
     pub shifts: Vec<WrongShift>,
 }
 
-/// How far a wrong simulation moves an estimator.
+/// Shift of an estimator by a wrong simulation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WrongShift {
     /// The estimator.
@@ -235,7 +235,7 @@ pub struct PredictedImage {
     pub raw: f64,
     /// The shift whose median prediction this is; absent outside the calibrated range.
     pub value: Option<f64>,
-    /// The same, where the coefficient is C9.
+    /// That value once more, where the coefficient is C9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta_c9: Option<f64>,
     /// Lower end of the 68.3 % interval; absent where it lies outside the calibrated range.

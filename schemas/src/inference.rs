@@ -35,7 +35,7 @@ pub struct Assumed {
     /// Charmonium resonances in place of the charm loop: scale and phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charmonium: Option<BTreeMap<String, [f64; 2]>>,
-    /// Which of these neither the file nor an option says.
+    /// Names of those that neither the file nor an option says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_default: Vec<String>,
 }
@@ -51,7 +51,7 @@ pub struct Closure {
     pub events: usize,
     /// The density.
     pub assumed: Assumed,
-    /// What is off; none where the events follow the density.
+    /// Deviations that were found; none where the events follow the density.
     pub deviations: Vec<Deviation>,
 }
 
@@ -60,15 +60,15 @@ pub struct Closure {
 pub struct Deviation {
     /// `mirrored_chi`, `leptons`, `flavour`, `window`, `units`, `coefficients` or `other`.
     pub kind: String,
-    /// What it means, and what to do.
+    /// Its meaning, and a remedy.
     pub words: String,
-    /// Where the events are, of a window (GeV^2).
+    /// Windows that the events are in, of kind `window` (GeV^2).
     ///
     /// # Shapes
     /// [window, (low, high)]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub q2: Vec<[f64; 2]>,
-    /// What they follow, of coefficients.
+    /// Coefficients that they follow, of kind `coefficients`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coefficients: Vec<FittedCoefficient>,
 }
@@ -112,7 +112,7 @@ pub struct BoundResult {
     pub covariance_profiled: Option<Vec<Vec<f64>>>,
 }
 
-/// What the statistic of a network knows of the coefficients at one point: `bound --model MODEL`.
+/// Knowledge of the coefficients at one point that the statistic of a network has: `bound --model MODEL`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LearnedBound {
     /// Number of measured events, background included.
@@ -157,7 +157,7 @@ pub struct LearnedWidth {
     /// Error of that by the finite simulation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigma_fitted_error: Option<f64>,
-    /// The same with what the finite simulation of the calibration leaves open: the width of `infer`; absent where that is not known.
+    /// Standard deviation with what the finite simulation of the calibration leaves open: the width of `infer`; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<f64>,
 }

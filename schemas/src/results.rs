@@ -106,7 +106,7 @@ pub struct RatioCoefficient {
     pub pull_width: Option<f64>,
     /// Part of the intervals of 68.3 % that hold the truth.
     pub coverage: Option<f64>,
-    /// The same of 95 %.
+    /// Part of the intervals of 95 % that holds the truth.
     pub coverage_95: Option<f64>,
     /// Standard deviation that the calibration expects, the fraction of background known.
     pub expected: Option<f64>,

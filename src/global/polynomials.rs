@@ -12,7 +12,7 @@ use super::data::{Data, Datum};
 /// The unit in which F is added to rates, in GeV^-2.
 pub const RATE_UNIT: f64 = 1e-7;
 
-/// Which observables share their coefficients.
+/// Observables that share their coefficients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
     /// Each observable has its own.

@@ -60,7 +60,7 @@ impl Mistake {
         }
     }
 
-    /// What it means, and what to do.
+    /// Its meaning, and a remedy.
     pub const fn words(self) -> &'static str {
         match self {
             Self::MirroredChi => {
@@ -189,11 +189,11 @@ pub fn closure(
 /// Mistake in the angles of accepted events.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Suspicion {
-    /// Which one.
+    /// The mistake.
     pub mistake: Mistake,
     /// Part of the events that have it, and its standard deviation.
     pub part: (f64, f64),
-    /// What `ln L` gains where it is undone.
+    /// Gain of `ln L` where it is undone.
     pub gain: f64,
 }
 

@@ -43,7 +43,7 @@ impl EventFamily {
         Self::in_masses(decay, line_shape, windows, masses, directions)
     }
 
-    /// The same of events that are selected in a window of K pi masses (GeV) as well.
+    /// Density of events that are selected in a window of K pi masses (GeV) as well.
     ///
     /// # Errors
     /// As [`EventFamily::new`]; for a window that is not inside the masses of the line shape.
@@ -77,7 +77,7 @@ impl EventFamily {
         Ok(Self { density, normalisation, masses, table, s_wave: None })
     }
 
-    /// The same density with an S-wave, before it is normalised over simulated events. F_S is the S-wave's part of the Standard
+    /// This density with an S-wave, before it is normalised over simulated events. F_S is the S-wave's part of the Standard
     /// Model's rate in the windows for K pi masses (GeV) in a range; where it is not fixed, the strength that makes it stands behind
     /// the shifts.
     ///
@@ -167,14 +167,14 @@ impl EventFamily {
         parts.filter(|(a, b)| a < b).collect()
     }
 
-    /// The same density of events that a detector keeps, normalised over simulated events that it kept.
+    /// This density of events that a detector keeps, normalised over simulated events that it kept.
     #[must_use]
     pub fn with_simulation(mut self, simulation: Simulation) -> Self {
         self.normalisation = self.normalisation.with_simulation(simulation);
         self
     }
 
-    /// What normalises the density, as a function of the shifts.
+    /// Normalisation of the density, as a function of the shifts.
     pub const fn normalisation(&self) -> &Normalisation {
         &self.normalisation
     }

@@ -60,7 +60,7 @@ pub struct Measured<'a> {
     pub background: Option<(&'a EventBatch, Option<&'a Weights>, f64)>,
 }
 
-/// The same of measured events: what is expected in a cell are integrals or simulated events, and background as its sample
+/// Agreement of measured events with their density: what is expected in a cell are integrals or simulated events, and background as its sample
 /// has it. The variances of all samples are in the chi-square; that of weighted events is the sum of squared weights. `point` has
 /// the parameters of the rates.
 ///
@@ -311,7 +311,7 @@ pub fn empty_stretches(family: &EventFamily, q2: &[f32], point: &[f64]) -> Vec<E
     empty(&cumulative(family, point), q2)
 }
 
-/// The same in the K pi mass (GeV); none where events have one mass, or a simulation says what is expected.
+/// Empty stretches of the K pi mass (GeV); none where events have one mass, or a simulation says what is expected.
 pub fn empty_masses(family: &EventFamily, m_kpi: &[f32], point: &[f64]) -> Vec<EmptyStretch> {
     let (low, high) = family.density.m_kpi_range();
     let Accepted::Integrals(slices) = &family.normalisation.accepted else { return Vec::new() };

@@ -318,7 +318,7 @@ pub fn by_events(
     Ok(mean_squares(&scores))
 }
 
-/// The same of any density, at its own shifts, from events that follow it: of events that a detector keeps, and with an S-wave.
+/// Information of any density, at its own shifts, from events that follow it: of events that a detector keeps, and with an S-wave.
 ///
 /// # Errors
 /// With fewer than two events.

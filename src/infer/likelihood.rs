@@ -123,7 +123,7 @@ impl<'a> Likelihood<'a> {
         Ok(Self { parts: vec![part], events, weights: None, mixture: None, scaled: None })
     }
 
-    /// The same with events that count by their weights.
+    /// This likelihood with events that count by their weights.
     ///
     /// # Errors
     /// When there are not as many weights as events.
@@ -137,7 +137,7 @@ impl<'a> Likelihood<'a> {
         Ok(self)
     }
 
-    /// The same of a sample whose background is subtracted: its last events, from `first` on, are a sample of background with
+    /// This likelihood of a sample whose background is subtracted: its last events, from `first` on, are a sample of background with
     /// negative weights, whose sum is known with a relative standard deviation.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl<'a> Likelihood<'a> {
         Ok(self)
     }
 
-    /// The same of a sample of which a part is background; `events` are those that it was made from.
+    /// This likelihood of a sample of which a part is background; `events` are those that it was made from.
     ///
     /// # Errors
     /// For a fraction that none can be, or an event at which the background's density is not known.

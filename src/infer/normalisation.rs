@@ -9,7 +9,7 @@ use humboldt_physics::{Density, Quadratic};
 use super::form::{Form, Jet};
 use super::simulation::Simulation;
 
-/// What the rates of events are divided by.
+/// Integral that the rates of events are divided by.
 #[derive(Debug, Clone)]
 pub struct Normalisation {
     /// Of the shifts.
@@ -74,7 +74,7 @@ impl Normalisation {
         }
     }
 
-    /// The same over simulated events in place of the integral.
+    /// This normalisation over simulated events in place of the integral.
     #[must_use]
     pub fn with_simulation(self, simulation: Simulation) -> Self {
         Self { accepted: Accepted::Simulated(simulation), ..self }

@@ -143,7 +143,7 @@ impl Shape {
     }
 }
 
-/// What is known of the variable.
+/// Shapes of the variable, and which of their parameters are free.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MassModel {
     /// Range in which events are.

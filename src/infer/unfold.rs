@@ -28,7 +28,7 @@ const BLOCK: usize = 4096;
 /// Accepted simulated events with their truth.
 #[derive(Debug, Clone, Copy)]
 pub struct SimulatedTruth<'a> {
-    /// What they follow before acceptance.
+    /// Density that they follow before acceptance.
     pub reference: &'a EventFamily,
     /// As they were measured.
     pub measured: &'a EventBatch,
@@ -47,7 +47,7 @@ pub fn unfolded(measured: &[BinMoments], simulated: &SimulatedTruth) -> Result<V
     Unfolding::new(&bins, simulated)?.unfolded(measured)
 }
 
-/// What simulated events say of some bins, for any number of samples.
+/// Unfolding of some bins by simulated events, for any number of samples.
 #[derive(Debug)]
 pub struct Unfolding(Vec<Bin>);
 

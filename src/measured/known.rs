@@ -108,7 +108,7 @@ pub struct Knowledge {
     pub background: Option<GivenBackground>,
 }
 
-/// What is known of a sample: densities of its signal, simulation, background.
+/// Densities of a sample's signal, simulation and background, as they are known.
 #[derive(Debug)]
 pub struct Known {
     /// One for each flavour of the sample.
@@ -431,7 +431,7 @@ impl Known {
         Some(of(strength.fraction(g), Some(sigma).filter(|sigma| sigma.is_finite()), interval, g < 0.0))
     }
 
-    /// What one accepted event says of the signal's parameters and the fraction of background, by a simulation of one decay.
+    /// Information of one accepted event about the signal's parameters and the fraction of background, by a simulation of one decay.
     ///
     /// # Errors
     /// Without one; where the physics refuses the point.
@@ -564,7 +564,7 @@ impl SimulatedSample {
         Ok(Simulation::new(family, reference, &table.truth, table.weights.as_ref())?)
     }
 
-    /// What an unfolding of moments needs.
+    /// True and measured events for an unfolding of moments.
     ///
     /// # Errors
     /// Where an S-wave was simulated.

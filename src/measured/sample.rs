@@ -59,7 +59,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What a file says that it was made with, with these settings in its place.
+    /// Card that a file says it was made with, with these settings in its place.
     pub(crate) fn card(&self, made: Option<GeneratorCard>, at_pole: bool) -> GeneratorCard {
         let mut card = made.unwrap_or_else(|| GeneratorCard {
             line_shape: if at_pole { LineShape::Narrow } else { LineShape::BreitWigner },
@@ -116,7 +116,7 @@ pub struct Sample {
     pub card: GeneratorCard,
     /// With all shifts but the free ones.
     pub decay: Decay,
-    /// The same of each flavour that the events have: one, or B0bar and B0.
+    /// Decay of each flavour that the events have: one, or B0bar and B0.
     pub decays: Vec<Decay>,
     /// K pi masses.
     pub line_shape: LineShape,
@@ -219,7 +219,7 @@ impl Sample {
         })
     }
 
-    /// What a card describes, without events: at the card's own shifts, in a window of K pi masses (GeV).
+    /// Sample of a card without events: at the card's own shifts, in a window of K pi masses (GeV).
     ///
     /// # Errors
     /// When the physics refuses the card, or the window lies outside the masses of the line shape.
@@ -247,7 +247,7 @@ impl Sample {
         })
     }
 
-    /// Which of the decays an event is of.
+    /// Place among the decays of an event's.
     pub fn which(&self, row: usize) -> usize {
         self.flavours.as_ref().map_or(0, |flavours| usize::from(flavours[row] != B0BAR))
     }

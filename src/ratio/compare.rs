@@ -44,7 +44,7 @@ pub struct Plan {
     pub values: Vec<f64>,
     /// Pseudo-experiments at each point, as far as there are events for them; as many as the card tests where it is none.
     pub images: Option<usize>,
-    /// What the simulation may have wrong; none for all that the card's events can have.
+    /// Errors of the simulation that are looked at; none for all that the card's events can have.
     pub wrong: Option<Vec<Wrong>>,
     /// Data of another generator.
     pub test: Option<SystematicShift>,
@@ -56,7 +56,7 @@ pub struct Compared {
     pub comparisons: Vec<Comparison>,
     /// Pseudo-experiments as simulated: by estimator, point by point.
     points: Vec<Vec<AtPoint>>,
-    /// What it would go on from, to be removed once all is written.
+    /// Values that are done already, to be removed once all is written.
     pub parts: Parts,
 }
 

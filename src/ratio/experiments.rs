@@ -17,7 +17,7 @@ use crate::sampling;
 /// Pseudo-experiments of a point that events of files are shared among, at least.
 const EXPERIMENTS: usize = 20;
 
-/// What pseudo-experiments are drawn by.
+/// Simulation that pseudo-experiments are drawn by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
     /// Generator of events that are made for them alone.
@@ -120,7 +120,7 @@ impl<'a> Experiments<'a> {
         Ok(Self { source, stream, events, kind })
     }
 
-    /// How many there can be that share no event.
+    /// Most that there can be without a common event.
     pub fn most(&self) -> usize {
         match &self.kind {
             Kind::Fresh(_) => usize::MAX,

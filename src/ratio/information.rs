@@ -9,7 +9,7 @@ use super::model::{RatioModel, ratios};
 use super::source::{Events, Sample, Source};
 use crate::infer::ratio::{Ratios, along, slopes};
 
-/// What the truth of accepted simulated events knows of the coefficients.
+/// Information about the coefficients in the truth of accepted simulated events.
 pub struct Information<'a> {
     signal: &'a Events,
     ratios: Ratios,

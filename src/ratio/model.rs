@@ -50,7 +50,7 @@ pub struct RatioModel {
     pub calibration: Calibration,
     /// The simulation's point.
     pub origin: Vec<f64>,
-    /// What the card knows of the fraction of background.
+    /// Knowledge of the fraction of background that the card has.
     pub fraction: Option<Fraction>,
     /// Doubts in the simulation.
     pub doubts: Vec<String>,
@@ -135,7 +135,7 @@ impl RatioModel {
         Ok(write_json(&calibration_file(folder), &saved)?)
     }
 
-    /// What networks are told.
+    /// Variables that networks are told.
     pub fn variables(&self) -> Variables {
         Variables::of(&self.card)
     }
@@ -215,7 +215,7 @@ fn calibration_file(folder: &Path) -> PathBuf {
     folder.join(CALIBRATION_FILE)
 }
 
-/// What networks say of events, as a statistic takes it.
+/// Answers of networks about events, as a statistic takes them.
 ///
 /// # Errors
 /// When the device fails.

@@ -142,11 +142,11 @@ pub struct Parts {
     pub closure: Option<Closure>,
 }
 
-/// What a card says of simulation and background, checked.
+/// Simulation and background of a card, checked.
 #[derive(Debug)]
 pub struct Source {
     card: RunCard,
-    /// What networks are told.
+    /// Variables that networks are told.
     pub variables: Variables,
     /// The simulation's point, of the learned coefficients.
     pub origin: Vec<f64>,
@@ -154,7 +154,7 @@ pub struct Source {
     density: Density,
     /// Of files of simulation and of background.
     layouts: [Option<Layout>; 2],
-    /// What is known of the fraction of background; none without background.
+    /// Knowledge of the fraction of background; none without background.
     pub fraction: Option<Fraction>,
     /// Fraction of background of pseudo-experiments; 0 without.
     pub nominal: f64,

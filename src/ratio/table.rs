@@ -36,7 +36,7 @@ pub struct Table {
     pub weighted: bool,
     /// Whether the file has true values of its own.
     pub has_truth: bool,
-    /// What the file says of how it was made.
+    /// Card that the file says it was made with.
     pub made: Option<GeneratorCard>,
 }
 

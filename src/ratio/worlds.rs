@@ -12,7 +12,7 @@ use super::source::Source;
 /// How much worse the resolution of data is, and how much more their background.
 const MORE: f64 = 1.2;
 
-/// What a simulation may have wrong.
+/// Error that a simulation may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
     /// Resolution of momenta and directions.

@@ -20,7 +20,7 @@ const FIGURE: &str = "linearity plot";
 pub enum ErrorBars {
     /// Left and right width of the ensemble: how well one image is measured (the paper's Fig. 7).
     Unscaled,
-    /// The same of pseudo-experiments without images.
+    /// Left and right width of pseudo-experiments, which have no images.
     OfExperiments,
     /// The widths over sqrt(number of images): how well the mean is known (Fig. 6).
     OfTheMean,

@@ -67,7 +67,7 @@ pub struct Compared {
     pub comparison: Comparison,
     /// Each estimator's samples, in the order of the comparison's.
     pub estimates: Vec<Judged>,
-    /// What it would go on from, to be removed once all is written.
+    /// Values that are done already, to be removed once all is written.
     pub parts: Parts,
 }
 

@@ -37,7 +37,7 @@ impl Evaluation {
 
 /// The predictions of one coefficient, over all values of the others.
 pub struct Evaluated {
-    /// Which one.
+    /// Direction of the coefficient.
     pub direction: WilsonDirection,
     /// In rising order of its shift.
     pub ensembles: Vec<EnsembleResult>,

@@ -108,7 +108,7 @@ impl Density {
         Self::in_masses(decay, line_shape, windows, masses, directions, efficiency, s_wave)
     }
 
-    /// The same of events that are selected in a window of K pi masses (GeV) as well.
+    /// Density of events that are selected in a window of K pi masses (GeV) as well.
     ///
     /// # Errors
     /// As for [`Density::with_efficiency`]; for a window that is not inside the masses of the line shape.

@@ -37,7 +37,7 @@ impl ScoresAt {
         self.points.iter().for_each(|point| point.scores(&rate, &total).for_each(&mut take));
     }
 
-    /// The same with the density of the event at each point, for each direction, up to a constant of the point.
+    /// Scores with the density of the event at each point, for each direction, up to a constant of the point.
     pub fn with_densities(&self, event: &DecayVariables, mut take: impl FnMut(f64, f64)) {
         let (rate, total) = (self.density.rate_at(event), self.density.total(self.density.mass(event)));
         for point in &self.points {

@@ -23,7 +23,7 @@ const ROUNDED: f64 = 1e-4;
 /// Ends of chi beyond these, in turns, are no rounding.
 const BEYOND: f64 = 0.01;
 
-/// What the first rows of a file show.
+/// Signs in the first rows of a file that its events are not at truth level.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Signs {
     /// Rows that were looked at.

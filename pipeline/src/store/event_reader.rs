@@ -57,9 +57,9 @@ pub enum More {
     MassIfThere,
     /// The mass, the truth where it is another, and a user's own columns.
     Everything,
-    /// The same of a table that may lack the mass.
+    /// All of [`More::Everything`] that is there: a table may lack the mass.
     EverythingThereIs,
-    /// The same without the truth, of which a layout may name columns that the table lacks.
+    /// All that is there but the truth, of which a layout may name columns that the table lacks.
     EverythingMeasured,
 }
 
@@ -181,7 +181,7 @@ impl EventReader {
         self.translation.as_ref().is_some_and(Translation::selects)
     }
 
-    /// What the file does not say under its layout, and what is assumed in its place.
+    /// Assumptions in the place of what the file does not say under its layout.
     pub fn notes(&self) -> &[String] {
         self.translation.as_ref().map_or(&[], Translation::notes)
     }
@@ -194,7 +194,7 @@ impl EventReader {
         self.read_rest()
     }
 
-    /// The same of a reader that is asked more afterwards.
+    /// All events that are left, of a reader that is asked more afterwards.
     ///
     /// # Errors
     /// Those of the iterator.

@@ -124,7 +124,7 @@ impl EventWriter {
         Self::create_saying(format, path, metadata::entries(path, provenance)?.to_vec(), schema)
     }
 
-    /// The same of a file that says nothing of itself, as those of experiments.
+    /// Creates a file that says nothing of itself, as those of experiments.
     ///
     /// # Errors
     /// As [`EventWriter::create_as`].

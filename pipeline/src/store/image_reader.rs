@@ -87,7 +87,7 @@ impl ImageReader {
         self.index.bins
     }
 
-    /// What the images are labelled by: C9 first where it is among them, the others by name.
+    /// Directions that the images are labelled by: C9 first where it is among them, the others by name.
     pub fn directions(&self) -> &[WilsonDirection] {
         self.index.labels.directions()
     }

@@ -27,7 +27,7 @@ impl MemoryTable {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// What the table says of how its events were made; none of others' tables.
+    /// Origin of the table's events as it says; none of others' tables.
     ///
     /// # Errors
     /// As of a file: for another angle convention, or a newer format.

@@ -66,7 +66,7 @@ impl CompactImage {
         self.bins
     }
 
-    /// Which cells are occupied; see [`CompactImage`].
+    /// Bits of the occupied cells; see [`CompactImage`].
     pub fn bitmap(&self) -> &[u8] {
         &self.bitmap
     }

@@ -17,10 +17,10 @@ pub struct DataCard {
     pub generator: GeneratorCard,
     /// Binning of events into an image.
     pub images: ImagesCard,
-    /// Which coefficients are learned, over which ranges.
+    /// Coefficients that are learned, each over a range.
     #[serde(default, skip_serializing_if = "Ranges::is_empty")]
     pub parameters: Ranges,
-    /// Which shifts the images have, and how many images of each.
+    /// Shifts of the images, and numbers of images of each.
     pub dataset: DatasetCard,
 }
 

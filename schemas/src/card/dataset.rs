@@ -108,7 +108,7 @@ impl ImagesCard {
     }
 }
 
-/// Which shifts the images have, and how many there are of each.
+/// Shifts of the images, and numbers of images of each.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatasetCard {

@@ -49,7 +49,7 @@ pub struct GeneratorCard {
     /// `{ j_psi = [1.0, 3.14] }`; those left out have 1 and 0, so `{}` is factorisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charmonium: Option<BTreeMap<String, [f64; 2]>>,
-    /// What makes events differ from those of B -> K* l l alone; a card has them as tables of its own.
+    /// Effects by which events differ from those of B -> K* l l alone; a card has them as tables of its own.
     #[serde(skip_serializing_if = "Effects::is_empty")]
     pub effects: Effects,
 }

@@ -49,11 +49,11 @@ pub struct RunCard {
     pub generator: GeneratorCard,
     /// Binning of events into an image.
     pub images: ImagesCard,
-    /// Which coefficients are learned, and the range of the shift of each: `c9 = [-2.0, 1.1]`, `c10 = [-1.0, 1.0]`,
+    /// Coefficients that are learned, and the range of the shift of each: `c9 = [-2.0, 1.1]`, `c10 = [-1.0, 1.0]`,
     /// `c7_prime_im`, .., up to six. Without it C9 is, over the values of `dataset.groups`, and `dataset.also` beside it.
     #[serde(skip_serializing_if = "Ranges::is_empty")]
     pub parameters: Ranges,
-    /// Which shifts the images have, and how many images of each.
+    /// Shifts of the images, and numbers of images of each.
     pub dataset: DatasetCard,
     /// The network.
     pub network: NetworkCard,

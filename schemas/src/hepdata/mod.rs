@@ -29,7 +29,7 @@ use crate::measurements::{Measurement, MeasurementFile, MeasurementGroup};
 pub struct Choice {
     /// Names of tables, with `*` for any characters; all where it is empty.
     pub tables: Vec<String>,
-    /// Which of several matrices of a table is meant, by a part of its name; `total` where nothing is said.
+    /// Matrix of several of a table, by a part of its name; `total` where nothing is said.
     pub correlation: Option<String>,
     /// Whose signs and factors the values have.
     pub convention: ValueConvention,

@@ -48,7 +48,7 @@ pub enum Meson {
     B0bar,
 }
 
-/// What q2 and angles are made of.
+/// Source of q2 and angles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -113,7 +113,7 @@ impl EnergyUnit {
     }
 }
 
-/// How a B0 is told from a B0bar.
+/// Column that tells a B0 from a B0bar.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlavourColumn {
@@ -154,7 +154,7 @@ pub struct Momenta {
     pub kaon: Particle,
     /// The pion, of either charge.
     pub pion: Particle,
-    /// What follows a prefix: energy, and momentum along x, y, z.
+    /// Ends of names behind a prefix: energy, and momentum along x, y, z.
     #[serde(default = "components")]
     pub components: [String; 4],
     /// `charges` (default) where `l_plus` always is the positive lepton; `slots` where the charge conjugate of the listed decay
@@ -174,7 +174,7 @@ fn components() -> [String; 4] {
     ["E", "px", "py", "pz"].map(str::to_owned)
 }
 
-/// Which lepton is in the columns of the positive one.
+/// Lepton in the columns of the positive one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Leptons {

@@ -25,7 +25,7 @@ const BUILT_IN: [(&str, &str); 4] = [
     ("cms", include_str!("../../layouts/cms.toml")),
 ];
 
-/// What the columns of an event table are.
+/// Columns of an event table.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Layout {
@@ -49,11 +49,11 @@ pub struct Layout {
     pub chi_range: Option<ChiRange>,
     /// Flavours whose ready chi has the opposite sign: `["b0bar"]` where it is computed as if every event were a B0.
     pub mirrored: Option<Vec<Meson>>,
-    /// What is used where a file has ready columns and momenta too: `columns` (default) or `momenta`.
+    /// Source of variables where a file has ready columns and momenta too: `columns` (default) or `momenta`.
     pub prefer: Source,
     /// Units, where they are not GeV and radians.
     pub units: Units,
-    /// How a B0 is told from a B0bar.
+    /// Column that tells a B0 from a B0bar.
     pub flavour: Option<FlavourColumn>,
     /// Four-momenta of the final state.
     pub momenta: Option<Momenta>,
@@ -61,7 +61,7 @@ pub struct Layout {
     pub candidates: Option<Candidates>,
     /// Rows that are read: those whose column has one of these whole numbers, as in `isSignal = [1]`.
     pub keep: BTreeMap<String, Vec<i64>>,
-    /// The same as it was generated; units, convention and the rest as above where they are not given.
+    /// Columns of the event as it was generated; units, convention and the rest as above where they are not given.
     pub truth: Option<Box<Layout>>,
 }
 

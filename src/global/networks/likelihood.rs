@@ -28,7 +28,7 @@ pub struct Likelihood {
 }
 
 impl Likelihood {
-    /// That of a chi-square.
+    /// Likelihood of a chi-square.
     ///
     /// # Errors
     /// When errors are correlated and so asymmetric that next to no pulls would be accepted.

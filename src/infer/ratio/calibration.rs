@@ -256,7 +256,7 @@ impl Calibration {
         covariance_of(information, free, shifts.len(), of_fraction)
     }
 
-    /// What the statistic knows at a point, whatever the size of the simulation.
+    /// Knowledge of the statistic at a point, whatever the size of the simulation.
     ///
     /// # Errors
     /// When the statistic says nothing there.
@@ -282,7 +282,7 @@ impl Calibration {
     }
 }
 
-/// What the statistic of events knows of the shifts and of the fraction of background at a point.
+/// Knowledge of the shifts and of the fraction of background at a point that the statistic of events has.
 ///
 /// With t the statistic of an event, m its mean and C its covariance, the information of an event is `m'^T C^-1 m'`, m' the derivatives of the
 /// mean. `m'^T C^-1 (t - m)` is the score that the network has learned, as far as the simulation confirms it; the information is the mean of its outer

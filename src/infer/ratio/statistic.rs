@@ -19,7 +19,7 @@ const SMALL: f64 = 1e-6;
 /// Fraction of background at which the statistic is made, where nothing is known of it.
 pub const UNKNOWN_FRACTION: f64 = 0.4;
 
-/// What a network learned of some events.
+/// Ratios of densities that a network learned, of some events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ratios {
     /// Coefficients of all monomials of the shifts but the first, which is 1.
@@ -29,7 +29,7 @@ pub struct Ratios {
     pub terms: Vec<f32>,
     /// Logarithm of the densities' ratio of signal at the simulation's point to background; empty without background.
     pub log_signal: Vec<f32>,
-    /// What the network was told of each event.
+    /// Numbers of each event that the network was told.
     ///
     /// # Shapes
     /// [event, feature]
