@@ -3,6 +3,8 @@
 //! # Source
 //! Particle Data Group, "Monte Carlo particle numbering scheme", Phys. Rev. D 110, 030001 (2024).
 
+use std::collections::BTreeSet;
+
 use crate::{Flavour, Hadron, Lepton, ModelName, PhysicsError};
 
 /// A particle of the decay of the meson with a bbar quark.
@@ -83,8 +85,8 @@ pub struct Channel {
     pub meson: Particle,
     /// The hadron's decay; `None` for a pseudoscalar.
     pub strong: Option<StrongDecay>,
-    /// Prefix of the names of the form factors' coefficients.
-    pub(crate) form_factors: &'static str,
+    /// Name of the set of form factors, with which the names of its coefficients begin.
+    pub form_factors: &'static str,
 }
 
 const B_NEUTRAL: Particle = Particle::new(511, "sm_m_b_meson_neutral").in_npr("m_b_meson_neutral");
@@ -156,6 +158,15 @@ impl Channel {
     ///
     /// # Errors
     /// When the hadron is no vector meson.
+    /// Sets of form factors that vector mesons have, each once.
+    pub(crate) fn vector_sets() -> BTreeSet<&'static str> {
+        Self::ALL
+            .iter()
+            .filter(|channel| channel.strong.is_some())
+            .map(|channel| channel.form_factors)
+            .collect()
+    }
+
     pub(crate) fn strong_decay(&self) -> Result<&StrongDecay, PhysicsError> {
         self.strong.as_ref().ok_or_else(|| PhysicsError::OutOfRange {
             field: "hadron".to_owned(),

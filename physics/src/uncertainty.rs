@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::channel::Channel;
 use crate::parameters::built_in_data;
 use crate::{Parameters, PhysicsError};
 
@@ -61,7 +62,8 @@ impl<'a> Variation<'a> {
             groups.push(Group { root: root(&entry.matrix), names: entry.parameters });
         }
         // What follows from other coefficients by the relations at q2 = 0.
-        let mut taken: Vec<String> = vec!["bsz2015_a12_alpha0".to_owned(), "bsz2015_t2_alpha0".to_owned()];
+        let follow = |set: &str| [format!("{set}_a12_alpha0"), format!("{set}_t2_alpha0")];
+        let mut taken: Vec<String> = Channel::vector_sets().into_iter().flat_map(follow).collect();
         taken.extend(groups.iter().flat_map(|group| group.names.iter().cloned()));
         for (name, entry) in parameters.iter() {
             if entry.uncertainty == 0.0 || taken.iter().any(|other| other == name) {
@@ -115,13 +117,18 @@ impl<'a> Variation<'a> {
             }
             first += group.names.len();
         }
-        let moved = |name: &str| Ok::<f64, PhysicsError>(varied.value(name)? - self.parameters.value(name)?);
-        let (a0, t1) = (moved("bsz2015_a0_alpha0")?, moved("bsz2015_t1_alpha0")?);
         let (m_b_meson, m_kstar) =
             (self.parameters.value("m_b_meson_neutral")?, self.parameters.value("m_kstar")?);
         let relation = (m_b_meson * m_b_meson - m_kstar * m_kstar) / (8.0 * m_b_meson * m_kstar);
-        varied.shift("bsz2015_a12_alpha0", relation * a0)?;
-        varied.shift("bsz2015_t2_alpha0", t1)?;
+        for set in Channel::vector_sets() {
+            let moved = |name: &str| {
+                let name = format!("{set}_{name}");
+                Ok::<f64, PhysicsError>(varied.value(&name)? - self.parameters.value(&name)?)
+            };
+            let (a0, t1) = (moved("a0_alpha0")?, moved("t1_alpha0")?);
+            varied.shift(&format!("{set}_a12_alpha0"), relation * a0)?;
+            varied.shift(&format!("{set}_t2_alpha0"), t1)?;
+        }
         Ok(varied)
     }
 }
@@ -230,7 +237,9 @@ mod tests {
         let variation = Variation::new(parameters).unwrap();
         let mut normals = vec![0.0; variation.dimension()];
         assert_eq!(&variation.varied(&normals).unwrap(), parameters);
-        let first_independent: usize = 19 + 8;
+        // Those of covariances come first.
+        let sizes = variation.groups.iter().map(|group| group.names.len());
+        let first_independent: usize = sizes.filter(|size| *size > 1).sum();
         normals[first_independent] = 1.0;
         let varied = variation.varied(&normals).unwrap();
         let changed: Vec<&str> = parameters

@@ -6,7 +6,7 @@ use humboldt_physics::amplitudes::TransversityAmplitudes;
 use humboldt_physics::convention::exchange_lhcb_and_theory;
 use humboldt_physics::subleading::KstarSubleading;
 use humboldt_physics::uncertainty::Variation;
-use humboldt_physics::{AngularCoefficients, Decay, Parameters, PhysicsError};
+use humboldt_physics::{AngularCoefficients, Channel, Decay, Hadron, Parameters, PhysicsError};
 
 use super::InferError;
 use super::tabulated::Angular;
@@ -67,9 +67,10 @@ impl Nuisances {
             normals[index] = size;
             variation.varied(&normals)
         };
+        let form_factors = format!("{}_", Channel::of(flavour, Hadron::Kstar)?.form_factors);
         let mut all = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            if groups.contains(&Nuisance::FormFactors) && name.starts_with("bsz2015_") {
+            if groups.contains(&Nuisance::FormFactors) && name.starts_with(&form_factors) {
                 let pair = [decay(&varied(index, 1.0)?)?, decay(&varied(index, -1.0)?)?];
                 all.push(Parameter::Varied(Box::new(pair)));
             }

@@ -2,16 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use humboldt_physics::uncertainty::Variation;
-use humboldt_physics::{LineShape, Parameters, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{Channel, Hadron, LineShape, Parameters, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::comparison::SystematicShift;
 
 use crate::infer::information::{MassKnowledge, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::sampling;
-
-/// The prefix of the names of form factors' coefficients.
-const FORM_FACTORS: &str = "bsz2015_";
 
 /// A card whose form factors are moved by so many standard deviations in the direction, of all that their covariance
 /// allows, that moves a fit of delta C9 the most; with the bias that the information matrix expects at `delta_c9`.
@@ -40,14 +37,15 @@ pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> 
 
     let variation = Variation::new(&parameters)?;
     let names: Vec<&str> = variation.names().collect();
-    let own = names.iter().enumerate().filter(|(_, name)| name.starts_with(FORM_FACTORS));
+    let form_factors = format!("{}_", Channel::of(decay.flavour(), Hadron::Kstar)?.form_factors);
+    let own = names.iter().enumerate().filter(|(_, name)| name.starts_with(&form_factors));
     let mut normals = vec![0.0; names.len()];
     for ((place, _), bias) in own.zip(&biases) {
         normals[place] = by * bias / length;
     }
     let moved = variation.varied(&normals)?;
     let mut generator = card.clone();
-    for (name, parameter) in moved.iter().filter(|(name, _)| name.starts_with(FORM_FACTORS)) {
+    for (name, parameter) in moved.iter().filter(|(name, _)| name.starts_with(&form_factors)) {
         generator.inputs.insert(name.to_owned(), parameter.value);
     }
     generator.decay(&shifts).context("form factors that were moved")?;
