@@ -53,7 +53,7 @@ WRONG = [
     (lambda: hb.fit({**SAMPLE, "q2": SAMPLE["q2"] * np.nan}, q2=(1, 6)), ValueError, "q2.*row 0"),
     (lambda: hb.fit(SAMPLE), ValueError, "q2 is missing"),
     (lambda: hb.fit(SAMPLE, q2=(1, 6), free=["c77"]), ValueError, "free.*c77"),
-    (lambda: hb.fit(SAMPLE, q2=(1, 6), events_per_fit=1000), ValueError, "events_per_fit = 1000.*at most 100"),
+    (lambda: hb.fit(SAMPLE, q2=(1, 6), events_per_fit=1000), ValueError, "events_per_fit = 1000.*1 to 100"),
     (lambda: hb.fit(SAMPLE, q2=(1, 6), background=SAMPLE), ValueError, "background_fraction"),
     (lambda: hb.fit(SAMPLE, q2=(1, 6), select="yes"), TypeError, "select.*True or False"),
     (lambda: hb.moments(SAMPLE, bins=[(1, 3), (2, 4)], q2=(1, 6)), ValueError, "bins.*without overlap"),
