@@ -154,10 +154,6 @@ impl Channel {
         })
     }
 
-    /// The hadron's own decay.
-    ///
-    /// # Errors
-    /// When the hadron is no vector meson.
     /// Sets of form factors that vector mesons have, each once.
     pub(crate) fn vector_sets() -> BTreeSet<&'static str> {
         Self::ALL
@@ -167,6 +163,10 @@ impl Channel {
             .collect()
     }
 
+    /// The hadron's own decay.
+    ///
+    /// # Errors
+    /// When the hadron is no vector meson.
     pub(crate) fn strong_decay(&self) -> Result<&StrongDecay, PhysicsError> {
         self.strong.as_ref().ok_or_else(|| PhysicsError::OutOfRange {
             field: "hadron".to_owned(),
