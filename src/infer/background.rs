@@ -123,87 +123,23 @@ impl Background {
         simulated: &[Simulated],
         order: Option<usize>,
     ) -> Result<Self, InferError> {
-        let of = |features: Features| Self::of_features(features, family, sample, weights, simulated);
-        if let Some(order) = order {
-            return of(Features::new(family, order)).map(|found| found.0);
-        }
-        let (mut best, mut lowest) = of(Features::new(family, 1))?;
-        for order in 2..=HIGHEST {
+        let effective = weights.map_or(sample.len() as f64, |weights| weights.counted().effective);
+        let first = Features::new(family, order.unwrap_or(1));
+        first.check(effective)?;
+        let samples = Samples::new(&first, family, sample, weights, simulated)?;
+        let mut best = samples.fit(first, effective)?;
+        for order in (2..=HIGHEST).filter(|_| order.is_none()) {
             let features = Features::new(family, order);
             if features.len() * EVENTS_PER_FACTOR > sample.len() {
                 break;
             }
-            let (other, criterion) = of(features)?;
-            if criterion < lowest {
-                (best, lowest) = (other, criterion);
+            features.check(effective)?;
+            let other = samples.fit(features, effective)?;
+            if other.criterion < best.criterion {
+                best = other;
             }
         }
-        Ok(best)
-    }
-
-    fn of_features(
-        features: Features,
-        family: &EventFamily,
-        sample: &EventBatch,
-        weights: Option<&Weights>,
-        simulated: &[Simulated],
-    ) -> Result<(Self, f64), InferError> {
-        let effective = weights.map_or(sample.len() as f64, |weights| weights.counted().effective);
-        if effective < (features.len() * EVENTS_PER_FACTOR) as f64 {
-            let allowed = format!(
-                "at least {}, {EVENTS_PER_FACTOR} for each of {} factors of order {}",
-                features.len() * EVENTS_PER_FACTOR,
-                features.len(),
-                features.order
-            );
-            return Err(InferError::out_of_range("events of the background", effective.round(), allowed));
-        }
-        let own = Points::new(sample, weights.map(Weights::values));
-        let references = if simulated.is_empty() {
-            vec![Points::uniform(&features, family)]
-        } else {
-            let of = |one: &Simulated| Points::of_simulation(one, SIMULATED / simulated.len());
-            simulated.iter().map(of).collect::<Result<_, _>>()?
-        };
-        // Each event over its density before acceptance: of either flavour the same is left.
-        let together;
-        let reference = match &references[..] {
-            [one] => one,
-            several => {
-                together = Points::together(several);
-                &together
-            }
-        };
-        let Tilted { means, squares: spread, .. } =
-            own.tilted(&features, &DVector::zeros(features.len()), Depth::Squares);
-        let objective = Entropy { features: &features, reference, means: &means };
-        let n = features.len();
-        let (free, scales): (Vec<usize>, Vec<f64>) = (0..n).map(|index| (index, 1.0)).unzip();
-        let best = minimise(&objective, &vec![0.0; n], &free, &scales)?;
-        if !(best.settled && best.value.is_finite()) {
-            let reason = "the sample's events leave a part of the variables empty".to_owned();
-            return Err(InferError::NoMinimum {
-                coefficients: "the background's density".to_owned(),
-                reason,
-            });
-        }
-        let curved = inverse(&objective.jet(&best.point, &free)?.hessian, &scales);
-        let factors = DVector::from_vec(best.point);
-        let tilted = reference.tilted(&features, &factors, Depth::Squares);
-        // Of the uniform reference there could be any number of points: it adds no error.
-        let accepted = !simulated.is_empty();
-        let spread = if accepted { spread + &tilted.squares } else { spread };
-        let covariance = &curved * spread * &curved;
-        let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - tilted.norm.ln()));
-        let agreement = features.agreement(&own, reference, &factors);
-        let norm = |(place, reference): (usize, &Points)| {
-            let tilted = reference.tilted(&features, &factors, Depth::Means);
-            let flavour = simulated.get(place).map(|one| one.reference.density.decay().flavour());
-            Norm { flavour, log: tilted.norm.ln(), means: tilted.means }
-        };
-        let norms = references.iter().enumerate().map(norm).collect();
-        let events = sample.len();
-        Ok((Self { features, factors, norms, covariance, accepted, events, agreement }, criterion))
+        Ok(samples.density(best))
     }
 
     /// Number of events of the sample.
@@ -324,6 +260,20 @@ impl Features {
         self.products.len() + usize::from(self.m_kpi.is_some())
     }
 
+    /// Refuses too few effective events for its factors.
+    fn check(&self, effective: f64) -> Result<(), InferError> {
+        let least = self.len() * EVENTS_PER_FACTOR;
+        if effective >= least as f64 {
+            return Ok(());
+        }
+        let allowed = format!(
+            "at least {least}, {EVENTS_PER_FACTOR} for each of {} factors of order {}",
+            self.len(),
+            self.order
+        );
+        Err(InferError::out_of_range("events of the background", effective.round(), allowed))
+    }
+
     /// The variables of an event in their ranges, each from -1 to 1, chi by pi; 0 for a K pi mass that all have.
     fn units(&self, [q2, l, k, m_kpi, chi]: Variables) -> Variables {
         let unit = |x: f64, (low, high): (f64, f64)| (2.0 * (x - low) / (high - low) - 1.0).clamp(-1.0, 1.0);
@@ -428,11 +378,11 @@ impl Points {
     }
 
     /// Of several sets.
-    fn together(sets: &[Self]) -> Self {
+    fn together<T>(sets: &[(T, Self)]) -> Self {
         Self {
-            at: sets.iter().flat_map(|set| &set.at).copied().collect(),
-            weights: sets.iter().flat_map(|set| &set.weights).copied().collect(),
-            total: sets.iter().map(|set| set.total).sum(),
+            at: sets.iter().flat_map(|(_, set)| &set.at).copied().collect(),
+            weights: sets.iter().flat_map(|(_, set)| &set.weights).copied().collect(),
+            total: sets.iter().map(|(_, set)| set.total).sum(),
         }
     }
 
@@ -576,6 +526,92 @@ impl Sum {
     }
 }
 
+/// A sample of background, and the references of its density.
+struct Samples {
+    own: Points,
+    /// Each with the decay of its simulated events; none for a uniform one.
+    references: Vec<(Option<Flavour>, Points)>,
+    /// Of several references together.
+    together: Option<Points>,
+}
+
+/// A density of largest likelihood.
+struct Fitted {
+    features: Features,
+    factors: DVector<f64>,
+    /// Covariance of the sample's means.
+    spread: DMatrix<f64>,
+    /// Akaike's.
+    criterion: f64,
+}
+
+impl Samples {
+    fn new(
+        features: &Features,
+        family: &EventFamily,
+        sample: &EventBatch,
+        weights: Option<&Weights>,
+        simulated: &[Simulated],
+    ) -> Result<Self, InferError> {
+        let references = if simulated.is_empty() {
+            vec![(None, Points::uniform(features, family))]
+        } else {
+            let of = |one: &Simulated| {
+                let flavour = one.reference.density.decay().flavour();
+                Ok((Some(flavour), Points::of_simulation(one, SIMULATED / simulated.len())?))
+            };
+            simulated.iter().map(of).collect::<Result<_, InferError>>()?
+        };
+        let together = (references.len() > 1).then(|| Points::together(&references));
+        Ok(Self { own: Points::new(sample, weights.map(Weights::values)), references, together })
+    }
+
+    /// Of either flavour the same is left of each event over its density before acceptance.
+    fn reference(&self) -> &Points {
+        self.together.as_ref().unwrap_or(&self.references[0].1)
+    }
+
+    fn fit(&self, features: Features, effective: f64) -> Result<Fitted, InferError> {
+        let n = features.len();
+        let Tilted { means, squares: spread, .. } =
+            self.own.tilted(&features, &DVector::zeros(n), Depth::Squares);
+        let (free, scales): (Vec<usize>, Vec<f64>) = (0..n).map(|index| (index, 1.0)).unzip();
+        let objective = Entropy { features: &features, reference: self.reference(), means: &means };
+        let best = minimise(&objective, &vec![0.0; n], &free, &scales)?;
+        if !(best.settled && best.value.is_finite()) {
+            let reason = "the sample's events leave a part of the variables empty".to_owned();
+            return Err(InferError::NoMinimum {
+                coefficients: "the background's density".to_owned(),
+                reason,
+            });
+        }
+        let factors = DVector::from_vec(best.point);
+        let norm = self.reference().tilted(&features, &factors, Depth::Means).norm;
+        let criterion = 2.0 * (n as f64 - effective * (factors.dot(&means) - norm.ln()));
+        Ok(Fitted { features, factors, spread, criterion })
+    }
+
+    /// What a fit needs of the one that was chosen.
+    fn density(&self, chosen: Fitted) -> Background {
+        let Fitted { features, factors, spread, .. } = chosen;
+        let tilted = self.reference().tilted(&features, &factors, Depth::Squares);
+        let n = features.len();
+        let curved = inverse(&tilted.curvature(), &vec![1.0; n]);
+        // Of the uniform reference there could be any number of points: it adds no error.
+        let accepted = self.references[0].0.is_some();
+        let spread = if accepted { spread + &tilted.squares } else { spread };
+        let covariance = &curved * spread * &curved;
+        let agreement = features.agreement(&self.own, self.reference(), &factors);
+        let norm = |(flavour, reference): &(Option<Flavour>, Points)| {
+            let tilted = reference.tilted(&features, &factors, Depth::Means);
+            Norm { flavour: *flavour, log: tilted.norm.ln(), means: tilted.means }
+        };
+        let norms = self.references.iter().map(norm).collect();
+        let events = self.own.at.len();
+        Background { features, factors, norms, covariance, accepted, events, agreement }
+    }
+}
+
 /// Sums over points that are counted by a density.
 struct Tilted {
     /// Sum of the factors by which points are counted, over the points' total.
@@ -585,6 +621,14 @@ struct Tilted {
     spread: DMatrix<f64>,
     /// Covariance of their means, the points being a sample.
     squares: DMatrix<f64>,
+}
+
+impl Tilted {
+    /// Second derivatives of [`Entropy`], whatever the sample's means.
+    fn curvature(&self) -> DMatrix<f64> {
+        let n = self.means.len();
+        &self.spread + DMatrix::identity(n, n) * HOLD
+    }
 }
 
 /// `-ln L` of a sample of known means, per event.
@@ -614,8 +658,8 @@ impl Objective for Entropy<'_> {
         let factors = DVector::from_column_slice(point);
         let tilted = self.reference.tilted(self.features, &factors, Depth::Spread);
         let value = self.of(&tilted, &factors);
-        let gradient = tilted.means - self.means + &factors * HOLD;
-        let hessian = tilted.spread + DMatrix::identity(point.len(), point.len()) * HOLD;
+        let gradient = &tilted.means - self.means + &factors * HOLD;
+        let hessian = tilted.curvature();
         Ok(Jet { value, gradient, hessian })
     }
 }
