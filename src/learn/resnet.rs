@@ -238,8 +238,13 @@ fn merged(mut map: Tensor<5>, sizes: [usize; 5]) -> Tensor<5> {
         if each > 1 {
             let (outer, inner) = (dims[..axis].iter().product(), dims[axis + 1..].iter().product());
             let rows = map.reshape([outer, before, inner]);
-            let empty = Tensor::zeros([outer, each * after - before, inner], &rows.device());
-            let rows = if each * after > before { Tensor::cat(vec![rows, empty], 1) } else { rows };
+            let rows = match each * after - before {
+                0 => rows,
+                missing => {
+                    let empty = Tensor::zeros([outer, missing, inner], &rows.device());
+                    Tensor::cat(vec![rows, empty], 1)
+                }
+            };
             let mut dims = dims;
             dims[axis] = after;
             map = rows.reshape([outer, after, each, inner]).sum_dim(2).reshape(dims);

@@ -169,6 +169,8 @@ impl GivenBackground {
             .place(|| self.file.display().to_string())?;
         let obstacle = if matches!(self.fraction, Fraction::Free) {
             Some("a number or X+-E as the fraction of background, which subtraction does not find")
+        } else if matches!(self.fraction, Fraction::Constrained(value, _) if value <= 0.0) {
+            Some("a fraction of background above 0, which scales the sample")
         } else if sample.decays.len() > 1 && table.flavours.is_none() {
             Some("a sample of background that says the flavour of each event")
         } else if sample.weights.as_ref().is_some_and(Weights::are_of_components) {
