@@ -127,6 +127,80 @@ fn moments_of_files_that_python_wrote_are_the_direct_ones() {
     }
 }
 
+/// Files of others, which say nothing of their events: by a card or by default, and with the same result as our own.
+#[test]
+fn events_of_others_are_smeared_reweighted_and_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (own, theirs) = (path("own.parquet"), path("theirs.root"));
+    let made =
+        ["generate", "--events", "4000", "--seed", "3", "--q2", "1:6", "--delta-c9", "-1", "--out", &own];
+    succeed(&made);
+    let columns =
+        [("q2", "Q2"), ("cos_theta_l", "ctl"), ("cos_theta_k", "ctk"), ("chi", "phi"), ("m_kpi", "mKpi")];
+    let layout: String = columns.iter().map(|(ours, name)| format!("{ours} = \"{name}\"\n")).collect();
+    let (card, layout_file) = (path("card.toml"), path("layout.toml"));
+    fs::write(&layout_file, layout).unwrap();
+    fs::write(&card, "[generator]\nq2 = [\"1:6\"]\nwilson = { c9 = -1.0 }\n").unwrap();
+    succeed(&["export", &own, "--layout", &layout_file, "--out", &theirs]);
+    let said = ["--layout", &layout_file, "--source", &card];
+
+    let run = |arguments: &[&str], out: &str| {
+        succeed(&[arguments, &["--out", &path(out)]].concat());
+        path(out)
+    };
+    let column = |file: &str, name: &str| -> Vec<f64> {
+        let batches = humboldt_pipeline::store::EventReader::open_as(
+            Path::new(file),
+            None,
+            humboldt_pipeline::store::More::EverythingThereIs,
+        );
+        let mut reader = batches.unwrap();
+        let mut values = Vec::new();
+        while let Some(sample) = reader.next_sample() {
+            values.extend(sample.unwrap().column(name, 0).unwrap());
+        }
+        values
+    };
+    let close = |a: &[f64], b: &[f64], what: &str| {
+        assert_eq!(a.len(), b.len(), "{what}");
+        let off = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(off < 1e-5, "{what}: {off}");
+    };
+    let ours = run(&["smear", &own, "--detector", "lhcb"], "ours_smeared.parquet");
+    let others = run(&[&["smear", &theirs, "--detector", "lhcb"], &said[..]].concat(), "smeared.parquet");
+    for name in ["q2", "cos_theta_k", "true_q2", "true_chi"] {
+        close(&column(&ours, name), &column(&others, name), name);
+    }
+    let ours = run(&["reweight", &own, "--delta-c9", "0.5"], "ours_weighted.parquet");
+    let others = run(&[&["reweight", &theirs, "--delta-c9", "0.5"], &said[..]].concat(), "weighted.parquet");
+    close(&column(&ours, "weight"), &column(&others, "weight"), "weight");
+    let describe = |file: &str, extra: &[&str], out: &str| {
+        run(&[&["acceptance", file, "--orders", "1,1,0,1"], extra].concat(), out)
+    };
+    let (a, b) = (describe(&own, &[], "a.json"), describe(&theirs, &said, "b.json"));
+    let [a, b] = [a, b].map(|file| -> Value { serde_json::from_slice(&fs::read(file).unwrap()).unwrap() });
+    let numbers = |value: &Value| -> Vec<f64> {
+        value["coefficients"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    close(&numbers(&a), &numbers(&b), "coefficients");
+
+    // The Standard Model, said to be assumed; where windows matter they are asked for.
+    let out = path("assumed.parquet");
+    let layouts = ["--layout", &layout_file];
+    let output = succeed(&[&["reweight", &theirs, "--delta-c9", "-1", "--out", &out], &layouts[..]].concat());
+    let said_so = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said_so.contains("assumed: model npr, B0bar, mu") && said_so.contains("not said by the file"),
+        "{said_so}"
+    );
+    let out = path("x.json");
+    refused(&[&["acceptance", &theirs, "--out", &out], &layouts[..]].concat(), &["--q2 is missing", "1.0"]);
+    let out = path("x.parquet");
+    let both = ["reweight", &own, "--source", &card, "--delta-c9", "0", "--out", &out];
+    refused(&both, &["--source", "own.parquet says itself"]);
+}
+
 fn floats(values: &[f64]) -> ArrayRef {
     Arc::new(Float64Array::from(values.to_vec()))
 }

@@ -307,6 +307,16 @@ pub fn s_wave_functions(cos_theta_l: f64, cos_theta_k: f64, chi: f64) -> [f64; S
     functions.map(|f| 9.0 / (32.0 * PI) * f)
 }
 
+/// Place of the harmonic of chi in [`harmonics`](crate::angular::harmonics), for each of [`s_wave_functions`].
+pub const S_WAVE_HARMONIC: [usize; S_WAVE_FUNCTIONS] = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2];
+
+/// [`s_wave_functions`] without their harmonics of chi.
+pub fn s_wave_polar_functions(cos_theta_l: f64, cos_theta_k: f64) -> [f64; S_WAVE_FUNCTIONS] {
+    // Where each harmonic is 1.
+    let at = [0.0, 0.0, 0.5 * PI].map(|chi| s_wave_functions(cos_theta_l, cos_theta_k, chi));
+    std::array::from_fn(|i| at[S_WAVE_HARMONIC[i]][i])
+}
+
 /// The integrals of [`s_wave_functions`] over the angles.
 pub const S_WAVE_RATE: [f64; S_WAVE_FUNCTIONS] = [2.25, -0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
 

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::acceptance::AcceptanceMoments;
-use humboldt_pipeline::store::{EventReader, write_json};
+use humboldt_pipeline::store::write_json;
 use humboldt_schemas::acceptance::{HIGHEST_ORDER, LegendreAcceptance};
 use humboldt_schemas::card::Effects;
 use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 
 use super::arguments::{ForceArgument, count};
+use super::sample::SourceArguments;
 use super::smear::TITLES;
 use crate::progress::{Progress, note};
 use crate::report::{Sheet, curves};
@@ -24,8 +25,10 @@ const BINS: usize = 24;
 /// Describe the efficiency of accepted events by Legendre polynomials in q2 and the angles, from their moments
 #[derive(Debug, Args)]
 pub(super) struct AcceptanceArguments {
-    /// Accepted simulated events with their truth, as of `smear`; .parquet, .arrow or .root
+    /// Accepted simulated events with their truth, as of `smear`; .parquet, .arrow or .root (FILE.root:TREE)
     events: PathBuf,
+    #[command(flatten)]
+    source: SourceArguments,
     /// Highest orders in cos_theta_l, cos_theta_k, chi and q2
     #[arg(long, value_name = "N,N,N,N", value_delimiter = ',', default_value = "4,5,6,5", value_parser = count::<usize>(0..=HIGHEST_ORDER as u64))]
     orders: Vec<usize>,
@@ -45,11 +48,8 @@ impl AcceptanceArguments {
             format!("--orders = {:?} is not allowed; allowed: four numbers, as in 4,5,6,5", self.orders)
         })?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
-        let mut reader = EventReader::open_whole(&self.events)?;
-        let file = self.events.display();
-        let source = reader.provenance().cloned().with_context(|| {
-            format!("{file}: does not say which density its events follow; humboldt's own files do")
-        })?;
+        let (open, source) = self.source.read(&self.events, true)?;
+        let (mut reader, file) = (open()?, self.events.display());
         let card = &source.generator;
         let other = Effects { acceptance: None, detector: None, ..card.effects.clone() };
         if let Some(effect) = other.first() {

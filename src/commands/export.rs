@@ -14,7 +14,6 @@ use humboldt_schemas::layout::Layout;
 use super::arguments::{ForceArgument, count, finite};
 use super::generate::Format;
 use super::layout::LayoutArguments;
-use super::sample::known_decay;
 use super::voxelize::image_format;
 use crate::progress::note;
 
@@ -146,7 +145,10 @@ struct Source {
 impl Source {
     fn open(file: &Path) -> Result<Self> {
         let reader = EventReader::open_as(file, None, More::Everything)?;
-        let (_, decay) = known_decay(&reader, file)?;
+        let provenance = reader.provenance().with_context(|| {
+            format!("{}: does not say which decay its events are of; humboldt's own files do", file.display())
+        })?;
+        let decay = provenance.generator.own_decay()?;
         Ok(Self { reader, decay })
     }
 }

@@ -10,7 +10,7 @@ use humboldt_pipeline::layout::{B0, B0BAR};
 use humboldt_pipeline::rng::seeded;
 use humboldt_pipeline::sample::{Sample, weighted};
 use humboldt_pipeline::scores::{Reweighting, is_score};
-use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter, More};
+use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter};
 use humboldt_pipeline::{EventBatch, PipelineError};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
 use humboldt_schemas::events::{FLAVOUR_COLUMN, WEIGHT_COLUMN};
@@ -19,17 +19,17 @@ use rand::RngExt;
 
 use super::arguments::{ForceArgument, InputArguments, ShiftArguments, count};
 use super::generate::Format;
-use super::layout::LayoutArguments;
+use super::sample::SourceArguments;
 use crate::progress::{Progress, note};
 use crate::sampling;
 
 /// Give each event of a sample the weight that it has for other Wilson coefficients, or keep events by that weight
 #[derive(Debug, Args)]
 pub(super) struct ReweightArguments {
-    /// Events that humboldt made, .parquet, .arrow or .root
+    /// Events, .parquet, .arrow or .root (FILE.root:TREE)
     events: PathBuf,
     #[command(flatten)]
-    layout: LayoutArguments,
+    source: SourceArguments,
     #[command(flatten)]
     shifts: ShiftArguments,
     /// Amplitude model to go to; by default that of the sample
@@ -98,15 +98,8 @@ impl ReweightArguments {
     pub(super) fn run(self) -> Result<()> {
         self.table()?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
-        let layout = self.layout.read()?;
-        let open = || EventReader::open_as(&self.events, layout.as_ref(), More::Everything);
+        let (open, source) = self.source.read(&self.events, false)?;
         let reader = open()?;
-        let source = reader.provenance().cloned().with_context(|| {
-            format!(
-                "{}: does not say which density its events follow; humboldt's own files do",
-                self.events.display()
-            )
-        })?;
         ensure!(
             !reader.is_weighted(),
             "{}: has a column `{WEIGHT_COLUMN}` already; reweight the sample that it was made from",

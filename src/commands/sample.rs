@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection};
-use humboldt_pipeline::store::EventReader;
-use humboldt_schemas::card::Q2Range;
+use humboldt_physics::{Flavour, Lepton, LineShape, ModelName, WilsonDirection};
+use humboldt_pipeline::PipelineError;
+use humboldt_pipeline::store::{EventReader, More};
+use humboldt_schemas::card::{Q2Range, RunCard};
 use humboldt_schemas::events::WEIGHT_COLUMN;
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{InputArguments, ShiftArguments, as_options};
 use super::layout::LayoutArguments;
-use crate::assumptions::{note_idle_inputs, ranges};
+use crate::assumptions::{note_idle_inputs, ranges, sentence};
 use crate::infer::weights::Weights;
-use crate::measured::{LeftOut, Sample, Settings};
+use crate::measured::{LeftOut, Said, Sample, Settings, Source};
 use crate::progress::note;
 
 /// A file of events and their density.
@@ -70,13 +71,38 @@ pub(super) fn mass_window(text: &str) -> Result<(f64, f64), String> {
     window.ok_or_else(|| "allowed: MIN:MAX with 0 < MIN < MAX, in GeV".to_owned())
 }
 
-/// What a file of events says of how it was made, and their decay.
-pub(super) fn known_decay(reader: &EventReader, file: &Path) -> Result<(Provenance, Decay)> {
-    let source = reader.provenance().cloned().with_context(|| {
-        format!("{}: does not say which decay its events are of; humboldt's own files do", file.display())
-    })?;
-    let decay = source.generator.own_decay()?;
-    Ok((source, decay))
+/// The density of events whose file does not say it.
+#[derive(Debug, Args)]
+pub(super) struct SourceArguments {
+    #[command(flatten)]
+    pub(super) layout: LayoutArguments,
+    /// Card whose [generator] the events of another program follow; humboldt's own files say it themselves. By default the Standard
+    /// Model's events of model npr
+    #[arg(long, value_name = "CARD")]
+    source: Option<PathBuf>,
+    /// Window in q2 [GeV^2] that the events of another program were selected in, as in 1.1:6; in place of the card's
+    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
+    q2: Vec<Q2Range>,
+}
+
+impl SourceArguments {
+    /// A file with the columns of the layout, and what density its events follow.
+    pub(super) fn read(
+        &self,
+        file: &Path,
+        windows_matter: bool,
+    ) -> Result<(impl Fn() -> Result<EventReader, PipelineError>, Provenance)> {
+        let layout = self.layout.read()?;
+        let card = self.source.as_deref().map(RunCard::read_for_events).transpose()?;
+        let said = Said { card, q2: self.q2.clone() };
+        let source = Source::of(file, layout.as_ref(), &said, windows_matter).map_err(as_options)?;
+        if let Some(assumed) = &source.assumed {
+            note(format!("assumed: {}", sentence(assumed)));
+        }
+        let file = file.to_owned();
+        let open = move || EventReader::open_as(&file, layout.as_ref(), More::Everything);
+        Ok((open, source.provenance))
+    }
 }
 
 impl SampleArguments {

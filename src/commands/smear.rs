@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use clap::Args;
 use humboldt_pipeline::detector::{Detector, Performance, measured_schema};
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::store::{EventReader, EventWriter};
+use humboldt_pipeline::store::EventWriter;
 use humboldt_schemas::card::{DetectorCard, hash_json};
 use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 use humboldt_schemas::provenance::{MeasuredBy, Provenance};
 
 use super::arguments::{ForceArgument, count};
 use super::generate::Format;
-use super::sample::known_decay;
+use super::sample::SourceArguments;
 use crate::progress::{Progress, note};
 use crate::report::{Sheet, curves, literal};
 
@@ -26,8 +26,10 @@ pub(super) const TITLES: [&str; 4] = ["*q*^{2} [GeV^{2}]", "cos *θ*_{*ℓ*}", "
 /// Measure the events of a sample with a detector: acceptance, resolution, identification; the truth stays beside it
 #[derive(Debug, Args)]
 pub(super) struct SmearArguments {
-    /// Events that humboldt made, .parquet, .arrow or .root
+    /// True events, .parquet, .arrow or .root (FILE.root:TREE)
     events: PathBuf,
+    #[command(flatten)]
+    source: SourceArguments,
     /// Detector: lhcb, belle2, or a file with the keys of a card's [detector]
     #[arg(long, value_name = "NAME|FILE")]
     detector: String,
@@ -53,9 +55,9 @@ impl SmearArguments {
         let format = format.table().context("an event table")?;
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let card = DetectorCard::named(&self.detector)?;
-        let mut reader = EventReader::open_whole(&self.events)?;
-        let file = self.events.display();
-        let (source, decay) = known_decay(&reader, &self.events)?;
+        let (open, source) = self.source.read(&self.events, false)?;
+        let (mut reader, file) = (open()?, self.events.display());
+        let decay = source.generator.own_decay()?;
         let detector = Detector::new(&card, &decay)?;
         let schema = measured_schema(reader.schema()).with_context(|| file.to_string())?;
         let measured_by = MeasuredBy { detector: card.filled()?, seed: self.seed };

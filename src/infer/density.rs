@@ -1,12 +1,15 @@
 //! The density of events as a function of shifts, with what fits need of it many times: tables and a cheap line shape.
 
 use humboldt_physics::density::MassRule;
-use humboldt_physics::{Decay, Density, Efficiency, LineShape, PhysicsError, SWave, WilsonDirection};
+use humboldt_physics::{
+    Decay, Density, Efficiency, LineShape, PhysicsError, Quadratic, SWave, WilsonDirection,
+};
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;
 
 use super::InferError;
 use super::form::Form;
+use super::functions::Coefficients;
 use super::mixture::Fraction;
 use super::normalisation::{Accepted, Normalisation};
 use super::s_wave::{OfFamily, Strength};
@@ -25,6 +28,7 @@ pub struct EventFamily {
     /// At the pole only.
     pub(super) table: Option<AngularTable>,
     pub(super) s_wave: Option<OfFamily>,
+    pub(super) efficiency: Option<Efficiency>,
 }
 
 impl EventFamily {
@@ -74,7 +78,7 @@ impl EventFamily {
         let table = (line_shape == LineShape::Narrow)
             .then(|| AngularTable::new(decay, directions, density.m_kpi_range().0, windows));
         let normalisation = Normalisation::of_density(&density);
-        Ok(Self { density, normalisation, masses, table, s_wave: None })
+        Ok(Self { density, normalisation, masses, table, s_wave: None, efficiency: None })
     }
 
     /// This density with an S-wave, before it is normalised over simulated events. F_S is the S-wave's part of the Standard
@@ -115,11 +119,41 @@ impl EventFamily {
         s_wave: Option<SWave>,
     ) -> Result<Self, InferError> {
         let mut family = Self::new(decay, line_shape, windows, directions)?;
-        let density =
-            Density::with_effects(decay, line_shape, windows, directions, efficiency, s_wave.clone())?;
+        let density = Density::with_effects(
+            decay,
+            line_shape,
+            windows,
+            directions,
+            efficiency.clone(),
+            s_wave.clone(),
+        )?;
         family.normalisation = Normalisation::of_density(&density);
+        family.efficiency = efficiency;
         family.s_wave = s_wave.map(OfFamily::as_given);
         Ok(family)
+    }
+
+    /// Coefficients of [`all_functions`](super::functions::all_functions) at a q2 (GeV^2) and K pi mass (GeV), as functions of the
+    /// shifts; `None` outside phase space.
+    ///
+    /// # Errors
+    /// Where the strength of the S-wave is no number.
+    pub(super) fn expansion(
+        &self,
+        q2: f64,
+        m_kpi: f64,
+    ) -> Result<Option<Quadratic<Coefficients>>, InferError> {
+        let (decay, directions) = (self.density.decay(), self.directions());
+        let Some(own) = decay.expansion(q2, m_kpi, directions) else { return Ok(None) };
+        let Some(s_wave) = &self.s_wave else { return Ok(Some(own.map(|j| Coefficients::of(j, None)))) };
+        let strength = s_wave.fixed.ok_or_else(|| {
+            InferError::out_of_range("F_S", "free", "a number, where events are not fitted one by one")
+        })?;
+        let added = s_wave.s_wave.terms(decay, q2, m_kpi, directions);
+        let added = added.map(|added| added.map(|terms| terms.stronger(strength)));
+        let pairs = own.terms().iter().enumerate();
+        let terms = pairs.map(|(i, j)| Coefficients::of(j, added.as_ref().map(|added| &added.terms()[i])));
+        Ok(Some(Quadratic::new(directions.len(), terms.collect())))
     }
 
     /// The strength of the S-wave.

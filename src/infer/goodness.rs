@@ -4,17 +4,14 @@
 
 use std::f64::consts::PI;
 
-use humboldt_physics::AngularCoefficients;
-use humboldt_physics::angular::ANGULAR_FUNCTIONS;
-use humboldt_physics::s_wave::{S_WAVE_FUNCTIONS, S_WAVE_RATE};
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::InferError;
 use super::density::EventFamily;
+use super::functions::{Coefficients, FUNCTIONS};
 use super::normalisation::Accepted;
-use super::tabulated::Angular;
 use super::weights::{Counted, Weights};
 
 /// Cells of fewer expected events are counted together.
@@ -208,7 +205,7 @@ fn q2_edges(family: &EventFamily, point: &[f64], layers: usize) -> Vec<f64> {
     let mut sum = 0.0;
     let rising: Vec<(f64, f64)> = (decay.q2_nodes(decay.m_kstar(), windows).into_iter())
         .map(|(q2, weight)| {
-            sum += weight * rate(&family.coefficients(q2, decay.m_kstar(), point));
+            sum += weight * family.coefficients(q2, decay.m_kstar(), point).rate();
             (q2, sum)
         })
         .collect();
@@ -223,35 +220,17 @@ fn q2_edges(family: &EventFamily, point: &[f64], layers: usize) -> Vec<f64> {
     edges
 }
 
-/// Functions of the angles in the rate: those of the K*, and behind them those of an S-wave.
-pub(super) const FUNCTIONS: usize = ANGULAR_FUNCTIONS + S_WAVE_FUNCTIONS;
-
-type Coefficients = [f64; FUNCTIONS];
-
-/// The rate of coefficients of all functions.
-fn rate(coefficients: &Coefficients) -> f64 {
-    let (own, added) = coefficients.split_at(ANGULAR_FUNCTIONS);
-    let own: Angular = std::array::from_fn(|i| own[i]);
-    AngularCoefficients::from_array(own).rate()
-        + added.iter().zip(S_WAVE_RATE).map(|(term, f)| term * f).sum::<f64>()
-}
-
 impl EventFamily {
     /// The coefficients of all functions at a q2 (GeV^2), a K pi mass (GeV), and a point of the rates' parameters.
     fn coefficients(&self, q2: f64, m_kpi: f64, point: &[f64]) -> Coefficients {
         let decay = self.density.decay();
         let shifts = &point[..self.directions().len()];
-        let mut all = [0.0; FUNCTIONS];
-        if let Some(expansion) = decay.expansion(q2, m_kpi, self.directions()) {
-            all[..ANGULAR_FUNCTIONS].copy_from_slice(&expansion.at(shifts).as_array());
-        }
-        if let Some(own) = &self.s_wave
-            && let Some(terms) = own.s_wave.terms(decay, q2, m_kpi, self.directions())
-        {
-            let strength = own.fixed.unwrap_or_else(|| point[shifts.len()]);
-            all[ANGULAR_FUNCTIONS..].copy_from_slice(&terms.at(shifts).stronger(strength).as_array());
-        }
-        all
+        let Some(own) = decay.expansion(q2, m_kpi, self.directions()) else { return Coefficients::ZERO };
+        let added = self.s_wave.as_ref().and_then(|s_wave| {
+            let terms = s_wave.s_wave.terms(decay, q2, m_kpi, self.directions())?;
+            Some(terms.at(shifts).stronger(s_wave.fixed.unwrap_or_else(|| point[shifts.len()])))
+        });
+        Coefficients::of(&own.at(shifts), added.as_ref())
     }
 }
 
@@ -263,20 +242,20 @@ fn expected(family: &EventFamily, point: &[f64], cells: &Cells) -> Vec<f64> {
         .par_windows(2)
         .map(|edge| {
             let windows = family.windows_in(edge[0], edge[1]);
-            let mut sum = [0.0; FUNCTIONS];
+            let mut sum = Coefficients::ZERO;
             for (m_kpi, part) in &parts {
                 for (q2, weight) in family.density.decay().q2_nodes(*m_kpi, &windows) {
                     let own = family.coefficients(q2, *m_kpi, point);
-                    sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += part * weight * own);
+                    sum = sum + own * (part * weight);
                 }
             }
             sum
         })
         .collect();
-    let scale = layers.iter().map(rate).sum::<f64>().recip();
+    let scale = layers.iter().map(Coefficients::rate).sum::<f64>().recip();
 
     let at = |k: usize, low: f64, high: f64| low + (high - low) * k as f64 / *steps as f64;
-    let parts = |of: &dyn Fn(f64, f64) -> Coefficients, low: f64, high: f64| -> Vec<Coefficients> {
+    let parts = |of: &dyn Fn(f64, f64) -> [f64; FUNCTIONS], low: f64, high: f64| -> Vec<[f64; FUNCTIONS]> {
         (0..*steps).map(|k| of(at(k, low, high), at(k + 1, low, high))).collect()
     };
     let (l, k, chi) = (parts(&lepton, -1.0, 1.0), parts(&kaon, -1.0, 1.0), parts(&turn, -PI, PI));
@@ -285,7 +264,7 @@ fn expected(family: &EventFamily, point: &[f64], cells: &Cells) -> Vec<f64> {
         for l in &l {
             for k in &k {
                 for chi in &chi {
-                    let sum: f64 = (0..FUNCTIONS).map(|i| j[i] * l[i] * k[i] * chi[i]).sum();
+                    let sum: f64 = (0..FUNCTIONS).map(|i| j.0[i] * l[i] * k[i] * chi[i]).sum();
                     expected.push((scale * 9.0 / (32.0 * PI) * sum).max(0.0));
                 }
             }
@@ -365,7 +344,7 @@ fn cumulative(family: &EventFamily, point: &[f64]) -> Vec<(f64, f64)> {
         let rates: Vec<f64> = nodes
             .par_iter()
             .map(|(q2, weight)| {
-                let at = |(m_kpi, part): &(f64, f64)| part * rate(&family.coefficients(*q2, *m_kpi, point));
+                let at = |(m_kpi, part): &(f64, f64)| part * family.coefficients(*q2, *m_kpi, point).rate();
                 weight * parts.iter().map(at).sum::<f64>()
             })
             .collect();
@@ -379,13 +358,13 @@ fn cumulative(family: &EventFamily, point: &[f64]) -> Vec<(f64, f64)> {
     rising
 }
 
-fn between(primitive: impl Fn(f64) -> Coefficients, low: f64, high: f64) -> Coefficients {
+fn between(primitive: impl Fn(f64) -> [f64; FUNCTIONS], low: f64, high: f64) -> [f64; FUNCTIONS] {
     let (low, high) = (primitive(low), primitive(high));
     std::array::from_fn(|i| high[i] - low[i])
 }
 
 /// Integrals over cos_theta_l of what each angular function holds of it.
-fn lepton(low: f64, high: f64) -> Coefficients {
+fn lepton(low: f64, high: f64) -> [f64; FUNCTIONS] {
     let primitive = |x: f64| {
         let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
         let (cos_2l, sin2) = (2.0 / 3.0 * x.powi(3) - x, x - x.powi(3) / 3.0);
@@ -400,7 +379,7 @@ fn lepton(low: f64, high: f64) -> Coefficients {
 }
 
 /// The same of cos_theta_k.
-fn kaon(low: f64, high: f64) -> Coefficients {
+fn kaon(low: f64, high: f64) -> [f64; FUNCTIONS] {
     let primitive = |x: f64| {
         let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
         let (sin2, cos2, single) = (x - x.powi(3) / 3.0, x.powi(3) / 3.0, -2.0 / 3.0 * root.powi(3));
@@ -414,7 +393,7 @@ fn kaon(low: f64, high: f64) -> Coefficients {
 }
 
 /// The same of chi.
-fn turn(low: f64, high: f64) -> Coefficients {
+fn turn(low: f64, high: f64) -> [f64; FUNCTIONS] {
     let primitive = |x: f64| {
         let (sin, cos) = x.sin_cos();
         let (sin_2, cos_2) = (2.0 * x).sin_cos();

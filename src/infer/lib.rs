@@ -31,6 +31,7 @@ pub mod density;
 pub mod ensembles;
 pub mod estimator;
 mod form;
+mod functions;
 pub mod goodness;
 pub mod information;
 pub mod likelihood;

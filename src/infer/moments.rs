@@ -11,8 +11,10 @@ use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 use humboldt_physics::angular::angular_functions;
+use humboldt_physics::convention::DecayVariables;
+use humboldt_physics::density::Chebyshev;
 use humboldt_physics::quadrature::nodes;
-use humboldt_physics::{AngularCoefficients, Expansion, Quadratic, WilsonDirection};
+use humboldt_physics::{AngularCoefficients, Efficiency, Expansion, Quadratic, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use nalgebra::{DMatrix, DVector, SMatrix, SVector};
 use rayon::prelude::*;
@@ -20,6 +22,7 @@ use rayon::prelude::*;
 use super::InferError;
 use super::density::EventFamily;
 use super::form::Jet;
+use super::functions::{Coefficients, FUNCTIONS, all_functions};
 use super::goodness::{Goodness, probability};
 use super::minimise::{Objective, minimise};
 use super::unbinned::{FARTHEST, Fitted, covariance, scales_of};
@@ -234,7 +237,11 @@ fn functions(events: &EventBatch, row: usize) -> SVector<f64, 12> {
 /// Coefficients that a fit uses: all but `S_1s`, which the others and the rate make.
 const USED: usize = 11;
 
-/// Predictions of the moments as functions of shifts.
+/// Points in q2 of a bin that integrals over the angles of accepted events are interpolated from.
+const FOLDING_POINTS: usize = 12;
+
+/// Predictions of the moments as functions of shifts: of the `S_i`, or, where an efficiency keeps events or they have an S-wave, of the
+/// means that their dual functions then have.
 #[derive(Debug, Clone)]
 pub struct MomentPredictions {
     directions: Vec<WilsonDirection>,
@@ -256,19 +263,27 @@ impl MomentPredictions {
     /// When a bin misses the family's windows.
     pub fn new(family: &EventFamily, bins: &[(f64, f64)]) -> Result<Self, InferError> {
         let decay = family.density.decay();
-        let slice = |(m_kpi, part): (f64, f64), windows: &[(f64, f64)]| {
+        let slice = |(m_kpi, part): (f64, f64), windows: &[(f64, f64)], folding: Option<&Folding>| {
             let mut inside = Expansion::default();
             for (q2, weight) in decay.q2_nodes(m_kpi, windows) {
-                inside += decay.expansion(q2, m_kpi, family.directions()).unwrap_or_default() * weight;
+                let own = match folding {
+                    Some(folding) => family.expansion(q2, m_kpi)?.map(|all| folding.fold(q2, &all)),
+                    None => decay.expansion(q2, m_kpi, family.directions()),
+                };
+                inside += own.unwrap_or_default() * weight;
             }
-            Slice { part, total: family.density.total(m_kpi), inside }
+            Ok(Slice { part, total: family.density.total(m_kpi), inside })
         };
         let of = |bin: &(f64, f64)| {
             let windows = family.windows_in(bin.0, bin.1);
-            let slices: Vec<Slice> = (family.line().into_iter())
-                .map(|point| slice(point, &windows))
-                .filter(|slice| !slice.inside.terms().is_empty())
-                .collect();
+            let folding = Folding::new(family, &windows);
+            let slices: Vec<Slice> = family
+                .line()
+                .into_iter()
+                .map(|point| slice(point, &windows, folding.as_ref()))
+                .collect::<Result<_, InferError>>()?;
+            let slices: Vec<Slice> =
+                slices.into_iter().filter(|slice| !slice.inside.terms().is_empty()).collect();
             if slices.iter().any(|slice| slice.inside.constant().rate() > 0.0) {
                 Ok(slices)
             } else {
@@ -296,7 +311,7 @@ impl MomentPredictions {
         scales_of(&rate, &self.directions)
     }
 
-    /// `S_1s..S_9` of each bin at given shifts.
+    /// `S_1s..S_9`, or the means in their place, of each bin at given shifts.
     pub fn values(&self, shifts: &[f64]) -> Vec<SVector<f64, 12>> {
         let bin = |slices: &Vec<Slice>| {
             let weighted = |slice: &Slice| slice.inside.at(shifts) * (slice.part / slice.total.at(shifts));
@@ -305,6 +320,58 @@ impl MomentPredictions {
         };
         self.bins.iter().map(bin).collect()
     }
+}
+
+/// Means of the dual functions of events that an efficiency keeps, and that may have an S-wave, from the coefficients of the rate.
+struct Folding {
+    points: Chebyshev,
+    /// At each point in q2: the integrals of each dual function times the efficiency and each of all functions.
+    products: Vec<SMatrix<f64, 12, FUNCTIONS>>,
+}
+
+impl Folding {
+    /// In windows of q2 (GeV^2); `None` for a family in which means of the dual functions are the K*'s coefficients.
+    fn new(family: &EventFamily, windows: &[(f64, f64)]) -> Option<Self> {
+        let (first, last) = windows.first().zip(windows.last())?;
+        if family.efficiency.is_none() && family.s_wave.is_none() {
+            return None;
+        }
+        // Without an efficiency products are the same at every q2.
+        let few = if family.efficiency.is_some() { FOLDING_POINTS } else { 1 };
+        let last = last.1.min(family.density.decay().q2_max(family.density.m_kpi_range().0));
+        let points = Chebyshev::new((first.0, last), few);
+        let products = points.points().iter().map(|q2| products(family.efficiency.as_ref(), *q2)).collect();
+        Some(Self { points, products })
+    }
+
+    fn fold(&self, q2: f64, coefficients: &Quadratic<Coefficients>) -> Expansion {
+        let shares = self.points.shares(q2);
+        let parts = shares.iter().zip(&self.products).map(|(share, product)| product * *share);
+        let product = parts.fold(SMatrix::zeros(), |sum: SMatrix<f64, 12, FUNCTIONS>, part| sum + part);
+        let folded = |all: &Coefficients| {
+            AngularCoefficients::from_array((product * SVector::<f64, FUNCTIONS>::from(all.0)).into())
+        };
+        coefficients.map(folded)
+    }
+}
+
+/// Integrals over the angles of each dual function times an efficiency and each of all functions, at a q2 (GeV^2).
+fn products(efficiency: Option<&Efficiency>, q2: f64) -> SMatrix<f64, 12, FUNCTIONS> {
+    let (cosines, turn) = (nodes(-1.0, 1.0, []), nodes(-PI, PI, [0.0]));
+    let mut sum = SMatrix::<f64, 12, FUNCTIONS>::zeros();
+    for (l, weight_l) in &cosines {
+        for (k, weight_k) in &cosines {
+            for (chi, weight_chi) in &turn {
+                let event =
+                    DecayVariables { q2, cos_theta_l: *l, cos_theta_k: *k, chi: *chi, m_kpi: f64::NAN };
+                let kept = efficiency.map_or(1.0, |efficiency| efficiency.of(&event));
+                let all = SVector::<f64, FUNCTIONS>::from(all_functions(*l, *k, *chi));
+                let own = all.fixed_rows::<12>(0) * (weight_l * weight_k * weight_chi * kept);
+                sum += own * all.transpose();
+            }
+        }
+    }
+    *DUAL * sum
 }
 
 /// The chi-square fit of shifts to measured moments, with the covariance that was measured.
@@ -416,6 +483,11 @@ fn jets(slices: &[Slice], shifts: &[f64]) -> Vec<Jet> {
 
 #[cfg(test)]
 mod tests {
+    use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonCoefficient, WilsonShifts};
+    use humboldt_pipeline::generate::{EventSampler, Q2Windows};
+    use humboldt_pipeline::rng::StreamKey;
+    use humboldt_schemas::card::{AcceptanceCard, Effects, Polynomials, SWaveCard};
+
     use super::*;
 
     /// The dual functions pick one coefficient each out of a density.
@@ -433,6 +505,42 @@ mod tests {
             }
         }
         assert!((sum - SVector::<f64, 12>::from(j)).amax() < 1e-11, "{sum}");
+    }
+
+    /// Means over generated events against those expected of an S-wave and an efficiency.
+    #[test]
+    fn means_know_of_efficiency_and_s_wave() {
+        let (shape, window) = (LineShape::BreitWigner, (1.1, 6.0));
+        let decay =
+            |d| Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::delta_c9(d)).unwrap();
+        let formula = Polynomials { cos_theta_k: vec![1.0, 0.3, -0.5], ..Polynomials::default() };
+        let acceptance = AcceptanceCard { formula, ..AcceptanceCard::default() };
+        let (card, efficiency) = (SWaveCard::default(), acceptance.efficiency());
+        let effects =
+            Effects { s_wave: Some(card.clone()), acceptance: Some(acceptance), ..Effects::default() };
+        let windows = Q2Windows::new(&[(Some(window.0), Some(window.1))], &[]).unwrap();
+        let sampler = EventSampler::new(&decay(-1.0), shape, &windows).unwrap();
+        let sampler = sampler.with_effects(&effects, &decay(-1.0), shape).unwrap();
+        let (events, _) = sampler.generate(StreamKey::new(5), 400_000);
+        let bins = [(1.1, 2.5), (2.5, 6.0)];
+        let measured = moments(&events, &bins).unwrap();
+
+        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
+        let s_wave = card.of(&decay(0.0), shape).unwrap();
+        let family =
+            EventFamily::with_effects(&decay(0.0), shape, &[window], &c9, Some(efficiency), Some(s_wave))
+                .unwrap();
+        let predictions = MomentPredictions::new(&family, &bins).unwrap();
+        let chi2: f64 = (predictions.values(&[-1.0]).iter().zip(&measured))
+            .map(|(expected, measured)| {
+                let covariance = measured.covariance.fixed_view::<USED, USED>(1, 1).into_owned();
+                let off = (measured.s - expected).fixed_rows::<USED>(1).into_owned();
+                off.dot(&(covariance.try_inverse().unwrap() * off))
+            })
+            .sum();
+        assert!(chi2 < 50.0, "{chi2} for 22");
+        let (fitted, _) = fit(&predictions, &measured).unwrap();
+        assert!((fitted.values[0] + 1.0).abs() < 4.0 * fitted.sigma()[0], "{fitted:?}");
     }
 
     #[test]

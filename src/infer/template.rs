@@ -2,8 +2,8 @@
 //!
 //! Of each cell three templates are known as functions of delta C9: the expected number of events, their mean q2 and its
 //! spread. They are integrals of the exact density, so that no generated sample limits them: rates are quadratic in the
-//! shift, the functions of the angles are averaged over the cell, and K pi masses follow the line shape. With Poisson
-//! counts of mean m an empty cell has the probability exp(-m), and an occupied one with mean q2 x the density
+//! shift, the functions of the angles are averaged over the cell, and K pi masses follow the line shape. An efficiency counts as
+//! it is in the middle of the cell, and as a polynomial in q2. With Poisson counts of mean m an empty cell has the probability exp(-m), and an occupied one with mean q2 x the density
 //!
 //! `exp(-m) [ m p(x) + sum_{n > 1} m^n/n! normal(x; mean, spread^2/n) ]`
 //!
@@ -13,14 +13,16 @@
 //! normal. At 24,613 events in 50^3 cells nine occupied cells in ten hold one event, of which nothing is lost but its
 //! place within the cell. [`super::neyman`] takes out what bias is left.
 
-use humboldt_physics::angular::{HARMONIC, harmonics, polar_functions};
+use humboldt_physics::LineShape;
+use humboldt_physics::angular::{ANGULAR_FUNCTIONS, harmonics};
+use humboldt_physics::convention::DecayVariables;
+use humboldt_physics::density::Chebyshev;
 use humboldt_physics::quadrature::nodes;
-use humboldt_physics::{AngularCoefficients, LineShape};
 use humboldt_schemas::voxels::Axis;
 use rayon::prelude::*;
 
 use super::density::EventFamily;
-use super::tabulated::Angular;
+use super::functions::{Coefficients, FUNCTIONS, all_harmonics, all_polar_functions};
 use super::{InferError, Interval};
 
 /// Steps in ln q2 of the table of rates.
@@ -28,6 +30,9 @@ const Q2_STEPS: usize = 1200;
 
 /// Points along each axis of a cell that its functions are averaged over.
 const POINTS: usize = 4;
+
+/// Points in q2 of the polynomial of a cell's efficiency.
+const EFFICIENCY_POINTS: usize = 12;
 
 /// Most events of a cell that are told apart.
 const MOST: usize = 64;
@@ -38,25 +43,43 @@ const STRIDE: usize = 4;
 /// The expected image as a function of delta C9.
 #[derive(Debug, Clone)]
 pub struct Templates {
-    bins: usize,
     /// Tabulated delta C9, evenly spaced.
     values: Vec<f64>,
     windows: Vec<(f64, f64)>,
     /// ln of the lowest q2 of the table, and its step.
     ln_q2: (f64, f64),
-    /// At each delta C9: events in a cell for a unit of its functions, at each q2 and integrated over q2.
+    cells: Cells,
+    /// At each delta C9.
     tables: Vec<Table>,
-    /// Cell averages of the functions of both polar angles, and of `1, cos chi, sin chi, cos 2 chi, sin 2 chi`.
-    polar: Vec<Angular>,
-    harmonics: Vec<[f64; 5]>,
 }
 
+/// Events in a cell for a unit of its functions, before the efficiency.
 #[derive(Debug, Clone)]
 struct Table {
-    /// Per GeV^2, at steps in ln q2.
-    density: Vec<[f32; 12]>,
-    /// Integrals of 1, q2 and its square.
-    moments: [Angular; 3],
+    /// Per GeV^2.
+    ///
+    /// # Shapes
+    /// `(step in ln q2, function)`.
+    density: Vec<f32>,
+    /// Integrals of 1, q2 and its square, times the polynomials that the efficiency is a sum of.
+    ///
+    /// # Shapes
+    /// `(polynomial, function)`.
+    moments: [Vec<f64>; 3],
+}
+
+/// What is expected of each cell apart from delta C9.
+#[derive(Debug, Clone)]
+struct Cells {
+    bins: usize,
+    /// Functions that the rate has: those of the K* alone, or all.
+    functions: usize,
+    /// Averages over each pair of polar bins, and of `1, cos chi, sin chi, cos 2 chi, sin 2 chi` over each bin of chi.
+    polar: Vec<[f64; FUNCTIONS]>,
+    harmonics: Vec<[f64; 5]>,
+    places: [usize; FUNCTIONS],
+    /// Points in q2 (GeV^2), and the efficiency of each cell there.
+    efficiency: Option<(Chebyshev, Vec<[f64; EFFICIENCY_POINTS]>)>,
 }
 
 /// A fit to one image.
@@ -70,10 +93,19 @@ pub struct TemplateFit {
 
 /// Content of an image, cell by cell.
 struct Occupied {
-    functions: Angular,
+    functions: [f64; FUNCTIONS],
+    efficiency: [f64; EFFICIENCY_POINTS],
     mean: f64,
-    /// Step of the table below, and the part of the step; `None` where one event cannot be.
-    place: Option<(usize, f64)>,
+    /// Where one event of this q2 can be.
+    place: Option<Place>,
+}
+
+/// A q2 in the table.
+struct Place {
+    /// Step of the table below, and the part of the step.
+    below: usize,
+    part: f64,
+    efficiency: f64,
 }
 
 impl Templates {
@@ -99,9 +131,7 @@ impl Templates {
         let high = windows.last().map_or(f64::INFINITY, |window| window.1);
         let high = high.min(decay.q2_max(family.density.m_kpi_range().0));
         let ln_q2 = (low.ln(), (high / low).ln() / Q2_STEPS as f64);
-        let volume: f64 =
-            Axis::ALL.iter().map(|axis| (axis.range().1 - axis.range().0) / bins as f64).product();
-        let scale = events as f64 * volume;
+        let cells = Cells::new(family, bins, (low, high));
 
         let at = |k: usize| (ln_q2.0 + ln_q2.1 * k as f64).exp().clamp(low, high);
         let nodes_of = |(a, b): &(f64, f64)| {
@@ -109,29 +139,34 @@ impl Templates {
             if a < b { nodes(a, b, decay.q2_breaks(a, b)) } else { Vec::new() }
         };
         let weighted: Vec<(f64, f64)> = windows.iter().flat_map(nodes_of).collect();
-        let steps: Vec<Vec<Angular>> = (0..=Q2_STEPS).into_par_iter().map(|k| rates.at(at(k))).collect();
-        let inside: Vec<Vec<Angular>> = weighted.par_iter().map(|(q2, _)| rates.at(*q2)).collect();
+        let steps: Vec<Vec<Coefficients>> =
+            (0..=Q2_STEPS).into_par_iter().map(|k| rates.at(at(k))).collect::<Result<_, _>>()?;
+        let inside: Vec<Vec<Coefficients>> =
+            weighted.par_iter().map(|(q2, _)| rates.at(*q2)).collect::<Result<_, _>>()?;
+        let (functions, sums) = (cells.functions, cells.sums());
         let table = |i: usize| {
-            let mut moments = [[0.0; 12]; 3];
-            for ((q2, weight), j) in weighted.iter().zip(&inside) {
+            let mut moments = [(); 3].map(|()| vec![0.0; sums.len()]);
+            for ((q2, weight), at) in weighted.iter().zip(&inside) {
                 let factors = [*weight, weight * q2, weight * q2 * q2];
-                for (factor, moment) in factors.iter().zip(&mut moments) {
-                    moment.iter_mut().zip(&j[i]).for_each(|(sum, j)| *sum += factor * j);
+                for (share, place) in cells.shares(*q2).iter().zip((0..).step_by(functions)) {
+                    for (factor, moment) in factors.iter().zip(&mut moments) {
+                        let own = &mut moment[place..place + functions];
+                        own.iter_mut().zip(at[i].0).for_each(|(sum, x)| *sum += factor * share * x);
+                    }
                 }
             }
-            let norm = scale / AngularCoefficients::from_array(moments[0]).rate();
-            let density = steps.iter().map(|j| j[i].map(|j| (norm * j) as f32)).collect();
-            Table { density, moments: moments.map(|moment| moment.map(|j| norm * j)) }
+            let norm = events as f64 / dot(&moments[0], &sums);
+            let density = steps.iter().flat_map(|at| &at[i].0[..functions]).map(|x| (norm * x) as f32);
+            let density = density.collect();
+            Table { density, moments: moments.map(|moment| moment.iter().map(|x| norm * x).collect()) }
         };
         let tables = (0..values.len()).map(table).collect();
-        let (polar, harmonics) = averages(bins);
-        let (values, windows) = (values.to_vec(), windows.to_vec());
-        Ok(Self { bins, values, windows, ln_q2, tables, polar, harmonics })
+        Ok(Self { values: values.to_vec(), windows: windows.to_vec(), ln_q2, cells, tables })
     }
 
     /// Cells of an axis.
     pub const fn bins(&self) -> usize {
-        self.bins
+        self.cells.bins
     }
 
     /// The expected number of events of each cell and the mean q2 (GeV^2) of an event in it, at a tabulated delta C9.
@@ -142,9 +177,9 @@ impl Templates {
     /// # Panics
     /// When there are not so many tabulated values.
     pub fn expected(&self, value: usize) -> (Vec<f64>, Vec<f64>) {
-        let cells = (0..self.bins.pow(3)).map(|cell| {
-            let functions = self.functions(cell);
-            let [count, sum, _] = self.tables[value].moments.map(|moment| dot(&moment, &functions));
+        let cells = (0..self.cells.len()).map(|cell| {
+            let (functions, efficiency) = (self.cells.functions_of(cell), self.cells.efficiency_of(cell));
+            let [count, sum, _] = self.moments(value, &functions, &efficiency);
             (count, sum / count)
         });
         cells.unzip()
@@ -189,18 +224,10 @@ impl Templates {
         Ok(peak(&self.values[first..=end], &heights))
     }
 
-    fn functions(&self, cell: usize) -> Angular {
-        let (polar, harmonics) = (&self.polar[cell / self.bins], &self.harmonics[cell % self.bins]);
-        std::array::from_fn(|i| polar[i] * harmonics[HARMONIC[i]])
-    }
-
     fn occupied(&self, image: &[f32]) -> Result<Vec<Occupied>, InferError> {
-        if image.len() != self.bins.pow(3) {
-            return Err(InferError::out_of_range(
-                "cells of an image",
-                image.len(),
-                format!("{}^3", self.bins),
-            ));
+        if image.len() != self.cells.len() {
+            let allowed = format!("{}^3", self.cells.bins);
+            return Err(InferError::out_of_range("cells of an image", image.len(), allowed));
         }
         let mut cells = Vec::new();
         for (cell, mean) in image.iter().enumerate().filter(|(_, mean)| **mean != 0.0) {
@@ -212,11 +239,13 @@ impl Templates {
             let step = (mean.ln() - self.ln_q2.0) / self.ln_q2.1;
             let possible = (-1e-3..=Q2_STEPS as f64 + 1e-3).contains(&step)
                 && self.windows.iter().any(|(low, high)| (low * 0.99999..=high * 1.00001).contains(&mean));
+            let efficiency = self.cells.efficiency_of(cell);
             let place = possible.then(|| {
                 let below = (step.max(0.0) as usize).min(Q2_STEPS - 1);
-                (below, (step - below as f64).clamp(0.0, 1.0))
+                let kept = dot(&self.cells.shares(mean), &efficiency).max(0.0);
+                Place { below, part: (step - below as f64).clamp(0.0, 1.0), efficiency: kept }
             });
-            cells.push(Occupied { functions: self.functions(cell), mean, place });
+            cells.push(Occupied { functions: self.cells.functions_of(cell), efficiency, mean, place });
         }
         if cells.is_empty() {
             return Err(InferError::out_of_range("occupied cells of an image", 0, "at least one"));
@@ -226,19 +255,99 @@ impl Templates {
 
     /// Up to a constant: the expected counts of all cells have the same sum at each delta C9.
     fn log_likelihood(&self, cells: &[Occupied], value: usize) -> f64 {
-        let table = &self.tables[value];
+        let n = self.cells.functions;
+        let density = |step: usize| &self.tables[value].density[step * n..][..n];
         let of = |cell: &Occupied| {
-            let one = cell.place.map_or(0.0, |(below, part)| {
-                let [a, b] = [below, below + 1].map(|k| dot_f32(&table.density[k], &cell.functions));
-                a + part * (b - a)
+            let one = cell.place.as_ref().map_or(0.0, |place| {
+                let [a, b] = [place.below, place.below + 1].map(|k| dot_f32(density(k), &cell.functions));
+                (a + place.part * (b - a)).max(0.0) * place.efficiency
             });
-            let [count, sum, square] = table.moments.map(|moment| dot(&moment, &cell.functions));
+            let [count, sum, square] = self.moments(value, &cell.functions, &cell.efficiency);
+            // Nothing is expected where nothing is kept.
+            if count <= 0.0 {
+                return one;
+            }
             let mean = sum / count;
             let variance = (square / count - mean * mean).max(1e-6);
-            one.max(0.0) + several(count, (cell.mean - mean).powi(2) / variance) / variance.sqrt()
+            one + several(count, (cell.mean - mean).powi(2) / variance) / variance.sqrt()
         };
         // The logarithm of a product of a few, of order 1 each.
         cells.chunks(4).map(|four| four.iter().map(of).product::<f64>().max(f64::MIN_POSITIVE).ln()).sum()
+    }
+
+    /// Integrals over q2 of a cell's density, of it times q2 and times its square.
+    fn moments(
+        &self,
+        value: usize,
+        functions: &[f64; FUNCTIONS],
+        efficiency: &[f64; EFFICIENCY_POINTS],
+    ) -> [f64; 3] {
+        self.tables[value].moments.each_ref().map(|moment| {
+            let parts = moment.chunks_exact(self.cells.functions).zip(efficiency);
+            parts.map(|(part, efficiency)| efficiency * dot(part, functions)).sum()
+        })
+    }
+}
+
+impl Cells {
+    fn new(family: &EventFamily, bins: usize, q2: (f64, f64)) -> Self {
+        let (polar, harmonics) = averages(bins);
+        let middle = |axis: Axis, bin: usize| {
+            let (low, high) = axis.range();
+            low + (high - low) * (bin as f64 + 0.5) / bins as f64
+        };
+        let efficiency = family.efficiency.as_ref().map(|efficiency| {
+            let points = Chebyshev::new(q2, EFFICIENCY_POINTS);
+            let of_cell = |cell: usize| {
+                std::array::from_fn(|k| {
+                    efficiency.of(&DecayVariables {
+                        q2: points.points()[k],
+                        cos_theta_l: middle(Axis::CosThetaL, cell / (bins * bins)),
+                        cos_theta_k: middle(Axis::CosThetaK, cell / bins % bins),
+                        chi: middle(Axis::Chi, cell % bins),
+                        m_kpi: f64::NAN,
+                    })
+                })
+            };
+            let of_cells = (0..bins.pow(3)).into_par_iter().map(of_cell).collect();
+            (points, of_cells)
+        });
+        let functions = if family.s_wave.is_some() { FUNCTIONS } else { ANGULAR_FUNCTIONS };
+        Self { bins, functions, polar, harmonics, places: all_harmonics(), efficiency }
+    }
+
+    const fn len(&self) -> usize {
+        self.bins.pow(3)
+    }
+
+    /// Averages of all functions.
+    fn functions_of(&self, cell: usize) -> [f64; FUNCTIONS] {
+        let (polar, harmonics) = (&self.polar[cell / self.bins], &self.harmonics[cell % self.bins]);
+        std::array::from_fn(|i| polar[i] * harmonics[self.places[i]])
+    }
+
+    /// The efficiency at the points in q2; 1 in front where there is none.
+    fn efficiency_of(&self, cell: usize) -> [f64; EFFICIENCY_POINTS] {
+        let all = || std::array::from_fn(|k| if k == 0 { 1.0 } else { 0.0 });
+        self.efficiency.as_ref().map_or_else(all, |(_, of_cells)| of_cells[cell])
+    }
+
+    /// The share of each point in the efficiency at a q2 (GeV^2).
+    fn shares(&self, q2: f64) -> Vec<f64> {
+        self.efficiency.as_ref().map_or_else(|| vec![1.0], |(points, _)| points.shares(q2))
+    }
+
+    /// Sums over all cells of the efficiency at each point times each function.
+    fn sums(&self) -> Vec<f64> {
+        let points = self.efficiency.as_ref().map_or(1, |(points, _)| points.points().len());
+        let mut sums = vec![0.0; points * self.functions];
+        for cell in 0..self.len() {
+            let (functions, efficiency) = (self.functions_of(cell), self.efficiency_of(cell));
+            for (sums, kept) in sums.chunks_exact_mut(self.functions).zip(efficiency) {
+                sums.iter_mut().zip(functions).for_each(|(sum, f)| *sum += kept * f);
+            }
+        }
+        sums
     }
 }
 
@@ -336,35 +445,34 @@ impl<'a> Rates<'a> {
         Self { family, values, masses: masses.into_iter().map(over_total).collect() }
     }
 
-    /// `J_1s..J_9` at a q2 (GeV^2), for each delta C9.
-    fn at(&self, q2: f64) -> Vec<Angular> {
-        let mut sums = vec![AngularCoefficients::ZERO; self.values.len()];
-        let density = &self.family.density;
+    /// Coefficients of the rate at a q2 (GeV^2), for each delta C9.
+    fn at(&self, q2: f64) -> Result<Vec<Coefficients>, InferError> {
+        let mut sums = vec![Coefficients::ZERO; self.values.len()];
         for (m_kpi, parts) in &self.masses {
-            let Some(expansion) = density.decay().expansion(q2, *m_kpi, density.directions()) else {
+            let Some(expansion) = self.family.expansion(q2, *m_kpi)? else {
                 continue;
             };
             for ((sum, value), part) in sums.iter_mut().zip(self.values).zip(parts) {
-                *sum += expansion.at(&[*value]) * *part;
+                *sum = *sum + expansion.at(&[*value]) * *part;
             }
         }
-        sums.iter().map(AngularCoefficients::as_array).collect()
+        Ok(sums)
     }
 }
 
 /// Averages over each pair of polar bins, and over each bin of chi.
-fn averages(bins: usize) -> (Vec<Angular>, Vec<[f64; 5]>) {
+fn averages(bins: usize) -> (Vec<[f64; FUNCTIONS]>, Vec<[f64; 5]>) {
     let points = |axis: Axis, bin: usize| {
         let (low, high) = axis.range();
         let width = (high - low) / bins as f64;
         (0..POINTS).map(move |k| low + width * (bin as f64 + (k as f64 + 0.5) / POINTS as f64))
     };
     let polar = (0..bins * bins).map(|pair| {
-        let mut mean = [0.0; 12];
+        let mut mean = [0.0; FUNCTIONS];
         for l in points(Axis::CosThetaL, pair / bins) {
             for k in points(Axis::CosThetaK, pair % bins) {
                 let share = (POINTS * POINTS) as f64;
-                mean.iter_mut().zip(polar_functions(l, k)).for_each(|(mean, f)| *mean += f / share);
+                mean.iter_mut().zip(all_polar_functions(l, k)).for_each(|(mean, f)| *mean += f / share);
             }
         }
         mean
@@ -379,22 +487,25 @@ fn averages(bins: usize) -> (Vec<Angular>, Vec<[f64; 5]>) {
     (polar.collect(), harmonics.collect())
 }
 
-fn dot(a: &Angular, b: &Angular) -> f64 {
+fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-fn dot_f32(a: &[f32; 12], b: &Angular) -> f64 {
+fn dot_f32(a: &[f32], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * b).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use humboldt_physics::{
-        Decay, Flavour, Lepton, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
+        Decay, Efficiency, Flavour, Lepton, ModelName, WilsonCoefficient, WilsonDirection, WilsonShifts,
     };
+    use humboldt_pipeline::EventBatch;
     use humboldt_pipeline::generate::{EventSampler, Q2Windows};
     use humboldt_pipeline::rng::StreamKey;
     use humboldt_pipeline::voxels::{CompactImage, Voxeliser};
+    use humboldt_schemas::card::{Effects, SWaveCard};
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
 
@@ -416,15 +527,62 @@ mod tests {
         let windows = Q2Windows::new(&[(Some(0.1), None)], &[]).unwrap();
         let sampler = EventSampler::new(&decay(-1.0), LineShape::BreitWigner, &windows).unwrap();
         let (events, _) = sampler.generate(StreamKey::new(11), EVENTS);
-        let image = CompactImage::of(events.angles(), 6).unwrap();
-        let (mut counts, mut means) = (vec![0.0; 216], vec![0.0; 216]);
+        let templates = templates(LineShape::BreitWigner, sampler.windows()[0], 6, EVENTS);
+        assert_agreement(&templates, &events, 15);
+    }
+
+    /// The same with an S-wave and an efficiency that depends on q2 and the angles together.
+    #[test]
+    fn expected_images_know_of_efficiency_and_s_wave() {
+        let kept = |q2: f64, l: f64, k: f64, chi: f64| {
+            (1.0 - 0.5 * l * l) * (0.6 + 0.3 * k) * (0.4 + 0.03 * q2 * (1.0 - k)) * (0.7 + 0.3 * chi.cos())
+        };
+        let (shape, window) = (LineShape::BreitWigner, (0.5, 17.0));
+        let card = SWaveCard::default();
+        let s_wave = card.of(&decay(0.0), shape).unwrap();
+        let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
+        let efficiency = Some(Efficiency::new(kept));
+        let family =
+            EventFamily::with_effects(&decay(0.0), shape, &[window], &c9, efficiency, Some(s_wave)).unwrap();
+
+        let windows = Q2Windows::new(&[(Some(0.5), Some(17.0))], &[]).unwrap();
+        let effects = Effects { s_wave: Some(card), ..Effects::default() };
+        let own = decay(-1.0);
+        let sampler = EventSampler::new(&own, shape, &windows).unwrap();
+        let sampler = sampler.with_effects(&effects, &own, shape).unwrap();
+        let (all, _) = sampler.generate(StreamKey::new(12), 2_000_000);
+        let mut rng = rand_pcg::Pcg64::seed_from_u64(3);
+        let at = |column: &[f32], row: usize| f64::from(column[row]);
+        let keep: Vec<bool> = (0..all.len())
+            .map(|row| {
+                let kept = kept(
+                    at(&all.q2, row),
+                    at(&all.cos_theta_l, row),
+                    at(&all.cos_theta_k, row),
+                    at(&all.chi, row),
+                );
+                rng.random::<f64>() < kept
+            })
+            .collect();
+        let events = all.filtered(&keep);
+        let values: Vec<f64> = (0..=40).map(|k| -2.5 + 0.1 * f64::from(k)).collect();
+        // In fewer cells the efficiency is not what it is in their middles.
+        let templates = Templates::new(&family, 12, events.len(), &values).unwrap();
+        assert_agreement(&templates, &events, 15);
+    }
+
+    /// Counts and mean q2 of all cells of events against those expected at a tabulated value.
+    fn assert_agreement(templates: &Templates, events: &EventBatch, value: usize) {
+        let image = CompactImage::of(events.angles(), templates.bins()).unwrap();
+        let cells = templates.bins().pow(3);
+        let (mut counts, mut means) = (vec![0.0; cells], vec![0.0; cells]);
         image.counts_to_dense(&mut counts).unwrap();
         image.to_dense(&mut means).unwrap();
-        let templates = templates(LineShape::BreitWigner, sampler.windows()[0], 6, EVENTS);
-        let (expected, mean_q2) = templates.expected(15);
-        assert!((expected.iter().sum::<f64>() / EVENTS as f64 - 1.0).abs() < 1e-3);
+        let (expected, mean_q2) = templates.expected(value);
+        assert!((expected.iter().sum::<f64>() / events.len() as f64 - 1.0).abs() < 1e-9);
         let chi2: f64 = counts.iter().zip(&expected).map(|(n, m)| (f64::from(*n) - m).powi(2) / m).sum();
-        assert!((chi2 - 215.0).abs() < 5.0 * (2.0 * 215.0_f64).sqrt(), "{chi2}");
+        let free = cells as f64 - 1.0;
+        assert!((chi2 - free).abs() < 5.0 * (2.0 * free).sqrt(), "{chi2}");
         let pulls: f64 = means
             .iter()
             .zip(&mean_q2)
@@ -432,7 +590,7 @@ mod tests {
             // The spread of q2 in a cell is about 5 GeV^2.
             .map(|((got, want), n)| ((f64::from(*got) - want) / 5.0).powi(2) * n)
             .sum();
-        assert!(pulls < 2.0 * 216.0, "{pulls}");
+        assert!(pulls < 2.0 * cells as f64, "{pulls}");
     }
 
     /// Images of the paper's size: the mean of the fits against the truth, their width against the bound.

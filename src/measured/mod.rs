@@ -3,11 +3,13 @@
 //! - [`Table`]: all rows of a file, measured and as they were
 //! - [`Sample`]: events of a file in its windows, and their density without what is fitted
 //! - [`Knowledge`], [`Known`]: accepted simulated events, an S-wave, a sample of background
+//! - [`Source`]: the density of events that others made
 //! - [`fits`]: unbinned fits of a sample, or of parts of it
 
 mod fit;
 mod known;
 mod sample;
+mod source;
 mod table;
 
 pub use fit::{Fits, fits};
@@ -18,4 +20,5 @@ pub use known::{
 };
 pub(crate) use sample::at_one_mass;
 pub use sample::{LeftOut, Sample, Settings};
+pub use source::{Said, Source};
 pub use table::Table;

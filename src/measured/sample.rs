@@ -15,7 +15,7 @@ use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::inference::Assumed;
 use humboldt_schemas::layout::Layout;
 
-use super::table::{Columns, Table, column_of, within};
+use super::table::{Columns, Table, column_of, range, within};
 use crate::Error;
 use crate::assumptions::{assumed, differences, ranges};
 use crate::error::Place;
@@ -80,7 +80,7 @@ impl Settings {
     }
 
     /// Names of what neither the settings nor the file say.
-    fn by_default(&self, flavour_is_said: bool) -> Vec<String> {
+    pub(super) fn by_default(&self, flavour_is_said: bool) -> Vec<String> {
         let said = [
             ("model", self.model.is_some()),
             ("flavour", self.flavour.is_some() || flavour_is_said),
@@ -340,9 +340,4 @@ fn masses(window: Option<(f64, f64)>, decay: &Decay, line_shape: LineShape) -> R
 pub(crate) fn at_one_mass(events: &EventBatch) -> bool {
     let (low, high) = range(&events.m_kpi);
     events.m_kpi.is_empty() || high - low < 1e-5
-}
-
-/// Smallest and largest.
-fn range(values: &[f32]) -> (f32, f32) {
-    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
 }

@@ -85,6 +85,11 @@ impl Table {
     }
 }
 
+/// Smallest and largest.
+pub(super) fn range(values: &[f32]) -> (f32, f32) {
+    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
+}
+
 /// The value of the flavour's column that events of a meson have.
 pub(super) const fn column_of(flavour: Flavour) -> i8 {
     if flavour.has_b_quark() { B0BAR } else { B0 }

@@ -58,15 +58,10 @@ pub fn estimator<'a>(
     // S-wave and acceptance are in the density.
     let rest = match name {
         "network" => Effects::default(),
-        "unbinned" => Effects { s_wave: None, acceptance: None, ..effects.clone() },
-        _ => effects.clone(),
+        _ => Effects { s_wave: None, acceptance: None, ..effects.clone() },
     };
     if let Some(rest) = rest.names() {
-        let others =
-            if effects.detector.is_none() && effects.background.is_none() { ", unbinned" } else { "" };
-        bail!(
-            "--estimators = {name} is not allowed; allowed: network{others}: {name} knows nothing of {rest}"
-        );
+        bail!("--estimators = {name} is not allowed; allowed: network: {name} knows nothing of {rest}");
     }
     Ok(match name {
         "network" => Box::new(Network::load(run, compute)?),

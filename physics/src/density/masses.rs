@@ -58,15 +58,15 @@ fn angle(k: usize, n: usize) -> f64 {
 
 /// Polynomial interpolation between Chebyshev points, in barycentric form.
 #[derive(Debug, Clone)]
-pub(super) struct Chebyshev {
+pub struct Chebyshev {
     range: (f64, f64),
     points: Vec<f64>,
     weights: Vec<f64>,
 }
 
 impl Chebyshev {
-    /// With `n` points; one of them in the middle where the range is a point.
-    pub(super) fn new(range: (f64, f64), n: usize) -> Self {
+    /// Interpolation in a range with `n` points; with one where the range is a point.
+    pub fn new(range: (f64, f64), n: usize) -> Self {
         let n = if range.0 < range.1 { n } else { 1 };
         let sign = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         let points = if n == 1 { vec![range.0] } else { (0..n).map(|k| point(range, angle(k, n))).collect() };
@@ -74,20 +74,21 @@ impl Chebyshev {
     }
 
     /// In the K pi masses of a line shape, which is the pole alone if it is narrow.
-    pub(super) fn of_masses(decay: &Decay, line_shape: LineShape) -> Self {
+    pub(crate) fn of_masses(decay: &Decay, line_shape: LineShape) -> Self {
         Self::new(decay.resonance().range(line_shape), POINTS)
     }
 
-    pub(super) const fn range(&self) -> (f64, f64) {
+    pub(crate) const fn range(&self) -> (f64, f64) {
         self.range
     }
 
-    pub(super) fn points(&self) -> &[f64] {
+    /// Places of the points.
+    pub fn points(&self) -> &[f64] {
         &self.points
     }
 
     /// A function at a place from those at all points.
-    pub(super) fn at(&self, place: f64, functions: &[Quadratic<f64>]) -> Quadratic<f64> {
+    pub(crate) fn at(&self, place: f64, functions: &[Quadratic<f64>]) -> Quadratic<f64> {
         let (mut sum, mut norm) = (Quadratic::zero(functions[0].shifts()), 0.0);
         for ((point, weight), function) in self.points.iter().zip(&self.weights).zip(functions) {
             let distance = place - point;
@@ -101,8 +102,8 @@ impl Chebyshev {
         sum.map(|term| term / norm)
     }
 
-    /// The share of each point in a function at a place.
-    pub(super) fn shares(&self, place: f64) -> Vec<f64> {
+    /// The share of each point in a function at a place; they sum to 1.
+    pub fn shares(&self, place: f64) -> Vec<f64> {
         if let Some(hit) = self.points.iter().position(|point| place - point == 0.0) {
             return (0..self.points.len()).map(|k| f64::from(u8::from(k == hit))).collect();
         }

@@ -13,14 +13,13 @@ pub(crate) mod masses;
 mod scores;
 
 pub use efficiency::Efficiency;
-pub use masses::{MassRule, MassWeight};
+pub use masses::{Chebyshev, MassRule, MassWeight};
 pub use scores::ScoresAt;
 
 use crate::convention::DecayVariables;
 use crate::quadratic::Quadratic;
 use crate::s_wave::{S_WAVE_RATE, SWave};
 use crate::{AngularCoefficients, Decay, LineShape, PhysicsError, WilsonDirection};
-use masses::Chebyshev;
 
 /// All of phase space, as windows in q2.
 pub(crate) const EVERYTHING: [(f64, f64); 1] = [(0.0, f64::INFINITY)];

@@ -1,10 +1,11 @@
-//! Tables of measured events: what was measured in place of the truth, which stays under its own names.
+//! Tables of measured events: what was measured in place of the truth, which stays under its own names. Where a table tells flavours,
+//! those are measured too: by the charge of the kaon, and wrong where it was taken for the pion.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use humboldt_schemas::events::{EVENT_COLUMNS, M_B_COLUMN, SWAPPED_COLUMN};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Int8Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};
+use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, M_B_COLUMN, SWAPPED_COLUMN};
 
 use super::Measured;
 use crate::PipelineError;
@@ -26,7 +27,7 @@ pub fn measured_schema(of: &Schema) -> Result<SchemaRef, PipelineError> {
         let measured = || Arc::new(Field::new(field.name(), DataType::Float32, false));
         if is_event(field.name()) { measured() } else { Arc::clone(field) }
     });
-    let kept = of.fields().iter().filter(|field| is_event(field.name()));
+    let kept = of.fields().iter().filter(|field| is_measured(field.name()));
     let kept =
         kept.map(|field| Field::new(Role::Truth.column(field.name()), field.data_type().clone(), false));
     let more = [
@@ -38,6 +39,10 @@ pub fn measured_schema(of: &Schema) -> Result<SchemaRef, PipelineError> {
 
 fn is_event(name: &str) -> bool {
     EVENT_COLUMNS.contains(&name)
+}
+
+fn is_measured(name: &str) -> bool {
+    is_event(name) || name == FLAVOUR_COLUMN
 }
 
 impl Measured {
@@ -52,14 +57,22 @@ impl Measured {
         }
         let kept = of.filtered(keep)?;
         let fields = kept.schema();
-        let truth = kept.columns().iter().zip(fields.fields()).filter(|(_, field)| is_event(field.name()));
+        let truth = kept.columns().iter().zip(fields.fields()).filter(|(_, field)| is_measured(field.name()));
         let truth: Vec<ArrayRef> = truth.map(|(column, _)| Arc::clone(column)).collect();
         let measured = |name: &str| {
             let place = EVENT_COLUMNS.iter().position(|known| *known == name)?;
             Some(Arc::new(Float32Array::from(self.events.columns()[place].to_vec())) as ArrayRef)
         };
         let own = kept.columns().iter().zip(fields.fields());
-        let own = own.map(|(column, field)| measured(field.name()).unwrap_or_else(|| Arc::clone(column)));
+        let own = own.map(|(column, field)| {
+            let flavours = column.as_primitive_opt::<Int8Type>().filter(|_| field.name() == FLAVOUR_COLUMN);
+            let flavours = flavours.map(|flavours| {
+                let signs = flavours.values().iter().zip(&self.swapped);
+                let signs = signs.map(|(sign, swapped)| if *swapped { -sign } else { *sign });
+                Arc::new(Int8Array::from_iter_values(signs)) as ArrayRef
+            });
+            flavours.or_else(|| measured(field.name())).unwrap_or_else(|| Arc::clone(column))
+        });
         let mut columns: Vec<ArrayRef> = own.collect();
         columns.extend(truth);
         columns.push(Arc::new(Float32Array::from(self.m_b)));
