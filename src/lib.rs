@@ -5,6 +5,7 @@
 //!
 //! - [`campaign`]: images of a card in shards, on one machine or many
 //! - `assumptions`: what commands take for granted of a sample, and what makes their answers doubtful
+//! - [`binning`]: which events of a file become images
 //! - `guards`: signs that a sample is not at truth level
 //! - [`sampling`]: from a card's words to a sampler of events
 //! - [`learn`]: the 3D residual network, its training and its predictions
@@ -21,6 +22,7 @@
 //! - [`commands`]: the command line
 
 mod assumptions;
+pub mod binning;
 pub mod campaign;
 pub mod commands;
 pub mod dashboard;

@@ -15,34 +15,54 @@ from . import _core
 from ._call import HumboldtWarning
 from .campaign import Campaign
 from .commands import (
+    acceptance,
     bound,
+    check,
     command,
+    compare,
+    evaluate,
+    export,
     fit,
     generate,
     global_chi2,
+    global_compare,
     global_fit,
+    global_predict,
+    global_sample,
+    global_scan,
     infer,
+    inputs,
     load,
     moments,
     observe,
     reweight,
     run,
     smear,
+    sweights,
+    train,
     voxelize,
 )
 from .events import Events
 from .model import Model
 from .results import (
+    AcceptanceResult,
     BoundResult,
+    CheckResult,
+    CompareResult,
     FitResult,
     GlobalChi2Result,
+    GlobalCompareResult,
     GlobalFitResult,
+    GlobalSampleResult,
+    GlobalScanResult,
     InferResult,
+    InputsResult,
     MomentsResult,
     ObserveResult,
     Predictions,
     Result,
     Run,
+    SWeightsResult,
 )
 from .streams import LiveEvents, LiveImages, StoredImages
 
@@ -52,10 +72,13 @@ if TYPE_CHECKING:
 __version__ = _version("humboldt")
 
 __all__ = [
-    "BoundResult", "Campaign", "Events", "FitResult", "GlobalChi2Result", "GlobalFitResult", "HumboldtWarning",
-    "InferResult", "LiveEvents", "LiveImages", "Model", "MomentsResult", "ObserveResult", "Predictions", "Result", "Run",
-    "StoredImages", "bound", "command", "fit", "generate", "global_chi2", "global_fit", "infer", "load", "moments",
-    "observe", "plots", "reweight", "run", "set_threads", "smear", "torch", "voxelize",
+    "AcceptanceResult", "BoundResult", "Campaign", "CheckResult", "CompareResult", "Events", "FitResult",
+    "GlobalChi2Result", "GlobalCompareResult", "GlobalFitResult", "GlobalSampleResult", "GlobalScanResult",
+    "HumboldtWarning", "InferResult", "InputsResult", "LiveEvents", "LiveImages", "Model", "MomentsResult",
+    "ObserveResult", "Predictions", "Result", "Run", "SWeightsResult", "StoredImages", "acceptance", "bound", "check",
+    "command", "compare", "evaluate", "export", "fit", "generate", "global_chi2", "global_compare", "global_fit",
+    "global_predict", "global_sample", "global_scan", "infer", "inputs", "load", "moments", "observe", "plots",
+    "reweight", "run", "set_threads", "smear", "sweights", "torch", "train", "voxelize",
 ]
 
 

@@ -1,4 +1,8 @@
-"""Calls of commands: from Python's arguments to words of the command line, and from refusals to exceptions."""
+"""Calls of commands: from Python's arguments to words of the command line, and from refusals to exceptions.
+
+A function of the package hands its arguments to `call` as they are: an argument is the option of its name, in the form that
+`FORMS` has for it.
+"""
 
 from __future__ import annotations
 
@@ -55,21 +59,50 @@ def text(value: Any, name: str) -> str:
     raise TypeError(f"{name} = {value!r} is not allowed; allowed: a text")
 
 
+def flag(value: Any, name: str) -> bool | None:
+    """An option without a value."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} = {value!r} is not allowed; allowed: True or False")
+    return value or None
+
+
+def switch(value: Any, name: str) -> bool:
+    """An option without a value, whose opposite begins with no-."""
+    flag(value, name)
+    return value
+
+
 def fraction(value: Any, name: str) -> str:
     """A number, or words such as "free" and "0.44+-0.02"."""
     return value if isinstance(value, str) else number(value, name)
 
 
-def texts(value: Any, name: str) -> str:
-    """Names, as a list or separated by commas."""
-    if isinstance(value, (str, os.PathLike)):
-        return os.fspath(value)
-    if isinstance(value, Iterable):
-        return ",".join(text(one, name) for one in value)
-    raise TypeError(f"{name} = {value!r} is not allowed; allowed: a name, or a list of names")
+def many(of: Callable[[Any, str], str], what: str) -> Callable[[Any, str], str | None]:
+    """Several values, as a list or separated by commas; an empty list is none."""
+
+    def words(value: Any, name: str) -> str | None:
+        if isinstance(value, (str, os.PathLike)):
+            return os.fspath(value)
+        if isinstance(value, Iterable):
+            return ",".join(of(one, name) for one in value) or None
+        raise TypeError(f"{name} = {value!r} is not allowed; allowed: {what}, or a list of them")
+
+    return words
 
 
-def ranges(value: Any, name: str) -> str:
+texts = many(text, "a name")
+reals = many(number, "a number")
+
+
+def some(value: Any, name: str) -> str:
+    """Names, at least one."""
+    names = texts(value, name)
+    if names is None:
+        raise ValueError(f"{name} = {value!r} is not allowed; allowed: at least one name")
+    return names
+
+
+def ranges(value: Any, name: str) -> str | None:
     """Windows (low, high), as a pair, a list of pairs or text; None for an open end."""
     if isinstance(value, str):
         return value
@@ -78,41 +111,73 @@ def ranges(value: Any, name: str) -> str:
         ends = [(low, high) for low, high in (pair.split(":") if isinstance(pair, str) else pair for pair in pairs)]
     except (TypeError, ValueError, KeyError):
         raise TypeError(
-            f"{name} = {value!r} is not allowed; allowed: (low, high) in GeV^2, a list of such pairs, or 'low:high'"
+            f"{name} = {value!r} is not allowed; allowed: (low, high), a list of such pairs, or 'low:high'"
         ) from None
 
     def end(x: Any) -> str:
         return "" if x is None else x if isinstance(x, str) else number(x, name)
 
-    return ",".join(f"{end(low)}:{end(high)}" for low, high in ends)
+    return ",".join(f"{end(low)}:{end(high)}" for low, high in ends) or None
 
 
-def named(of: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
+def named(of: Callable[[Any, str], str]) -> Callable[[Any, str], str | None]:
     """Values by name, as in {"c9": -1.0}."""
 
-    def words(value: Any, name: str) -> str:
+    def words(value: Any, name: str) -> str | None:
         if isinstance(value, str):
             return value
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} = {value!r} is not allowed; allowed: a dict of values by name")
-        return ",".join(f"{text(key, name)}={of(one, f'{name}[{key!r}]')}" for key, one in value.items())
+        return ",".join(f"{text(key, name)}={of(one, f'{name}[{key!r}]')}" for key, one in value.items()) or None
 
     return words
 
 
-def resonances(value: Any, name: str) -> str:
+def joined(parts: int, what: str) -> Callable[[Any, str], str]:
+    """Several numbers in one value, as in 1.0:3.14."""
+
+    def words(value: Any, name: str) -> str:
+        found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else ()
+        if len(found) != parts:
+            raise TypeError(f"{name} = {value!r} is not allowed; allowed: ({what})")
+        return ":".join(number(one, name) for one in found)
+
+    return words
+
+
+def resonances(value: Any, name: str) -> str | bool | None:
     """Scale and phase by resonance; True for factorisation."""
-    if isinstance(value, Mapping):
+    return flag(value, name) if isinstance(value, bool) else named(joined(2, "scale, phase in radians"))(value, name)
 
-        def scale_and_phase(one: Any, of: str) -> str:
-            try:
-                scale, phase = one
-            except (TypeError, ValueError):
-                raise TypeError(f"{of} = {one!r} is not allowed; allowed: (scale, phase in radians)") from None
-            return f"{number(scale, of)}:{number(phase, of)}"
 
-        return named(scale_and_phase)(value, name)
-    return text(value, name)
+def polynomials(value: Any, name: str) -> str | None:
+    """Three coefficients for all observables, or by observable."""
+    three = joined(3, "a0, a1, a2")
+    if isinstance(value, (str, Mapping)):
+        return named(three)(value, name)
+    return three(value, name)
+
+
+def shape(value: Any, name: str) -> str:
+    """A density and its parameters, as ("gaussian", {"mean": 5.28, "width": 0.02})."""
+    if isinstance(value, str):
+        return value
+    try:
+        kind, parameters = value
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} = {value!r} is not allowed; allowed: (name, dict of parameters), or a text") from None
+    return f"{text(kind, name)}:{values(parameters, name) or ''}"
+
+
+def axis(value: Any, name: str) -> str:
+    """A name and its range, as ("c9", (-2.0, 0.5))."""
+    if isinstance(value, str):
+        return value
+    try:
+        key, ends = value
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} = {value!r} is not allowed; allowed: (name, (low, high)), or a text") from None
+    return f"{text(key, name)}={joined(2, 'low, high')(ends, name)}"
 
 
 def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
@@ -124,22 +189,6 @@ def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
 
 shifts = named(complex_number)
 values = named(number)
-
-
-def words(options: Mapping[str, tuple[Any, Callable[[Any, str], str] | None]]) -> list[str]:
-    """Options that are given, as words: a value and its form; a flag has none."""
-    given = []
-    for name, (value, form) in options.items():
-        if value is None or value is False:
-            continue
-        option = "--" + name.replace("_", "-")
-        if form is None or (value is True and form is resonances):
-            if value is not True:
-                raise TypeError(f"{name} = {value!r} is not allowed; allowed: True or False")
-            given.append(option)
-        else:
-            given.append(f"{option}={form(value, name)}")
-    return given
 
 
 def table_of(events: Any, name: str = "events") -> _core.Table | str:
@@ -185,13 +234,66 @@ def told(progress: Progress | None) -> Callable[[str, int, int, str], object] | 
     return show
 
 
+#: A value of an argument as the word of its option: none where it is not given, True and False of a flag.
+Form = Callable[[Any, str], "str | bool | _core.Table | None"]
+
+#: Forms by the argument's name; all others are texts.
+FORMS: dict[str, Form] = {
+    **dict.fromkeys(["delta_c9", "c9", "c10", "mean_b_momentum", "test_form_factors"], number),
+    **dict.fromkeys(
+        ["background_order", "burn_in", "calibration_images", "draws", "events_per_fit", "gzip", "n_events", "points", "sample",
+         "seed", "steps", "uncertainty"],
+        whole,
+    ),
+    **dict.fromkeys(
+        ["force", "ignore_m_kpi", "remove", "select", "symmetric_errors", "truth", "unweight", "unweighted", "with_rate"], flag
+    ),
+    **dict.fromkeys(["intervals", "theory_errors", "correlations"], switch),
+    **dict.fromkeys(
+        ["also", "data", "estimators", "exclude", "free", "nuisances", "observables", "only", "other_data", "score", "wrong"],
+        texts,
+    ),
+    **dict.fromkeys(["bins", "m_kpi", "q2", "range", "veto"], ranges),
+    **dict.fromkeys(["wc", "simulation_wc"], shifts),
+    **dict.fromkeys(["inputs", "test_inputs"], values),
+    **dict.fromkeys(["background_fraction", "s_wave"], fraction),
+    **dict.fromkeys(["events", "simulation", "background"], table_of),
+    **dict.fromkeys(["x", "y"], axis),
+    "charmonium": resonances,
+    "orders": many(whole, "a whole number"),
+    "polynomial": polynomials,
+    "signal": shape,
+    "values": reals,
+}
+
+
+def words(
+    arguments: Mapping[str, Any], operands: Sequence[str], forms: Mapping[str, Form], options: Mapping[str, str]
+) -> list[str | tuple[str, _core.Table]]:
+    """Arguments as words: operands first, since an option without its value would take one behind it for it."""
+    given: list[str | tuple[str, _core.Table]] = []
+    for name in [*operands, *(name for name in arguments if name not in operands)]:
+        value = arguments[name]
+        word = None if value is None else forms.get(name, FORMS.get(name, text))(value, name)
+        option = options.get(name, name).replace("_", "-")
+        if word is None:
+            continue
+        if isinstance(word, bool):
+            given.append(f"--{option}" if word else f"--no-{option}")
+        elif isinstance(word, str):
+            given.append(word if name in operands else f"--{option}={word}")
+        else:
+            given += [(name, word)] if name in operands else [f"--{option}", (name, word)]
+    return given
+
+
 @contextlib.contextmanager
-def own_words(renamed: Mapping[str, str] | None = None):
+def own_words(arguments: Mapping[str, str] | None = None):
     """Refusals with the names of Python's arguments in the place of options."""
 
     def argument(option: str) -> str:
         name = option.replace("-", "_")
-        return (renamed or {}).get(name, name)
+        return (arguments or {}).get(name, name)
 
     try:
         yield
@@ -200,35 +302,49 @@ def own_words(renamed: Mapping[str, str] | None = None):
             raise
         message = re.sub(r"'--([a-z0-9-]+)[^']*'", lambda m: argument(m[1]), error.args[0])
         message = re.sub(r"--([a-z][a-z0-9-]*)", lambda m: argument(m[1]), message)
-        message = re.sub(r"table \d+ in memory\.arrow", "events", message)
         raise type(error)(message) from None
 
 
 def call(
-    command: Sequence[str],
-    *operands: _core.Table | str,
-    options: Mapping[str, tuple[Any, Callable[[Any, str], str] | None]] | None = None,
-    renamed: Mapping[str, str] | None = None,
+    command: str | Sequence[str],
+    arguments: Mapping[str, Any],
+    *,
+    operands: Sequence[str] = (),
+    forms: Mapping[str, Form] | None = None,
+    options: Mapping[str, str] | None = None,
     output: bool = False,
+    as_json: bool = False,
     network: bool = False,
-    progress: Progress | None = None,
 ) -> tuple[str, _core.Table | None]:
-    """What a command prints, and the table that it makes."""
-    # An option without its value would take an operand behind it for one.
-    arguments = [*command, *operands, *words(options or {})]
-    with own_words(renamed):
-        printed, notes, table = _core.call(arguments, output=output, network=network, progress=told(progress))
+    """What a command prints, and with `output` the table that it makes.
+
+    `arguments` are those of the function that asks, `operands` those of them that are no options. `forms` and `options` are
+    forms and names of options where they are not those of `FORMS` and of the arguments.
+    """
+    given = dict(arguments)
+    progress = told(given.pop("progress", None))
+    begin = command.split() if isinstance(command, str) else command
+    every = [*begin, *words(given, operands, forms or {}, options or {}), *(["--json"] if as_json else [])]
+    with own_words({option: argument for argument, option in (options or {}).items()}):
+        printed, notes, table = _core.call(every, output=output, network=network, progress=progress)
     for note in notes:
         logger.info(note)
     return printed, table
 
 
-def result(*arguments: Any, **keywords: Any) -> Any:
+def result(command: str, arguments: Mapping[str, Any], **keywords: Any) -> Any:
     """What a command prints as JSON."""
-    return json.loads(call(*arguments, **keywords)[0])
+    return json.loads(call(command, arguments, as_json=True, **keywords)[0])
 
 
-def warn(reasons: Iterable[str]) -> None:
-    """Warn the user of reasons to doubt a result."""
+def table(command: str, arguments: Mapping[str, Any], **keywords: Any) -> _core.Table:
+    """The table that a command makes."""
+    made = call(command, arguments, output=True, **keywords)[1]
+    assert made is not None
+    return made
+
+
+def warn(reasons: Iterable[str], depth: int = 3) -> None:
+    """Warn the user, whose call is so many frames above, of reasons to doubt a result."""
     for reason in dict.fromkeys(reasons):
-        warnings.warn(reason, HumboldtWarning, stacklevel=3)
+        warnings.warn(reason, HumboldtWarning, stacklevel=depth)

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy
 from numpy.typing import NDArray
 
 _Progress = Callable[[str, int, int, str], object]
+# A word of the command line, or a table with the name of its argument.
+_Argument: TypeAlias = str | tuple[str, "Table"]
 
 @final
 class Table:
@@ -63,16 +65,16 @@ class Network:
     def images(
         self, images: NDArray[numpy.float32], *, events_per_image: int | None = None, progress: _Progress | None = None
     ) -> str: ...
-    def events(self, events: Table) -> str: ...
+    def events(self, events: _Argument, *, layout: str | None = None, select: bool = False) -> str: ...
 
 def call(
-    arguments: Sequence[str | Table], *, output: bool = False, network: bool = False, progress: _Progress | None = None
+    arguments: Sequence[_Argument], *, output: bool = False, network: bool = False, progress: _Progress | None = None
 ) -> tuple[str, list[str], Table | None]: ...
 def main(arguments: Sequence[str]) -> int: ...
 def remove_unfinished_files() -> None: ...
 def set_threads(threads: int) -> None: ...
 def voxelize(
-    events: str | Table, *, events_per_image: int, bins: int, layout: str | None = None
+    events: _Argument, *, events_per_image: int, bins: int, layout: str | None = None, q2: str | None = None, veto: str | None = None
 ) -> tuple[NDArray[numpy.float32], list[str]]: ...
 
 __all__ = [

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ._call import Progress, call, choice, result, text
+from ._call import Progress, call, choice, result
 
 SPLITS = ("train", "validation", "test")
 
@@ -48,9 +48,14 @@ class Campaign:
         task
             Only the shards of this task of several, as "3/5".
         """
-        options = {"out": (out, text), "task": (task, text)}
-        call(["campaign", "run"], text(card, "card"), options=options, progress=progress)
+        given = {"card": card, "out": out, "task": task, "progress": progress}
+        call("campaign run", given, operands=["card"])
         return cls(out)
+
+    @staticmethod
+    def plan(card: str | os.PathLike[str]) -> dict[str, Any]:
+        """Number of shards, images, events and bytes of a card, and seconds of one core and of this machine; makes nothing."""
+        return result("campaign plan", {"card": card}, operands=["card"])
 
     @property
     def data(self) -> dict[str, Any]:
@@ -59,7 +64,7 @@ class Campaign:
 
     def status(self) -> dict[str, Any]:
         """How far it is."""
-        return result(["campaign", "status"], str(self.folder), options={"json": (True, None)})
+        return result("campaign status", {"folder": self.folder}, operands=["folder"])
 
     def verify(self, *, remove: bool = False, progress: Progress = False) -> str:
         """Read every byte of every shard again; with `remove` damaged shards go, so that `make` makes them again.
@@ -69,8 +74,8 @@ class Campaign:
         ValueError
             Where a shard is damaged; the message names it.
         """
-        options = {"remove": (remove, None)}
-        return call(["campaign", "verify"], str(self.folder), options=options, progress=progress)[0].strip()
+        given = {"folder": self.folder, "remove": remove, "progress": progress}
+        return call("campaign verify", given, operands=["folder"])[0].strip()
 
     def merge(
         self, out: str | os.PathLike[str] | None = None, *, split: str | None = None, force: bool = False
@@ -86,12 +91,10 @@ class Campaign:
         force
             Replace the file at `out`.
         """
-        options = {
-            "out": (out, text),
-            "split": (split, lambda value, name: choice(value, name, SPLITS)),
-            "force": (force, None),
-        }
-        return call(["campaign", "merge"], str(self.folder), options=options)[0].strip()
+        if split is not None:
+            choice(split, "split", SPLITS)
+        given = {"folder": self.folder, "out": out, "split": split, "force": force}
+        return call("campaign merge", given, operands=["folder"])[0].strip()
 
     def files(self, split: str) -> list[Path]:
         """The files of a split that are there, in order; `StoredImages` takes them."""

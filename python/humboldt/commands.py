@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._call import (
     Progress,
     call,
-    fraction,
+    flag,
     logger,
     number,
     own_words,
     ranges,
-    resonances,
     result,
-    shifts,
+    shape,
+    some,
+    switch,
+    table,
     table_of,
     text,
-    texts,
-    values,
     warn,
     whole,
 )
 from .events import Events
 from .results import (
+    AcceptanceResult,
     BoundResult,
+    CheckResult,
+    CompareResult,
     FitResult,
     GlobalChi2Result,
+    GlobalCompareResult,
     GlobalFitResult,
+    GlobalSampleResult,
+    GlobalScanResult,
     InferResult,
+    InputsResult,
     MomentsResult,
     ObserveResult,
     Run,
+    SWeightsResult,
 )
 
 if TYPE_CHECKING:
@@ -46,25 +58,27 @@ if TYPE_CHECKING:
 Window = tuple[float | None, float | None] | Sequence[Any] | str
 Shifts = Mapping[str, complex] | str
 EventsLike = Any
+Polynomials = tuple[float, float, float] | Mapping[str, tuple[float, float, float]] | str
+Shape = tuple[str, Mapping[str, float]] | str
+Axis = tuple[str, tuple[float, float]] | str
+Resonances = Mapping[str, tuple[float, float]] | bool | str
+StrPath = str | os.PathLike[str]
 
-_EVENTS = {"events": "n_events"}
+
+@contextlib.contextmanager
+def _folder(given: StrPath | None = None) -> Iterator[str]:
+    """The folder that was given, or one for the moment."""
+    if given is not None:
+        yield text(given, "out")
+        return
+    with tempfile.TemporaryDirectory(prefix="humboldt-") as folder:
+        yield folder
 
 
-def _process(delta_c9: Any, wc: Any, inputs: Any, charmonium: Any, **named: Any) -> dict[str, tuple[Any, Any]]:
-    """Options of a decay, those of all functions alike."""
-    # A shift of 0 is none.
-    c9 = None if isinstance(delta_c9, (int, float)) and not isinstance(delta_c9, bool) and delta_c9 == 0 else delta_c9
-    windows: dict[str, tuple[Any, Any]] = {
-        name: (named.pop(name), ranges) for name in ("q2", "veto") if name in named
-    }
-    return {
-        "delta_c9": (c9, number),
-        "wc": (wc or None, shifts),
-        "inputs": (inputs or None, values),
-        "charmonium": (charmonium, resonances),
-        **{name: (value, text) for name, value in named.items()},
-        **windows,
-    }
+def _doubted(found: Any) -> Any:
+    """A result, of whose doubts the user is warned."""
+    warn(found.doubts(), depth=4)
+    return found
 
 
 def generate(
@@ -80,9 +94,9 @@ def generate(
     model: str | None = None,
     line_shape: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
     score: Sequence[str] = (),
-    card: str | os.PathLike[str] | None = None,
+    card: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
     """Draw unweighted B -> K* l l events: the bits of `humboldt generate` with the same arguments.
@@ -130,27 +144,23 @@ def generate(
     ValueError, TypeError
         Where an argument is not allowed; the message names it and what is.
     """
-    options = _process(
-        delta_c9, wc, inputs, charmonium, q2=q2, veto=veto, flavour=flavour, lepton=lepton, model=model, line_shape=line_shape
-    )
-    options |= {
-        "card": (card, text),
-        "events": (n_events, lambda value, _: whole(value, "n_events")),
-        "seed": (seed, whole),
-        "score": (score or None, texts),
-    }
-    _, table = call(["generate"], options=options, renamed=_EVENTS, output=True, progress=progress)
-    assert table is not None
-    return Events._of(table)
+    made = table("generate", {**locals(), "delta_c9": delta_c9 or None}, options={"n_events": "events"})
+    return Events._of(made)
 
 
-def load(path: str | os.PathLike[str], *, layout: str | None = None) -> Events:
+def load(path: StrPath, *, layout: str | None = None) -> Events:
     """Read a file of events; see `Events.load`."""
     return Events.load(path, layout=layout)
 
 
 def voxelize(
-    events: EventsLike, events_per_image: int, bins: int = 50, *, layout: str | None = None
+    events: EventsLike,
+    events_per_image: int,
+    bins: int = 50,
+    *,
+    layout: StrPath | None = None,
+    q2: Window | None = None,
+    veto: Window | None = None,
 ) -> NDArray[numpy.float32]:
     """Bin events into images of mean q2, in their order; a remainder at the end is dropped.
 
@@ -163,32 +173,35 @@ def voxelize(
     bins
         Cells of each of cos_theta_l, cos_theta_k and chi, 2 to 256.
     layout
-        Layout of the columns (docs/ntuples.md).
+        Layout of the columns: basf2, lhcb, cms, or a file of your own (docs/ntuples.md); humboldt's own by default.
+    q2
+        Windows [GeV^2] that events are taken from; others are left out. By default all that the events were made in.
+    veto
+        Windows [GeV^2] whose events are left out.
 
     Returns
     -------
     numpy.ndarray
         float32 [image, cos_theta_l, cos_theta_k, chi]: mean q2 [GeV^2], 0 in empty cells.
     """
-    counts = {"events_per_image": events_per_image, "bins": bins}
-    counts = {name: int(whole(value, name)) for name, value in counts.items()}
+    counts = {name: int(whole(value, name)) for name, value in (("events_per_image", events_per_image), ("bins", bins))}
     for name, value in counts.items():
         if value < 1:
             allowed = "2 to 256" if name == "bins" else "1 or more"
             raise ValueError(f"{name} = {value} is not allowed; allowed: {allowed}")
+    file = table_of(events)
     with own_words():
-        images, notes = _core.voxelize(table_of(events), layout=layout, **counts)
+        images, notes = _core.voxelize(
+            file if isinstance(file, str) else ("events", file),
+            events_per_image=counts["events_per_image"],
+            bins=counts["bins"],
+            layout=None if layout is None else text(layout, "layout"),
+            q2=None if q2 is None else ranges(q2, "q2"),
+            veto=None if veto is None else ranges(veto, "veto"),
+        )
     for note in notes:
         logger.info(note)
     return images
-
-
-def _sample(
-    delta_c9: Any, wc: Any, inputs: Any, charmonium: Any, select: Any, unweighted: Any, **named: Any
-) -> dict[str, tuple[Any, Any]]:
-    """Options of events that are measured."""
-    options = _process(delta_c9, wc, inputs, charmonium, **named)
-    return options | {"select": (select, None), "unweighted": (unweighted, None)}
 
 
 def fit(
@@ -206,14 +219,15 @@ def fit(
     model: str | None = None,
     line_shape: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
+    m_kpi: Window | None = None,
     select: bool = False,
     unweighted: bool = False,
-    layout: str | None = None,
+    layout: StrPath | None = None,
     simulation: EventsLike | None = None,
     simulation_wc: Shifts | None = None,
     s_wave: float | str | None = None,
-    m_kpi: Window | None = None,
+    s_wave_card: StrPath | None = None,
     background: EventsLike | None = None,
     background_fraction: float | str | None = None,
     background_order: int | None = None,
@@ -239,26 +253,30 @@ def fit(
         Windows [GeV^2] that the events were selected in, required where they do not say it.
     flavour, lepton, model, line_shape, inputs, charmonium
         As `generate`.
+    m_kpi
+        Window in the K pi mass [GeV] that the events were selected in; all masses of the line shape by default.
     select
         Leave events outside the windows out; without it they are refused.
     unweighted
         Count each event once, although there is a column `weight`.
     layout
-        Layout of the columns (docs/ntuples.md).
+        Layout of the columns: basf2, lhcb, cms, or a file of your own (docs/ntuples.md); humboldt's own by default.
     simulation
-        Accepted simulated events that the density is normalised over.
+        Accepted simulated events that the density is normalised over, so that any acceptance is known: measured values in the
+        usual columns, true ones in true_q2, true_cos_theta_l, ... where they differ.
     simulation_wc
-        Shifts at which they were simulated.
+        Shifts at which they were simulated; by default as they say.
     s_wave
         S-wave under the K*: its part F_S of the Standard Model's rate (a number, "free", or as "0.10+-0.03"), or "card".
-    m_kpi
-        Window in the K pi mass [GeV] that the events were selected in.
+    s_wave_card
+        Run card whose table [s_wave] says how F_S goes with q2, its K pi masses and its phase; by default the card that the events
+        were made with, else the fractions of LHCb.
     background
         A sample of background, whose smoothed density is part of the fit, or which is subtracted.
     background_fraction
         Its part of the events: a number, "free", or as "0.44+-0.02".
     background_order
-        Highest order of its polynomials, 1 to 6.
+        Highest order of the polynomials that smooth it, 1 to 6; by default what the sample bears, at most 3.
     background_method
         "density", or "subtraction", which needs a known fraction; by default the density unless that is not the sample's and the
         fraction is known.
@@ -268,28 +286,10 @@ def fit(
     FitResult or list of FitResult
         A list with `events_per_fit`.
     """
-    operand = table_of(events)
-    options = _sample(
-        delta_c9, wc, inputs, charmonium, select, unweighted, q2=q2, veto=veto, flavour=flavour, lepton=lepton, model=model,
-        line_shape=line_shape, layout=layout,
+    no_intervals = {"intervals": lambda value, name: None if switch(value, name) else False}
+    found = result(
+        "fit", locals(), operands=["events"], forms={"free": some, **no_intervals}, options={"events_per_fit": "events"}
     )
-    options |= {
-        "free": (free, texts),
-        "events": (events_per_fit, lambda value, _: whole(value, "events_per_fit")),
-        "no_intervals": (not intervals, None),
-        "simulation_wc": (simulation_wc or None, shifts),
-        "background_fraction": (background_fraction, fraction),
-        "background_order": (background_order, whole),
-        "background_method": (background_method, text),
-        "s_wave": (s_wave, fraction),
-        "m_kpi": (m_kpi, ranges),
-        "json": (True, None),
-    }
-    files: list[Any] = []
-    for name, table in (("simulation", simulation), ("background", background)):
-        if table is not None:
-            files += [f"--{name}", table_of(table, name)]
-    found = result(["fit"], operand, *files, options=options, renamed={"events": "events_per_fit"}, progress=progress)
     results = [FitResult(one) for one in found]
     warn(reason for one in results for reason in one.doubts())
     return results if events_per_fit is not None else results[0]
@@ -309,30 +309,31 @@ def moments(
     model: str | None = None,
     line_shape: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
+    m_kpi: Window | None = None,
     select: bool = False,
     unweighted: bool = False,
-    layout: str | None = None,
+    layout: StrPath | None = None,
+    simulation: EventsLike | None = None,
+    simulation_wc: Shifts | None = None,
 ) -> MomentsResult:
     """Angular observables of events in bins of q2 by the method of moments, and coefficients from them.
 
     Parameters
     ----------
     events
-        As of `fit`, with the arguments that are the same.
+        Events, a path, a dict of arrays, or a table with `__arrow_c_stream__`. Of events of both flavours there are CP averages
+        and A_i.
     bins
         Bins in q2 [GeV^2], as [(1.1, 2.5), (4, 6)].
     free
         Coefficients to fit to the observables; none by default.
+    delta_c9, wc, q2, veto, flavour, lepton, model, line_shape, inputs, charmonium, m_kpi, select, unweighted, layout
+        As `fit`.
+    simulation, simulation_wc
+        Accepted simulated events, by which acceptance is taken out of the observables, and the shifts that they were simulated at.
     """
-    options = _sample(
-        delta_c9, wc, inputs, charmonium, select, unweighted, q2=q2, veto=veto, flavour=flavour, lepton=lepton, model=model,
-        line_shape=line_shape, layout=layout,
-    )
-    options |= {"bins": (bins, ranges), "free": (free or None, texts), "json": (True, None)}
-    found = MomentsResult(result(["moments"], table_of(events), options=options))
-    warn(found.doubts())
-    return found
+    return _doubted(MomentsResult(result("moments", locals(), operands=["events"])))
 
 
 def bound(
@@ -347,12 +348,21 @@ def bound(
     lepton: str | None = None,
     model: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
     with_rate: bool = False,
     line_shape: bool = False,
     ignore_m_kpi: bool = False,
-    nuisances: Sequence[str] = (),
+    effects: StrPath | None = None,
+    simulation: EventsLike | None = None,
+    simulation_wc: Shifts | None = None,
+    layout: StrPath | None = None,
+    m_kpi: Window | None = None,
+    s_wave: float | str | None = None,
+    s_wave_card: StrPath | None = None,
+    background: EventsLike | None = None,
     background_fraction: float | str | None = None,
+    background_order: int | None = None,
+    nuisances: Sequence[str] = (),
     sample: int = 100_000,
     seed: int = 1,
 ) -> BoundResult:
@@ -375,36 +385,30 @@ def bound(
         K pi masses follow the line shape of the K*; all are at the pole otherwise.
     ignore_m_kpi
         Of the line shape, only q2 and the angles are looked at.
+    effects
+        Run card whose S-wave and acceptance, [s_wave] and [acceptance], the events have.
+    simulation, simulation_wc, layout, s_wave, s_wave_card, background, background_order
+        As `fit`: the bound is then that of accepted events, with S-wave and background in them.
+    m_kpi
+        Window in the K pi mass [GeV] that the simulated events are selected in.
+    background_fraction
+        Background's part of the events, a number, "free", or as in "0.44+-0.02"; of a network of learned ratios without `background`.
     nuisances
         Parameters that are profiled with their uncertainty: form-factors, charm.
-    background_fraction
-        Of a network of learned ratios: background's part of the events, a number, "free", or as in "0.44+-0.02".
     sample, seed
         Generated events for the mean squared score.
     """
-    options = _process(delta_c9, wc, inputs, charmonium, q2=q2, veto=veto, flavour=flavour, lepton=lepton, model=model)
-    options |= {
-        "events": (events, number),
-        "also": (also or None, texts),
-        "with_rate": (with_rate, None),
-        "line_shape": (line_shape, None),
-        "ignore_m_kpi": (ignore_m_kpi, None),
-        "nuisances": (nuisances or None, texts),
-        "background_fraction": (background_fraction, fraction),
-        "sample": (sample, whole),
-        "seed": (seed, whole),
-        "json": (True, None),
-    }
-    return BoundResult(result(["bound"], options=options))
+    given = {**locals(), "delta_c9": delta_c9 or None}
+    return BoundResult(result("bound", given, forms={"events": number, "line_shape": flag}))
 
 
 def infer(
     events: EventsLike,
     *,
-    model: str | os.PathLike[str] | Model = "builtin",
+    model: StrPath | Model = "builtin",
     select: bool = False,
     background_fraction: float | str | None = None,
-    layout: str | None = None,
+    layout: StrPath | None = None,
     device: str = "auto",
 ) -> InferResult:
     """Coefficients of events by a trained network: value and interval in seconds.
@@ -420,21 +424,12 @@ def infer(
     background_fraction
         Of learned ratios: background's part of the events, a number, "free" or as in "0.44+-0.02"; by default as their card says.
     layout
-        Layout of the columns (docs/ntuples.md).
+        Layout of the columns, as of `fit`.
     device
         Device to compute on: auto, cpu, cuda:N, vulkan:N, metal.
     """
-    options = {
-        "model": (getattr(model, "folder", model), text),
-        "select": (select, None),
-        "background_fraction": (background_fraction, fraction),
-        "layout": (layout, text),
-        "device": (device, text),
-        "json": (True, None),
-    }
-    found = InferResult(result(["infer"], table_of(events), options=options, network=True))
-    warn(found.doubts())
-    return found
+    given = {**locals(), "model": getattr(model, "folder", model)}
+    return _doubted(InferResult(result("infer", given, operands=["events"], network=True)))
 
 
 def observe(
@@ -448,7 +443,7 @@ def observe(
     lepton: str | None = None,
     model: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
     convention: str | None = None,
     uncertainty: int | None = None,
     seed: int = 1,
@@ -478,20 +473,11 @@ def observe(
         Theory uncertainties from this many draws of all inputs.
     seed
         Of the draws.
+    inputs, charmonium
+        As `generate`.
     """
-    options = _process(
-        delta_c9, wc, inputs, charmonium, flavour=flavour, hadron=hadron, lepton=lepton, model=model, convention=convention
-    )
-    options |= {
-        "bins": (bins, ranges),
-        "observables": (observables or None, texts),
-        "uncertainty": (uncertainty, whole),
-        "seed": (seed, whole),
-        "json": (True, None),
-    }
-    found = ObserveResult({"values": result(["observe"], options=options, progress=progress)})
-    warn(found.doubts())
-    return found
+    given = {**locals(), "delta_c9": delta_c9 or None}
+    return _doubted(ObserveResult({"values": result("observe", given)}))
 
 
 def reweight(
@@ -501,11 +487,11 @@ def reweight(
     wc: Shifts | None = None,
     model: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
     with_rate: bool = False,
     unweight: bool = False,
     seed: int | None = None,
-    layout: str | None = None,
+    layout: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
     """Give each event of a sample the weight that it has for other coefficients, model or inputs.
@@ -522,20 +508,18 @@ def reweight(
         Keep each event with a probability of its weight over the largest one, in place of a column `weight`.
     seed
         Of `unweight`; 1 by default.
+    layout
+        Layout of the columns, as of `fit`.
     """
-    options = _process(delta_c9, wc, inputs, charmonium, model=model, layout=layout)
-    options |= {"with_rate": (with_rate, None), "unweight": (unweight, None), "seed": (seed, whole)}
-    _, table = call(["reweight"], table_of(events), options=options, output=True, progress=progress)
-    assert table is not None
-    return Events._of(table)
+    return Events._of(table("reweight", locals(), operands=["events"]))
 
 
 def smear(
     events: EventsLike,
     *,
-    detector: str | os.PathLike[str],
+    detector: StrPath,
     seed: int = 1,
-    figures: str | os.PathLike[str] | None = None,
+    figures: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
     """Measure the events of a sample with a detector; the truth stays beside it in columns `true_*`.
@@ -551,32 +535,7 @@ def smear(
     figures
         Folder for figures of resolution and efficiency.
     """
-    options = {"detector": (detector, text), "seed": (seed, whole), "figures": (figures, text)}
-    _, table = call(["smear"], table_of(events), options=options, output=True, progress=progress)
-    assert table is not None
-    return Events._of(table)
-
-
-def _comparison(data: Any, only: Any, exclude: Any, bins: Any, symmetric_errors: Any, model: Any, inputs: Any,
-                charmonium: Any, theory_errors: Any, correlations: Any, draws: Any, seed: Any) -> dict[str, tuple[Any, Any]]:
-    """Options of measurements and what they are compared with."""
-    return {
-        "data": (data, texts),
-        "only": (only or None, texts),
-        "exclude": (exclude or None, texts),
-        "bins": (bins, ranges),
-        "symmetric_errors": (symmetric_errors, None),
-        "model": (model, text),
-        "inputs": (inputs or None, values),
-        "charmonium": (charmonium, resonances),
-        "theory_errors": (theory_errors is True, None),
-        "no_theory_errors": (theory_errors is False, None),
-        "correlations": (correlations is True, None),
-        "no_correlations": (correlations is False, None),
-        "draws": (draws, whole),
-        "seed": (seed, whole),
-        "json": (True, None),
-    }
+    return Events._of(table("smear", locals(), operands=["events"]))
 
 
 def global_chi2(
@@ -584,6 +543,7 @@ def global_chi2(
     c9: float | None = None,
     c10: float | None = None,
     wc: Shifts | None = None,
+    polynomial: Polynomials | None = None,
     data: Sequence[str] | str = "default",
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
@@ -591,7 +551,7 @@ def global_chi2(
     symmetric_errors: bool = False,
     model: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
     theory_errors: bool | None = None,
     correlations: bool | None = None,
     draws: int | None = None,
@@ -603,6 +563,8 @@ def global_chi2(
     ----------
     c9, c10, wc
         The point; values that are not given are those of the Standard Model. `wc` takes names with _e of electrons.
+    polynomial
+        a0 + a1 q2 + a2 q2^2 that is added to all observables, (a0, a1, a2), or to some, {"P5p": (0.02, 0.0, 0.0)}.
     data
         Measurements, as ["lhcb-2025-s", "cms-2024"], or files (docs/global-fit.md).
     only, exclude
@@ -613,6 +575,8 @@ def global_chi2(
         Replace upward and downward errors by their mean.
     model
         full (default), npr, bare, nnlo.
+    inputs, charmonium
+        As `generate`.
     theory_errors, correlations
         Whether they count; None as the data recommend.
     draws
@@ -620,12 +584,7 @@ def global_chi2(
     seed
         Of everything random.
     """
-    options = {"c9": (c9, number), "c10": (c10, number), "wc": (wc or None, shifts)}
-    options |= _comparison(data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors,
-                           correlations, draws, seed)
-    found = GlobalChi2Result(result(["global", "chi2"], options=options))
-    warn(found.doubts())
-    return found
+    return _doubted(GlobalChi2Result(result("global chi2", locals())))
 
 
 def global_fit(
@@ -643,7 +602,7 @@ def global_fit(
     symmetric_errors: bool = False,
     model: str | None = None,
     inputs: Mapping[str, float] | None = None,
-    charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
+    charmonium: Resonances | None = None,
     theory_errors: bool | None = None,
     correlations: bool | None = None,
     draws: int | None = None,
@@ -664,26 +623,437 @@ def global_fit(
     data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors, correlations, draws, seed
         As `global_chi2`.
     """
-    options = {
-        "free": (free, texts),
-        "by_bin": (by_bin, text),
-        "polynomials": (polynomials, text),
-        "c9": (c9, number),
-        "c10": (c10, number),
-        "wc": (wc or None, shifts),
-    }
-    options |= _comparison(data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors,
-                           correlations, draws, seed)
-    found = GlobalFitResult(result(["global", "fit"], options=options))
-    warn(found.doubts())
-    return found
+    return _doubted(GlobalFitResult(result("global fit", locals(), forms={"free": some})))
+
+
+def global_predict(
+    *,
+    c9: float | None = None,
+    c10: float | None = None,
+    wc: Shifts | None = None,
+    polynomial: Polynomials | None = None,
+    data: Sequence[str] | str = "default",
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    bins: Window | None = None,
+    symmetric_errors: bool = False,
+    model: str | None = None,
+    inputs: Mapping[str, float] | None = None,
+    charmonium: Resonances | None = None,
+    theory_errors: bool | None = None,
+    correlations: bool | None = None,
+    draws: int | None = None,
+    seed: int = 1,
+) -> ObserveResult:
+    """Predictions of all measured observables in LHCb's convention, rates in GeV^-2.
+
+    Parameters
+    ----------
+    c9, c10, wc, polynomial
+        The point, as of `global_chi2`.
+    data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors, correlations, draws, seed
+        As `global_chi2`.
+    """
+    return _doubted(ObserveResult({"values": result("global predict", locals())}))
+
+
+def global_compare(
+    other_data: Sequence[str] | str,
+    *,
+    free: Sequence[str] | str | None = None,
+    by_bin: str | None = None,
+    polynomials: str | None = None,
+    c9: float | None = None,
+    c10: float | None = None,
+    wc: Shifts | None = None,
+    data: Sequence[str] | str = "default",
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    bins: Window | None = None,
+    symmetric_errors: bool = False,
+    model: str | None = None,
+    inputs: Mapping[str, float] | None = None,
+    charmonium: Resonances | None = None,
+    theory_errors: bool | None = None,
+    correlations: bool | None = None,
+    draws: int | None = None,
+    seed: int = 1,
+) -> GlobalCompareResult:
+    """Fits to two sets of measurements apart and together: whether they say the same of the free parameters.
+
+    Parameters
+    ----------
+    other_data
+        The second set or sets (`--with` of the command line); `data` has the first.
+    free, by_bin, polynomials, c9, c10, wc
+        As `global_fit`.
+    data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors, correlations, draws, seed
+        As `global_chi2`.
+    """
+    found = result("global compare", locals(), forms={"free": some}, options={"other_data": "with"})
+    return _doubted(GlobalCompareResult(found))
+
+
+def global_scan(
+    x: Axis = ("c9", (-2.0, 0.5)),
+    y: Axis = ("c10", (-1.0, 1.0)),
+    *,
+    points: int = 101,
+    out: StrPath | None = None,
+    force: bool = False,
+    free: Sequence[str] | str | None = None,
+    by_bin: str | None = None,
+    polynomials: str | None = None,
+    c9: float | None = None,
+    c10: float | None = None,
+    wc: Shifts | None = None,
+    data: Sequence[str] | str = "default",
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    bins: Window | None = None,
+    symmetric_errors: bool = False,
+    model: str | None = None,
+    inputs: Mapping[str, float] | None = None,
+    charmonium: Resonances | None = None,
+    theory_errors: bool | None = None,
+    correlations: bool | None = None,
+    draws: int | None = None,
+    seed: int = 1,
+) -> GlobalScanResult:
+    """Chi-square on a grid of two shifts; all other free parameters are fitted at each point.
+
+    Parameters
+    ----------
+    x, y
+        A shift and its range each, as ("c9", (-2.0, 0.5)).
+    points
+        Points along each axis, 2 to 2001.
+    out
+        Folder for the grid and its figures: contours of 1, 2 and 3 sigma, observables, pulls; none by default.
+    force
+        Replace what is there.
+    free, by_bin, polynomials, c9, c10, wc
+        As `global_fit`.
+    data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors, correlations, draws, seed
+        As `global_chi2`.
+
+    Returns
+    -------
+    GlobalScanResult
+        Arrays `x` [points], `y` [points], `chi2` [points of y, points of x].
+    """
+    with _folder(out) as folder:
+        call("global scan", {**locals(), "out": folder, "folder": None}, forms={"free": some})
+        return GlobalScanResult._read(folder)
+
+
+def global_sample(
+    *,
+    steps: int = 5000,
+    burn_in: int = 500,
+    out: StrPath | None = None,
+    force: bool = False,
+    free: Sequence[str] | str | None = None,
+    by_bin: str | None = None,
+    polynomials: str | None = None,
+    c9: float | None = None,
+    c10: float | None = None,
+    wc: Shifts | None = None,
+    data: Sequence[str] | str = "default",
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    bins: Window | None = None,
+    symmetric_errors: bool = False,
+    model: str | None = None,
+    inputs: Mapping[str, float] | None = None,
+    charmonium: Resonances | None = None,
+    theory_errors: bool | None = None,
+    correlations: bool | None = None,
+    draws: int | None = None,
+    seed: int = 1,
+) -> GlobalSampleResult:
+    """Posterior density of the free parameters, by an ensemble of walkers; the prior is flat.
+
+    Parameters
+    ----------
+    steps
+        Steps of each walker that are kept.
+    burn_in
+        Steps of each walker before them.
+    out
+        File .parquet for all points, a column a parameter; none by default.
+    force
+        Replace the file at `out`.
+    free, by_bin, polynomials, c9, c10, wc
+        As `global_fit`.
+    data, only, exclude, bins, symmetric_errors, model, inputs, charmonium, theory_errors, correlations, draws, seed
+        As `global_chi2`.
+    """
+    return _doubted(GlobalSampleResult(result("global sample", locals(), forms={"free": some})))
+
+
+def check(
+    events: EventsLike,
+    *,
+    delta_c9: float | None = None,
+    wc: Shifts | None = None,
+    q2: Window | None = None,
+    veto: Window | None = None,
+    flavour: str | None = None,
+    lepton: str | None = None,
+    model: str | None = None,
+    line_shape: str | None = None,
+    inputs: Mapping[str, float] | None = None,
+    charmonium: Resonances | None = None,
+    m_kpi: Window | None = None,
+    select: bool = False,
+    unweighted: bool = False,
+    layout: StrPath | None = None,
+    truth: bool = False,
+) -> CheckResult:
+    """Whether events, or the truth of simulated ones, follow the density that they are said to, and what is off.
+
+    Parameters
+    ----------
+    events
+        Events, a path, a dict of arrays, or a table with `__arrow_c_stream__`.
+    delta_c9, wc, q2, veto, flavour, lepton, model, line_shape, inputs, charmonium, m_kpi, select, unweighted, layout
+        The density, as of `fit`.
+    truth
+        Look at the columns of the truth (true_q2, ...) where there are such, in place of what was measured.
+    """
+    return CheckResult(result("check", locals(), operands=["events"]))
+
+
+def sweights(
+    events: EventsLike,
+    *,
+    mass: str,
+    range: Window,
+    signal: Shape,
+    background: Shape,
+    free: Sequence[str] = (),
+) -> SWeightsResult:
+    """Weights of signal by a mass (sWeights), which `fit` and `moments` use.
+
+    Parameters
+    ----------
+    events
+        Events, a path, a dict of arrays, or a table with `__arrow_c_stream__`.
+    mass
+        Column that tells signal from background.
+    range
+        Range (low, high) of the mass; events outside are left out.
+    signal
+        Density of signal: ("gaussian", {"mean": .., "width": ..}), or "crystal-ball" with mean, width, alpha_low, n_low,
+        alpha_high, n_high.
+    background
+        Density of background: ("exponential", {"slope": ..}).
+    free
+        Parameters of the shapes that are fitted, as ["mean", "width", "slope"]; none by default.
+
+    Returns
+    -------
+    SWeightsResult
+        Yields and parameters; its `weighted` are events with the columns `weight`, of signal, and `sweight_background`.
+    """
+    printed, made = call(
+        "sweights", locals(), operands=["events"], forms={"background": shape}, output=True, as_json=True
+    )
+    assert made is not None
+    return SWeightsResult(json.loads(printed), Events._of(made))
+
+
+def acceptance(
+    events: EventsLike,
+    *,
+    orders: Sequence[int] = (4, 5, 6, 5),
+    out: StrPath | None = None,
+    figures: StrPath | None = None,
+    force: bool = False,
+    progress: Progress = False,
+) -> AcceptanceResult:
+    """Efficiency of accepted events as Legendre polynomials in q2 and the angles, from their moments.
+
+    Parameters
+    ----------
+    events
+        Accepted simulated events with their truth, as `smear` makes them.
+    orders
+        Highest orders in cos_theta_l, cos_theta_k, chi and q2.
+    out
+        File .json to write, which a card takes as acceptance.file; none by default.
+    figures
+        Folder for a figure of the events and of the polynomials.
+    force
+        Replace the file at `out`.
+    """
+    with _folder() as folder:
+        file = Path(folder) / "acceptance.json" if out is None else Path(text(out, "out"))
+        call("acceptance", {**locals(), "out": file, "folder": None, "file": None}, operands=["events"])
+        return AcceptanceResult(json.loads(file.read_text()))
+
+
+def export(
+    source: EventsLike | Sequence[StrPath],
+    out: StrPath,
+    *,
+    layout: StrPath | None = None,
+    storage: str | None = None,
+    gzip: int = 1,
+    range: tuple[int | None, int | None] | str | None = None,
+    mean_b_momentum: float = 3.0,
+    seed: int = 1,
+    force: bool = False,
+) -> None:
+    """Write events in the layout of an experiment, or copy a file of images as other programs like it.
+
+    Parameters
+    ----------
+    source
+        With `layout` events that humboldt made, in memory or paths, several behind each other; else a file of images.
+    out
+        File to write: events .parquet, .arrow or .root, images .h5 or .arrow.
+    layout
+        Layout of the events: humboldt, basf2, lhcb, cms, or a file of your own (docs/ntuples.md).
+    storage
+        Of images: dense (default), compact.
+    gzip
+        Level of dense HDF5, 0 (none) to 9.
+    range
+        Only these images, (first, end); None for an open end.
+    mean_b_momentum
+        Events with four-momenta: mean momentum of the B [GeV], which flies in a random direction.
+    seed
+        Of directions and momenta.
+    force
+        Replace the file at `out`.
+    """
+    given = {**locals(), "source": None}
+    several = isinstance(source, (list, tuple))
+    operands = {f"source[{i}]": one for i, one in enumerate(source)} if several else {"source": source}
+    call("export", {**given, **operands}, operands=[*operands], forms=dict.fromkeys(operands, table_of))
+
+
+def evaluate(
+    run: StrPath | Run | None = None,
+    *,
+    model: StrPath | Model | None = None,
+    images: int = 50,
+    device: str = "auto",
+    progress: Progress = False,
+) -> list[dict[str, Any]]:
+    """Predictions of the test ensembles of a trained run, or of fresh images by a network without its run.
+
+    Parameters
+    ----------
+    run
+        Folder of a trained run.
+    model
+        In its place: "builtin", "builtin:full", "builtin:six", a folder, or a `Model`, on images of its card's values.
+    images
+        With `model`: images of each value.
+    device
+        Device to compute on: auto, cpu, cuda:N, vulkan:N, metal.
+
+    Returns
+    -------
+    list of dict
+        At each true value: mean, sigma_L, sigma_R, bias, ...
+    """
+    given = {**locals(), "run": getattr(run, "folder", run), "model": getattr(model, "folder", model)}
+    given["images"] = None if model is None else images
+    return result("evaluate", given, operands=["run"], forms={"images": whole}, network=True)
+
+
+def compare(
+    run: StrPath | Run,
+    *,
+    images: int | None = None,
+    calibration_images: int | None = None,
+    values: Sequence[float] = (),
+    estimators: Sequence[str] = (),
+    wrong: Sequence[str] | str | None = None,
+    test_model: str | None = None,
+    test_form_factors: float | None = None,
+    test_inputs: Mapping[str, float] | None = None,
+    out: StrPath | None = None,
+    device: str = "auto",
+    progress: Progress = False,
+) -> CompareResult:
+    """All estimators of a run on the same fresh samples: bias, width over the information bound, coverage, pulls, time.
+
+    Goes on where it was broken off.
+
+    Parameters
+    ----------
+    run
+        Folder of a trained run.
+    images
+        Samples at each value of delta C9; 200 by default, of learned ratios as many as their card tests.
+    calibration_images
+        Samples at each training value that the intervals are calibrated with; as many as `images` by default.
+    values
+        delta C9 of the samples, inside the range of the training; by default ten between the training values, of learned ratios
+        the points that their card tests.
+    estimators
+        network, unbinned, template, moments; of learned ratios ratio, unbinned, moments; all by default.
+    wrong
+        Of learned ratios, what samples have that the simulation has not: resolution, background, s_wave; by default all that
+        the card's events can have, "none" for none.
+    test_model
+        Draw the samples from another amplitude model than the run's: npr, bare, nnlo, full.
+    test_form_factors
+        Draw the samples with form factors moved by so many standard deviations, in the direction that matters most.
+    test_inputs
+        Draw the samples with other physical inputs, as {"v_cb": 0.041}.
+    out
+        Folder for tables and figures; RUN/results/compare by default, with what is tested behind it.
+    device
+        Device to compute on: auto, cpu, cuda:N, vulkan:N, metal.
+    """
+    given = {**locals(), "run": getattr(run, "folder", run)}
+    found = result("compare", given, operands=["run"], forms={"images": whole}, network=True)
+    return CompareResult({"comparisons": found} if isinstance(found, list) else found)
+
+
+def train(
+    card: StrPath,
+    out: StrPath,
+    *,
+    images: StrPath | None = None,
+    device: str = "auto",
+    progress: Progress = False,
+) -> Model:
+    """Make the images of a card and train its network; goes on from the last checkpoint.
+
+    Parameters
+    ----------
+    card, out, images, device, progress
+        As `run`.
+    """
+    call("train", locals(), operands=["card"], network=True)
+    from .model import Model
+
+    return Model.load(out, device=device)
+
+
+def inputs(part: str | None = None) -> InputsResult:
+    """Physical inputs: `inputs`, each a name, value, uncertainty, unit and source; the argument `inputs` of others changes some.
+
+    Parameters
+    ----------
+    part
+        Only those whose name holds this, as "m_b" or "bsz2015".
+    """
+    return InputsResult({"inputs": result("inputs", locals(), operands=["part"])})
 
 
 def run(
-    card: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    card: StrPath,
+    out: StrPath,
     *,
-    images: str | os.PathLike[str] | None = None,
+    images: StrPath | None = None,
     device: str = "auto",
     progress: Progress = False,
 ) -> Run:
@@ -707,8 +1077,7 @@ def run(
     Run
         Its folder, with `summary` and `ensembles`; `plots.linearity(run)` draws it.
     """
-    options = {"out": (out, text), "images": (images, text), "device": (device, text)}
-    call(["run"], text(card, "card"), options=options, network=True, progress=progress)
+    call("run", locals(), operands=["card"], network=True)
     return Run(out)
 
 
@@ -719,4 +1088,4 @@ def command(*words: str, progress: Progress = False) -> str:
     --------
     >>> humboldt.command("inputs", "m_b_quark", "--json")
     """
-    return call([text(word, "words") for word in words], network=True, progress=progress)[0]
+    return call([text(word, "words") for word in words], {"progress": progress}, network=True)[0]

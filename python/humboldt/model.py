@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _core
-from ._call import Progress, own_words, table_of, text, told, whole
+from ._call import Progress, flag, own_words, table_of, text, told, warn, whole
 from .results import Predictions
 
 
@@ -48,9 +48,15 @@ class Model:
         return [parameter["coefficient"] for parameter in self.info["parameters"]]
 
     def predict(
-        self, images_or_events: Any, *, events_per_image: int | None = None, progress: Progress = False
+        self,
+        images_or_events: Any,
+        *,
+        events_per_image: int | None = None,
+        layout: str | os.PathLike[str] | None = None,
+        select: bool = False,
+        progress: Progress = False,
     ) -> Predictions:
-        """Coefficients of images, or of one sample of events.
+        """Coefficients of images, or of one sample of events: then what `infer` answers, from a network that is open already.
 
         Parameters
         ----------
@@ -59,6 +65,10 @@ class Model:
             sample, of any kind that `fit` takes.
         events_per_image
             Events of each image, for networks that were trained on several numbers.
+        layout
+            Of events: layout of their columns, as of `fit`.
+        select
+            Of events: leave out those outside the windows that the network learned from; without it they are refused.
         progress
             True for tqdm where it is installed, or a function of (label, done, total, unit).
 
@@ -83,12 +93,18 @@ class Model:
                 number = None if events_per_image is None else int(whole(events_per_image, "events_per_image"))
                 images = numpy.ascontiguousarray(images, dtype=numpy.float32)
                 found = self._network.images(images, events_per_image=number, progress=told(progress))
+                estimates = json.loads(found)
             else:
-                table = table_of(images_or_events, "images_or_events")
-                if isinstance(table, str):
-                    table = _core.Table.read(table, None)
-                found = self._network.events(table)
-        estimates = json.loads(found)
+                table = table_of(images_or_events, "events")
+                found = self._network.events(
+                    table if isinstance(table, str) else ("events", table),
+                    layout=None if layout is None else text(layout, "layout"),
+                    select=flag(select, "select") is True,
+                )
+                answer = json.loads(found)
+                values = [{name: value for name, value in one.items() if name != "name"} for one in answer["parameters"]]
+                estimates = [{**answer, "values": values}]
+                warn(filter(None, [answer.get("warning")]))
         return Predictions(
             {
                 "coefficients": self.coefficients,

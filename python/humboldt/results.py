@@ -8,9 +8,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import pandas
+from ._call import Progress, result
 
+if TYPE_CHECKING:
+    import numpy
+    import pandas
+    from numpy.typing import NDArray
+
+    from .events import Events
 
 
 def _shown(value: Any) -> str:
@@ -126,6 +131,62 @@ class GlobalFitResult(_OfCoefficients):
         return self._one(name)["sigma"]
 
 
+class GlobalSampleResult(Result):
+    """A posterior density: `parameters` (name, mean, sigma, median, low, high), `walkers`, `steps`, `acceptance`."""
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._values["parameters"]
+
+
+class GlobalCompareResult(Result):
+    """Fits to two sets of measurements: `fits` (data, n, chi2, p_value, parameters) of the first, the second and both; `rise` of
+    chi-square by fitting both at once, `free`, `p_value`."""
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._values["fits"]
+
+
+class GlobalScanResult(Result):
+    """Chi-square on a grid: `names` of both shifts, arrays `x` [points], `y` [points] and `chi2` [points of y, points of x]."""
+
+    @classmethod
+    def _read(cls, folder: str | os.PathLike[str]) -> GlobalScanResult:
+        import numpy
+
+        with (Path(folder) / "scan.csv").open() as file:
+            *names, _ = file.readline().strip().split(",")
+            x, y, chi2 = numpy.loadtxt(file, delimiter=",", unpack=True)
+        columns = int((y == y[0]).sum())
+        grid = {"x": x[:columns], "y": y[::columns], "chi2": chi2.reshape(-1, columns)}
+        return cls({"names": names, **{name: array.tolist() for name, array in grid.items()}})
+
+    def _array(self, name: str) -> NDArray[numpy.float64]:
+        import numpy
+
+        return numpy.array(self._values[name])
+
+    @property
+    def x(self) -> NDArray[numpy.float64]:
+        """Values of the first shift."""
+        return self._array("x")
+
+    @property
+    def y(self) -> NDArray[numpy.float64]:
+        """Values of the second shift."""
+        return self._array("y")
+
+    @property
+    def chi2(self) -> NDArray[numpy.float64]:
+        """Chi-square at each of them."""
+        return self._array("chi2")
+
+    def _rows(self) -> list[dict[str, Any]]:
+        grid = self._values
+        row, best = min(enumerate(grid["chi2"]), key=lambda place: min(place[1]))
+        x, y = grid["names"]
+        return [{x: grid["x"][best.index(min(best))], y: grid["y"][row], "smallest chi2": min(best)}]
+
+
 class GlobalChi2Result(Result):
     """Measurements against predictions: `chi2`, `n`, `p_value`, `contributions`, `left_out`, `warnings`."""
 
@@ -136,6 +197,48 @@ class GlobalChi2Result(Result):
 class BoundResult(Result):
     """The information bound: `sigma` of C9 with all else known, `covariance` of `coefficients`, `sigma_profiled`, ...; of a
     network `coefficients` (name, value, sigma, sigma_fitted, ...), `covariance`."""
+
+
+class CheckResult(Result):
+    """Events beside a density: `follows`, `p_value`, `events`, `assumed`, `deviations` (kind, words, q2, coefficients)."""
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._values["deviations"] or [self._values]
+
+
+class SWeightsResult(Result):
+    """sWeights: `yields` (name, value, sigma, closure), `correlation`, `parameters` of the shapes, `sum_of_squares`, and number of
+    `events` in the range; `weighted` are those with their weights."""
+
+    def __init__(self, values: dict[str, Any], weighted: Events) -> None:
+        super().__init__(values)
+        #: The events in the range, with columns `weight` and `sweight_background`.
+        self.weighted = weighted
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._values["yields"]
+
+
+class AcceptanceResult(Result):
+    """An efficiency by Legendre polynomials, as a card's acceptance.file: `orders`, `coefficients`, `events`, ..."""
+
+
+class CompareResult(Result):
+    """Estimators of a run on the same samples, as RUN/results/compare has them; of learned ratios a list, `comparisons`."""
+
+
+class InputsResult(Result):
+    """Physical inputs: `inputs` (name, value, uncertainty, unit, source)."""
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._values["inputs"]
+
+    def value(self, name: str) -> float:
+        """The value of an input."""
+        found = {row["name"]: row["value"] for row in self._rows()}
+        if name not in found:
+            raise KeyError(f"input = {name} is not allowed; allowed: {', '.join(found)}")
+        return found[name]
 
 
 class MomentsResult(Result):
@@ -255,6 +358,26 @@ class Run:
 
         return pyarrow.parquet.read_table(self.folder / "results" / "predictions.parquet")
 
+    def predict(
+        self, images: str | os.PathLike[str], *, device: str = "auto", progress: Progress = False
+    ) -> list[dict[str, Any]]:
+        """The coefficients of a file of images by the run's network, with calibrated 68.3 % and 95 % intervals.
+
+        Parameters
+        ----------
+        images
+            Images, .h5 or .arrow, of the same kind as the run's.
+        device
+            Device to compute on: auto, cpu, cuda:N, vulkan:N, metal.
+
+        Returns
+        -------
+        list of dict
+            Of each image and coefficient: image, coefficient, label, raw, value, low_68, high_68, low_95, high_95, range.
+        """
+        given = {"run": self.folder, "images": images, "device": device, "progress": progress}
+        return result("predict", given, operands=["run", "images"], network=True)
+
     def to_dict(self) -> dict[str, Any]:
         """Summary and ensembles."""
         return {"folder": str(self.folder), "summary": self.summary, "ensembles": self.ensembles}
@@ -267,6 +390,7 @@ class Run:
 
 
 __all__ = [
-    "BoundResult", "FitResult", "GlobalChi2Result", "GlobalFitResult", "InferResult", "MomentsResult", "ObserveResult",
-    "Predictions", "Result", "Run",
+    "AcceptanceResult", "BoundResult", "CheckResult", "CompareResult", "FitResult", "GlobalChi2Result", "GlobalCompareResult",
+    "GlobalFitResult", "GlobalSampleResult", "GlobalScanResult", "InferResult", "InputsResult", "MomentsResult",
+    "ObserveResult", "Predictions", "Result", "Run", "SWeightsResult",
 ]

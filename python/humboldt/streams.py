@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _core
-from ._call import complex_number, number, own_words, ranges, text, whole
+from ._call import complex_number, number, own_words, ranges, resonances, text, whole
 from .campaign import Campaign
 
 #: Batches of an epoch where the stream has no end.
@@ -43,6 +43,21 @@ def _range(value: Any, name: str) -> list[float]:
     if not low < high:
         raise ValueError(f"{name} = {value!r} is not allowed; allowed: (low, high) with low < high")
     return [low, high]
+
+
+def _windows(value: Any, name: str) -> list[str] | None:
+    """Windows, as a card has them."""
+    words = None if value is None else ranges(value, name)
+    return words.split(",") if words else None
+
+
+def _resonances(value: Any) -> dict[str, list[float]] | None:
+    """Scale and phase by resonance, as a card has them."""
+    if value is None or value is False:
+        return None
+    words = resonances(value, "charmonium")
+    pairs = [] if not isinstance(words, str) else [one.split("=") for one in words.split(",")]
+    return {name: [float(x) for x in scale_and_phase.split(":")] for name, scale_and_phase in pairs}
 
 
 class BatchIterator:
@@ -173,6 +188,7 @@ class _Live(_Batches):
         line_shape: str | None = None,
         wc: Mapping[str, complex] | None = None,
         inputs: Mapping[str, float] | None = None,
+        charmonium: Mapping[str, tuple[float, float]] | bool | None = None,
         prefetch: int = 2,
         rank: int = 0,
         world_size: int = 1,
@@ -194,14 +210,15 @@ class _Live(_Batches):
             if not learned:
                 raise ValueError("delta_c9 is missing; allowed: a range (low, high), or parameters, or a card")
             generator = {
-                "q2": None if q2 is None else ranges(q2, "q2").split(","),
-                "veto": None if veto is None else ranges(veto, "veto").split(","),
+                "q2": _windows(q2, "q2"),
+                "veto": _windows(veto, "veto"),
                 "flavour": flavour,
                 "lepton": lepton,
                 "model": model,
                 "line_shape": line_shape,
                 "wilson": {name: complex_number(value, f"wc[{name!r}]") for name, value in (wc or {}).items()} or None,
                 "inputs": {name: float(number(value, f"inputs[{name!r}]")) for name, value in (inputs or {}).items()} or None,
+                "charmonium": _resonances(charmonium),
             }
             count = _BATCHES * self.batch if images is None else int(whole(images, "images"))
             tables: dict[str, dict[str, Any]] = {
@@ -290,7 +307,7 @@ _LIVE = """
         Images of an epoch; without it the stream has no end.
     q2, veto
         Windows (low, high) in GeV^2, or lists of them.
-    flavour, lepton, model, line_shape, inputs
+    flavour, lepton, model, line_shape, inputs, charmonium
         As `generate`.
     wc
         Shifts of coefficients that all images have.

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -192,11 +193,52 @@ pub(crate) fn work<T: Send + 'static>(
     }
 }
 
-/// An argument of a command: a word of the command line, or a table in the place of a file.
+/// An argument of a command: a word of the command line, or a table in the place of a file, with the argument's name.
 #[derive(FromPyObject)]
 pub(crate) enum Argument<'py> {
     Word(String),
-    Table(PyRef<'py, Table>),
+    Table(String, PyRef<'py, Table>),
+}
+
+/// A file, or a table that stands in the place of one as long as this lives.
+pub(crate) struct Place {
+    path: PathBuf,
+    table: Option<(MemoryPath, String)>,
+}
+
+impl From<Argument<'_>> for Place {
+    fn from(argument: Argument) -> Self {
+        match argument {
+            Argument::Word(word) => Self { path: word.into(), table: None },
+            Argument::Table(name, table) => {
+                let held = MemoryPath::of(table.held());
+                Self { path: held.path().to_owned(), table: Some((held, name)) }
+            }
+        }
+    }
+}
+
+impl Place {
+    /// The path of the file, or that by which the table is read.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A text with the argument's name in the place of a table's path.
+    fn named(&self, text: &str) -> String {
+        match &self.table {
+            Some((held, name)) => text.replace(&held.path().display().to_string(), name),
+            None => text.to_owned(),
+        }
+    }
+
+    /// What came of work with it; a refusal calls a table by its argument's name.
+    pub(crate) fn refusing<T>(&self, done: anyhow::Result<T>) -> Result<T, Refusal> {
+        done.map_err(|error| {
+            let Refusal { text, kind } = Refusal::from(error);
+            Refusal { text: self.named(&text), kind }
+        })
+    }
 }
 
 /// Does a command as `humboldt` would: what it prints, its notes, and with `output` the table that it would write.
@@ -212,29 +254,21 @@ pub(crate) fn call(
     if network {
         run_network()?;
     }
-    let mut tables = Vec::new();
-    let mut words = Vec::new();
-    let word = |path: &MemoryPath| path.path().display().to_string();
-    for argument in arguments {
-        words.push(match argument {
-            Argument::Word(word) => word,
-            Argument::Table(table) => {
-                tables.push(MemoryPath::of(table.held()));
-                tables.last().map_or_else(String::new, word)
-            }
-        });
-    }
+    let places: Arc<[Place]> = arguments.into_iter().map(Place::from).collect();
+    let mut words: Vec<String> = places.iter().map(|place| place.path().display().to_string()).collect();
     let written = output.then(MemoryPath::to_write);
     if let Some(path) = &written {
-        words.extend(["--out".to_owned(), word(path)]);
+        words.extend(["--out".to_owned(), path.path().display().to_string()]);
     }
+    let held = Arc::clone(&places);
+    let named = move |text: String| held.iter().fold(text, |text, place| place.named(&text));
+    let in_work = named.clone();
     let ((printed, table), notes) = work(py, progress.as_ref(), move |caller| {
-        let _tables = tables;
-        commands::call(&words)?;
+        commands::call(&words).map_err(|Refusal { text, kind }| Refusal { text: in_work(text), kind })?;
         let table = written.and_then(|path| path.take()).map(Table::new).transpose();
         Ok((caller.output(), table.map_err(|e| Refusal::from(anyhow::Error::from(e)))?))
     })?;
-    Ok((printed, notes, table))
+    Ok((named(printed), notes.into_iter().map(named).collect(), table))
 }
 
 /// The program `humboldt`: its exit code. `arguments` begin with the program's name.

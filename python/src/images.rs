@@ -1,18 +1,19 @@
 //! Images as NumPy arrays: of events, of files, and of the generator.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use humboldt::binning::Source;
 use humboldt::campaign::live::LiveImages;
 use humboldt::learn::ImageSource;
 use humboldt::learn::source::shuffled;
 use humboldt::progress::note;
 use humboldt::refusal::Refusal;
-use humboldt_pipeline::effects;
-use humboldt_pipeline::store::{EventReader, ImageReader, MemoryPath, More};
+use humboldt_pipeline::store::ImageReader;
 use humboldt_pipeline::voxels::voxelise_many;
-use humboldt_schemas::card::RunCard;
+use humboldt_pipeline::{EventBatch, effects};
+use humboldt_schemas::card::{Q2Range, RunCard};
 use humboldt_schemas::layout::Layout;
 use humboldt_schemas::voxels::label;
 use numpy::ndarray::{Array2, Array3, Array4};
@@ -20,7 +21,7 @@ use numpy::{IntoPyArray, PyArray2, PyArray3, PyArray4};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 
-use crate::calls::{Argument, refused, work};
+use crate::calls::{Argument, Place, refused, work};
 
 /// Arrays [image, cos_theta_l, cos_theta_k, chi] and [image, coefficient].
 type LabelledImages<'py> = (Bound<'py, PyArray4<f32>>, Bound<'py, PyArray2<f32>>);
@@ -39,49 +40,45 @@ fn rows_of(values: Vec<f32>, columns: usize) -> Result<Array2<f32>> {
     Ok(Array2::from_shape_vec((values.len() / columns, columns), values)?)
 }
 
-/// Bins the events of a table or a file into images, [image, cos_theta_l, cos_theta_k, chi], with a note of how many were left.
+/// Windows in q2, as typed.
+fn windows(name: &str, typed: Option<&str>) -> Result<Vec<Q2Range>> {
+    let read = |one: &str| one.parse().map_err(|error| anyhow!("{name}: {error}"));
+    typed.map_or_else(|| Ok(Vec::new()), |typed| typed.split(',').map(read).collect())
+}
+
+/// Bins the events of a table or a file into images, [image, cos_theta_l, cos_theta_k, chi], with notes of what was left out.
 #[pyfunction]
-#[pyo3(signature = (events, *, events_per_image, bins, layout=None))]
+#[pyo3(signature = (events, *, events_per_image, bins, layout=None, q2=None, veto=None))]
 pub(crate) fn voxelize<'py>(
     py: Python<'py>,
     events: Argument<'py>,
     events_per_image: usize,
     bins: usize,
     layout: Option<String>,
+    q2: Option<String>,
+    veto: Option<String>,
 ) -> PyResult<(Bound<'py, PyArray4<f32>>, Vec<String>)> {
-    let (path, table) = match events {
-        Argument::Word(word) => (PathBuf::from(word), None),
-        Argument::Table(table) => {
-            let held = MemoryPath::of(table.held());
-            (held.path().to_owned(), Some(held))
-        }
-    };
-    let images = move || -> Result<Array4<f32>> {
-        let _table = table;
+    let place = Place::from(events);
+    let images = move |file: &Path| -> Result<Array4<f32>> {
         let layout = layout.as_deref().map(Layout::find).transpose()?;
-        let reader = EventReader::open_as(&path, layout.as_ref(), More::MassIfThere)?;
-        ensure!(
-            !reader.is_weighted(),
-            "{}: has a column of weights; allowed: unweighted events (reweight with unweight=True makes them)",
-            path.display()
-        );
-        let events = reader.read_all()?;
-        ensure!(
-            (1..=events.len()).contains(&events_per_image),
-            "events_per_image = {events_per_image} is not allowed; allowed: 1 to {}, the events of {}",
-            events.len(),
-            path.display()
-        );
+        let (q2, veto) = (windows("q2", q2.as_deref())?, windows("veto", veto.as_deref())?);
+        let source = Source { file, layout: layout.as_ref(), q2: &q2, veto: &veto, events_per_image };
+        let chosen = source.choose()?;
         ensure!((2..=256).contains(&bins), "bins = {bins} is not allowed; allowed: 2 to 256");
-        let mut values = vec![0.0; events.len() / events_per_image * bins.pow(3)];
+        chosen.notes.iter().for_each(note);
+        let mut values = vec![0.0; chosen.images * bins.pow(3)];
+        let mut events = EventBatch::default();
+        for batch in chosen.batches() {
+            events.append(&batch?);
+        }
         let dropped = voxelise_many(events.angles(), events_per_image, bins, &mut values)
-            .with_context(|| path.display().to_string())?;
+            .with_context(|| file.display().to_string())?;
         if dropped > 0 {
             note(format!("dropped the last {dropped} events, less than an image"));
         }
         images_of(values, bins)
     };
-    let (images, notes) = work(py, None, move |_| images().map_err(Refusal::from))?;
+    let (images, notes) = work(py, None, move |_| place.refusing(images(place.path())))?;
     Ok((images.into_pyarray(py), notes))
 }
 

@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use humboldt::inference::{Question, by_network};
 use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model, built_in};
 use humboldt::progress::Progress;
 use humboldt::refusal::Refusal;
-use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::store::{EventReader, MemoryPath, More};
-use humboldt_pipeline::voxels::Voxeliser;
-use humboldt_schemas::card::{AnyArchitecture, Elements};
+use humboldt_schemas::layout::Layout;
 use numpy::{PyReadonlyArray4, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
-use crate::calls::{refused, run_network, work};
-use crate::table::Table;
+use crate::calls::{Argument, Place, refused, run_network, work};
 
 /// A trained network.
 #[pyclass(frozen, module = "humboldt._core")]
@@ -59,14 +56,6 @@ fn open(path: &Path, device: &str) -> Result<Model> {
     let devices = device.split(',').map(DeviceName::from_str).collect::<Result<Vec<_>, _>>();
     let devices = devices.map_err(|e| anyhow::anyhow!("device = {device}: {e}"))?;
     Ok(built_in::open("folder", path, &Compute::open(&devices)?)?)
-}
-
-/// The image of events that a network over images or cells takes.
-fn image_of(model: &Model, events: &EventBatch) -> Result<Given> {
-    let info = model.info();
-    let mut images = vec![0.0; info.bins.pow(3)];
-    Voxeliser::new(info.bins)?.voxelise(events.angles(), &mut images)?;
-    Ok(Given { images, bins: info.bins, events: Some(events.len()) })
 }
 
 fn estimates(model: &Model, source: &Given) -> Result<String> {
@@ -125,22 +114,16 @@ impl Network {
         Ok(work(py, progress.as_ref(), move |_| find().map_err(Refusal::from))?.0)
     }
 
-    /// The coefficients of the events of a table, as JSON: an array of one.
-    fn events(&self, py: Python, events: PyRef<Table>) -> PyResult<String> {
+    /// The coefficients of measured events, as `humboldt infer --json` prints them.
+    #[pyo3(signature = (events, *, layout=None, select=false))]
+    fn events(&self, py: Python, events: Argument, layout: Option<String>, select: bool) -> PyResult<String> {
         run_network()?;
-        let (model, table) = (Arc::clone(&self.0), MemoryPath::of(events.held()));
-        let find = move || -> Result<String> {
-            let events = EventReader::open_as(table.path(), None, More::MassIfThere)?.read_all()?;
-            let info = model.info();
-            info.check_events(events.len())?;
-            match &info.architecture {
-                AnyArchitecture::Set(set) if set.elements == Elements::Events => {
-                    let estimate = model.estimate_events(&events).context("events")?;
-                    Ok(serde_json::to_string(&[estimate])?)
-                }
-                _ => estimates(&model, &image_of(&model, &events)?),
-            }
+        let (model, place) = (Arc::clone(&self.0), Place::from(events));
+        let find = move |place: &Place| -> Result<String> {
+            let layout = layout.as_deref().map(Layout::find).transpose()?;
+            let question = Question { file: place.path(), layout: layout.as_ref(), select };
+            Ok(serde_json::to_string(&by_network(&model, question)?.inferred)?)
         };
-        Ok(work(py, None, move |_| find().map_err(Refusal::from))?.0)
+        Ok(work(py, None, move |_| place.refusing(find(&place)))?.0)
     }
 }

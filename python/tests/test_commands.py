@@ -1,5 +1,7 @@
 """Commands as functions: what the program prints with `--json`, from events in memory."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,42 @@ def test_fit_with_simulation_and_background(events, json_of, file, tmp_path):
     )[0]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def wide():
+    """Events with the line shape of the K*."""
+    return hb.generate(20_000, seed=5, delta_c9=-0.5, q2=(1.1, 6.0))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Events as a file, by which the program reads them."""
+    folder = tmp_path_factory.mktemp("saved")
+    numbers = iter(range(100))
+
+    def save(events):
+        path = folder / f"{next(numbers)}.parquet"
+        events.save(path)
+        return path
+
+    return save
+
+
+def test_fit_in_a_window_of_masses_with_an_s_wave(wide, saved, json_of, tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text("[s_wave]\nfraction = 0.1\n")
+    found = hb.fit(wide, m_kpi=(0.796, 0.996), select=True, s_wave="free", s_wave_card=card, intervals=False)
+    assert found.s_wave["m_kpi"] == [0.796, 0.996]
+    assert found.to_dict() == json_of(
+        "fit", saved(wide), "--m-kpi=0.796:0.996", "--select", "--s-wave=free", f"--s-wave-card={card}", "--no-intervals"
+    )[0]
+
+
+def test_a_shift_of_zero_takes_the_place_of_the_events_own(events, file, json_of):
+    zero = hb.fit(events, free=["c10"], delta_c9=0.0, intervals=False)
+    assert zero.to_dict() == json_of("fit", file, "--free=c10", "--delta-c9=0", "--no-intervals")[0]
+    assert zero.value("c10") != hb.fit(events, free=["c10"], intervals=False).value("c10")
+
+
 def test_doubts_are_warnings(events):
     with pytest.warns(hb.HumboldtWarning, match="flavour"):
         found = hb.fit(events, flavour="B0", intervals=False)
@@ -52,6 +90,88 @@ def test_moments(events, file, json_of):
     assert found.to_dict() == json_of("moments", file, "--bins=1.1:2.5,4:6", "--free=c9")
     assert found.fit.value("c9") == found.to_dict()["fit"]["coefficients"][0]["value"]
     assert found.fit.events > 0
+
+
+def test_moments_with_simulation(wide, saved, json_of):
+    simulation = hb.generate(40_000, seed=6, q2=(1.1, 6.0))
+    found = hb.moments(
+        wide, bins=[(1.1, 6)], simulation=simulation, simulation_wc={"c9": 0.0}, m_kpi=(0.796, 0.996), select=True
+    )
+    assert found.to_dict() == json_of(
+        "moments", saved(wide), "--bins=1.1:6", f"--simulation={saved(simulation)}", "--simulation-wc=c9=0",
+        "--m-kpi=0.796:0.996", "--select",
+    )  # fmt: skip
+
+
+def test_bound_with_effects(saved, json_of, tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text('[s_wave]\nfraction = 0.1\n[acceptance]\npreset = "lhcb"\n')
+    more = {"q2": (1.1, 6), "line_shape": True, "events": 1000}
+    words = ["bound", "--q2=1.1:6", "--line-shape", "--events=1000"]
+    found = hb.bound(effects=card, sample=20_000, **more)
+    assert found.to_dict() == json_of(*words, f"--effects={card}", "--sample=20000")
+    assert found.effects == ["s_wave", "acceptance"]
+    simulation = hb.generate(40_000, seed=7, q2=(1.1, 6.0))
+    background = hb.generate(4000, seed=8, q2=(1.1, 6.0), wc={"c10": 3.0})
+    found = hb.bound(
+        simulation=simulation, m_kpi=(0.796, 0.996), s_wave=0.1, background=background, background_fraction="0.2+-0.02",
+        background_order=2, **more,
+    )  # fmt: skip
+    assert found.to_dict() == json_of(
+        *words, f"--simulation={saved(simulation)}", "--m-kpi=0.796:0.996", "--s-wave=0.1",
+        f"--background={saved(background)}", "--background-fraction=0.2+-0.02", "--background-order=2",
+    )  # fmt: skip
+
+
+def test_check(events, file, json_of):
+    found = hb.check(events)
+    assert found.follows and found.to_dict() == json_of("check", file)
+    other = hb.check(events, delta_c9=1.0, truth=True)
+    assert not other.follows and [one["kind"] for one in other.deviations] == ["coefficients"]
+    assert other.to_dict() == json_of("check", file, "--delta-c9=1", "--truth") and "coefficients" in other._repr_html_()
+
+
+def test_sweights(events, saved, program, tmp_path):
+    random = np.random.default_rng(1)
+    signal = random.random(len(events)) < 0.6
+    mass = np.where(signal, random.normal(5.28, 0.02, len(events)), 5.17 + random.exponential(0.2, len(events)))
+    table = hb.Events({**events.to_numpy(), "mass": mass})
+    shapes = {"signal": ("gaussian", {"mean": 5.28, "width": 0.02}), "background": ("exponential", {"slope": -5.0})}
+    found = hb.sweights(table, mass="mass", range=(5.17, 5.5), free=["mean", "width", "slope"], **shapes)
+    out = tmp_path / "weighted.arrow"
+    printed = program(
+        "sweights", saved(table), "--mass=mass", "--range=5.17:5.5", "--signal=gaussian:mean=5.28,width=0.02",
+        "--background=exponential:slope=-5", "--free=mean,width,slope", f"--out={out}", "--json",
+    )  # fmt: skip
+    assert found.to_dict() == json.loads(printed.stdout)
+    assert found.weighted.weight.tobytes() == hb.load(out).weight.tobytes()
+    assert abs(found.yields[0]["value"] / signal.sum() - 1) < 0.05
+    assert hb.moments(found.weighted, bins=[(1.1, 6)], q2=(1.1, 6), line_shape="narrow").bins[0]["weights"]["sum"] > 0
+
+
+def test_acceptance_and_a_card_that_takes_it(events, saved, program, tmp_path):
+    accepted = hb.smear(events, detector="lhcb")
+    found = hb.acceptance(accepted, orders=(2, 2, 2, 1))
+    out = tmp_path / "acceptance.json"
+    program("acceptance", saved(accepted), "--orders=2,2,2,1", f"--out={out}")
+    assert found.to_dict() == json.loads(out.read_text())
+    with pytest.raises(ValueError, match="out = .* is there already; allowed: a new name, or force"):
+        hb.acceptance(accepted, out=out)
+
+
+def test_export(events, saved, program, tmp_path):
+    out = tmp_path / "one.parquet"
+    program("export", saved(events), "--layout=basf2", "--seed=3", f"--out={out}")
+    hb.export(events, tmp_path / "other.parquet", layout="basf2", seed=3)
+    assert out.read_bytes() == (tmp_path / "other.parquet").read_bytes()
+    both = tmp_path / "both.parquet"
+    hb.export([events, saved(events)], both, layout="basf2", seed=3)
+    assert hb.moments(both, [(1.1, 6)], layout="basf2", q2=(1.1, 6)).bins[0]["events"] == 2 * len(events)
+
+
+def test_inputs(json_of):
+    assert hb.inputs("m_b").inputs == json_of("inputs", "m_b")
+    assert 4 < hb.inputs().value("m_b_meson") < 6
 
 
 def test_bound(json_of):
@@ -75,6 +195,8 @@ def test_infer(json_of, tmp_path):
     assert hb.infer(sample, model=model) == found
     predicted = model.predict(sample)
     assert predicted.value()[0] == found.value("c9") and len(predicted) == 1
+    with pytest.raises(ValueError, match="outside q2 .* or select to leave"):
+        model.predict(hb.generate(24_700, seed=9))
     assert "c9" in model.coefficients and "builtin" in repr(model)
 
 
@@ -118,7 +240,25 @@ def test_global(json_of):
     assert hb.global_chi2(theory_errors=False, correlations=False).chi2 != hb.global_chi2().chi2
 
 
-def test_run_and_its_figures(card, tmp_path):
+def test_other_global_fits(json_of, tmp_path):
+    few = {"data": "lhcb-2025-s", "only": ["S5"], "theory_errors": False}
+    words = ["--data=lhcb-2025-s", "--only=S5"]
+    cubic = (0.0, 0.01, -0.001)
+    found = hb.global_predict(c9=-1.0, polynomial=cubic, **few)
+    assert found.values == json_of("global", "predict", "--c9=-1", "--polynomial=0:0.01:-0.001", *words)
+    chi2 = hb.global_chi2(polynomial={"S5": cubic}, **few)
+    assert chi2.to_dict() == json_of("global", "chi2", "--polynomial=S5=0:0.01:-0.001", *words)
+    found = hb.global_compare("cms-2024", free=["c9"], data="lhcb-2025-s", theory_errors=False)
+    assert found.to_dict() == json_of("global", "compare", "--with=cms-2024", "--free=c9", "--data=lhcb-2025-s")
+    found = hb.global_sample(free=["c9"], steps=50, burn_in=20, seed=2, **few)
+    assert found.to_dict() == json_of("global", "sample", "--free=c9", "--steps=50", "--burn-in=20", "--seed=2", *words)
+    scan = hb.global_scan(("c9", (-2, 0)), ("c10", (-1.0, 1.0)), points=5, **few)
+    assert scan.names == ["c9", "c10"] and scan.x.tolist() == [-2, -1.5, -1, -0.5, 0] and scan.chi2.shape == (5, 5)
+    assert scan.chi2[2, 4] == hb.global_chi2(**few).chi2
+    assert "smallest chi2" in scan._repr_html_()
+
+
+def test_run_and_its_figures(card, tmp_path, json_of):
     seen = []
     run = hb.run(card, tmp_path / "run", device="cpu", progress=lambda *work: seen.append(work))
     # Short stages may pass between two calls.
@@ -133,6 +273,14 @@ def test_run_and_its_figures(card, tmp_path):
     # The network is the one that was evaluated.
     means = [found[labels[:, 0] == truth].mean() for truth in (-1.0, 0.0, 1.0)]
     np.testing.assert_allclose(means, [one["mean"] for one in run.ensembles], atol=1e-5)
+    test = hb.Campaign(tmp_path / "run" / "images").files("test")[0]
+    calibrated = run.predict(test)
+    assert calibrated == json_of("predict", tmp_path / "run", test)
+    assert [one["raw"] for one in calibrated] == found.tolist()
+    assert hb.evaluate(run) == run.ensembles
+    compared = hb.compare(run, images=3, calibration_images=20, values=[-0.5], estimators=["network"], device="cpu")
+    again = ["--images=3", "--calibration-images=20", "--values=-0.5", "--estimators=network", "--device=cpu"]
+    assert compared.to_dict() == json_of("compare", tmp_path / "run", *again)
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     assert hb.plots.linearity(run).get_xlabel() == "true δC₉"
@@ -140,4 +288,7 @@ def test_run_and_its_figures(card, tmp_path):
 
 
 def test_other_commands_as_words():
-    assert '"name": "m_b_meson"' in hb.command("inputs", "m_b_meson", "--json") or hb.command("inputs", "--json")
+    assert '"name": "m_b_meson"' in hb.command("inputs", "m_b_meson", "--json")
+    assert hb.command("model", "show", "--help").startswith("Print what a network takes")
+    with pytest.raises(ValueError, match="unrecognized subcommand 'dream'"):
+        hb.command("dream")

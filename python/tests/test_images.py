@@ -33,6 +33,17 @@ def test_voxelize_has_the_bits_of_the_command_line(events, file, program, tmp_pa
     assert hb.voxelize(str(file), 6000, bins=20).tobytes() == images.tobytes()
 
 
+def test_voxelize_takes_windows_and_layouts(file, program, tmp_path):
+    out = tmp_path / "images.arrow"
+    program(
+        "voxelize", file, "--events-per-image=2000", "--bins=9", "--q2=1.5:6", "--veto=2:3", "--layout=humboldt", f"--out={out}"
+    )  # fmt: skip
+    stored = hb.StoredImages(out)
+    images = hb.voxelize(file, 2000, bins=9, q2=(1.5, 6.0), veto=(2, 3), layout="humboldt")
+    assert stored.read(range(len(stored)))[0].tobytes() == images.tobytes()
+    assert ((images == 0) | ((images >= 1.5) & ((images < 6)))).all()
+
+
 SMALL = {"delta_c9": (-2.0, 1.1), "events": 300, "bins": 6, "batch": 8, "seed": 3}
 
 
@@ -96,6 +107,13 @@ def test_live_images_are_those_of_a_trainings_card(card):
     batches = gathered(live)
     labels = np.concatenate([y for _, y in batches])
     assert sorted(set(labels[:, 0].tolist())) == [-1.0, 0.0, 1.0] and len(labels) == 36
+
+
+def test_live_images_with_charmonium():
+    resonant = hb.LiveImages(**SMALL, charmonium={"j_psi": (1.0, 3.14)}, q2=(8, 11), images=8)
+    images, labels = next(iter(resonant))
+    plain, same_labels = next(iter(hb.LiveImages(**SMALL, q2=(8, 11), images=8)))
+    assert (labels == same_labels).all() and (images != plain).any()
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

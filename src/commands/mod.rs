@@ -46,7 +46,7 @@ use humboldt_pipeline::store::atomic::is_stdout;
 
 use self::arguments::count;
 use crate::learn::device::hide_caught_panics;
-use crate::progress::{self, Style, note, say};
+use crate::progress::{self, Style, note, out, say};
 use crate::refusal::{Refusal, RefusalKind, is_failed_work, one_line};
 use crate::run::training::Stopped;
 use crate::signals;
@@ -154,11 +154,17 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 /// Where the program would end with another exit code than 0.
 pub fn call(arguments: &[String]) -> Result<(), Refusal> {
     let arguments = ["humboldt"].into_iter().chain(arguments.iter().map(String::as_str));
-    let line = CommandLine::try_parse_from(arguments).map_err(|error| {
-        let text = one_line(&error.to_string());
-        Refusal { text: text.trim_start_matches("error: ").to_owned(), kind: RefusalKind::Input }
-    })?;
-    do_command(line.command).map_err(Refusal::from)
+    match CommandLine::try_parse_from(arguments) {
+        Ok(line) => do_command(line.command).map_err(Refusal::from),
+        Err(error) if error.use_stderr() => {
+            let text = one_line(&error.to_string());
+            Err(Refusal { text: text.trim_start_matches("error: ").to_owned(), kind: RefusalKind::Input })
+        }
+        Err(help) => {
+            out!("{help}");
+            Ok(())
+        }
+    }
 }
 
 fn start(line: CommandLine) -> Result<()> {

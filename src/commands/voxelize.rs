@@ -3,23 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
-use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::store::{EventReader, ImageWriter, More};
+use humboldt_pipeline::store::ImageWriter;
 use humboldt_pipeline::voxels::voxelise_stream_compact;
 use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImageLayout, ImagesCard, Q2Range, hash_json};
-use humboldt_schemas::layout::Layout;
 use humboldt_schemas::provenance::Provenance;
 
-use super::arguments::{ForceArgument, count};
+use super::arguments::{ForceArgument, as_options, count};
 use super::layout::LayoutArguments;
 use crate::assumptions::{assumed, sentence};
-use crate::guards::doubts;
-use crate::inference::open_unweighted;
+use crate::binning::Source;
 use crate::progress::{Progress, note};
-use crate::sampling::{holds, in_words, resolved_windows};
 
 /// Bin the events of a file into images of mean q2, in file order
 #[derive(Debug, Args)]
@@ -63,40 +59,24 @@ impl VoxelizeArguments {
         self.force.allow(&self.out, std::slice::from_ref(&self.events))?;
         let per_image = self.events_per_image as usize;
         let (layout, storage) = self.layout.with_storage(self.storage)?;
-        let layout = layout.as_ref();
-        let reader = open_unweighted(&self.events, layout, More::MassIfThere)?;
-        let (labels, mut provenance) = self.labels_and_provenance(reader.provenance());
+        let source = Source {
+            file: &self.events,
+            layout: layout.as_ref(),
+            q2: &self.q2,
+            veto: &self.veto,
+            events_per_image: per_image,
+        };
+        let chosen = source.choose().map_err(as_options)?;
+        chosen.notes.iter().for_each(note);
+        let n_images = chosen.images;
+        let (labels, mut provenance) = self.labels_and_provenance(chosen.provenance());
         let (directions, labels): (Vec<WilsonDirection>, Vec<f64>) = labels.into_iter().unzip();
         provenance.events_per_image = Some(per_image);
-        let known = reader.provenance().is_some();
-        let windows = self.windows(known, &mut provenance.generator)?;
-        let selects = windows.is_some() || reader.selects();
-        let all = reader.len();
-        let q2 = if selects { self.q2_in(layout, windows.as_deref())? } else { Vec::new() };
-        let events = if selects { q2.len() } else { all };
-        let n_images = events / per_image;
-        let of_file = || if selects { "in the windows in q2 of" } else { "of" };
-        ensure!(
-            n_images > 0,
-            "--events-per-image = {per_image} is not allowed; allowed: 1 to {events}, the events {} {}",
-            of_file(),
-            self.events.display()
-        );
-        if let Some(windows) = windows.as_deref().filter(|_| events < all) {
-            let more = if reader.selects() { ", or left out by the layout" } else { "" };
-            note(format!(
-                "{} of {all} events left out, outside q2 = {}{more}",
-                all - events,
-                in_words(windows)
-            ));
-        }
-        for doubt in doubts(&reader, &self.events, layout, &q2)? {
-            note(doubt);
-        }
+        provenance.generator = chosen.generator.clone();
         let mut assumed = assumed(&provenance.generator, &[])?;
-        if !known {
+        if chosen.provenance().is_none() {
             assumed.by_default = ["model", "flavour", "lepton", "line_shape"].map(str::to_owned).to_vec();
-            assumed.by_default.extend(windows.is_none().then(|| "q2".to_owned()));
+            assumed.by_default.extend((!chosen.has_windows()).then(|| "q2".to_owned()));
         }
         note(format!("the images say: {}", sentence(&assumed)));
 
@@ -110,8 +90,7 @@ impl VoxelizeArguments {
         };
         let mut writer = ImageWriter::create_labelled(&self.out, &card, n_images, &directions, &provenance)?;
         let progress = Progress::new("voxelize", n_images as u64, "images");
-        let selected = reader.map(|batch| batch.map(|events| select(events, windows.as_deref())));
-        let made = voxelise_stream_compact(selected, per_image, card.bins, |images| {
+        let made = voxelise_stream_compact(chosen.batches(), per_image, card.bins, |images| {
             writer.push_compact(images, &labels.repeat(images.len()))?;
             progress.advance(images.len() as u64, "");
             Ok(())
@@ -124,39 +103,6 @@ impl VoxelizeArguments {
             note(format!("dropped the last {} events, less than an image", made.dropped));
         }
         Ok(())
-    }
-
-    /// The windows that events are selected in, where they are given; the card then says them.
-    fn windows(&self, known: bool, card: &mut GeneratorCard) -> Result<Option<Vec<(f64, f64)>>> {
-        if self.q2.is_empty() && self.veto.is_empty() {
-            return Ok(None);
-        }
-        let whole = resolved_windows(card)?;
-        // Vetoes alone leave the windows that the file says.
-        if !self.q2.is_empty() {
-            card.q2.clone_from(&self.q2);
-        }
-        card.veto.extend(&self.veto);
-        let windows = resolved_windows(card)?;
-        let inside = |(low, high): &(f64, f64)| whole.iter().any(|(from, to)| from <= low && high <= to);
-        ensure!(
-            !known || windows.iter().all(inside),
-            "--q2 = {} is not allowed; allowed: windows inside {}, from which the events of {} are",
-            in_words(&windows),
-            in_words(&whole),
-            self.events.display()
-        );
-        Ok(Some(windows))
-    }
-
-    /// q2 of the events in the windows, or of all that the layout keeps.
-    fn q2_in(&self, layout: Option<&Layout>, windows: Option<&[(f64, f64)]>) -> Result<Vec<f32>> {
-        let mut inside = Vec::new();
-        for batch in EventReader::open_as(&self.events, layout, More::Nothing)? {
-            let batch = batch.with_context(|| self.events.display().to_string())?;
-            inside.extend(batch.q2.iter().filter(|q2| windows.is_none_or(|windows| holds(windows, **q2))));
-        }
-        Ok(inside)
     }
 
     /// The shift of C9 first, and of the other coefficients those that the events were made with, in the order of labels.
@@ -177,12 +123,6 @@ impl VoxelizeArguments {
         others.insert(0, (c9, self.delta_c9.unwrap_or_else(|| of(c9))));
         (others, provenance)
     }
-}
-
-/// The events of a batch that lie in the windows.
-fn select(events: EventBatch, windows: Option<&[(f64, f64)]>) -> EventBatch {
-    let Some(windows) = windows else { return events };
-    events.filtered(&events.q2.iter().map(|q2| holds(windows, *q2)).collect::<Vec<_>>())
 }
 
 pub(super) fn image_format(path: &Path) -> Result<ImageFormat> {

@@ -98,17 +98,22 @@ impl ImageSource for Noise {
     }
 }
 
-/// Waiting time for inputs of a network that takes `work` for each image, as a part of the whole time.
+/// Time in which a network that takes `work` for each image waits for its inputs, the first batch left out, and time in which it
+/// works.
 ///
 /// # Errors
 /// When an image cannot be read.
-pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> Result<f64, LearnError> {
+pub fn waiting(
+    source: &dyn ImageSource,
+    batch_size: usize,
+    work: Duration,
+) -> Result<(Duration, Duration), LearnError> {
     let input =
         Input::Voxels(Box::new(VoxelInput::plain(&NetworkCard::default().architecture(), source.bins())));
     let inputs = Inputs::new(source, &input, &[Target::PLAIN], 0, &|_| ())?;
     let all: Vec<usize> = (0..source.len()).collect();
     let batches: Vec<&[usize]> = all.chunks(batch_size).collect();
-    let (mut waited, mut whole, mut last) = (Duration::ZERO, Duration::ZERO, Instant::now());
+    let (mut waited, mut worked, mut last) = (Duration::ZERO, Duration::ZERO, Instant::now());
     inputs.for_each_batch(&batches, |number, batch| {
         // Every training waits for its first batch once.
         if number > 0 {
@@ -116,13 +121,13 @@ pub fn waiting(source: &dyn ImageSource, batch_size: usize, work: Duration) -> R
         }
         let busy = work * batches[number].len() as u32;
         thread::sleep(busy);
-        whole += busy;
+        worked += busy;
         // To give back the memory is not to wait.
         drop(batch);
         last = Instant::now();
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(waited.as_secs_f64() / (waited + whole).as_secs_f64())
+    Ok((waited, worked))
 }
 
 /// At most `most` of `n` images, evenly spaced.
