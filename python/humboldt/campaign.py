@@ -54,7 +54,13 @@ class Campaign:
 
     @staticmethod
     def plan(card: str | os.PathLike[str]) -> dict[str, Any]:
-        """Number of shards, images, events and bytes of a card, and seconds of one core and of this machine; makes nothing."""
+        """Number of shards, images, events and bytes of a card, and seconds of one core and of this machine; makes nothing.
+
+        Parameters
+        ----------
+        card
+            Run card.
+        """
         return result("campaign plan", {"card": card}, operands=["card"])
 
     @property
@@ -67,7 +73,12 @@ class Campaign:
         return result("campaign status", {"folder": self.folder}, operands=["folder"])
 
     def verify(self, *, remove: bool = False, progress: Progress = False) -> str:
-        """Read every byte of every shard again; with `remove` damaged shards go, so that `make` makes them again.
+        """Read every byte of every shard again.
+
+        Parameters
+        ----------
+        remove
+            Remove damaged shards, so that `make` makes them again.
 
         Raises
         ------

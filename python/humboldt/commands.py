@@ -286,10 +286,9 @@ def fit(
     FitResult or list of FitResult
         A list with `events_per_fit`.
     """
-    no_intervals = {"intervals": lambda value, name: None if switch(value, name) else False}
-    found = result(
-        "fit", locals(), operands=["events"], forms={"free": some, **no_intervals}, options={"events_per_fit": "events"}
-    )
+    forms = {"free": some, "intervals": lambda value, name: None if switch(value, name) else False}
+    given = {**locals(), "forms": None}
+    found = result("fit", given, operands=["events"], forms=forms, options={"events_per_fit": "events"})
     results = [FitResult(one) for one in found]
     warn(reason for one in results for reason in one.doubts())
     return results if events_per_fit is not None else results[0]

@@ -103,7 +103,7 @@ class Model:
                 )
                 answer = json.loads(found)
                 values = [{name: value for name, value in one.items() if name != "name"} for one in answer["parameters"]]
-                estimates = [{**answer, "values": values}]
+                estimates = [{"p_value": None, "correlation": [], **answer, "values": values}]
                 warn(filter(None, [answer.get("warning")]))
         return Predictions(
             {

@@ -60,7 +60,7 @@ WITHOUT_FUNCTION = {
 
 #: Arguments that have another name than their option, or operand.
 RENAMED = {
-    ("export", "files"): "source",
+    ("export", "FILES"): "source",
     ("fit", "events"): "events_per_fit",
     ("generate", "events"): "n_events",
     ("global compare", "with"): "other_data",
@@ -113,7 +113,7 @@ def options(command):
 
 
 def operands(command):
-    return [name.lower() for name in re.findall(r"^  [<[]([A-Z_]+)[>\]]", section(HELP[command], "Arguments"), re.MULTILINE)]
+    return re.findall(r"^  [<[]([A-Z_]+)[>\]]", section(HELP[command], "Arguments"), re.MULTILINE)
 
 
 def spelled(value):
@@ -134,19 +134,16 @@ def test_every_command_is_known():
 def test_options_are_arguments(command):
     function = FUNCTIONS[command]
     arguments = inspect.signature(function).parameters
-    known, excepted = options(command), {**EVERYWHERE, **EXCEPTED.get(command, {})}
+    known = {name: text for name, text in options(command).items() if name not in EVERYWHERE}
     of_option = {name: RENAMED.get((command, name), name) for name in known}
-    assert {name for name in known if of_option[name] not in arguments} == (set(known) & set(excepted)) - {"progress"} - {
-        name for name in excepted if of_option.get(name) in arguments
-    }, "an option without an argument, or an exception that is none"
-    assert set(EXCEPTED.get(command, {})) <= set(known), "an exception of no option"
-    own = {RENAMED.get((command, name), name) for name in operands(command)}
-    rest = set(arguments) - set(of_option.values()) - own - {"self", "progress"}
-    assert not rest, "an argument that is no option"
+    without = {name for name in known if of_option[name] not in arguments}
+    assert without == set(EXCEPTED.get(command, {})), "options without an argument, and exceptions"
+    of_operands = {RENAMED.get((command, name), name.lower()) for name in operands(command)}
+    assert set(arguments) <= {*of_option.values(), *of_operands, "self", "progress"}, "an argument that is no option"
     for name, text in known.items():
         default = re.search(r"\[default:\s([^\]]+)\]", text)
         argument = arguments.get(of_option[name])
-        if default and argument and argument.default not in (None, ()) and name != "progress":
+        if default and argument and argument.default not in (None, ()):
             assert spelled(argument.default) == spelled(default[1]), name
 
 

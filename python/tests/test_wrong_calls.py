@@ -66,7 +66,7 @@ WRONG = [
     (lambda: hb.bound(s_wave=0.1), ValueError, "s_wave.*with simulation"),
     (lambda: hb.voxelize(SAMPLE, 10, q2=(6, 1)), ValueError, "q2.*min < max"),
     (lambda: hb.voxelize(SAMPLE, 10, layout="atlas"), ValueError, "layout.*basf2"),
-    (lambda: hb.check(SAMPLE), ValueError, "q2"),
+    (lambda: hb.check(SAMPLE, q2=(1, 6)), ValueError, "events = 100.*at least 500"),
     (lambda: hb.check(SAMPLE, truth="yes"), TypeError, "truth.*True or False"),
     (lambda: hb.sweights(SAMPLE, mass="m", range=(5, 6), signal=3, background=3), TypeError, "signal.*parameters"),
     (lambda: hb.acceptance(SAMPLE), ValueError, "events.*which density"),

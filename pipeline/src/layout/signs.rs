@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int8Type, Schema};
 use humboldt_schemas::SchemaError;
-use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN};
+use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, SWEIGHT_PREFIX};
 use humboldt_schemas::layout::{Layout, WrongTags};
 
 use super::columns::{Rows, find_any, whole_numbers};
@@ -101,7 +101,7 @@ pub fn signs(path: &Path, layout: Option<&Layout>) -> Result<Signs, PipelineErro
     Ok(found)
 }
 
-/// Columns of numbers whose names are those of weights, but the one that is read.
+/// Columns of numbers whose names are those of weights, but the one that is read and, beside it, those that `sweights` writes.
 fn weights(schema: &Schema, read: Option<&str>) -> Vec<String> {
     let is_weight = |name: &str| {
         let name = name.to_lowercase();
@@ -111,6 +111,7 @@ fn weights(schema: &Schema, read: Option<&str>) -> Vec<String> {
     fields
         .map(|field| field.name().clone())
         .filter(|name| is_weight(name) && Some(name.as_str()) != read)
+        .filter(|name| read.is_none() || !name.starts_with(SWEIGHT_PREFIX))
         .collect()
 }
 
