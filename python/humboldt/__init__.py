@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -69,7 +68,7 @@ from .streams import LiveEvents, LiveImages, StoredImages
 if TYPE_CHECKING:
     from . import plots, torch
 
-__version__ = _version("humboldt")
+    __version__: str
 
 __all__ = [
     "AcceptanceResult", "BoundResult", "Campaign", "CheckResult", "CompareResult", "Events", "FitResult",
@@ -90,7 +89,9 @@ def set_threads(threads: int | None) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    # PyTorch and Matplotlib are imported when they are used.
+    # PyTorch, Matplotlib and what reads the version are imported when they are used.
+    if name == "__version__":
+        return import_module("importlib.metadata").version("humboldt")
     if name in ("plots", "torch"):
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +70,8 @@ def _folder(given: StrPath | None = None) -> Iterator[str]:
     if given is not None:
         yield text(given, "out")
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="humboldt-") as folder:
         yield folder
 
@@ -99,7 +100,7 @@ def generate(
     card: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
-    """Draw unweighted B -> K* l l events: the bits of `humboldt generate` with the same arguments.
+    """Unweighted B -> K* l l events: the bits of `humboldt generate` with the same arguments.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def generate(
 
 
 def load(path: StrPath, *, layout: str | None = None) -> Events:
-    """Read a file of events; see `Events.load`."""
+    """Events of a file; see `Events.load`."""
     return Events.load(path, layout=layout)
 
 
@@ -162,7 +163,7 @@ def voxelize(
     q2: Window | None = None,
     veto: Window | None = None,
 ) -> NDArray[numpy.float32]:
-    """Bin events into images of mean q2, in their order; a remainder at the end is dropped.
+    """Images of mean q2 from events in their order; a remainder at the end is dropped.
 
     Parameters
     ----------
@@ -234,7 +235,7 @@ def fit(
     background_method: str | None = None,
     progress: Progress = False,
 ) -> Any:
-    """Fit Wilson coefficients by unbinned maximum likelihood in q2, both cosines and chi (and m_kpi).
+    """Wilson coefficients by unbinned maximum likelihood in q2, both cosines and chi (and m_kpi).
 
     Parameters
     ----------
@@ -448,7 +449,7 @@ def observe(
     seed: int = 1,
     progress: Progress = False,
 ) -> ObserveResult:
-    """Predict F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2.
+    """Predictions of F_L, A_FB, S_i, A_i, P_i, P_i', Q_i, R_K and rates in bins of q2.
 
     Parameters
     ----------
@@ -493,7 +494,7 @@ def reweight(
     layout: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
-    """Give each event of a sample the weight that it has for other coefficients, model or inputs.
+    """A sample with the weight that each event has for other coefficients, model or inputs.
 
     Parameters
     ----------
@@ -521,7 +522,7 @@ def smear(
     figures: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
-    """Measure the events of a sample with a detector; the truth stays beside it in columns `true_*`.
+    """Events of a sample as a detector measures them; the truth stays beside it in columns `true_*`.
 
     Parameters
     ----------
@@ -607,7 +608,7 @@ def global_fit(
     draws: int | None = None,
     seed: int = 1,
 ) -> GlobalFitResult:
-    """Fit shifts of Wilson coefficients to measured observables.
+    """Shifts of Wilson coefficients, fitted to measured observables.
 
     Parameters
     ----------
@@ -810,7 +811,7 @@ def check(
     layout: StrPath | None = None,
     truth: bool = False,
 ) -> CheckResult:
-    """Whether events, or the truth of simulated ones, follow the density that they are said to, and what is off.
+    """Comparison of events, or the truth of simulated ones, with the density that they are said to follow, and what is off.
 
     Parameters
     ----------
@@ -905,7 +906,7 @@ def export(
     seed: int = 1,
     force: bool = False,
 ) -> None:
-    """Write events in the layout of an experiment, or copy a file of images as other programs like it.
+    """A file of events in the layout of an experiment, or of images as other programs like them.
 
     Parameters
     ----------
@@ -1024,7 +1025,7 @@ def train(
     device: str = "auto",
     progress: Progress = False,
 ) -> Model:
-    """Make the images of a card and train its network; goes on from the last checkpoint.
+    """The network of a card, trained on its images; goes on from the last checkpoint.
 
     Parameters
     ----------
@@ -1056,7 +1057,7 @@ def run(
     device: str = "auto",
     progress: Progress = False,
 ) -> Run:
-    """Generate, voxelise, train, evaluate, plot and report as a card says; goes on where it stopped.
+    """Images, training, evaluation, figures and report as a card says; goes on where it stopped.
 
     Parameters
     ----------
@@ -1081,7 +1082,7 @@ def run(
 
 
 def command(*words: str, progress: Progress = False) -> str:
-    """Any other command with the words of the command line: what it prints.
+    """What any other command prints, by the words of the command line.
 
     Examples
     --------
