@@ -492,6 +492,8 @@ def reweight(
     unweight: bool = False,
     seed: int | None = None,
     layout: StrPath | None = None,
+    source: StrPath | None = None,
+    q2: Window | None = None,
     progress: Progress = False,
 ) -> Events:
     """A sample with the weight that each event has for other coefficients, model or inputs.
@@ -499,7 +501,7 @@ def reweight(
     Parameters
     ----------
     events
-        Events that humboldt made, in memory or a path.
+        Events, a path, a dict of arrays, or a table with `__arrow_c_stream__`.
     delta_c9, wc, model, inputs, charmonium
         What to go to; the sample's own model and inputs by default, no shifts.
     with_rate
@@ -510,6 +512,11 @@ def reweight(
         Of `unweight`; 1 by default.
     layout
         Layout of the columns, as of `fit`.
+    source
+        Card whose [generator] the events of another program follow; humboldt's own say it themselves. By default the Standard Model's
+        events of model npr.
+    q2
+        Windows [GeV^2] that the events of another program were selected in, in place of the card's.
     """
     return Events._of(table("reweight", locals(), operands=["events"]))
 
@@ -519,6 +526,9 @@ def smear(
     *,
     detector: StrPath,
     seed: int = 1,
+    layout: StrPath | None = None,
+    source: StrPath | None = None,
+    q2: Window | None = None,
     figures: StrPath | None = None,
     progress: Progress = False,
 ) -> Events:
@@ -527,11 +537,18 @@ def smear(
     Parameters
     ----------
     events
-        Events that humboldt made, in memory or a path.
+        True events, a path, a dict of arrays, or a table with `__arrow_c_stream__`.
     detector
         lhcb, belle2, or a file with the keys of a card's [detector].
     seed
         The same seed and detector measure the same.
+    layout
+        Layout of the columns, as of `fit`.
+    source
+        Card whose [generator] the events of another program follow; humboldt's own say it themselves. By default the Standard Model's
+        events of model npr.
+    q2
+        Windows [GeV^2] that the events of another program were selected in, in place of the card's.
     figures
         Folder for figures of resolution and efficiency.
     """
@@ -868,6 +885,9 @@ def acceptance(
     events: EventsLike,
     *,
     orders: Sequence[int] = (4, 5, 6, 5),
+    layout: StrPath | None = None,
+    source: StrPath | None = None,
+    q2: Window | None = None,
     out: StrPath | None = None,
     figures: StrPath | None = None,
     force: bool = False,
@@ -881,6 +901,13 @@ def acceptance(
         Accepted simulated events with their truth, as `smear` makes them.
     orders
         Highest orders in cos_theta_l, cos_theta_k, chi and q2.
+    layout
+        Layout of the columns, as of `fit`.
+    source
+        Card whose [generator] the events of another program follow; humboldt's own say it themselves. By default the Standard Model's
+        events of model npr.
+    q2
+        Windows [GeV^2] that the events of another program were selected in, in place of the card's.
     out
         File .json to write, which a card takes as acceptance.file; none by default.
     figures

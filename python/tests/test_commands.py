@@ -213,13 +213,15 @@ def test_observe(json_of):
     assert 0 < found.value("F_L", 1) < 1
 
 
-def test_reweight(events, program, tmp_path, file):
+def test_reweight(events, program, tmp_path, file, card):
     out = tmp_path / "weighted.arrow"
     program("reweight", file, "--delta-c9=-1.2", "--wc=c10=0.3", f"--out={out}")
     weighted = hb.reweight(events, delta_c9=-1.2, wc={"c10": 0.3})
     assert weighted.weight.tobytes() == hb.load(out).weight.tobytes()
     assert weighted.provenance == hb.load(out).provenance
     assert abs(weighted.weight.mean() - 1) < 0.02
+    arrays = hb.reweight({**events.to_numpy()}, delta_c9=-1.2, q2=(1.1, 6.0), source=card)
+    assert arrays.columns[-1] == "weight" and len(arrays) == len(events)
     kept = hb.reweight(events, delta_c9=-1.2, unweight=True, seed=2)
     assert 0 < len(kept) < len(events) and "weight" not in kept
 
