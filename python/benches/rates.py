@@ -158,7 +158,8 @@ def main():
     if given.images:
         found = memory_of_a_stream(live, given.images)
         print("memory: " + ", ".join(f"{used:.0f} MB after {taken}" for taken, used in found))
-        print(f"growth from {found[0][0]} to {found[-1][0]} images: {found[-1][1] - found[0][1]:+.1f} MB")
+        growth, batch = found[-1][1] - found[0][1], BATCH * BINS**3 * 4 / 1e6
+        print(f"growth from {found[0][0]} to {found[-1][0]} images: {growth:+.0f} MB; of batches of {batch:.0f} MB up to three lie ready")
 
 
 if __name__ == "__main__":
