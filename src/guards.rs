@@ -19,7 +19,7 @@ const HALF_WIDTH: f64 = 0.25;
 /// Standard deviations above the neighbourhood, and times its height, from which on there is a peak.
 const PEAK: (f64, f64) = (6.0, 1.8);
 
-/// Where it is written what to do.
+/// Page that tells a user what to do.
 const SEE: &str = "docs/ntuples.md";
 
 /// Reasons to doubt that the events of a file are what they are taken for; `q2` in GeV^2.
@@ -40,7 +40,7 @@ pub(crate) fn doubts(
     Ok(doubts)
 }
 
-/// What the first rows of a file show.
+/// Doubts that the first rows of a file give.
 pub(crate) fn of_signs(signs: &Signs) -> Vec<String> {
     let rows = format!("of the first {} rows", signs.rows);
     let mut found = Vec::new();

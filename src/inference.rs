@@ -7,7 +7,7 @@ use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::layout::{Signs, signs};
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_pipeline::voxels::Voxeliser;
-use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard};
+use humboldt_schemas::card::RunCard;
 use humboldt_schemas::inference::{Assumed, Inferred, InferredBackground, InferredCoefficient};
 use humboldt_schemas::layout::Layout;
 
@@ -16,9 +16,9 @@ use crate::assumptions::{assumed, differences, emptiness};
 use crate::guards::{self, doubts};
 use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
-use crate::infer::estimator::Sample;
+use crate::infer::estimator::ImagedSample;
 use crate::infer::mixture::Fraction;
-use crate::learn::{Estimate, LearnError, Model};
+use crate::learn::{ImageEstimate, LearnError, Model};
 use crate::ratio::model::{FEWEST, FittedSample, RatioModel};
 use crate::ratio::table::Table;
 use crate::run::estimators::Images;
@@ -57,9 +57,10 @@ pub fn by_network(model: &Model, question: Question) -> Result<Answer, Error> {
     let directions = card.axes()?.directions();
     let (all, events, mut warnings) = question.events(&card)?;
     info.check_events(events.len())?;
-    let estimate = match &info.architecture {
-        AnyArchitecture::Set(set) if set.elements == Elements::Events => model.estimate_events(&events)?,
-        _ => of_image(model, &events)?,
+    let estimate = if info.architecture.takes_events() {
+        model.estimate_events(&events)?
+    } else {
+        of_image(model, &events)?
     };
     warnings.extend(empty_stretches(&card, &events, &estimate)?);
     warnings.extend(doubt(model, &estimate));
@@ -205,7 +206,11 @@ fn inferred(
 }
 
 /// Stretches without events at what the network found.
-fn empty_stretches(card: &RunCard, events: &EventBatch, estimate: &Estimate) -> Result<Vec<String>, Error> {
+fn empty_stretches(
+    card: &RunCard,
+    events: &EventBatch,
+    estimate: &ImageEstimate,
+) -> Result<Vec<String>, Error> {
     let directions = card.axes()?.directions();
     let generator = &card.generator;
     let shifts = directions.iter().fold(generator.shifts()?, |shifts, direction| {
@@ -221,9 +226,9 @@ fn empty_stretches(card: &RunCard, events: &EventBatch, estimate: &Estimate) -> 
 }
 
 /// By a network over images or cells.
-fn of_image(model: &Model, events: &EventBatch) -> Result<Estimate, Error> {
+fn of_image(model: &Model, events: &EventBatch) -> Result<ImageEstimate, Error> {
     let bins = model.info().bins;
-    let mut sample = Sample { events: events.clone(), image: vec![0.0; bins.pow(3)] };
+    let mut sample = ImagedSample { events: events.clone(), image: vec![0.0; bins.pow(3)] };
     Voxeliser::new(bins)?.voxelise(events.angles(), &mut sample.image)?;
     let images = Images { samples: std::slice::from_ref(&sample), bins };
     let estimates = model.estimates(&images, &())?;
@@ -232,7 +237,7 @@ fn of_image(model: &Model, events: &EventBatch) -> Result<Estimate, Error> {
 }
 
 /// Reason that makes an answer doubtful.
-fn doubt(model: &Model, estimate: &Estimate) -> Option<String> {
+fn doubt(model: &Model, estimate: &ImageEstimate) -> Option<String> {
     if let Some(p) = estimate.p_value.filter(|p| *p < STRANGE) {
         return Some(format!(
             "the events do not follow the density that the network learned from (p-value {p:.1e}): the value means little"

@@ -6,28 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{files, humboldt, succeed, tiny_card};
-
-/// Runs the program in `folder`, expects a refusal in one line that holds all of `words`, and the folder unchanged.
-fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
-    let before = files(folder);
-    let output = humboldt(arguments).current_dir(folder).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    assert_eq!(stderr.trim_end().lines().count(), 1, "{arguments:?}: not one line: {stderr}");
-    assert!(stderr.starts_with("error: "), "{arguments:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{arguments:?}: `{word}` is not in: {stderr}");
-    }
-    assert!(output.stdout.is_empty(), "{arguments:?} printed a result");
-    let after = files(folder);
-    assert_eq!(
-        before.keys().collect::<Vec<_>>(),
-        after.keys().collect::<Vec<_>>(),
-        "{arguments:?} changed the folder"
-    );
-    assert!(before == after, "{arguments:?} changed a file");
-}
+use crate::support::{files, refused_in, succeed, tiny_card};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -110,7 +89,7 @@ fn arguments_are_refused_by_name_value_and_range() {
         (vec!["--threads", "0", "schema"], vec!["--threads", "0"]),
     ];
     for (arguments, words) in cases {
-        refused(folder.path(), &arguments, &words);
+        refused_in(folder.path(), &arguments, &words);
     }
 }
 
@@ -143,7 +122,7 @@ fn cards_are_refused_by_line_field_value_and_range() {
     for (card, words) in cases {
         assert_ne!(card, tiny, "{words:?}: the case changes nothing");
         fs::write(folder.path().join("card.toml"), &card).unwrap();
-        refused(folder.path(), &["run", "card.toml", "--out", "run"], &words);
+        refused_in(folder.path(), &["run", "card.toml", "--out", "run"], &words);
         assert!(!folder.path().join("run").exists(), "{words:?}");
     }
 }
@@ -185,17 +164,21 @@ fn cards_of_experiments_are_refused() {
     ];
     for (command, text, words) in cases {
         fs::write(folder.path().join("card.toml"), &text).unwrap();
-        refused(folder.path(), &["global", command, "card.toml", "--out", "out"], &words);
+        refused_in(folder.path(), &["global", command, "card.toml", "--out", "out"], &words);
         assert!(!folder.path().join("out").exists(), "{words:?}");
     }
     // Folders of others.
     fs::write(folder.path().join("card.toml"), &gan).unwrap();
     fs::create_dir(folder.path().join("photos")).unwrap();
     fs::write(folder.path().join("photos/cat.png"), b"cat").unwrap();
-    refused(folder.path(), &["global", "gan", "card.toml", "--out", "photos"], &["photos", "not empty"]);
+    refused_in(folder.path(), &["global", "gan", "card.toml", "--out", "photos"], &["photos", "not empty"]);
     fs::remove_file(folder.path().join("photos/cat.png")).unwrap();
     fs::write(folder.path().join("photos/card.toml"), &nn).unwrap();
-    refused(folder.path(), &["global", "gan", "card.toml", "--out", "photos"], &["photos", "another card"]);
+    refused_in(
+        folder.path(),
+        &["global", "gan", "card.toml", "--out", "photos"],
+        &["photos", "another card"],
+    );
 }
 
 #[test]
@@ -225,7 +208,7 @@ measurements = [
     ] {
         let text = if from == "0.7" { good.replace(from, to) } else { good.replacen(from, to, 1) };
         fs::write(&path, text).unwrap();
-        refused(folder.path(), &["global", "chi2", "--data", "mine.toml"], &words);
+        refused_in(folder.path(), &["global", "chi2", "--data", "mine.toml"], &words);
     }
 }
 
@@ -239,19 +222,19 @@ fn damaged_files_are_refused() {
     let voxelize = ["voxelize", "damaged.parquet", "--events-per-image", "1000", "--out", "images.h5"];
     for length in [0, 3, 100, whole.len() / 2, whole.len() - 1] {
         fs::write(path("damaged.parquet"), &whole[..length]).unwrap();
-        refused(folder.path(), &voxelize, &["damaged.parquet"]);
+        refused_in(folder.path(), &voxelize, &["damaged.parquet"]);
     }
     fs::write(path("damaged.parquet"), b"q2,cos_theta_l\n1,2\n").unwrap();
-    refused(folder.path(), &voxelize, &["damaged.parquet"]);
-    refused(
+    refused_in(folder.path(), &voxelize, &["damaged.parquet"]);
+    refused_in(
         folder.path(),
         &["voxelize", "none.parquet", "--events-per-image", "10", "--out", "images.h5"],
         &["none.parquet"],
     );
     let many = ["voxelize", "events.parquet", "--events-per-image", "5000", "--out", "images.h5"];
-    refused(folder.path(), &many, &["5000", "3000"]);
+    refused_in(folder.path(), &many, &["5000", "3000"]);
     let wrong_name = ["voxelize", "events.parquet", "--events-per-image", "1000", "--out", "images.png"];
-    refused(folder.path(), &wrong_name, &["images.png", ".h5", ".arrow"]);
+    refused_in(folder.path(), &wrong_name, &["images.png", ".h5", ".arrow"]);
 }
 
 #[test]
@@ -262,12 +245,12 @@ fn an_existing_run_is_safe_from_another_card_and_from_damage() {
     fs::write(folder.path().join("other.toml"), tiny.replace("seed = 5", "seed = 6")).unwrap();
     let run = folder.path().join("run");
     succeed(&["run", tiny_card().to_str().unwrap(), "--out", run.to_str().unwrap()]);
-    refused(folder.path(), &["run", "other.toml", "--out", "run"], &["run", "another card", "seed"]);
+    refused_in(folder.path(), &["run", "other.toml", "--out", "run"], &["run", "another card", "seed"]);
 
     // A folder that is no run.
     fs::create_dir(folder.path().join("photos")).unwrap();
     fs::write(folder.path().join("photos/cat.png"), b"cat").unwrap();
-    refused(folder.path(), &["run", "card.toml", "--out", "photos"], &["photos", "not empty"]);
+    refused_in(folder.path(), &["run", "card.toml", "--out", "photos"], &["photos", "not empty"]);
 
     // A flipped byte in an image file, and a truncated network.
     let damage = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
@@ -276,7 +259,7 @@ fn an_existing_run_is_safe_from_another_card_and_from_damage() {
         let mut damaged = whole.clone();
         change(&mut damaged);
         fs::write(&file, damaged).unwrap();
-        refused(
+        refused_in(
             folder.path(),
             &["evaluate", "run"],
             &[Path::new(name).file_name().unwrap().to_str().unwrap()],
@@ -302,15 +285,15 @@ fn an_unwritable_folder_is_refused() {
     let folder = folder();
     // Root may write anywhere but into what is no folder.
     fs::write(folder.path().join("file"), b"").unwrap();
-    refused(folder.path(), &["generate", "--events", "10", "--out", "file/events.parquet"], &["file"]);
+    refused_in(folder.path(), &["generate", "--events", "10", "--out", "file/events.parquet"], &["file"]);
     let card = tiny_card();
-    refused(folder.path(), &["run", card.to_str().unwrap(), "--out", "file/run"], &["file/run"]);
-    refused(folder.path(), &["run", card.to_str().unwrap(), "--out", "/proc/run"], &["/proc/run"]);
+    refused_in(folder.path(), &["run", card.to_str().unwrap(), "--out", "file/run"], &["file/run"]);
+    refused_in(folder.path(), &["run", card.to_str().unwrap(), "--out", "/proc/run"], &["/proc/run"]);
 
     let locked = folder.path().join("locked");
     fs::create_dir(&locked).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(locked.join("probe"), b"").is_err() {
-        refused(folder.path(), &["generate", "--events", "10", "--out", "locked/e.parquet"], &["locked"]);
+        refused_in(folder.path(), &["generate", "--events", "10", "--out", "locked/e.parquet"], &["locked"]);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{assert_same, files, humboldt, succeed, tiny_card};
+use crate::support::{assert_same, assert_words, files, humboldt, said_in_refusal, succeed, tiny_card};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -28,15 +28,12 @@ fn everything(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
+/// Notes may stand before the refusal.
 fn refused(arguments: &[&str], words: &[&str]) {
-    let output = humboldt(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    let last = stderr.trim_end().lines().last().unwrap_or_default();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    assert!(last.starts_with("error: "), "{arguments:?}: {stderr}");
-    for word in words {
-        assert!(last.contains(word), "{arguments:?}: `{word}` is not in: {last}");
-    }
+    let said = said_in_refusal(&mut humboldt(arguments));
+    let last = said.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: "), "{arguments:?}: {said}");
+    assert_words(last, words);
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn workplace(files: &[(String, String)]) -> tempfile::TempDir {
     folder
 }
 
-/// What a command prints, both streams in their order.
+/// Output of a command, both streams in their order.
 fn run(command: &str, folder: &Path) -> (bool, String) {
     let program = Path::new(env!("CARGO_BIN_EXE_humboldt")).parent().unwrap();
     let known = std::env::var_os("PATH").unwrap_or_default();

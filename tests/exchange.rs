@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{humboldt, succeed, tiny_card};
+use crate::support::{humboldt, said_in_refusal, succeed, tiny_card};
 use humboldt::learn::built_in::BUILT_IN;
 use humboldt::learn::{Compute, ImageSource, LearnError, Model};
 use humboldt_pipeline::store::EventReader;
@@ -26,9 +26,7 @@ fn text(path: &Path) -> &str {
 }
 
 fn refused(arguments: &[&str]) -> String {
-    let output = humboldt(arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
+    said_in_refusal(&mut humboldt(arguments))
 }
 
 /// Predictions of fresh images, as text: to the bit.

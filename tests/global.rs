@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{humboldt, succeed};
+use crate::support::{humboldt, refusal, succeed};
 use humboldt_physics::Observable;
 use humboldt_physics::convention::cms_factor;
 use serde_json::Value;
@@ -19,13 +19,8 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The one line that a refused command says.
 fn fail(arguments: &[&str]) -> String {
-    let output = humboldt(arguments).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-    assert_eq!(said.trim_end().lines().count(), 1, "{arguments:?}: {said}");
-    said
+    refusal(&mut humboldt(arguments))
 }
 
 fn number(value: &Value) -> f64 {

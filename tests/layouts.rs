@@ -9,7 +9,8 @@ use arrow::datatypes::{Field, Float64Type, Schema};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
-use crate::python_readers::{output, python, scripts};
+use crate::python_readers::{python, scripts};
+use crate::support::environment::output;
 use crate::support::{humboldt, refused, succeed};
 
 const BINS: &str = "1.1:6,6:8";

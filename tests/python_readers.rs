@@ -19,6 +19,8 @@ use humboldt_schemas::card::{GeneratorCard, ImageFormat, ImagesCard};
 use humboldt_schemas::provenance::Provenance;
 use serde_json::{Value, json};
 
+use crate::support::environment::{environment, output};
+
 type TestResult = Result<(), Box<dyn Error>>;
 
 const AXES: [&str; 3] = ["cos_theta_l", "cos_theta_k", "chi"];
@@ -30,34 +32,10 @@ pub(crate) fn scripts() -> PathBuf {
 /// The Python of the tests' own environment; made at the first use, and again when the requirements change.
 pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| match environment("requirements.txt", "python") {
+    PYTHON.get_or_init(|| match environment(&scripts().join("requirements.txt"), "python") {
         Ok(python) => python,
         Err(e) => panic!("these tests need python3 with venv, and PyPI for the first run: {e}"),
     })
-}
-
-/// The Python of an environment with packages, in a folder below `target`.
-pub(crate) fn environment(requirements: &str, folder: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..").join(folder);
-    let (python, installed) = (folder.join("bin/python"), folder.join("requirements.txt"));
-    let requirements = scripts().join(requirements);
-    let wanted = fs::read_to_string(&requirements)?;
-    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
-        return Ok(python);
-    }
-    output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    output(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
-    fs::write(installed, wanted)?;
-    Ok(python)
-}
-
-pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>, Box<dyn Error>> {
-    let output = command.output().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(format!("{command:?}: {}{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
-    }
 }
 
 /// Output of a script of `tests/python` about `path`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::support::{files, humboldt, succeed, tiny_card};
+use crate::support::{files, humboldt, said_in_refusal, succeed, tiny_card};
 use humboldt_physics::ModelName;
 use humboldt_schemas::comparison::{Comparison, PredictedImage};
 
@@ -32,14 +32,11 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A refusal in one line with exit code 2.
+/// The one error of a refused command, among what else it says.
 fn refusal(arguments: &[&str]) -> String {
-    let output = humboldt(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert_eq!(errors.len(), 1, "{arguments:?}: {stderr}");
-    assert!(output.stdout.is_empty());
+    let said = said_in_refusal(&mut humboldt(arguments));
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{arguments:?}: {said}");
     errors[0].to_owned()
 }
 

@@ -8,8 +8,9 @@ use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::store::EventReader;
 use serde_json::{Value, json};
 
-use crate::python_readers::{environment, run, run_with};
-use crate::support::{humboldt, succeed};
+use crate::python_readers::{run, run_with, scripts};
+use crate::support::environment::environment;
+use crate::support::{self, humboldt, succeed};
 
 /// Events of one seed, the same in any format.
 fn generate(folder: &Path, name: &str, extra: &[&str]) -> String {
@@ -29,11 +30,7 @@ fn maximum(column: &[f32]) -> f64 {
 
 /// The line that a command is refused with.
 fn refusal(arguments: &[&str]) -> String {
-    let output = humboldt(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
-    stderr
+    support::refusal(&mut humboldt(arguments))
 }
 
 fn moments_refused(path: &str) -> String {
@@ -139,7 +136,7 @@ fn issue_15_uproot_reads_our_files_and_we_read_its() {
 fn issue_15_root_itself_reads_our_files() {
     let folder = tempfile::tempdir().unwrap();
     let root = generate(folder.path(), "events.root", &["--score", "c9", "--events", "200000"]);
-    let python = environment("requirements_root.txt", "python_root").unwrap();
+    let python = environment(&scripts().join("requirements_root.txt"), "python_root").unwrap();
     let found = run_with(&python, "read_root.py", Path::new(&root)).unwrap();
     let ours = events(&root);
     assert_eq!(found["entries"], 200_000);

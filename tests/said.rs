@@ -1,4 +1,4 @@
-//! What is said before anything is made, of what is not known, and of work that is done already.
+//! Words of commands before anything is made, on facts that are not known, and on work that is done already.
 
 #![allow(clippy::pedantic, reason = "tests")]
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{assert_same, files, humboldt, succeed, tiny_card};
+use crate::support::{assert_same, files, humboldt, said_in_refusal, succeed, tiny_card};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -21,9 +21,7 @@ fn both(arguments: &[&str]) -> (String, String) {
 }
 
 fn refused(arguments: &[&str]) -> String {
-    let output = humboldt(arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
+    said_in_refusal(&mut humboldt(arguments))
 }
 
 /// The tests' card with one change.

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{assert_same, files, humboldt, reproducible};
+use crate::support::{assert_same, files, humboldt, reproducible, said_in_refusal};
 use humboldt_schemas::inference::{BoundResult, Inferred};
 use humboldt_schemas::results::EnsembleResult;
 
@@ -18,10 +18,23 @@ fn succeed(arguments: &[&str]) -> String {
 
 /// Message of a command that is refused.
 fn refused(arguments: &[&str]) -> String {
-    let output = humboldt(arguments).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    error
+    said_in_refusal(&mut humboldt(arguments))
+}
+
+/// Writes so many events of the tests' window.
+fn generate(count: &str, path: &str) {
+    succeed(&[
+        "generate",
+        "--events",
+        count,
+        "--q2",
+        "1:8",
+        "--line-shape",
+        "narrow",
+        "--force",
+        "--out",
+        path,
+    ]);
 }
 
 fn card(folder: &Path, network: &str, training: &str) -> PathBuf {
@@ -116,21 +129,10 @@ fn scores_of_cells_reach_the_bound_within_what_binning_costs() {
     let infer =
         ["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"].map(str::to_owned);
     let infer = infer.each_ref().map(String::as_str);
-    succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    generate("2000", events);
     let inferred: Inferred = serde_json::from_str(&succeed(&infer)).unwrap();
     assert!(inferred.delta_c9.unwrap().abs() < 0.8 && inferred.minus.is_some(), "{inferred:?}");
-    succeed(&[
-        "generate",
-        "--events",
-        "2001",
-        "--q2",
-        "1:8",
-        "--line-shape",
-        "narrow",
-        "--force",
-        "--out",
-        events,
-    ]);
+    generate("2001", events);
     let error = refused(&infer);
     assert!(error.contains("2001 events are not allowed; allowed: 2000"), "{error}");
 }
@@ -163,25 +165,14 @@ fn deep_sets_with_a_predicted_width_learn_end_to_end() {
     // The predicted width of a sample is about the width of the ensemble.
     let events = folder.path().join("events.parquet");
     let events = events.to_str().unwrap();
-    succeed(&["generate", "--events", "1000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    generate("1000", events);
     let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
     let inferred: Inferred = serde_json::from_str(&output).unwrap();
     let width = inferred.plus.unwrap();
     let sigma = last.sigma.unwrap();
     assert!(width > 0.3 * sigma && width < 3.0 * sigma, "{width} {sigma}");
     // It was never told of other numbers.
-    succeed(&[
-        "generate",
-        "--events",
-        "1001",
-        "--q2",
-        "1:8",
-        "--line-shape",
-        "narrow",
-        "--force",
-        "--out",
-        events,
-    ]);
+    generate("1001", events);
     let error = refused(&["infer", events, "--model", out.join("model").to_str().unwrap()]);
     assert!(error.contains("1001 events are not allowed; allowed: 1000"), "{error}");
 }
@@ -219,7 +210,7 @@ fn residual_networks_learn_scores_of_images() {
 
         let events = folder.path().join("events.parquet");
         let events = events.to_str().unwrap();
-        succeed(&["generate", "--events", "2000", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+        generate("2000", events);
         let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
         let inferred: Inferred = serde_json::from_str(&output).unwrap();
         assert!(inferred.delta_c9.unwrap().abs() < 1.0 && inferred.p_value.is_some(), "{inferred:?}");
@@ -315,7 +306,7 @@ fn a_residual_network_learns_two_labels_with_their_widths() {
     assert!(means[4] - means[0] > 1.0, "{table}");
     let events = folder.path().join("events.parquet");
     let events = events.to_str().unwrap();
-    succeed(&["generate", "--events", "1200", "--q2", "1:8", "--line-shape", "narrow", "--out", events]);
+    generate("1200", events);
     let output = succeed(&["infer", events, "--model", out.join("model").to_str().unwrap(), "--json"]);
     let inferred: Inferred = serde_json::from_str(&output).unwrap();
     let (c9, c10) = (inferred.plus.unwrap(), inferred.parameters[1].plus.unwrap());

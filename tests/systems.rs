@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{files, humboldt, succeed, tiny_card};
+use crate::support::{files, humboldt, refused_in, succeed, tiny_card};
 use humboldt_pipeline::store::{EventReader, ImageReader};
 
 fn folder() -> tempfile::TempDir {
@@ -34,19 +34,6 @@ fn well(folder: &Path, arguments: &[&str]) -> String {
     let output = run_in(folder, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     stderr(&output)
-}
-
-/// Runs the program in a folder and expects a refusal that holds all of `words`, and every file as it was.
-fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
-    let before = files(folder);
-    let output = run_in(folder, arguments);
-    let text = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
-    assert_eq!(text.trim_end().lines().count(), 1, "{arguments:?}: {text}");
-    for word in words {
-        assert!(text.contains(word), "{arguments:?}: `{word}` is not in: {text}");
-    }
-    assert!(before == files(folder), "{arguments:?} changed the folder");
 }
 
 /// All names in a folder, hidden ones too.
@@ -192,7 +179,7 @@ fn issue_13_a_lock_of_another_is_said_as_such_and_reading_needs_none() {
     let run = tiny_run(path);
     let held = File::open(run.join(".lock")).unwrap();
     held.lock().unwrap();
-    refused(path, &["evaluate", "run"], &["run", "another process works in this folder"]);
+    refused_in(path, &["evaluate", "run"], &["run", "another process works in this folder"]);
     well(path, &["predict", "run", "run/images/shards/test-00000.h5"]);
     well(path, &["report", "run", "--out", "report.html"]);
     // As h5py holds a file that it writes.
@@ -331,12 +318,16 @@ fn issue_13_momenta_and_arrow_streams_go_to_what_is_no_file() {
     for name in names(path).iter().filter(|name| name.starts_with("p.") || name.starts_with("pipe.")) {
         fs::remove_file(path.join(name)).unwrap();
     }
-    refused(
+    refused_in(
         path,
         &["voxelize", "file.arrow", "--events-per-image", "9", "--out", "-"],
         &["--out = -", ".h5"],
     );
-    refused(path, &["reweight", "file.arrow", "--out", "-", "--format", "hepmc"], &["--out = -", ".parquet"]);
+    refused_in(
+        path,
+        &["reweight", "file.arrow", "--out", "-", "--format", "hepmc"],
+        &["--out = -", ".parquet"],
+    );
 }
 
 #[test]
@@ -354,7 +345,7 @@ fn issue_13_a_link_as_out_stays_and_its_target_is_written() {
         symlink(Path::new("disk").join(out), path.join(out)).unwrap();
         // A target that is not there yet; one that is, with --force only.
         well(path, &[&arguments[..], &["--out", out]].concat());
-        refused(path, &[&arguments[..], &["--out", out]].concat(), &[out, "--force"]);
+        refused_in(path, &[&arguments[..], &["--out", out]].concat(), &[out, "--force"]);
         well(path, &[&arguments[..], &["--out", out, "--force"]].concat());
         assert!(path.join(out).is_symlink(), "{out} is no link any more");
         assert!(!path.join("disk").join(out).is_symlink());
@@ -510,7 +501,7 @@ fn issue_13_threads_beyond_all_use_are_not_started() {
         assert!(text.contains("gain nothing"), "{text}");
     }
     for wrong in ["0", "-3", "two", "1.5"] {
-        refused(path, &["--threads", wrong, "schema"], &["--threads", wrong, "a whole number, 1 or more"]);
+        refused_in(path, &["--threads", wrong, "schema"], &["--threads", wrong, "a whole number, 1 or more"]);
     }
     assert!(!well(path, &["--threads", "7", "schema", "card"]).contains("gain nothing"));
 }
@@ -538,23 +529,27 @@ fn issue_13_an_existing_file_is_replaced_by_force_only() {
     ] {
         let arguments = [&arguments[..], &["--out", out]].concat();
         fs::write(path.join(out), "years of work").unwrap();
-        refused(path, &arguments, &["--out = ", out, "is there already", "--force"]);
+        refused_in(path, &arguments, &["--out = ", out, "is there already", "--force"]);
         assert_eq!(fs::read(path.join(out)).unwrap(), b"years of work");
         well(path, &[&arguments[..], &["--force"]].concat());
         assert_ne!(fs::read(path.join(out)).unwrap(), b"years of work", "{out}");
     }
     // Siblings: what is written beside it, a folder of figures, and a file that is read.
     fs::write(path.join("other.csv"), "years of work").unwrap();
-    refused(path, &["view", "in.h5", "--out", "other.png"], &["other.csv", "--force"]);
+    refused_in(path, &["view", "in.h5", "--out", "other.png"], &["other.csv", "--force"]);
     fs::create_dir(path.join("scan")).unwrap();
     fs::write(path.join("scan/contours.csv"), "years of work").unwrap();
-    refused(path, &["global", "scan", "--points", "2", "--out", "scan"], &["contours.csv", "--force"]);
+    refused_in(path, &["global", "scan", "--points", "2", "--out", "scan"], &["contours.csv", "--force"]);
     for arguments in [
         vec!["reweight", "in.parquet", "--out", "in.parquet"],
         vec!["export", "in.h5", "--out", "in.h5"],
         vec!["campaign", "merge", "campaign", "--split", "test", "--out", "campaign/shards/test-00000.h5"],
     ] {
-        refused(path, &[&arguments[..], &["--force"]].concat(), &["another file than the one that is read"]);
+        refused_in(
+            path,
+            &[&arguments[..], &["--force"]].concat(),
+            &["another file than the one that is read"],
+        );
     }
 }
 
@@ -700,6 +695,6 @@ fn issue_13_counts_are_taken_as_people_write_them() {
             ["--threads", "-2", "1 or more"],
         ),
     ] {
-        refused(path, &arguments, &words);
+        refused_in(path, &arguments, &words);
     }
 }

@@ -117,7 +117,7 @@ impl SWave {
         Ok(Self { phase: Complex64::from_polar(1.0, phase), log_strength })
     }
 
-    /// What is added to `cos_theta_k` in amplitudes of helicity 0.
+    /// Term beside `cos_theta_k` in amplitudes of helicity 0.
     fn kappa(&self, decay: &Decay, q2: f64, m_kpi: f64) -> Complex64 {
         between(&self.log_strength, q2).exp() * self.phase * line_ratio(decay, m_kpi)
     }
@@ -141,7 +141,7 @@ impl SWave {
         expansion.unwrap_or_else(|| Quadratic::zero(directions.len()))
     }
 
-    /// What the S-wave adds to a sum with given functions, or with their integrals, as a function of shifts.
+    /// Contribution of the S-wave to a sum with given functions, or with their integrals, as a function of shifts.
     pub(crate) fn sum(
         &self,
         decay: &Decay,

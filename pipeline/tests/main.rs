@@ -4,6 +4,8 @@
 
 #[path = "../../tests/support/damage.rs"]
 mod damage;
+#[path = "../../tests/support/environment.rs"]
+mod environment;
 #[path = "../../tests/support/fuzz.rs"]
 mod fuzzing;
 

@@ -79,7 +79,7 @@ impl Network {
         Ok(Self(Arc::new(model)))
     }
 
-    /// What the network takes, learns and was trained by, as JSON.
+    /// Description of the network as JSON: its input, its labels, its training.
     fn info(&self) -> PyResult<String> {
         serde_json::to_string(self.0.info()).map_err(refused)
     }

@@ -42,7 +42,7 @@ impl Table {
         }
     }
 
-    /// The same for readers of files.
+    /// The table for readers of files.
     pub(crate) fn held(&self) -> MemoryTable {
         MemoryTable { schema: self.0.schema(), batches: vec![self.0.clone()] }
     }
@@ -216,7 +216,7 @@ impl Table {
         self.0.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
-    /// What the table says of how it was made, as JSON.
+    /// Provenance that the table holds, as JSON.
     #[getter]
     fn provenance(&self) -> PyResult<Option<String>> {
         let provenance = self.held().provenance().map_err(refused)?;

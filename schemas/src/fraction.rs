@@ -1,4 +1,4 @@
-//! What is known of a part of a sample's events.
+//! Knowledge of a part of a sample's events.
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ pub enum Fraction {
     Constrained(f64, f64),
 }
 
-/// Where a free fraction starts.
+/// Start of a free fraction.
 const START: f64 = 0.3;
 
 impl Fraction {

@@ -315,7 +315,7 @@ fn flowing() -> Result<Row> {
 
 /// Multiplications of one prediction, those of the convolutions.
 fn multiplications(architecture: &Architecture, bins: usize) -> f64 {
-    let layers = humboldt_schemas::card::layers::layers(architecture, bins, 1);
+    let layers = architecture.layers(bins, 1);
     let convolutions = layers.iter().filter(|layer| layer.kind.starts_with("conv"));
     convolutions.map(|layer| layer.parameters as f64 * layer.size.pow(3) as f64).sum()
 }

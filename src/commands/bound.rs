@@ -24,7 +24,7 @@ use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::learn::Compute;
-use crate::measured::{BackgroundMethod, KnownBackground, Sample};
+use crate::measured::{BackgroundMethod, KnownBackground, MeasuredSample};
 use crate::progress::{note, outln};
 use crate::sampling;
 
@@ -81,7 +81,7 @@ pub(super) struct BoundArguments {
     json: bool,
 }
 
-/// What the bound is of.
+/// Subject of the bound.
 #[derive(Debug, Clone)]
 enum Subject {
     /// The density of events with these amplitudes.
@@ -239,8 +239,8 @@ impl BoundArguments {
                 "{option} is not allowed with --simulation; allowed: the shape of the accepted events alone"
             );
         }
-        let sample =
-            Sample::expected(card, self.layout.read()?, self.m_kpi, directions).map_err(as_options)?;
+        let sample = MeasuredSample::expected(card, self.layout.read()?, self.m_kpi, directions)
+            .map_err(as_options)?;
         // The most that a fit can know.
         let known = self.measured.read(&sample, directions, Some(BackgroundMethod::Density))?;
         if let Some(warning) = known.background().and_then(KnownBackground::warning) {

@@ -14,7 +14,7 @@ use crate::progress::{note, outln};
 use crate::ratio;
 use crate::ratio::worlds::Wrong;
 use crate::report::estimator_words;
-use crate::run::compare::{Plan, compare, note_failures, values_between};
+use crate::run::compare::{ComparisonPlan, compare, note_failures, values_between};
 use crate::run::{RunFolder, compared, estimators, systematics};
 
 /// Samples at each value where no number is given.
@@ -90,7 +90,7 @@ impl CompareArguments {
         let test = self.test(&run, values[values.len() / 2])?;
         let compute = self.device.open()?;
         let images = self.images.unwrap_or(IMAGES) as usize;
-        let plan = Plan {
+        let plan = ComparisonPlan {
             estimators: names,
             values,
             images,
@@ -123,7 +123,7 @@ impl CompareArguments {
         values.dedup();
         let centre = ranges.centre().values();
         let middle = values.get(values.len() / 2).or(centre.first()).copied().unwrap_or_default();
-        let plan = ratio::compare::Plan {
+        let plan = ratio::compare::RatioComparisonPlan {
             estimators: self.estimators.clone(),
             values,
             images: self.images.map(|images| images as usize),

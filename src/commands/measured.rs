@@ -10,7 +10,8 @@ use humboldt_schemas::card::RunCard;
 use super::arguments::{Shift, as_options, count, shift};
 use crate::infer::mixture::{Fraction, check};
 use crate::measured::{
-    BackgroundMethod, GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownSWave, Sample,
+    BackgroundMethod, GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownSWave,
+    MeasuredSample,
 };
 use crate::progress::note;
 
@@ -101,7 +102,7 @@ impl MeasuredArguments {
             || self.background_fraction.is_some()
     }
 
-    /// What is known of the fraction of background, where that alone is given.
+    /// Knowledge of the fraction of background, where that alone is given.
     ///
     /// # Errors
     /// With any of the other options.
@@ -145,7 +146,7 @@ impl MeasuredArguments {
     /// Reads what there is.
     pub(super) fn read(
         &self,
-        sample: &Sample,
+        sample: &MeasuredSample,
         free: &[WilsonDirection],
         method: Option<BackgroundMethod>,
     ) -> Result<Known> {
@@ -173,7 +174,7 @@ impl MeasuredArguments {
         Ok(known)
     }
 
-    fn s_wave(&self, sample: &Sample) -> Result<Option<GivenSWave>> {
+    fn s_wave(&self, sample: &MeasuredSample) -> Result<Option<GivenSWave>> {
         let Some(known) = self.s_wave else { return Ok(None) };
         let card = match &self.s_wave_card {
             Some(file) => {
@@ -186,7 +187,7 @@ impl MeasuredArguments {
     }
 
     /// Effects that the file says its events have and the fit is not told of.
-    pub(super) fn unsaid(&self, sample: &Sample) -> Vec<String> {
+    pub(super) fn unsaid(&self, sample: &MeasuredSample) -> Vec<String> {
         let effects = &sample.card.effects;
         let all = [
             (effects.s_wave.is_some() && self.s_wave.is_none(), "an S-wave", "--s-wave"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 use humboldt_pipeline::store::atomic::unique;
-use humboldt_schemas::card::{AnyArchitecture, RunCard, layers};
+use humboldt_schemas::card::{AnyArchitecture, RunCard};
 use serde::Serialize;
 
 use super::arguments::ForceArgument;
@@ -180,7 +180,7 @@ fn show(model: &Model) {
     match &info.architecture {
         AnyArchitecture::Residual(a) => {
             outln!("channels  {:?}", a.channels);
-            for layer in layers::layers(a, info.bins, info.outputs()) {
+            for layer in a.layers(info.bins, info.outputs()) {
                 outln!(
                     "{:<26} {:<20} {:>5} x {:>3}^3 {:>10}",
                     layer.name,
@@ -190,7 +190,7 @@ fn show(model: &Model) {
                     layer.parameters
                 );
             }
-            outln!("{} trained numbers", layers::parameters(&info.architecture, info.outputs()));
+            outln!("{} trained numbers", info.architecture.parameters(info.outputs()));
         }
         AnyArchitecture::Set(a) => {
             outln!("takes     {:?}", a.elements);
@@ -258,7 +258,7 @@ fn described(card: &RunCard, weights: &str) -> Result<ModelInfo> {
     Ok(info)
 }
 
-/// What is known of the training of some weights, and where that stands.
+/// Description of the training of some weights, and the place where it stands.
 fn trained<'a>(
     weights: &'a Path,
     scales: Option<&'a Path>,

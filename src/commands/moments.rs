@@ -16,7 +16,7 @@ use crate::assumptions::{emptiness, print_warnings, sentence};
 use crate::infer::density::EventFamily;
 use crate::infer::moments::{BinMoments, MomentPredictions, asymmetries, fit, weighted_moments};
 use crate::infer::unfold::unfolded;
-use crate::measured::{Rows, Sample, fit_result, sum_of_weights};
+use crate::measured::{MeasuredSample, Rows, fit_result, sum_of_weights};
 use crate::progress::{out, outln};
 
 /// Print F_L, A_FB and S_i in bins of q2 from events, by the method of moments (CP averages and A_i of a file of both
@@ -88,7 +88,7 @@ impl MomentsArguments {
     /// The moments before acceptance, where there is a simulation.
     fn unfolded(
         &self,
-        sample: &Sample,
+        sample: &MeasuredSample,
         bins: &[(f64, f64)],
         measured: Vec<BinMoments>,
     ) -> Result<Vec<BinMoments>> {
@@ -108,7 +108,7 @@ impl MomentsArguments {
     /// The densities of a sample's flavours, and the moments of each: bins of one behind those of the other.
     fn by_flavour(
         &self,
-        sample: &Sample,
+        sample: &MeasuredSample,
         bins: &[(f64, f64)],
         measured: &[BinMoments],
     ) -> Result<(Vec<EventFamily>, Vec<BinMoments>)> {
@@ -127,7 +127,7 @@ impl MomentsArguments {
     }
 
     /// Open ends reach to those of the windows; bins must not share events.
-    fn bins(&self, sample: &Sample) -> Result<Vec<(f64, f64)>> {
+    fn bins(&self, sample: &MeasuredSample) -> Result<Vec<(f64, f64)>> {
         let low = sample.windows.first().map_or(0.0, |window| window.0);
         let high = sample.windows.last().map_or(f64::INFINITY, |window| window.1);
         let mut bins: Vec<(f64, f64)> =

@@ -16,7 +16,7 @@ use super::arguments::{InputArguments, ShiftArguments, as_options};
 use super::layout::LayoutArguments;
 use crate::assumptions::{note_idle_inputs, ranges, sentence};
 use crate::infer::weights::Weights;
-use crate::measured::{LeftOut, Said, Sample, Settings, Source};
+use crate::measured::{LeftOut, MeasuredSample, Said, Settings, Source};
 use crate::progress::note;
 
 /// A file of events and their density.
@@ -108,9 +108,10 @@ impl SourceArguments {
 impl SampleArguments {
     /// Reads the events; of the shifts that the file or the arguments name, the free ones count from zero. Where it matters,
     /// the window must be known.
-    pub(super) fn read(&self, free: &[WilsonDirection], window_matters: bool) -> Result<Sample> {
+    pub(super) fn read(&self, free: &[WilsonDirection], window_matters: bool) -> Result<MeasuredSample> {
         let settings = self.settings()?;
-        let sample = Sample::read(&self.events, &settings, free, window_matters).map_err(as_options)?;
+        let sample =
+            MeasuredSample::read(&self.events, &settings, free, window_matters).map_err(as_options)?;
         let LeftOut { of_other_flavour, outside } = sample.left_out;
         let inside_or_not = sample.events.len() + outside;
         if let (Some(flavour), 1..) = (settings.flavour, of_other_flavour) {
@@ -132,7 +133,7 @@ impl SampleArguments {
         Ok(sample)
     }
 
-    /// What the arguments say.
+    /// Settings that the arguments give.
     pub(super) fn settings(&self) -> Result<Settings> {
         Ok(Settings {
             layout: self.layout.read()?,

@@ -30,7 +30,7 @@ pub struct Length {
 
 /// A sample of the posterior density.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub struct PosteriorSample {
     /// Values of the parameters, step by step, within a step walker by walker.
     pub points: Vec<Vec<f64>>,
     /// Walkers of the ensemble.
@@ -69,7 +69,11 @@ impl Model for Posterior<'_> {
 ///
 /// # Errors
 /// Without parameters or steps, or when the fit lies outside the prior.
-pub fn posterior(statistic: &ChiSquare, fit: &Fitted, length: Length) -> Result<Sample, GlobalError> {
+pub fn posterior(
+    statistic: &ChiSquare,
+    fit: &Fitted,
+    length: Length,
+) -> Result<PosteriorSample, GlobalError> {
     let parameters = statistic.parameters();
     Invalid::unless(!parameters.is_empty(), "free", "nothing", "at least one parameter")?;
     Invalid::unless(length.steps >= 1, "steps", length.steps, "1 or more")?;
@@ -108,7 +112,7 @@ pub fn posterior(statistic: &ChiSquare, fit: &Fitted, length: Length) -> Result<
         Serial,
     );
     let acceptance = accepted as f64 / chain.len() as f64;
-    Ok(Sample { points: chain[length.burn_in * walkers..total].to_vec(), walkers, acceptance })
+    Ok(PosteriorSample { points: chain[length.burn_in * walkers..total].to_vec(), walkers, acceptance })
 }
 
 /// A parameter's standard deviation as the fit has it, or its scale.
@@ -118,7 +122,7 @@ fn width(statistic: &ChiSquare, fit: &Fitted, index: usize) -> f64 {
     if sigma.is_finite() { sigma.min(scale) } else { 0.1 * scale }
 }
 
-impl Sample {
+impl PosteriorSample {
     /// Mean, width, quantiles of a parameter.
     pub fn marginal(&self, parameter: usize) -> Marginal {
         let values: Vec<f64> = self.points.iter().map(|point| point[parameter]).collect();

@@ -67,7 +67,7 @@ impl AcceptedInformation {
         Ok(all)
     }
 
-    /// What an event adds to the mean.
+    /// Contribution of an event to the mean.
     fn of(&self, row: usize) -> DMatrix<f64> {
         let (of_rate, n, b, f) = (self.slopes.nrows(), self.known.len(), self.background[row], self.fraction);
         let u = self.slopes.column(row);

@@ -88,7 +88,7 @@ pub struct Agreement {
     pub p_value: f64,
 }
 
-/// What the ratio is normalised by over one reference.
+/// Norm of the ratio over one reference.
 #[derive(Debug, Clone)]
 struct Norm {
     /// The decay of the simulated events; none for a uniform reference.
@@ -157,7 +157,7 @@ impl Background {
         self.disagreement().next().is_none()
     }
 
-    /// Where the density and its sample do not agree: a fit with it is biased.
+    /// Comparisons in which density and sample do not agree: a fit with it is biased.
     pub fn disagreement(&self) -> impl Iterator<Item = &Agreement> {
         self.agreement.iter().filter(|one| one.p_value < UNLIKELY)
     }
@@ -366,7 +366,7 @@ type Variables = [f64; 5];
 struct Points {
     at: Vec<Variables>,
     weights: Vec<f64>,
-    /// What the ratio is normalised by.
+    /// Norm of the ratio.
     total: f64,
 }
 
@@ -487,7 +487,7 @@ fn variables(events: &EventBatch, row: usize) -> Variables {
     columns.map(|column| column.get(row).map_or(0.0, |x| f64::from(*x)))
 }
 
-/// What sums over points are made of.
+/// Terms of sums over points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
     Means,
@@ -591,7 +591,7 @@ impl Samples {
         Ok(Fitted { features, factors, spread, criterion })
     }
 
-    /// What a fit needs of the one that was chosen.
+    /// Density for a fit from the one that was chosen.
     fn density(&self, chosen: Fitted) -> Background {
         let Fitted { features, factors, spread, .. } = chosen;
         let tilted = self.reference().tilted(&features, &factors, Depth::Squares);

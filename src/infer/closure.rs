@@ -295,7 +295,7 @@ struct Fit {
     /// Shifts beyond the claimed ones.
     values: Vec<f64>,
     sigma: Vec<f64>,
-    /// What `ln L` gains over the claimed ones.
+    /// Gain of `ln L` over the claimed ones.
     gain: f64,
 }
 
@@ -434,7 +434,7 @@ fn log_likelihood(coefficients: &[[f64; 12]], events: &EventBatch) -> f64 {
     rates(coefficients, events).iter().map(|rate| rate.ln()).sum()
 }
 
-/// The same where chi of each event has either sign and nothing says which.
+/// `ln L` of events where chi of each has either sign and nothing says which.
 fn log_likelihood_of_half_mirrored(coefficients: &[[f64; 12]], events: &EventBatch) -> f64 {
     let (_, cosines, chi) = CHANGES[0];
     let mirrored = rates(coefficients, &changed(events, cosines, chi));

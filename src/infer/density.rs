@@ -188,7 +188,7 @@ impl EventFamily {
         }
     }
 
-    /// The same, over the rate of each slice at given shifts.
+    /// K pi masses (GeV) of [`EventFamily::line`], and the part of each over the rate of its slice at given shifts.
     pub(super) fn parts(&self, point: &[f64]) -> Vec<(f64, f64)> {
         let shifts = &point[..self.directions().len()];
         let over_total = |(m_kpi, part)| (m_kpi, part / self.density.total(m_kpi).at(shifts));

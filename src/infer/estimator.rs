@@ -20,9 +20,9 @@ const NARROWEST: f64 = 0.5;
 /// Events that a bin of moments needs on average, so that its eleven observables have a covariance.
 const EVENTS_PER_BIN: f64 = 60.0;
 
-/// One experiment: its events, and what a network sees of them.
+/// Events of one experiment, and the image that a network sees of them.
 #[derive(Debug, Clone, Default)]
-pub struct Sample {
+pub struct ImagedSample {
     /// The events.
     pub events: EventBatch,
     /// Their image: mean q2 (GeV^2) of each cell, 0 where empty.
@@ -54,7 +54,7 @@ pub trait Estimator: Sync {
     fn name(&self) -> &str;
 
     /// delta C9 of each sample, in order; an error where a sample has none.
-    fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>>;
+    fn estimates(&self, samples: &[ImagedSample]) -> Vec<Result<Estimate, InferError>>;
 }
 
 /// Unbinned maximum likelihood with the exact density, with its profile interval.
@@ -68,8 +68,8 @@ impl Estimator for UnbinnedFit<'_> {
         "unbinned"
     }
 
-    fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>> {
-        let one = |sample: &Sample| {
+    fn estimates(&self, samples: &[ImagedSample]) -> Vec<Result<Estimate, InferError>> {
+        let one = |sample: &ImagedSample| {
             let likelihood = Likelihood::new(self.family, &sample.events, 0)?;
             let mut fitted = unbinned::fit(&likelihood)?;
             let interval = unbinned::intervals(&likelihood, &mut fitted)?[0];
@@ -90,8 +90,8 @@ impl Estimator for TemplateEstimator {
         "template"
     }
 
-    fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>> {
-        let one = |sample: &Sample| {
+    fn estimates(&self, samples: &[ImagedSample]) -> Vec<Result<Estimate, InferError>> {
+        let one = |sample: &ImagedSample| {
             let fit = self.templates.fit(&sample.image)?;
             Ok(Estimate { value: fit.value, interval: Some(fit.interval) })
         };
@@ -127,8 +127,8 @@ impl Estimator for MomentsFit {
         "moments"
     }
 
-    fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>> {
-        let one = |sample: &Sample| {
+    fn estimates(&self, samples: &[ImagedSample]) -> Vec<Result<Estimate, InferError>> {
+        let one = |sample: &ImagedSample| {
             let measured = moments::moments(&sample.events, &self.bins)?;
             let (fitted, _) = moments::fit(&self.predictions, &measured)?;
             let sigma = fitted.sigma()[0];

@@ -39,7 +39,7 @@ impl Form {
         Self { shifts, powers: 1 }
     }
 
-    /// The same with the strength of an S-wave behind them.
+    /// Form in shifts, and in the strength of an S-wave behind them.
     pub(super) const fn with_strength(shifts: usize) -> Self {
         Self { shifts, powers: 3 }
     }

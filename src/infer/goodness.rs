@@ -378,7 +378,7 @@ fn lepton(low: f64, high: f64) -> [f64; FUNCTIONS] {
     between(primitive, low, high)
 }
 
-/// The same of cos_theta_k.
+/// Integrals over cos_theta_k.
 fn kaon(low: f64, high: f64) -> [f64; FUNCTIONS] {
     let primitive = |x: f64| {
         let root = ((1.0 - x) * (1.0 + x)).max(0.0).sqrt();
@@ -392,7 +392,7 @@ fn kaon(low: f64, high: f64) -> [f64; FUNCTIONS] {
     between(primitive, low, high)
 }
 
-/// The same of chi.
+/// Integrals over chi.
 fn turn(low: f64, high: f64) -> [f64; FUNCTIONS] {
     let primitive = |x: f64| {
         let (sin, cos) = x.sin_cos();

@@ -171,7 +171,7 @@ impl<'a> Likelihood<'a> {
         Ok(self)
     }
 
-    /// The same, each of whose events can be looked at by itself.
+    /// This likelihood, each of whose events can be looked at by itself.
     pub(super) fn one_by_one(mut self) -> Self {
         self.parts.iter_mut().for_each(Part::keep_shares);
         self

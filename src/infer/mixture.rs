@@ -178,7 +178,7 @@ impl Likelihood<'_> {
         self.weights.as_ref().map_or(1.0, |weights| weights.values()[row] * weights.scale())
     }
 
-    /// What is known of the fraction of background: value and inverse variance.
+    /// Constraint on the fraction of background: value and inverse variance.
     pub(super) fn constraint(&self) -> Option<(f64, f64)> {
         match self.mixture.as_ref()?.fraction {
             Fraction::Constrained(value, sigma) => Some((value, sigma.powi(-2))),

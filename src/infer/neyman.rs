@@ -50,7 +50,7 @@ pub fn too_few_for_coverage(predictions: usize, what: &str) -> Option<String> {
 
 /// The predictions of ensembles at known delta C9, in rising order of both.
 #[derive(Debug, Clone)]
-pub struct Calibration {
+pub struct NeymanCalibration {
     truths: Vec<f64>,
     predictions: Vec<Vec<f64>>,
     means: Vec<f64>,
@@ -66,7 +66,7 @@ pub struct Span {
     pub high: Option<f64>,
 }
 
-impl Calibration {
+impl NeymanCalibration {
     /// Of (delta C9, predictions) pairs.
     ///
     /// # Errors
@@ -283,9 +283,10 @@ mod tests {
             .collect()
     }
 
-    fn calibration(n: usize) -> Calibration {
+    fn calibration(n: usize) -> NeymanCalibration {
         let truths = (0..22).map(|k| -2.0 + 0.15 * f64::from(k));
-        Calibration::new(&truths.map(|truth| (truth, predictions(truth, n, 1))).collect::<Vec<_>>()).unwrap()
+        NeymanCalibration::new(&truths.map(|truth| (truth, predictions(truth, n, 1))).collect::<Vec<_>>())
+            .unwrap()
     }
 
     #[test]
@@ -342,7 +343,7 @@ mod tests {
     #[test]
     fn three_values_are_enough_and_two_are_not() {
         let of = |truths: &[f64], n: usize| {
-            Calibration::new(&truths.iter().map(|t| (*t, predictions(*t, n, 1))).collect::<Vec<_>>())
+            NeymanCalibration::new(&truths.iter().map(|t| (*t, predictions(*t, n, 1))).collect::<Vec<_>>())
         };
         let three = of(&[-2.0, -1.0, 0.0], 200).unwrap();
         let span = three.belt(ONE_SIGMA).interval(-1.0).unwrap();
@@ -350,7 +351,7 @@ mod tests {
         assert!(of(&[-2.0, -1.0], 200).unwrap_err().to_string().contains("at least 3"));
         assert!(of(&[-2.0, -1.0, -1.0], 200).is_err());
         assert!(of(&[-2.0, -1.0, 0.0], 19).unwrap_err().to_string().contains("= 19"));
-        assert!(Calibration::new(&[(0.0, vec![f64::NAN; 30])]).is_err());
+        assert!(NeymanCalibration::new(&[(0.0, vec![f64::NAN; 30])]).is_err());
     }
 
     /// A belt of 95 % over few predictions, and what it covers of fresh ones.
@@ -362,7 +363,7 @@ mod tests {
         for n in [20, 38, 39, 80] {
             let covered = |seed: u64| {
                 let truths = [-2.0, -1.0, 0.0].map(|truth| (truth, predictions(truth, n, seed)));
-                let belt = Calibration::new(&truths).unwrap().belt(0.95);
+                let belt = NeymanCalibration::new(&truths).unwrap().belt(0.95);
                 let fresh = predictions(-1.0, 100, 10_000 + seed);
                 fresh.iter().filter(|x| belt.covers(-1.0, **x)).count()
             };

@@ -22,7 +22,7 @@ pub struct Normalisation {
     pub(super) accepted: Accepted,
 }
 
-/// How the part of events that windows and detector keep is known.
+/// Part of the events that windows and detector keep, in the form in which it is known.
 #[derive(Debug, Clone)]
 pub(super) enum Accepted {
     /// By integrals at K pi masses.

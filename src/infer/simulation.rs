@@ -33,7 +33,7 @@ pub struct Simulation {
     counted: Counted,
 }
 
-/// What a sample's score gains from a change of the normalisation N.
+/// Change of a sample's score with the normalisation N.
 pub(super) struct Coupling<'a> {
     /// By the derivatives of `ln N`: the sum of weights of the signal.
     pub(super) slope: f64,

@@ -71,7 +71,7 @@ impl From<Saved> for Calibration {
 
 /// Answer of the network for an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
+pub struct ImageEstimate {
     /// The coefficients, in the order of the labels.
     pub values: Vec<Value>,
     /// Probability that an image of the best values is at least as far from its expectation; `None` where that is not known.
@@ -95,14 +95,14 @@ pub struct Value {
 }
 
 /// Images of known coefficients: those, and the statistic of each image.
-pub type Sample = (Vec<f64>, Vec<Vec<f64>>);
+pub type KnownImages = (Vec<f64>, Vec<Vec<f64>>);
 
 impl Calibration {
     /// From the statistics of images at known points.
     ///
     /// # Errors
     /// When there are too few points or images, or the statistics do not vary.
-    pub fn fit(samples: &[Sample], events: usize) -> Result<Self, LearnError> {
+    pub fn fit(samples: &[KnownImages], events: usize) -> Result<Self, LearnError> {
         let components = samples.first().and_then(|(_, s)| s.first()).map_or(0, Vec::len);
         let least = components + 2;
         if let Some(few) = samples.iter().map(|(_, s)| s.len()).min().filter(|n| *n < least) {
@@ -148,7 +148,7 @@ impl Calibration {
     }
 
     /// The coefficients from the statistic of an image of `events` events, and their intervals.
-    pub fn estimate(&self, statistic: &[f64], events: usize) -> Estimate {
+    pub fn estimate(&self, statistic: &[f64], events: usize) -> ImageEstimate {
         let t = DVector::from_column_slice(statistic);
         // The statistic is a mean over events: its covariance falls as their number grows.
         let more = events as f64 / self.events as f64;
@@ -165,7 +165,7 @@ impl Calibration {
         let p_value = ChiSquared::new(degrees).ok().zip(terms).map(|(d, (distance, _))| d.sf(distance));
         let values = values.into_iter().zip(intervals);
         let values = values.map(|(value, (minus, plus))| Value { value, minus, plus }).collect();
-        Estimate { values, p_value, correlation }
+        ImageEstimate { values, p_value, correlation }
     }
 
     /// The minimum over all coefficients, with the errors that its second derivatives give.
@@ -450,7 +450,7 @@ mod tests {
         let mut rng = Pcg64::seed_from_u64(2);
         for truth in [-0.6, 0.0, 0.5] {
             let n = 2000;
-            let estimates: Vec<Estimate> =
+            let estimates: Vec<ImageEstimate> =
                 (0..n).map(|_| calibration.estimate(&image(truth, &mut rng), 100)).collect();
             let mean = estimates.iter().map(|e| e.values[0].value).sum::<f64>() / f64::from(n);
             let covered = estimates
@@ -495,7 +495,7 @@ mod tests {
             ]
         };
         let mut rng = Pcg64::seed_from_u64(3);
-        let samples: Vec<Sample> = (0..165)
+        let samples: Vec<KnownImages> = (0..165)
             .map(|i| {
                 let x: Vec<f64> = (0..2).map(|axis| 2.0 * filling(i, axis, 2) - 1.0).collect();
                 let images = (0..100).map(|_| image(&x, &mut rng)).collect();
@@ -505,9 +505,9 @@ mod tests {
         let calibration = Calibration::fit(&samples, 100).unwrap();
         let truth = [0.3, -0.4];
         let n = 1500;
-        let estimates: Vec<Estimate> =
+        let estimates: Vec<ImageEstimate> =
             (0..n).map(|_| calibration.estimate(&image(&truth, &mut rng), 100)).collect();
-        let mean = |of: &dyn Fn(&Estimate) -> f64| estimates.iter().map(of).sum::<f64>() / f64::from(n);
+        let mean = |of: &dyn Fn(&ImageEstimate) -> f64| estimates.iter().map(of).sum::<f64>() / f64::from(n);
         let bias = [mean(&|e| e.values[0].value) - 0.3, mean(&|e| e.values[1].value) + 0.4];
         assert!(bias.iter().all(|b| b.abs() < 0.006), "{bias:?}");
         let covered = mean(&|e| f64::from((e.values[0].value - 0.3).abs() < e.values[0].plus.unwrap()));

@@ -303,13 +303,13 @@ impl FromStr for DeviceName {
 /// Ones that are summed up: more than a shader's loop goes round on some drivers, fewer than single precision counts.
 const ONES: usize = 1 << 20;
 
-/// What a device computes wrongly, if anything. A driver may load a program that it does not understand, or end its loops
+/// Operation that a device computes wrongly, if any. A driver may load a program that it does not understand, or end its loops
 /// early, and go on with wrong numbers.
 fn defect(device: &Device) -> Option<String> {
     defect_of(multiplies(device), sum(device), product(device))
 }
 
-/// The same from what a device made of it: whether a product of two matrices is right, the sum of [`ONES`] ones along a
+/// Operation that is wrong by a device's results: whether a product of two matrices is right, the sum of [`ONES`] ones along a
 /// dimension, and the product of a row and a column of as many.
 fn defect_of(multiplies: bool, sum: f32, product: f32) -> Option<String> {
     let short = |what: &str, got: f32| {
@@ -347,7 +347,7 @@ fn product(device: &Device) -> f32 {
     product.into_data().iter::<f32>().sum()
 }
 
-/// How many threads are within [`guarded`].
+/// Number of threads within [`guarded`].
 static GUARDED: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs work that panics where a device fails (no driver, out of memory, lost); the error is what it said, in one line.
@@ -388,7 +388,7 @@ mod tests {
         }
     }
 
-    /// What lavapipe 22.3.6 makes of it, and what a driver that loads a wrong program does.
+    /// Results of lavapipe 22.3.6, and of a driver that loads a wrong program.
     #[test]
     fn issue_13_28_drivers_that_end_loops_early_are_refused() {
         let cpu = Device::flex();

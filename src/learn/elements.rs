@@ -4,16 +4,16 @@ use std::f64::consts::PI;
 
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::effects::MeasuredEvents;
+use humboldt_pipeline::rng::of_state;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels;
 use humboldt_schemas::card::{Elements, SetArchitecture, Supervision};
 use rand::RngExt;
-use rand_pcg::Pcg64;
 
 use super::error::LearnError;
 use super::inputs::scaled_labels;
 use super::model::{ModelInfo, Target};
-use super::scores::{Moments, Spread};
+use super::scores::{Spread, SpreadSums};
 use super::source::{ImageSource, evenly_spaced};
 
 /// Numbers that describe an element.
@@ -84,14 +84,14 @@ impl ElementInput {
         let (n, outputs) = (self.length(), self.architecture.pooled);
         let (mut inputs, mut targets, mut weights) =
             (vec![0.0; n * FEATURES], vec![0.0; n * outputs], vec![0.0; n]);
-        let mut moments = vec![Moments::default(); outputs];
+        let mut moments = vec![SpreadSums::default(); outputs];
         for index in evenly_spaced(source.len(), IMAGES_FOR_SPREAD) {
             self.sample(source, index, &[], &mut inputs, &mut targets, &mut weights)?;
             for (row, &weight) in targets.chunks_exact(outputs).zip(&weights) {
                 moments.iter_mut().zip(row).for_each(|(moments, &x)| moments.add(x, weight));
             }
         }
-        Ok(moments.into_iter().map(Moments::spread).collect())
+        Ok(moments.into_iter().map(SpreadSums::spread).collect())
     }
 
     /// Means and deviations taken out of each score; empty where none are learned.
@@ -243,7 +243,7 @@ impl ElementInput {
     fn chosen(&self, mut occupied: Vec<u32>, index: usize) -> Vec<u32> {
         let n = self.length();
         if occupied.len() > n {
-            let mut rng = Pcg64::new(index as u128, 0);
+            let mut rng = of_state(index as u64, 0);
             for i in 0..n {
                 let j = rng.random_range(i..occupied.len());
                 occupied.swap(i, j);

@@ -51,7 +51,7 @@ pub enum LearnError {
         device: String,
         /// The precision.
         precision: &'static str,
-        /// What the device has.
+        /// Precisions that the device has.
         allowed: &'static str,
     },
     /// A file or folder that cannot be read or written.

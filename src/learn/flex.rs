@@ -11,7 +11,7 @@ pub(super) fn is_flex<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.device() == Device::flex() && tensor.dtype() == DType::F32
 }
 
-/// What is behind a tensor that [`is_flex`].
+/// Tensor of the CPU's backend behind one that [`is_flex`].
 pub(super) fn tensor_of<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     match tensor.try_into_primitive::<Flex>() {
         Ok(tensor) => tensor,

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_schemas::card::{Architecture, Channel};
 
 use super::error::LearnError;
-use super::scores::{Moments, Spread};
+use super::scores::{Spread, SpreadSums};
 use super::source::{ImageSource, evenly_spaced};
 
 /// Images that are looked at to learn the spread of a channel.
@@ -53,7 +53,7 @@ impl InputTransform {
     pub fn standardised(mut self, source: &dyn ImageSource) -> Result<Self, LearnError> {
         self.spread = Vec::new();
         let cells = self.size.pow(3);
-        let mut moments = vec![Moments::default(); self.image_channels()];
+        let mut moments = vec![SpreadSums::default(); self.image_channels()];
         let (mut image, mut input) = (vec![0.0; self.bins.pow(3)], vec![0.0; self.len()]);
         for index in evenly_spaced(source.len(), IMAGES_FOR_SPREAD) {
             source.read(index, &mut image)?;
@@ -64,7 +64,7 @@ impl InputTransform {
                 }
             }
         }
-        self.spread = moments.into_iter().map(Moments::spread).collect();
+        self.spread = moments.into_iter().map(SpreadSums::spread).collect();
         Ok(self)
     }
 

@@ -50,7 +50,7 @@ impl Model {
 }
 
 impl ModelInfo {
-    /// What a file of weights says of its network; `None` where it says nothing, as a `.pt` never does.
+    /// Description of its network in a file of weights; `None` where it says nothing, as a `.pt` never does.
     ///
     /// # Errors
     /// When the file cannot be read, or says what no network can be.
@@ -61,7 +61,7 @@ impl ModelInfo {
         info.checked(path).map(Some)
     }
 
-    /// The same network with what only a training knows, from the description of one: what is taken out of input, scores
+    /// This network with all that only a training knows, from the description of one: what is taken out of input, scores
     /// and target, the calibration, the epoch.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
+use humboldt_pipeline::rng::seeded;
+use rand::RngExt;
 use rand_pcg::Pcg64;
 
 use super::convolution::{Layout, cast, convolve};
@@ -169,7 +170,7 @@ pub struct Init<'a> {
 impl<'a> Init<'a> {
     /// Weights of a seed on a device.
     pub fn new(seed: u64, device: &'a Device) -> Self {
-        Self { rng: Pcg64::seed_from_u64(seed), device, circular_chi: false }
+        Self { rng: seeded(seed), device, circular_chi: false }
     }
 
     /// Convolution in which chi goes on at its other end.

@@ -42,7 +42,7 @@ pub mod source;
 mod state_dict;
 pub mod training;
 
-pub use calibration::Estimate;
+pub use calibration::ImageEstimate;
 pub use convolution::vectors;
 pub use device::{Compute, DeviceName};
 pub use error::LearnError;

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use humboldt_physics::Axis;
 use humboldt_pipeline::store::{write_atomically, write_json};
-use humboldt_schemas::card::{AnyArchitecture, Channel, Elements, Loss, RunCard, Supervision};
+use humboldt_schemas::card::{AnyArchitecture, Loss, RunCard};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -161,48 +161,21 @@ impl ModelInfo {
     fn is_consistent(&self) -> bool {
         let finite = |target: &Target| target.mean.is_finite() && target.scale.is_finite();
         let spread = |all: &[Spread]| all.iter().all(|s| s.mean.is_finite() && s.deviation > 0.0);
-        let (built, inputs, scores) = match &self.architecture {
-            AnyArchitecture::Residual(a) => {
-                let sizes = [
-                    a.downsample,
-                    a.stem_filters,
-                    a.stem_kernel,
-                    a.stem_stride,
-                    a.pool_kernel,
-                    a.pool_stride,
-                ];
-                let filled = a.channels.iter().any(|c| !matches!(c, Channel::Coordinates | Channel::Events));
-                let bands = !a.q2_bands.is_empty() && a.q2_bands.windows(2).all(|w| w[0] < w[1]);
-                let stages = !a.blocks.is_empty() && a.blocks.len() == a.filters.len();
-                let mapped = (a.score_map || !a.score_pyramid)
-                    && (!a.score_map || (a.dense == 0 && !a.references.is_empty()));
-                let positive = sizes.iter().chain(&a.filters).all(|x| *x > 0);
-                let maps =
-                    if stages && positive && self.bins > 0 { a.maps(self.bins).len().max(1) } else { 1 };
-                let coordinates = if a.channels.contains(&Channel::Coordinates) { 4 } else { 0 };
-                (
-                    filled && bands && stages && mapped && positive,
-                    a.input_channels() - coordinates,
-                    a.references.len() * maps,
-                )
-            }
-            AnyArchitecture::Set(a) => {
-                let scores = if a.supervision == Supervision::Score { a.pooled } else { 0 };
-                (a.pooled > 0 && a.layers.iter().all(|x| *x > 0), 0, scores)
-            }
-        };
-        let calibrated = self.calibration.as_ref().is_none_or(|calibration| {
-            self.architecture.is_calibrated()
-                && calibration.is_of(self.architecture.components(), self.labels())
-        });
+        let a = &self.architecture;
+        if !a.is_sound(self.bins) {
+            return false;
+        }
+        let calibrated = self
+            .calibration
+            .as_ref()
+            .is_none_or(|calibration| a.is_calibrated() && calibration.is_of(a.components(), self.labels()));
         let fitting = |all: &[Spread], n: usize| (all.is_empty() || all.len() == n) && spread(all);
-        built
-            && !self.parameters.is_empty()
+        !self.parameters.is_empty()
             && self.bins > 0
             && self.events > 0
             && self.targets().iter().all(finite)
-            && fitting(&self.input, inputs)
-            && fitting(&self.scores, scores)
+            && fitting(&self.input, a.scaled_inputs())
+            && fitting(&self.scores, a.scores(self.bins))
             && calibrated
     }
 
@@ -211,10 +184,7 @@ impl ModelInfo {
     /// # Errors
     /// When it was trained for other numbers.
     pub fn check_events(&self, events: usize) -> Result<(), LearnError> {
-        if let AnyArchitecture::Set(set) = &self.architecture
-            && set.elements == Elements::Events
-            && set.is_calibrated()
-        {
+        if self.architecture.takes_events() && self.architecture.is_calibrated() {
             return Ok(());
         }
         let [least, most] = self.event_range.unwrap_or([self.events; 2]);

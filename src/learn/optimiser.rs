@@ -111,7 +111,7 @@ impl Optimiser {
     }
 }
 
-/// What a step does with each number.
+/// Change of each number by a step.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
     kind: Kind,
@@ -120,7 +120,7 @@ struct Rule {
     weight_decay: f64,
     /// Factor of the gradient.
     clip: f64,
-    /// What both moments have of a constant gradient by now.
+    /// Part of a constant gradient that each moment has by now.
     bias: [f64; 2],
 }
 

@@ -42,7 +42,7 @@ pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) ->
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What `f` makes of all items, added up in their order, each as soon as those before it are; threads as in [`map`].
+/// Results of `f` for all items, added up in their order, each as soon as those before it are; threads as in [`map`].
 pub(super) fn sum<T: Send, R: Send>(
     items: Vec<T>,
     f: impl Fn(T) -> R + Sync,

@@ -7,7 +7,7 @@ use humboldt_pipeline::EventBatch;
 use humboldt_schemas::card::{Elements, SetArchitecture};
 use rayon::prelude::*;
 
-use super::calibration::{Calibration, Estimate, Sample, Value};
+use super::calibration::{Calibration, ImageEstimate, KnownImages, Value};
 use super::device::guarded;
 use super::elements::{ElementInput, Set, of_events};
 use super::error::LearnError;
@@ -50,13 +50,13 @@ impl Model {
         &self,
         source: &dyn ImageSource,
         progress: &dyn Progress,
-    ) -> Result<Option<Vec<Estimate>>, LearnError> {
+    ) -> Result<Option<Vec<ImageEstimate>>, LearnError> {
         let (bins, total) = (self.info().bins, source.len());
         if source.bins() != bins {
             return Err(LearnError::Bins { got: source.bins(), expected: bins });
         }
         let mut estimates = Vec::with_capacity(total);
-        let told = |estimates: &[Estimate]| {
+        let told = |estimates: &[ImageEstimate]| {
             progress.report(Event::Predicted { done: estimates.len(), total }).is_break()
                 && estimates.len() < total
         };
@@ -90,7 +90,7 @@ impl Model {
     ///
     /// # Errors
     /// When the network takes images, or the device fails.
-    pub fn estimate_events(&self, events: &EventBatch) -> Result<Estimate, LearnError> {
+    pub fn estimate_events(&self, events: &EventBatch) -> Result<ImageEstimate, LearnError> {
         let over_events = matches!(
             &self.input,
             Input::Elements(elements) if elements.architecture().elements == Elements::Events
@@ -107,7 +107,7 @@ impl Model {
         self.info().calibration.as_ref().map(Some).ok_or(LearnError::NotCalibrated)
     }
 
-    fn meaning(&self, output: &[f64]) -> Estimate {
+    fn meaning(&self, output: &[f64]) -> ImageEstimate {
         let loss = self.info().loss;
         let value = |(output, target): (&[f64], Target)| {
             let (value, interval) = meaning(loss, output);
@@ -116,7 +116,7 @@ impl Model {
             Value { value: target.restored(value), minus: minus.map(scaled), plus: plus.map(scaled) }
         };
         let values = output.chunks_exact(loss.outputs()).zip(self.info().targets()).map(value).collect();
-        Estimate { values, p_value: None, correlation: Vec::new() }
+        ImageEstimate { values, p_value: None, correlation: Vec::new() }
     }
 
     /// Outputs of the network for each batch of inputs; ends early when `consume` breaks.
@@ -161,7 +161,7 @@ impl Model {
         }
     }
 
-    fn of_sets(&self, sets: Vec<Set>) -> Result<Vec<Estimate>, LearnError> {
+    fn of_sets(&self, sets: Vec<Set>) -> Result<Vec<ImageEstimate>, LearnError> {
         let (Network::Set(network), Input::Elements(input)) = (&self.network, &self.input) else {
             return Ok(Vec::new());
         };
@@ -227,7 +227,7 @@ impl Model {
     /// As [`Model::predict`]; when the images do not tell values apart.
     pub fn calibrated(self, source: &dyn ImageSource, progress: &dyn Progress) -> Result<Self, LearnError> {
         let total = source.len();
-        let mut samples: Vec<Sample> = Vec::new();
+        let mut samples: Vec<KnownImages> = Vec::new();
         let mut done = 0;
         let mut add = |statistics: Vec<Vec<f64>>| {
             for statistic in statistics {

@@ -21,11 +21,11 @@ use super::device::Compute;
 use super::error::LearnError;
 use super::layers::Init;
 use super::model::{WEIGHTS_FILE, load_json, load_module, save_json, save_module};
-use super::optimiser::{Gradient, Moments as State, Optimiser, gradient_of, sum};
+use super::optimiser::{Gradient, Moments, Optimiser, gradient_of, sum};
 use super::parallel;
 use super::predict::on_device;
 use super::schedule::learning_rate;
-use super::scores::{Moments, Spread};
+use super::scores::{Spread, SpreadSums};
 use super::source::shuffled;
 
 /// Name of the file that describes learned ratios.
@@ -133,7 +133,7 @@ pub struct Examples<'a> {
     pub background: Option<&'a [f32]>,
 }
 
-/// What is reported of a training: the part that is done, and the loss of the last epoch.
+/// Report of a training: the part that is done, and the loss of the last epoch.
 pub type Report<'a> = &'a mut dyn FnMut(f64, f64);
 
 /// Settings of a training.
@@ -147,11 +147,11 @@ pub struct RatioTraining<'a> {
     pub members: usize,
     /// First weights and the order of events follow from it.
     pub seed: u64,
-    /// Where it is computed.
+    /// Device that computes.
     pub compute: &'a Compute,
 }
 
-/// What is learned.
+/// Quantity that is learned.
 #[derive(Clone, Copy, PartialEq)]
 enum Goal {
     Squares,
@@ -177,11 +177,11 @@ impl RatioTraining<'_> {
         }
         let weight = |x: f64| x as f32;
         let spreads = |values: &[f32], columns: usize| {
-            let mut moments = vec![Moments::default(); columns];
+            let mut moments = vec![SpreadSums::default(); columns];
             for (row, w) in values.chunks_exact(columns).zip(examples.weights) {
                 moments.iter_mut().zip(row).for_each(|(moments, x)| moments.add(*x, weight(*w)));
             }
-            moments.into_iter().map(Moments::spread).collect::<Vec<_>>()
+            moments.into_iter().map(SpreadSums::spread).collect::<Vec<_>>()
         };
         let info = RatioInfo {
             version: VERSION,
@@ -261,7 +261,7 @@ impl RatioTraining<'_> {
         let seed = self.seed.wrapping_add(stream.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut network =
             EventNetwork::init(self.layers, table.inputs, table.outputs, seed, &device.clone().autodiff());
-        let mut optimiser = Optimiser::new(card, State::zeros(&network, card.optimiser, &device), 0);
+        let mut optimiser = Optimiser::new(card, Moments::zeros(&network, card.optimiser, &device), 0);
         let events = table.weights.len();
         let batch = card.batch_size.min(events);
         // The last events of an epoch that fill no batch are left to the next.
@@ -390,7 +390,7 @@ pub struct LearnedRatios {
     compute: Compute,
 }
 
-/// What networks say of events.
+/// Ratios that networks give for events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RatiosOfEvents {
     /// # Shapes
@@ -411,14 +411,14 @@ impl LearnedRatios {
         &self.info
     }
 
-    /// The same with other provenance.
+    /// These networks with other provenance.
     #[must_use]
     pub fn with_provenance(mut self, provenance: serde_json::Value) -> Self {
         self.info.provenance = provenance;
         self
     }
 
-    /// What is learned of events; the same for any number of threads.
+    /// Ratios of events; the same for any number of threads.
     ///
     /// # Shapes
     /// `features` [event, feature], as they were given to the training.

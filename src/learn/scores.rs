@@ -39,13 +39,13 @@ impl Spread {
 
 /// Sums from which a [`Spread`] follows.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Moments {
+pub(super) struct SpreadSums {
     weight: f64,
     sum: f64,
     squares: f64,
 }
 
-impl Moments {
+impl SpreadSums {
     /// Counts a number.
     pub(super) fn add(&mut self, x: f32, weight: f32) {
         self.weight += f64::from(weight);

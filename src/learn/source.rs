@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use humboldt_pipeline::effects::MeasuredEvents;
-use humboldt_pipeline::rng::numbered;
+use humboldt_pipeline::rng::{numbered, of_state, seeded};
 use humboldt_schemas::card::NetworkCard;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_pcg::Pcg64;
 
 use super::error::LearnError;
@@ -90,7 +90,7 @@ impl ImageSource for Noise {
     }
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
-        let mut random = Pcg64::seed_from_u64(index as u64);
+        let mut random = seeded(index as u64);
         image.fill_with(|| {
             if random.random_range(0.0..1.0) < 0.17 { random.random_range(0.0..19.0) } else { 0.0 }
         });
@@ -138,7 +138,7 @@ pub(super) fn evenly_spaced(n: usize, most: usize) -> impl Iterator<Item = usize
 
 /// The order of `n` images in an epoch; the same for the same seed and epoch.
 pub fn shuffled(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
-    permutation(n, &mut Pcg64::new(u128::from(seed), epoch as u128))
+    permutation(n, &mut of_state(seed, epoch as u128))
 }
 
 /// The numbers below n in random order.
@@ -180,6 +180,12 @@ mod tests {
         assert_ne!(order, shuffled(100, 4, 1));
         order.sort_unstable();
         assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn regress_orders_of_epochs() {
+        assert_eq!(shuffled(10, 3, 1), [0, 8, 5, 3, 4, 2, 1, 7, 6, 9]);
+        assert_eq!(shuffled(10, u64::MAX, 40), [6, 5, 8, 3, 0, 2, 4, 9, 7, 1]);
     }
 
     #[test]

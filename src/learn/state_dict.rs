@@ -24,7 +24,7 @@ use super::error::{LearnError, one_line};
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 /// Numbers that PyTorch's batch norms and averaged models count, and that no network uses.
 const COUNTERS: [&str; 2] = ["num_batches_tracked", "n_averaged"];
-/// What begins a running variance in PyTorch and here.
+/// Beginnings of the name of a running variance in PyTorch and here.
 const VARIANCES: [&str; 2] = ["running_var", "running_variance"];
 /// Names that a message lists.
 const LISTED: usize = 4;
@@ -243,7 +243,7 @@ impl StateDict {
     }
 }
 
-/// What stands before the network's names in a file: `module.`, `model.`, `state_dict.`, or nothing.
+/// Prefix of the network's names in a file: `module.`, `model.`, `state_dict.`, or nothing.
 fn prefix<'a>(
     names: impl Iterator<Item = &'a String>,
     wanted: &BTreeMap<String, Shape>,

@@ -6,7 +6,7 @@ use humboldt_schemas::inference::{
 };
 use rayon::prelude::*;
 
-use super::{Known, KnownBackground, Sample};
+use super::{Known, KnownBackground, MeasuredSample};
 use crate::Error;
 use crate::assumptions::{emptiness, small_p_value};
 use crate::error::Place;
@@ -35,7 +35,7 @@ pub struct Fits {
 /// # Errors
 /// When there are fewer events than in one part, or events that the density does not allow.
 pub fn fits(
-    sample: &Sample,
+    sample: &MeasuredSample,
     known: &Known,
     free: &[WilsonDirection],
     events: Option<usize>,
@@ -71,7 +71,7 @@ pub fn fits(
 
 /// The fit of some events, and the parameters of the rate that it found.
 fn fit_one(
-    sample: &Sample,
+    sample: &MeasuredSample,
     known: &Known,
     free: &[WilsonDirection],
     rows: &Rows,

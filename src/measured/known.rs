@@ -12,7 +12,7 @@ use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::inference::{FittedSWave, SimulationUsed};
 use nalgebra::DVector;
 
-use super::Sample;
+use super::MeasuredSample;
 use super::table::{Columns, Table, column_of, within};
 use crate::Error;
 use crate::error::Place;
@@ -122,9 +122,9 @@ pub struct Known {
 #[derive(Debug)]
 pub struct SimulatedSample {
     table: Table,
-    /// What is fitted, in the windows of the simulation.
+    /// Density that is fitted, in the windows of the simulation.
     family: EventFamily,
-    /// What they follow before acceptance.
+    /// Density that they follow before acceptance.
     reference: EventFamily,
 }
 
@@ -133,7 +133,7 @@ impl Knowledge {
     ///
     /// # Errors
     /// When a file cannot be read, or is not one of the sample's decay and windows.
-    pub fn read(&self, sample: &Sample, free: &[WilsonDirection]) -> Result<Known, Error> {
+    pub fn read(&self, sample: &MeasuredSample, free: &[WilsonDirection]) -> Result<Known, Error> {
         let s_wave = self.s_wave.as_ref();
         let simulated = match &self.simulation {
             Some(simulation) => simulation.read(sample, &sample.windows, free, s_wave)?,
@@ -158,7 +158,7 @@ impl Knowledge {
 impl GivenBackground {
     fn read(
         &self,
-        sample: &Sample,
+        sample: &MeasuredSample,
         family: &EventFamily,
         simulated: &[SimulatedSample],
     ) -> Result<KnownBackground, Error> {
@@ -224,7 +224,7 @@ impl GivenSimulation {
     /// When the file cannot be read, or is not one of signal of the sample's decay and windows.
     pub fn read(
         &self,
-        sample: &Sample,
+        sample: &MeasuredSample,
         windows_of_data: &[(f64, f64)],
         free: &[WilsonDirection],
         s_wave: Option<&GivenSWave>,
@@ -266,7 +266,7 @@ impl GivenSimulation {
     }
 
     /// The density that simulated events followed before acceptance.
-    fn card(&self, made: Option<GeneratorCard>, sample: &Sample) -> Result<GeneratorCard, Error> {
+    fn card(&self, made: Option<GeneratorCard>, sample: &MeasuredSample) -> Result<GeneratorCard, Error> {
         let mut card = match made {
             Some(made) => made,
             None if self.shifts.is_empty() => {
@@ -303,7 +303,7 @@ impl GivenSimulation {
     fn windows(
         &self,
         card: &GeneratorCard,
-        sample: &Sample,
+        sample: &MeasuredSample,
         of_data: &[(f64, f64)],
     ) -> Result<Vec<(f64, f64)>, Error> {
         let decay = card.own_decay()?;
@@ -327,7 +327,7 @@ impl GivenSimulation {
 }
 
 /// The events of a file in windows of q2 (GeV^2).
-fn selected(file: &Path, sample: &Sample, windows: &[(f64, f64)]) -> Result<Table, Error> {
+fn selected(file: &Path, sample: &MeasuredSample, windows: &[(f64, f64)]) -> Result<Table, Error> {
     let reader = EventReader::open_as(file, sample.layout.as_ref(), More::EverythingThereIs)?;
     let columns = Columns { weighted: reader.is_weighted(), truth: true };
     let table =
@@ -347,7 +347,7 @@ impl Known {
     /// When one of them has no density; when weights cancel.
     pub fn likelihood(
         &self,
-        sample: &Sample,
+        sample: &MeasuredSample,
         events: &EventBatch,
         start: usize,
         weights: Option<&Weights>,

@@ -1,7 +1,7 @@
 //! Events that were measured: what they are supposed to follow, what is known of them besides, and fits of them.
 //!
 //! - [`Table`]: all rows of a file, measured and as they were
-//! - [`Sample`]: events of a file in its windows, and their density without what is fitted
+//! - [`MeasuredSample`]: events of a file in its windows, and their density without what is fitted
 //! - [`Knowledge`], [`Known`]: accepted simulated events, an S-wave, a sample of background
 //! - [`Source`]: the density of events that others made
 //! - [`fits`]: unbinned fits of a sample, or of parts of it
@@ -19,6 +19,6 @@ pub use known::{
     KnownSWave, SimulatedSample,
 };
 pub(crate) use sample::at_one_mass;
-pub use sample::{LeftOut, Sample, Settings};
+pub use sample::{LeftOut, MeasuredSample, Settings};
 pub use source::{Said, Source};
 pub use table::Table;

@@ -103,7 +103,7 @@ pub struct LeftOut {
 
 /// Events and what they are supposed to follow.
 #[derive(Debug)]
-pub struct Sample {
+pub struct MeasuredSample {
     /// The events.
     pub events: EventBatch,
     /// The events' weights; `None` where each counts as one.
@@ -132,7 +132,7 @@ pub struct Sample {
     pub left_out: LeftOut,
 }
 
-impl Sample {
+impl MeasuredSample {
     /// Reads the events of a file; of the shifts that the file or the settings name, the free ones count from zero. Where it matters, the
     /// window must be known.
     ///

@@ -11,12 +11,12 @@ use humboldt_schemas::comparison::{
 };
 use humboldt_schemas::provenance::program;
 
-use super::estimators::{Estimate, Estimated, Estimator, Known, Learned, NAMES, is_possible};
+use super::estimators::{CoefficientEstimate, Estimated, Estimator, Known, Learned, NAMES, is_possible};
 use super::experiments::{Experiment, Experiments, World};
 use super::information::Information;
 use super::judged::{AtPoint, result, shift};
 use super::model::RatioModel;
-use super::source::{Sample, Source};
+use super::source::{SimulatedSample, Source};
 use super::worlds::{Wrong, of_test};
 use crate::assumptions::assumed;
 use crate::learn::Compute;
@@ -37,7 +37,7 @@ const TIMED: usize = 3;
 
 /// Plan of what is to be computed.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct RatioComparisonPlan {
     /// Names of estimators; none for all that can be used.
     pub estimators: Vec<String>,
     /// Values of the only coefficient; none for the points that the card tests.
@@ -71,7 +71,12 @@ struct Wanted {
 /// # Errors
 /// When the run's networks are missing, a value lies outside of what they learned, an estimator cannot know what was simulated, or has no answer for
 /// most pseudo-experiments.
-pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) -> Result<Compared> {
+pub fn compare(
+    run: &RunFolder,
+    plan: &RatioComparisonPlan,
+    compute: &Compute,
+    parts: &Path,
+) -> Result<Compared> {
     let card = run.card();
     ensure!(
         RatioModel::is_whole(&run.model()),
@@ -151,7 +156,7 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
 }
 
 /// The points, by the plan or as the card tests them.
-fn wanted(run: &RunFolder, plan: &Plan) -> Result<Vec<Wanted>> {
+fn wanted(run: &RunFolder, plan: &RatioComparisonPlan) -> Result<Vec<Wanted>> {
     let (card, axes) = (run.card(), run.card().axes()?);
     let tested: Vec<DatasetPoint> =
         card.data().points()?.into_iter().filter(|point| point.count(Split::Test) > 0).collect();
@@ -176,7 +181,7 @@ fn wanted(run: &RunFolder, plan: &Plan) -> Result<Vec<Wanted>> {
 }
 
 /// Data as simulated, and behind them those that differ, with words.
-fn worlds(source: &Source, plan: &Plan) -> Result<Vec<(String, World)>> {
+fn worlds(source: &Source, plan: &RatioComparisonPlan) -> Result<Vec<(String, World)>> {
     let mut worlds = vec![("as simulated".to_owned(), World::simulated(source))];
     for wrong in plan.wrong.clone().unwrap_or_else(|| Wrong::ALL.to_vec()) {
         match wrong.world(source)? {
@@ -199,7 +204,7 @@ fn worlds(source: &Source, plan: &Plan) -> Result<Vec<(String, World)>> {
 }
 
 /// Names of the estimators, by the plan or all that can be used.
-fn estimators(plan: &Plan, run: &RunFolder) -> Result<Vec<String>> {
+fn estimators(plan: &RatioComparisonPlan, run: &RunFolder) -> Result<Vec<String>> {
     let possible = |name: &str| is_possible(name, &run.card().generator);
     if let Some(name) = plan.estimators.iter().find(|name| !possible(name)) {
         bail!(
@@ -216,8 +221,8 @@ fn estimators(plan: &Plan, run: &RunFolder) -> Result<Vec<String>> {
     Ok(possible.into_iter().map(str::to_owned).collect())
 }
 
-/// What decides every pseudo-experiment and every estimate.
-fn key(run: &RunFolder, plan: &Plan, worlds: &[(String, World)]) -> Result<String> {
+/// Key of all that decides pseudo-experiments and estimates.
+fn key(run: &RunFolder, plan: &RatioComparisonPlan, worlds: &[(String, World)]) -> Result<String> {
     let weights = run.model().join(WEIGHTS_FILE);
     let weights = fs::read(&weights).with_context(|| weights.display().to_string())?;
     let weights = blake3::hash(&weights).to_hex();
@@ -226,17 +231,17 @@ fn key(run: &RunFolder, plan: &Plan, worlds: &[(String, World)]) -> Result<Strin
     Ok(format!("{} {} {weights} {plan}", program(), run.card().hash()))
 }
 
-/// What all pseudo-experiments of a comparison have in common.
+/// Data that all pseudo-experiments of a comparison have in common.
 struct Work<'a> {
     source: &'a Source,
-    sample: &'a Sample,
+    sample: &'a SimulatedSample,
     estimators: &'a [Box<dyn Estimator + 'a>],
     events: usize,
     parts: &'a Parts,
     coefficients: usize,
 }
 
-/// What a pseudo-experiment takes.
+/// Times that a pseudo-experiment takes.
 struct Times {
     /// Seconds to make it, by the clock.
     of_sample: f64,
@@ -342,7 +347,7 @@ impl Work<'_> {
         let of = |i: usize| {
             let [value, sigma, pull] = [1, 2, 3].map(|k| columns[3 * i + k][row]);
             let known = [value, sigma, pull].iter().all(|x| x.is_finite());
-            known.then_some(Estimate { value, sigma, pull })
+            known.then_some(CoefficientEstimate { value, sigma, pull })
         };
         let coefficients = (0..self.coefficients).map(of).collect::<Option<_>>()?;
         Some(Estimated { coefficients, p_value: Some(columns[0][row]).filter(|p| !p.is_nan()) })

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::experiments::Experiment;
 use super::model::RatioModel;
-use super::source::{Sample, Source};
+use super::source::{SimulatedSample, Source};
 use crate::infer::background::{Background, Simulated};
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::moment_bins;
@@ -30,7 +30,7 @@ const BACKGROUND: usize = 1 << 17;
 
 /// A coefficient by an estimator.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub struct CoefficientEstimate {
     /// Its shift.
     pub value: f64,
     /// Standard deviation that the estimator states.
@@ -43,7 +43,7 @@ pub struct Estimate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimated {
     /// By coefficient.
-    pub coefficients: Vec<Estimate>,
+    pub coefficients: Vec<CoefficientEstimate>,
     /// Probability of a sample that looks less like the simulation, where the estimator tells.
     pub p_value: Option<f64>,
 }
@@ -69,7 +69,11 @@ impl Learned<'_> {
         let mut coefficients = Vec::new();
         for (i, (truth, origin)) in truth.iter().zip(&model.origin).enumerate() {
             let pull = fit.pull(i, truth - origin)?;
-            coefficients.push(Estimate { value: origin + values[i], sigma: covariance[(i, i)].sqrt(), pull });
+            coefficients.push(CoefficientEstimate {
+                value: origin + values[i],
+                sigma: covariance[(i, i)].sqrt(),
+                pull,
+            });
         }
         Ok(Estimated { coefficients, p_value: Some(fit.p_value()) })
     }
@@ -89,9 +93,9 @@ impl Estimator for Learned<'_> {
 /// Simulated events and background as estimators without a network take them: those that no pseudo-experiment is drawn from.
 #[derive(Debug)]
 pub struct Known {
-    /// What is fitted, before it is normalised over accepted events.
+    /// Density that is fitted, before it is normalised over accepted events.
     family: EventFamily,
-    /// What the simulated events follow before acceptance.
+    /// Density that the simulated events follow before acceptance.
     reference: EventFamily,
     measured: EventBatch,
     truth: EventBatch,
@@ -108,7 +112,7 @@ impl Known {
     ///
     /// # Errors
     /// When physics refuses the card.
-    pub fn new(source: &Source, parts: &[Sample; 3]) -> Result<Self> {
+    pub fn new(source: &Source, parts: &[SimulatedSample; 3]) -> Result<Self> {
         let card = &source.card().generator;
         let line_shape = card.line_shape;
         let axes = source.card().axes()?;
@@ -185,7 +189,7 @@ impl Known {
     pub fn estimator(&self, name: &str, events: usize) -> Result<Box<dyn Estimator + '_>> {
         Ok(match name {
             "unbinned" => Box::new(Unbinned::new(self)?),
-            "moments" => Box::new(Moments::new(self, events)?),
+            "moments" => Box::new(AngularMoments::new(self, events)?),
             _ => bail!("--estimators = {name} is not allowed; allowed: {}", NAMES.join(", ")),
         })
     }
@@ -243,7 +247,7 @@ impl<'a> Unbinned<'a> {
         let mut coefficients = Vec::new();
         for (i, truth) in truth.iter().enumerate() {
             let pull = pull(&likelihood, &fitted, i, *truth)?;
-            coefficients.push(Estimate { value: fitted.values[i], sigma: sigma[i], pull });
+            coefficients.push(CoefficientEstimate { value: fitted.values[i], sigma: sigma[i], pull });
         }
         Ok(Estimated { coefficients, p_value: None })
     }
@@ -260,14 +264,14 @@ impl Estimator for Unbinned<'_> {
 }
 
 /// A fit to angular moments in bins of q2, unfolded by the simulation; those of background, whose fraction is taken as known, are subtracted.
-struct Moments<'a> {
+struct AngularMoments<'a> {
     known: &'a Known,
     bins: Vec<(f64, f64)>,
     unfolding: Unfolding,
     predictions: MomentPredictions,
 }
 
-impl<'a> Moments<'a> {
+impl<'a> AngularMoments<'a> {
     fn new(known: &'a Known, events: usize) -> Result<Self> {
         let Known { family, reference, measured, truth, weights, windows, fraction, .. } = known;
         let bins = moment_bins(windows, (events as f64 * (1.0 - fraction)) as usize);
@@ -281,7 +285,7 @@ impl<'a> Moments<'a> {
         let (events, weights) = self.known.subtracted(sample)?;
         let measured = weighted_moments(&events, weights.as_ref(), &self.bins)?;
         let (fitted, goodness) = fit_moments(&self.predictions, &self.unfolding.unfolded(&measured)?)?;
-        let estimate = |((value, sigma), truth): ((&f64, f64), &f64)| Estimate {
+        let estimate = |((value, sigma), truth): ((&f64, f64), &f64)| CoefficientEstimate {
             value: *value,
             sigma,
             pull: (value - truth) / sigma,
@@ -291,7 +295,7 @@ impl<'a> Moments<'a> {
     }
 }
 
-impl Estimator for Moments<'_> {
+impl Estimator for AngularMoments<'_> {
     fn name(&self) -> &'static str {
         NAMES[2]
     }

@@ -7,12 +7,12 @@ use humboldt_schemas::card::Split;
 use humboldt_schemas::results::{EnsembleResult, RatioEvaluation, RatioPoint};
 use humboldt_schemas::voxels::label;
 
-use super::estimators::{Estimate, Estimated, Estimator, Learned};
+use super::estimators::{CoefficientEstimate, Estimated, Estimator, Learned};
 use super::experiments::{Experiments, World};
 use super::information::Information;
 use super::judged::AtPoint;
 use super::model::RatioModel;
-use super::source::{Sample, Source};
+use super::source::{SimulatedSample, Source};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::progress::{Progress, note};
 use crate::report;
@@ -58,7 +58,7 @@ pub fn read(folder: &RunFolder) -> Result<Option<Evaluated>> {
         let one = |row: usize| {
             let of = |place: usize| {
                 let [value, sigma, pull] = [1, 2, 3].map(|column| columns[1 + 4 * place + column][row]);
-                Estimate { value, sigma, pull }
+                CoefficientEstimate { value, sigma, pull }
             };
             let coefficients = (0..names.len()).map(of).collect();
             Some(Estimated { coefficients, p_value: Some(columns[0][row]) })
@@ -101,7 +101,7 @@ pub fn evaluate(
     folder: &RunFolder,
     source: &Source,
     model: &RatioModel,
-    parts: &[Sample; 3],
+    parts: &[SimulatedSample; 3],
 ) -> Result<Evaluated> {
     let card = folder.card();
     let points: Vec<_> = card.data().points()?.into_iter().filter(|p| p.count(Split::Test) > 0).collect();
@@ -171,7 +171,7 @@ fn write(folder: &RunFolder, evaluated: &Evaluated) -> Result<()> {
     let mut table: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     for point in &evaluated.points {
         for found in point.known() {
-            let of = |(truth, e): (&f64, &Estimate)| [*truth, e.value, e.sigma, e.pull];
+            let of = |(truth, e): (&f64, &CoefficientEstimate)| [*truth, e.value, e.sigma, e.pull];
             let numbers = point.truth.iter().zip(&found.coefficients).flat_map(of);
             let row = [found.p_value.unwrap_or(f64::NAN)].into_iter().chain(numbers);
             table.iter_mut().zip(row).for_each(|(column, x)| column.push(x));

@@ -9,7 +9,7 @@ use humboldt_pipeline::rng::StreamKey;
 use humboldt_schemas::card::GeneratorCard;
 
 use super::model::FEWEST;
-use super::source::{Events, Sample, Source};
+use super::source::{Events, SimulatedSample, Source};
 use super::variables::Variables;
 use crate::campaign::of_point;
 use crate::sampling;
@@ -81,7 +81,7 @@ impl<'a> Experiments<'a> {
     /// When the point is refused, or events of negative weight would have to be drawn.
     pub fn new(
         source: &'a Source,
-        part: &'a Sample,
+        part: &'a SimulatedSample,
         point: &[f64],
         events: usize,
         world: &World,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use humboldt_schemas::comparison::{EstimatorResult, EstimatorValue};
 use humboldt_schemas::results::{RatioCoefficient, RatioPoint};
 
-use super::estimators::{Estimate, Estimated};
+use super::estimators::{CoefficientEstimate, Estimated};
 use crate::infer::ensembles::{ensemble, line};
 
 /// Deviations within which 95 % of normal numbers lie.
@@ -30,7 +30,7 @@ impl AtPoint {
     }
 
     /// Those of a coefficient.
-    pub fn of(&self, place: usize) -> Vec<Estimate> {
+    pub fn of(&self, place: usize) -> Vec<CoefficientEstimate> {
         self.known().map(|found| found.coefficients[place]).collect()
     }
 
@@ -159,7 +159,7 @@ mod tests {
 
     fn at(truth: f64, values: &[Option<f64>]) -> AtPoint {
         let one = |value: f64| Estimated {
-            coefficients: vec![Estimate { value, sigma: 0.1, pull: (value - truth) / 0.1 }],
+            coefficients: vec![CoefficientEstimate { value, sigma: 0.1, pull: (value - truth) / 0.1 }],
             p_value: None,
         };
         let found = values.iter().map(|value| value.map(one)).collect();

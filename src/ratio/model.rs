@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::variables::Variables;
 use crate::Error;
 use crate::infer::mixture::Fraction;
-use crate::infer::ratio::{Calibration, Fit, Mean, Ratios};
+use crate::infer::ratio::{Fit, Mean, RatioCalibration, Ratios};
 use crate::learn::Compute;
 use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
 
@@ -36,7 +36,7 @@ struct Saved {
     /// Doubts in the simulation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     doubts: Vec<String>,
-    calibration: Calibration,
+    calibration: RatioCalibration,
 }
 
 /// Learned ratios that are ready to fit samples.
@@ -47,7 +47,7 @@ pub struct RatioModel {
     /// The networks.
     pub learned: LearnedRatios,
     /// The calibration of their statistic.
-    pub calibration: Calibration,
+    pub calibration: RatioCalibration,
     /// The simulation's point.
     pub origin: Vec<f64>,
     /// Knowledge of the fraction of background that the card has.

@@ -10,9 +10,9 @@ use humboldt_schemas::card::RunCard;
 
 use super::evaluation::{self, Evaluated, evaluate};
 use super::model::{RatioModel, ratios};
-use super::source::{Events, Parts, Sample, Source, doubt};
+use super::source::{Events, Parts, SimulatedSample, Source, doubt};
 use super::{figures, page};
-use crate::infer::ratio::{Calibration, Statistic, Truth};
+use crate::infer::ratio::{RatioCalibration, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
 use crate::learn::ratio::{Examples, LearnedRatios, RatioTraining};
@@ -85,11 +85,17 @@ fn trained(folder: &RunFolder, source: &Source, parts: &Parts, compute: &Compute
     Ok(calibrated)
 }
 
-fn learn(card: &RunCard, source: &Source, part: &Sample, compute: &Compute) -> Result<LearnedRatios> {
+fn learn(
+    card: &RunCard,
+    source: &Source,
+    part: &SimulatedSample,
+    compute: &Compute,
+) -> Result<LearnedRatios> {
+    let networks = card.network.ratios();
     let settings = RatioTraining {
         card: &card.training,
-        layers: &card.network.ratio_layers(),
-        members: card.network.members.unwrap_or(1),
+        layers: &networks.layers,
+        members: networks.members,
         seed: card.seed,
         compute,
     };
@@ -119,7 +125,12 @@ fn learn(card: &RunCard, source: &Source, part: &Sample, compute: &Compute) -> R
     ))
 }
 
-fn calibrate(card: &RunCard, source: &Source, part: &Sample, learned: LearnedRatios) -> Result<RatioModel> {
+fn calibrate(
+    card: &RunCard,
+    source: &Source,
+    part: &SimulatedSample,
+    learned: LearnedRatios,
+) -> Result<RatioModel> {
     let axes = card.axes()?;
     let relative = |axis: &Axis, place: f64, origin: f64| axis.range[0] + place * axis.width() - origin;
     let centre: Vec<f64> = axes.iter().zip(&source.origin).map(|(axis, x)| relative(axis, 0.5, *x)).collect();
@@ -143,7 +154,7 @@ fn calibrate(card: &RunCard, source: &Source, part: &Sample, learned: LearnedRat
         features,
     )?;
     let truth = Truth { terms: &part.signal.terms, weights: &part.signal.weights };
-    let calibration = Calibration::new(statistic, &signal, truth, background.as_ref());
+    let calibration = RatioCalibration::new(statistic, &signal, truth, background.as_ref());
     note(format!(
         "calibrated by {} events, effectively {:.0} at their point: {} numbers of an event, {} in all with those that tell how well they fit",
         part.signal.len(),

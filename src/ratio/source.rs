@@ -126,7 +126,7 @@ impl Events {
 
 /// Signal, and background where there is one.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sample {
+pub struct SimulatedSample {
     /// Accepted simulated signal.
     pub signal: Events,
     /// Background.
@@ -137,7 +137,7 @@ pub struct Sample {
 #[derive(Debug)]
 pub struct Parts {
     /// For training and calibration, and for pseudo-experiments where these are not made fresh.
-    pub samples: [Sample; 3],
+    pub samples: [SimulatedSample; 3],
     /// Whether the truth of files follows the density that it is said to.
     pub closure: Option<Closure>,
 }
@@ -245,7 +245,7 @@ impl Source {
 
     fn of_files(&self) -> Result<Parts> {
         let simulation = self.card.simulation.clone().unwrap_or_default();
-        let (mut parts, mut outside, mut all) = (<[Sample; 3]>::default(), 0, 0);
+        let (mut parts, mut outside, mut all) = (<[SimulatedSample; 3]>::default(), 0, 0);
         let (mut truth, mut weights) = (EventBatch::default(), Vec::new());
         for (table, name) in self.tables(&simulation.files, false)? {
             self.check_origin(&table, &name)?;
@@ -261,7 +261,7 @@ impl Source {
             }
             all += table.all;
         }
-        let counted = |sample: &Sample| Counted::of(sample.signal.weights.iter().copied()).effective;
+        let counted = |sample: &SimulatedSample| Counted::of(sample.signal.weights.iter().copied()).effective;
         note(format!(
             "simulation: {all} events, {outside} outside q2 = {} left out; effectively {:.0} for training, {:.0} for calibration, {:.0} for pseudo-experiments",
             sampling::in_words(&sampling::resolved_windows(&self.card.generator)?),
@@ -377,7 +377,7 @@ impl Source {
         let sampler = self.sampler(&self.origin)?;
         let key = StreamKey::new(self.card.seed).child("ratio", 0);
         let make = |name: &str| {
-            let mut sample = Sample::default();
+            let mut sample = SimulatedSample::default();
             for (chunk, start) in (0..part).step_by(CHUNK).enumerate() {
                 let events = CHUNK.min(part - start);
                 let more = self.generated(&sampler, key.child(name, chunk as u64), events)?;
@@ -389,7 +389,7 @@ impl Source {
             }
             Ok::<_, anyhow::Error>(sample)
         };
-        let samples = [make("training")?, make("calibration")?, Sample::default()];
+        let samples = [make("training")?, make("calibration")?, SimulatedSample::default()];
         progress.finish();
         Ok(Parts { samples, closure: None })
     }
@@ -411,7 +411,7 @@ impl Source {
     }
 
     /// Events of the card by what they are.
-    fn generated(&self, sampler: &EventSampler, key: StreamKey, events: usize) -> Result<Sample> {
+    fn generated(&self, sampler: &EventSampler, key: StreamKey, events: usize) -> Result<SimulatedSample> {
         let (made, own) = self.drawn(sampler, key, events)?;
         let is_signal: Vec<bool> = (0..events).map(|i| made.is_signal(i)).collect();
         let of = |keep: &[bool], truth: Option<EventBatch>| {
@@ -423,7 +423,7 @@ impl Source {
         let signal = of(&is_signal, Some(made.signal()))?;
         let background: Vec<bool> = is_signal.iter().map(|signal| !signal).collect();
         let background = self.fraction.is_some().then(|| of(&background, None)).transpose()?;
-        Ok(Sample { signal, background })
+        Ok(SimulatedSample { signal, background })
     }
 
     /// Events of a sampler of the card's measurements, and a user's own variables of each.
@@ -507,7 +507,7 @@ fn origin(card: &RunCard, layout: Option<&Layout>, directions: &[WilsonDirection
     Ok(directions.iter().map(|direction| reference.part(*direction)).collect())
 }
 
-/// What is known of the fraction of background, and that of pseudo-experiments.
+/// Knowledge of the fraction of background, and that of pseudo-experiments.
 fn fraction(background: Option<&BackgroundCard>) -> Result<(Option<Fraction>, f64)> {
     let Some(card) = background else { return Ok((None, 0.0)) };
     let parts = card.parts();

@@ -9,7 +9,7 @@ use humboldt_schemas::comparison::SystematicShift;
 use super::experiments::World;
 use super::source::Source;
 
-/// How much worse the resolution of data is, and how much more their background.
+/// Factor of the resolution of data, and of their background, over those of the simulation.
 const MORE: f64 = 1.2;
 
 /// Error that a simulation may have.

@@ -8,7 +8,7 @@ use super::style::{
 };
 use super::ticks::count;
 use super::{ReportError, Sheet};
-use humboldt_schemas::card::layers::Layer;
+use humboldt_schemas::card::Layer;
 
 const FIGURE: &str = "network diagram";
 
@@ -257,11 +257,10 @@ mod tests {
 
     use super::*;
     use crate::checks;
-    use humboldt_schemas::card::layers::layers;
 
     #[test]
     fn the_papers_network_is_drawn_with_its_blocks() {
-        let list = layers(&NetworkCard::default().architecture(), 50, 1);
+        let list = NetworkCard::default().architecture().layers(50, 1);
         let units = units(&list);
         let names: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
         assert_eq!(names[..4], ["input", "stem", "pool", "block 1"]);
@@ -275,7 +274,7 @@ mod tests {
         // Issue 13: what "/ 2" means is said.
         assert!(svg.contains("/ 2: moved by two cells") && !svg.contains("/ 1<"));
         let small = NetworkCard { preset: Preset::Resnet10, ..NetworkCard::default() }.architecture();
-        checks::figure("small", |sheet| network(sheet, &layers(&small, 10, 1)));
+        checks::figure("small", |sheet| network(sheet, &small.layers(10, 1)));
         assert!(matches!(network(&Sheet::new("never", &[]), &[]), Err(ReportError::NoData { .. })));
     }
 }

@@ -25,9 +25,9 @@ use super::{RunFolder, limits};
 use crate::assumptions::assumed;
 use crate::campaign::of_point;
 use crate::infer::ensembles::{ensemble, line};
-use crate::infer::estimator::{Estimate, Estimator, Sample};
+use crate::infer::estimator::{Estimate, Estimator, ImagedSample};
 use crate::infer::information::{Information, MassKnowledge, by_events_of, by_quadrature};
-use crate::infer::neyman::{Belt, Calibration, Span, too_few_for_coverage};
+use crate::infer::neyman::{Belt, NeymanCalibration, Span, too_few_for_coverage};
 use crate::infer::nuisances::Nuisances;
 use crate::learn::{Compute, model};
 use crate::progress::{Progress, note, seconds};
@@ -48,7 +48,7 @@ const QUOTED_RANGE: [f64; 2] = [-2.0, 0.0];
 
 /// Plan of what is to be computed.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ComparisonPlan {
     /// Names of estimators, of [`estimators::NAMES`].
     pub estimators: Vec<String>,
     /// delta C9 of the samples that estimators are judged on; inside the range of the training values.
@@ -109,7 +109,7 @@ pub fn stream(seed: u64, purpose: Purpose, point: &Point, sample: usize) -> Stre
 /// # Errors
 /// When the run's network is missing or of other images, there are too few training values, a value lies outside of them,
 /// or fewer than two samples of a value have an estimate.
-pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) -> Result<Compared> {
+pub fn compare(run: &RunFolder, plan: &ComparisonPlan, compute: &Compute, parts: &Path) -> Result<Compared> {
     let card = run.card();
     let directions = card.axes()?.directions();
     let [direction] = directions[..] else {
@@ -178,7 +178,8 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
             .into_iter()
             .map(|(truth, estimates)| (truth, estimates.into_iter().flatten().map(|e| e.value).collect()))
             .collect();
-        let calibrated = Calibration::new(&known).with_context(|| format!("estimator {}", one.name()))?;
+        let calibrated =
+            NeymanCalibration::new(&known).with_context(|| format!("estimator {}", one.name()))?;
         let belts = [calibrated.belt(ONE_SIGMA), calibrated.belt(0.95)];
         let mut values = Vec::new();
         for ((truth, all), bound) in fresh.iter().zip(&bounds) {
@@ -199,13 +200,13 @@ pub fn compare(run: &RunFolder, plan: &Plan, compute: &Compute, parts: &Path) ->
     Ok(Compared { comparison, estimates, parts })
 }
 
-/// What decides every sample and every estimate.
-fn key(run: &RunFolder, plan: &Plan) -> String {
+/// Key of all that decides samples and estimates.
+fn key(run: &RunFolder, plan: &ComparisonPlan) -> String {
     let weights = run.model().join(model::WEIGHTS_FILE);
     // Without the network no training is needed.
     let weights =
         fs::read(weights).map_or_else(|_| String::new(), |bytes| blake3::hash(&bytes).to_hex().to_string());
-    let Plan { estimators, values, images, calibration_images, test } = plan;
+    let ComparisonPlan { estimators, values, images, calibration_images, test } = plan;
     let plan = serde_json::json!([estimators, values, images, calibration_images, test]);
     format!("{} {} {weights} {plan}", program(), run.card().hash())
 }
@@ -285,11 +286,11 @@ pub fn samples(
     sampler: &EventSampler,
     stream: impl Fn(usize) -> StreamKey + Sync,
     range: std::ops::Range<usize>,
-) -> Result<Vec<Sample>> {
+) -> Result<Vec<ImagedSample>> {
     let (bins, events) = (card.images.bins, card.images.events);
     let one = |voxeliser: &mut Result<Voxeliser, humboldt_pipeline::PipelineError>, i: usize| {
         let voxeliser = voxeliser.as_mut().map_err(|error| anyhow::anyhow!("{error}"))?;
-        let mut sample = Sample { image: vec![0.0; bins.pow(3)], ..Sample::default() };
+        let mut sample = ImagedSample { image: vec![0.0; bins.pow(3)], ..ImagedSample::default() };
         let report = sampler.fill(stream(i), events, &mut sample.events);
         voxeliser.voxelise(sample.events.angles(), &mut sample.image)?;
         Ok((sample, report))
@@ -334,7 +335,7 @@ pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> 
     values.par_iter().map(bound).collect()
 }
 
-/// What a sample takes.
+/// Times that a sample takes.
 struct Times {
     /// Seconds to draw it, by the clock.
     of_sample: f64,
@@ -351,7 +352,7 @@ fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> 
     let of_sample = start.elapsed().as_secs_f64() / TIMED as f64;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let one = |estimator: &dyn Estimator| {
-        let time = |sample: &Sample| {
+        let time = |sample: &ImagedSample| {
             let start = Instant::now();
             // A result that is thrown away is computed all the same: the call is behind a trait.
             let _ = estimator.estimates(std::slice::from_ref(sample));
@@ -367,7 +368,7 @@ fn judge(
     truth: f64,
     estimates: &[Option<Estimate>],
     bound: f64,
-    calibration: &Calibration,
+    calibration: &NeymanCalibration,
     belts: &[Belt; 2],
 ) -> Result<EstimatorValue> {
     let known: Vec<Estimate> = estimates.iter().flatten().copied().collect();
@@ -425,7 +426,7 @@ fn judge(
 }
 
 /// (estimate - truth) over the error on the truth's side: the estimator's own, else that of the calibrated interval.
-pub fn pull(estimate: &Estimate, truth: f64, calibration: &Calibration, belt: &Belt) -> Option<f64> {
+pub fn pull(estimate: &Estimate, truth: f64, calibration: &NeymanCalibration, belt: &Belt) -> Option<f64> {
     if estimate.interval.is_some() {
         return estimate.sigma_towards(truth).map(|sigma| (estimate.value - truth) / sigma);
     }
@@ -538,7 +539,7 @@ mod tests {
         let known: Vec<(f64, Vec<f64>)> = (0..5)
             .map(|k| (f64::from(k), (0..200).map(|i| f64::from(k) + (f64::from(i) - 99.5) * 0.002).collect()))
             .collect();
-        let calibration = Calibration::new(&known).unwrap();
+        let calibration = NeymanCalibration::new(&known).unwrap();
         let belt = calibration.belt(ONE_SIGMA);
         let own = crate::infer::Interval { minus: Some(0.2), plus: Some(0.1) };
         let of = |value, interval| pull(&Estimate { value, interval }, 2.0, &calibration, &belt).unwrap();

@@ -9,7 +9,7 @@ use humboldt_schemas::comparison::Comparison;
 
 use super::compare::{Compared, Judged, pull};
 use super::figures::small_print;
-use crate::infer::neyman::{Calibration, Span};
+use crate::infer::neyman::{NeymanCalibration, Span};
 use crate::report::{self, Predictions, Pulls, Sheet};
 
 /// Name of the file with all numbers.
@@ -41,7 +41,7 @@ pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> R
             known.map(|(truth, values)| Predictions { truth: *truth, values: values.clone() }).collect();
         report::write_predictions_parquet(&calibration_file(folder, &result.name), label, &known)?;
         write_estimates(&folder.join(format!("estimates_{}.parquet", result.name)), label, judged)?;
-        let calibration = Calibration::new(&judged.calibration)?;
+        let calibration = NeymanCalibration::new(&judged.calibration)?;
         let of = |(truth, all): &(f64, Vec<_>)| -> Vec<f64> {
             all.iter().filter_map(|e| pull(e, *truth, &calibration, &judged.belts[0])).collect()
         };

@@ -8,7 +8,9 @@ use humboldt_schemas::card::{Effects, RunCard, Split};
 
 use super::RunFolder;
 use crate::infer::density::EventFamily;
-use crate::infer::estimator::{Estimate, Estimator, MomentsFit, Sample, TemplateEstimator, UnbinnedFit};
+use crate::infer::estimator::{
+    Estimate, Estimator, ImagedSample, MomentsFit, TemplateEstimator, UnbinnedFit,
+};
 use crate::infer::template::Templates;
 use crate::infer::{InferError, Interval};
 use crate::learn::calibration::Value;
@@ -115,7 +117,7 @@ impl Estimator for Network {
         NAMES[0]
     }
 
-    fn estimates(&self, samples: &[Sample]) -> Vec<Result<Estimate, InferError>> {
+    fn estimates(&self, samples: &[ImagedSample]) -> Vec<Result<Estimate, InferError>> {
         let source = Images { samples, bins: self.0.info().bins };
         let failed = |what: String| vec![Err(InferError::Events { what }); samples.len()];
         match self.0.estimates(&source, &|_: Event| ControlFlow::Continue(())) {
@@ -140,7 +142,7 @@ impl Estimator for Network {
 /// The images and events of samples in memory, whose coefficients nobody knows.
 pub struct Images<'a> {
     /// The samples.
-    pub samples: &'a [Sample],
+    pub samples: &'a [ImagedSample],
     /// Cells of an axis of their images.
     pub bins: usize,
 }

@@ -8,7 +8,6 @@ use humboldt_physics::{Axes, Point, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
-use humboldt_schemas::card::layers::any_layers;
 use humboldt_schemas::card::{Effects, GeneratorCard, RunCard};
 use humboldt_schemas::results::EpochMetrics;
 
@@ -49,10 +48,7 @@ pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
     }
     report::training_curves(&sheet("training"), &metrics(&run.training().join("metrics.jsonl"))?)?;
     let architecture = run.card().architecture();
-    report::network(
-        &sheet("network"),
-        &any_layers(&architecture, run.card().images.bins, run.card().outputs()),
-    )?;
+    report::network(&sheet("network"), &architecture.layers(run.card().images.bins, run.card().outputs()))?;
     phase_space(run)?;
     let views = compared_images(run)?;
     let bins = run.card().images.bins;

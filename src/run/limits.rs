@@ -1,4 +1,4 @@
-//! What a card cannot give, said before anything is made.
+//! Limits of a card, said before anything is made.
 
 use anyhow::{Result, ensure};
 use humboldt_schemas::card::{RunCard, Split};

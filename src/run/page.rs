@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use humboldt_schemas::card::{AnyArchitecture, Elements, RunCard, Split, TrainingImages, layers};
+use humboldt_schemas::card::{RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::program;
 
 use super::evaluation::{Evaluation, file};
@@ -139,9 +139,10 @@ fn question(card: &RunCard, training: TrainingValues) -> Result<String> {
         .training
         .events
         .map_or_else(|| card.images.events.to_string(), |[least, most]| format!("{least} to {most}"));
-    let seen = match card.architecture() {
-        AnyArchitecture::Set(set) if set.elements == Elements::Events => "the events themselves".to_owned(),
-        _ => format!("images of mean *q*^{{2}} in {}^{{3}} cells", card.images.bins),
+    let seen = if card.architecture().takes_events() {
+        "the events themselves".to_owned()
+    } else {
+        format!("images of mean *q*^{{2}} in {}^{{3}} cells", card.images.bins)
     };
     let source = match card.training.images {
         TrainingImages::Stored => "stored",
@@ -171,7 +172,7 @@ fn provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Result<Vec<(
     let mut rows = common_provenance(run, stages);
     rows.extend(
         [
-            ("weights of the network", layers::parameters(&architecture, card.outputs()).to_string()),
+            ("weights of the network", architecture.parameters(card.outputs()).to_string()),
             ("epoch of the weights", network.get("epoch").map_or_else(String::new, ToString::to_string)),
             ("events of an image", card.images.events.to_string()),
             ("test images", card.data().count(Split::Test).to_string()),

@@ -15,8 +15,8 @@ use humboldt_schemas::voxels::label;
 use super::estimators::{check, training_values};
 use super::{RunFolder, compared, evaluation, limits};
 use crate::assumptions::differences;
-use crate::infer::neyman::{Calibration, too_few_for_coverage};
-use crate::learn::calibration::{Estimate, Value};
+use crate::infer::neyman::{NeymanCalibration, too_few_for_coverage};
+use crate::learn::calibration::{ImageEstimate, Value};
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
 use crate::progress::note;
 use crate::report;
@@ -104,7 +104,7 @@ fn predict_several(run: &RunFolder, images: &Path, compute: &Compute) -> Result<
             range: range.to_owned(),
         }
     };
-    let of_image = |(image, estimate): (usize, Estimate)| {
+    let of_image = |(image, estimate): (usize, ImageEstimate)| {
         let pairs = axes.iter().zip(estimate.values);
         pairs.map(|(axis, found)| one(image, axis, found)).collect::<Vec<_>>()
     };
@@ -122,7 +122,7 @@ fn is_c9(direction: WilsonDirection) -> bool {
 }
 
 /// The ensembles of known shifts: those of a comparison where there was one, else the run's test images.
-fn calibration(run: &RunFolder, file: &Path) -> Result<Calibration> {
+fn calibration(run: &RunFolder, file: &Path) -> Result<NeymanCalibration> {
     let trained = training_values(run.card())?;
     let predictions = if file.exists() {
         report::read_predictions_parquet(file, &label(run.card().axes()?.directions()[0]))?
@@ -134,7 +134,7 @@ fn calibration(run: &RunFolder, file: &Path) -> Result<Calibration> {
         .filter(|p| trained.iter().any(|x| x.to_bits() == p.truth.to_bits()))
         .map(|p| (p.truth, p.values))
         .collect();
-    Calibration::new(&known).context("intervals of the predictions")
+    NeymanCalibration::new(&known).context("intervals of the predictions")
 }
 
 /// Lowest and highest mean q2 (GeV^2) that a cell can have.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 pub(crate) mod damage;
+pub(crate) mod environment;
 pub(crate) mod fuzz;
 
 use std::collections::BTreeMap;
@@ -25,14 +26,38 @@ pub(crate) fn succeed(arguments: &[&str]) -> Output {
     output
 }
 
+/// All that a refused command says, on standard error.
+pub(crate) fn said_in_refusal(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+    assert!(output.stdout.is_empty(), "{command:?} printed a result");
+    said
+}
+
+/// The one line that a refused command says.
+pub(crate) fn refusal(command: &mut Command) -> String {
+    let said = said_in_refusal(command);
+    assert!(said.starts_with("error: ") && said.trim_end().lines().count() == 1, "{command:?}: {said}");
+    said
+}
+
 /// Runs the program and expects a refusal: one line that holds all of `words`, and no result.
 pub(crate) fn refused(arguments: &[&str], words: &[&str]) {
-    let output = humboldt(arguments).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-    assert!(stderr.trim_end().lines().count() == 1 && output.stdout.is_empty(), "{arguments:?}: {stderr}");
+    assert_words(&refusal(&mut humboldt(arguments)), words);
+}
+
+/// As [`refused`], in a folder which stays as it is.
+pub(crate) fn refused_in(folder: &Path, arguments: &[&str], words: &[&str]) {
+    let before = files(folder);
+    assert_words(&refusal(humboldt(arguments).current_dir(folder)), words);
+    assert_same(&before, &files(folder));
+}
+
+/// A message that holds all of `words`.
+pub(crate) fn assert_words(message: &str, words: &[&str]) {
     for word in words {
-        assert!(stderr.contains(word), "{arguments:?}: `{word}` is not in: {stderr}");
+        assert!(message.contains(word), "`{word}` is not in: {message}");
     }
 }
 

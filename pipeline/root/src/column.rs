@@ -17,7 +17,7 @@ use crate::source::Source;
 pub(crate) struct Stored {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Where the baskets lie, in the order of the rows.
+    /// Places of the baskets, in the order of the rows.
     pub(crate) baskets: Vec<Basket>,
 }
 
@@ -127,7 +127,7 @@ impl Column {
     }
 }
 
-/// What a basket says behind its key.
+/// Numbers of a basket behind its key.
 struct Head {
     entries: u64,
     /// Bytes of the numbers, without what may follow them.

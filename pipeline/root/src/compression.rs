@@ -13,7 +13,7 @@ pub(crate) const HEADER: usize = 9;
 /// The most bytes that a header can count.
 pub(crate) const LARGEST: usize = 0xff_ffff;
 
-/// What ROOT calls the setting of its own default.
+/// ROOT's number for the setting of its own default.
 pub(crate) const ZLIB_1: u32 = 101;
 
 /// Bytes of the checksum before the data of an LZ4 block.

@@ -25,7 +25,7 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
-    /// The same bytes from another place on.
+    /// Reading of the same bytes from another place on.
     pub(crate) const fn from(&self, at: usize) -> Self {
         Self { bytes: self.bytes, at }
     }

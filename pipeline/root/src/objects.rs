@@ -33,7 +33,7 @@ pub(crate) struct Basket {
     pub(crate) place: Place,
 }
 
-/// Where a basket lies.
+/// Place of a basket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     File {
@@ -252,7 +252,7 @@ fn with_entries(
     Ok(baskets.filter(|basket| basket.entries > 0).collect())
 }
 
-/// What a branch holds of each row.
+/// Content of a branch for each row.
 struct Leaf<'a> {
     class: &'a str,
     len: i32,

@@ -72,7 +72,7 @@ impl Key {
     }
 }
 
-/// What a payload leaves to the next.
+/// Memory that a payload leaves to the next.
 pub(crate) type Room = (Window, Vec<u8>);
 
 /// Makes a block long enough.
@@ -122,7 +122,7 @@ impl Payload {
         Self { block: bytes.to_vec(), filled: bytes.len(), ..Self::empty() }
     }
 
-    /// What was read ahead, and the room for blocks, for the next payload.
+    /// Bytes read ahead, and the room for blocks, for the next payload.
     pub(crate) fn into_room(self) -> Room {
         (self.window, self.block)
     }

@@ -19,7 +19,7 @@ use crate::source::Source;
 /// Classes of trees.
 const TREES: [&str; 3] = ["TTree", "TNtuple", "TNtupleD"];
 
-/// How the class of trees ends that are stored in a newer way.
+/// End of the class name of trees that are stored in a newer way.
 const RNTUPLE: &str = "RNTuple";
 
 /// The most bytes of a text beside a tree.

@@ -15,7 +15,7 @@ pub(crate) const BASKET: usize = 19;
 /// The fewest baskets that ROOT keeps places for.
 const FEWEST: usize = 10;
 
-/// What ROOT takes as no limit.
+/// Limit that ROOT takes for none.
 const NO_LIMIT: u64 = 1_000_000_000_000;
 
 /// A column that is written.
@@ -59,7 +59,7 @@ impl Branch {
     }
 }
 
-/// What a basket of `rows` numbers says behind its key; they end at `last`, counted from the key's start.
+/// Head of a basket of `rows` numbers behind its key; they end at `last`, counted from the key's start.
 pub(crate) fn basket(e: &mut Encoder, kind: Kind, rows: usize, last: usize) {
     e.u16(3);
     e.u32(last as u32);

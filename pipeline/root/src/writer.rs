@@ -17,7 +17,7 @@ use crate::tree_record::{self, Branch, ROWS};
 /// Version of ROOT that the classes are as in, and that `streamer_info.bin` is of.
 const ROOT_VERSION: u32 = 64_000;
 
-/// What ROOT says of the classes in the file; `data/make_streamer_info.py` makes it.
+/// ROOT's description of the classes in the file; `data/make_streamer_info.py` makes it.
 const STREAMER_INFO: &[u8] = include_bytes!("../data/streamer_info.bin");
 
 /// Name of the file in its own head, which readers do not look at.
@@ -31,7 +31,7 @@ const FOLDER: usize = 60;
 #[derive(Debug)]
 pub struct TreeWriter<W> {
     sink: W,
-    /// Where the sink's next byte comes to lie.
+    /// Place of the sink's next byte.
     at: u64,
     tree: String,
     branches: Vec<Branch>,
@@ -39,7 +39,7 @@ pub struct TreeWriter<W> {
     pending: usize,
     rows: u64,
     texts: Vec<(String, String)>,
-    /// What ROOT says of the classes: at the beginning, since its own references count from a key with places of 4 bytes.
+    /// ROOT's description of the classes: at the beginning, since its own references count from a key with places of 4 bytes.
     info: Place,
 }
 
@@ -229,7 +229,7 @@ impl<W: Write + Seek> TreeWriter<W> {
     }
 }
 
-/// Where a record lies.
+/// Place of a record.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     at: u64,

@@ -1,4 +1,4 @@
-//! What the files hold, as the scripts that made them say.
+//! Content of the files, as the scripts that made them say.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) fn read_all(
     Ok(arrow::compute::concat_batches(tree.schema(), &batches)?)
 }
 
-/// What a branch of a file of the scripts holds in row `row`, as bits.
+/// Value of a branch of a file of the scripts in row `row`, as bits.
 fn value(name: &str, row: usize) -> u64 {
     let number = (row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     match name {

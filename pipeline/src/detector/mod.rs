@@ -193,7 +193,7 @@ impl Detector {
             .map(|p| self.measurement.measured(p, draws.normals()))
     }
 
-    /// What is made of measured momenta; `None` where the selection rejects it.
+    /// Event of measured momenta; `None` where the selection rejects it.
     fn selected(&self, &[kaon, pion, l_minus, l_plus]: &[[f64; 3]; 4], swapped: bool) -> Option<One> {
         let masses = &self.masses;
         let (kaon, pion) = if swapped { (pion, kaon) } else { (kaon, pion) };

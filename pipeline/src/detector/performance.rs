@@ -1,4 +1,4 @@
-//! What a detector does to a sample: the part that it keeps and the spread of what it measures, by variable.
+//! Performance of a detector on a sample: the part that it keeps and the spread of what it measures, by variable.
 
 use std::f64::consts::PI;
 

@@ -102,7 +102,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// How many of some signal events are accepted and measured.
+    /// Number of some signal events that are accepted and measured.
     fn kept(&self, sampler: &EventSampler) -> usize {
         let stream = StreamKey::new(0);
         let mut signal = sampler.signal(stream.block(0));

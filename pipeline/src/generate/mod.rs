@@ -43,7 +43,7 @@ const BATCH_BLOCKS: usize = 64;
 pub struct EventSampler {
     table: Table,
     windows: Vec<(f64, f64)>,
-    /// What makes events differ from those of the K* alone.
+    /// Stage behind the sampler that makes events differ from those of the K* alone.
     pub(crate) stage: Option<Arc<Stage>>,
 }
 

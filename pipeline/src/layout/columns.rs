@@ -48,7 +48,7 @@ pub(super) fn find_any(path: &Path, schema: &Schema, names: &str) -> Result<Opti
     Ok(None)
 }
 
-/// The same where there must be one.
+/// Column that [`find_any`] finds, where there must be one.
 ///
 /// # Errors
 /// As [`find_any`]; when there is none.

@@ -27,7 +27,7 @@ use crate::PipelineError;
 use crate::columns::Role;
 pub use crate::columns::{B0, B0BAR};
 
-/// What is read of a file besides angles and q2.
+/// Columns to read of a file besides angles and q2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) mass: Mass,
@@ -172,7 +172,7 @@ impl Translation {
         self.weight.is_some()
     }
 
-    /// What the file does not say, and what is assumed in its place.
+    /// Words on facts that the file does not tell, and on what is assumed in their place.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -22,7 +22,7 @@ const MASS: usize = VARIABLES - 1;
 const CHI: usize = 3;
 const COS_THETA_L: usize = 1;
 
-/// Where the variables of one role come from.
+/// Sources of the variables of one role.
 #[derive(Debug)]
 pub(super) struct Variables {
     /// The ready column of each variable, where there is one and it is used.

@@ -7,7 +7,7 @@ use humboldt_schemas::voxels::{DELTA_C9, direction, label};
 
 use crate::PipelineError;
 
-/// What the images of version 1 are labelled by.
+/// Direction that labels the images of version 1.
 pub(super) const C9: WilsonDirection = WilsonDirection::real(WilsonCoefficient::C9);
 
 /// Labels of the images of a file.
@@ -114,7 +114,7 @@ impl Labels {
         Ok(())
     }
 
-    /// What says which labels these are; nothing for delta C9 alone, as in files of version 1.
+    /// Names of these labels for a file's metadata; nothing for delta C9 alone, as in files of version 1.
     pub(super) fn words(&self) -> Option<String> {
         let names = self.names();
         (names != [DELTA_C9]).then(|| names.join(" "))

@@ -136,7 +136,7 @@ impl TableFile {
         &self.path
     }
 
-    /// What the file says of itself and of its columns.
+    /// Entries in which the file tells of itself and of its columns.
     pub(super) fn said(&self) -> Vec<Entry> {
         let columns = self.schema.fields().iter().map(AsRef::as_ref);
         self.texts.iter().cloned().chain(arrow_file::said(&self.schema, columns)).collect()

@@ -16,7 +16,7 @@ use crate::PipelineError;
 pub(crate) struct TableReader {
     first: TableFile,
     later: Vec<Address>,
-    /// What the later files say.
+    /// Entries of the later files.
     said: Vec<Entry>,
     rows: usize,
 }
@@ -50,7 +50,7 @@ impl TableReader {
         self.rows
     }
 
-    /// What the files say of themselves and of some of their columns. Files that were generated in different ways have no
+    /// Entries in which the files tell of themselves and of some of their columns. Files that were generated in different ways have no
     /// provenance together.
     pub(super) fn said(&self, columns: &[usize]) -> Vec<Entry> {
         let is_meant = |name: &str| columns.iter().any(|&place| self.schema().field(place).name() == name);

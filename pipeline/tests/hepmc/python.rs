@@ -3,7 +3,6 @@
 //! Needs `python3` with `venv`; the packages of `tests/python/requirements_hepmc.txt` are installed once, under
 //! `target/python_hepmc`.
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,34 +13,11 @@ use humboldt_pipeline::store::{BMomentum, HepMcWriter};
 use humboldt_schemas::events::EVENT_COLUMNS;
 use serde_json::{Map, Value, json};
 
+use crate::environment::{environment, output};
 use crate::hepmc::{TestResult, decay, events, provenance};
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python")
-}
-
-/// The Python of the test's own environment; made at the first use, and again when the requirements change.
-fn environment() -> Result<PathBuf, Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../python_hepmc");
-    let (python, installed) = (folder.join("bin/python"), folder.join("requirements.txt"));
-    let requirements = scripts().join("requirements_hepmc.txt");
-    let wanted = fs::read_to_string(&requirements)?;
-    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
-        return Ok(python);
-    }
-    output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    output(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
-    fs::write(installed, wanted)?;
-    Ok(python)
-}
-
-fn output(command: &mut Command) -> Result<Vec<u8>, Box<dyn Error>> {
-    let output = command.output().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(format!("{command:?}: {}{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
-    }
 }
 
 fn columns(events: &EventBatch) -> Value {
@@ -52,7 +28,7 @@ fn columns(events: &EventBatch) -> Value {
 #[test]
 fn pyhepmc_finds_particles_momenta_and_columns() -> TestResult {
     const EVENTS: usize = 500;
-    let python = environment().unwrap_or_else(|e| {
+    let python = environment(&scripts().join("requirements_hepmc.txt"), "python_hepmc").unwrap_or_else(|e| {
         panic!("this test needs python3 with venv, and PyPI for the first run: {e}");
     });
     let folder = tempfile::tempdir()?;

@@ -6,12 +6,10 @@ mod dataset;
 mod detector;
 mod effects;
 mod generator;
-pub mod layers;
 mod network;
 pub mod parameters;
 mod ranges;
 mod reading;
-mod set;
 mod simulation;
 pub(crate) mod strict;
 mod training;
@@ -28,10 +26,10 @@ pub use detector::{
 pub use effects::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard, polynomial};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{
-    AnyArchitecture, Architecture, Channel, ImageSupervision, MapCells, NetworkCard, Preset, strided,
+    AnyArchitecture, Architecture, Channel, Elements, ImageSupervision, Layer, MapCells, NetworkCard, Preset,
+    RatioNetworks, SetArchitecture, Supervision, strided,
 };
 pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
-pub use set::{Elements, SetArchitecture, Supervision};
 pub use simulation::SimulationCard;
 pub use training::{FiguresCard, Loss, Optimiser, Precision, Prior, Schedule, TrainingCard, TrainingImages};
 
@@ -84,10 +82,7 @@ impl RunCard {
         let mut architecture = self.network.any_architecture();
         let Ok(axes) = self.axes() else { return architecture };
         let given = self.network.references.is_some() || self.parameters.is_empty();
-        let references = match &mut architecture {
-            AnyArchitecture::Set(a) => &mut a.references,
-            AnyArchitecture::Residual(a) => &mut a.references,
-        };
+        let references = architecture.references_mut();
         if references.is_empty() {
             return architecture;
         }

@@ -1,4 +1,4 @@
-//! What a layout says of units, conventions, flavour, momenta and candidates.
+//! Keys of a layout for units, conventions, flavour, momenta and candidates.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

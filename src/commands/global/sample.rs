@@ -10,7 +10,7 @@ use super::setup::{Comparison, FreeParameters};
 use crate::commands::arguments::{ForceArgument, count};
 use crate::global::fit::minimum;
 use crate::global::intervals::{Fitted, curvature};
-use crate::global::sample::{Length, Sample, posterior};
+use crate::global::sample::{Length, PosteriorSample, posterior};
 use crate::global::statistic::ChiSquare;
 use crate::progress::outln;
 use crate::report::write_columns_parquet;
@@ -69,7 +69,7 @@ impl SampleArguments {
     }
 }
 
-fn result(statistic: &ChiSquare, sample: &Sample, length: Length) -> PosteriorResult {
+fn result(statistic: &ChiSquare, sample: &PosteriorSample, length: Length) -> PosteriorResult {
     let parameters = statistic.parameters().iter().enumerate().map(|(index, parameter)| {
         let marginal = sample.marginal(index);
         let [low, median, high] = marginal.quantiles;

@@ -29,7 +29,7 @@ pub struct Density {
 
 /// Mean and width of both shifts, and their correlation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moments {
+pub struct PosteriorMoments {
     /// C9 and C10.
     pub shifts: [Statistics; 2],
     /// Their correlation.
@@ -90,7 +90,7 @@ impl Grid {
 
 impl Density {
     /// Mean, width, correlation.
-    pub fn moments(&self) -> Moments {
+    pub fn moments(&self) -> PosteriorMoments {
         let (c9, c10) = (self.axes[0].values(), self.axes[1].values());
         let n = c9.len();
         let average = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
@@ -101,7 +101,7 @@ impl Density {
             [average(&|x, _| (x - mean[0]).powi(2)).sqrt(), average(&|_, y| (y - mean[1]).powi(2)).sqrt()];
         let covariance = average(&|x, y| (x - mean[0]) * (y - mean[1]));
         let shifts = [0, 1].map(|i| Statistics { mean: mean[i], sigma: width[i] });
-        Moments { shifts, correlation: covariance / (width[0] * width[1]) }
+        PosteriorMoments { shifts, correlation: covariance / (width[0] * width[1]) }
     }
 
     /// The lines around the region of highest density that holds a probability.

@@ -6,7 +6,7 @@ use humboldt_schemas::experiment::{
 use rayon::prelude::*;
 
 use super::Watch;
-use super::exact::{Density, Grid, Moments, Prior};
+use super::exact::{Density, Grid, PosteriorMoments, Prior};
 use super::experiment::{Experiment, Outcome, number, statistics, thinned};
 use super::flow::{Fit, Flow};
 use super::likelihood::Likelihood;
@@ -89,7 +89,7 @@ fn density(grid: &Grid, mixture: &Mixture) -> Density {
     grid.of(|c9, c10| mixture.density(c9, c10))
 }
 
-fn spreads(expected: &Moments, found: &Moments, remark: &str) -> Vec<SpreadRow> {
+fn spreads(expected: &PosteriorMoments, found: &PosteriorMoments, remark: &str) -> Vec<SpreadRow> {
     let row = |i: usize, name: &str| SpreadRow {
         name: format!("{name}{remark}"),
         expected: expected.shifts[i],
@@ -99,7 +99,7 @@ fn spreads(expected: &Moments, found: &Moments, remark: &str) -> Vec<SpreadRow> 
 }
 
 /// Distance between two densities.
-fn differences(expected: &Moments, found: &Moments) -> Vec<NumberRow> {
+fn differences(expected: &PosteriorMoments, found: &PosteriorMoments) -> Vec<NumberRow> {
     let mut numbers = Vec::new();
     for (i, name) in ["C9", "C10"].into_iter().enumerate() {
         let (a, b) = (expected.shifts[i], found.shifts[i]);
@@ -115,14 +115,14 @@ fn differences(expected: &Moments, found: &Moments) -> Vec<NumberRow> {
 fn comparisons(grid: &Grid, network: &Posterior, pseudo: &[Pseudo]) -> Vec<NumberRow> {
     let data: Vec<Vec<f64>> = pseudo.iter().map(|p| p.data.clone()).collect();
     let mixtures = network.of(&data);
-    let moments: Vec<(Moments, Moments)> = mixtures
+    let moments: Vec<(PosteriorMoments, PosteriorMoments)> = mixtures
         .par_iter()
         .zip(&data)
         .map(|(mixture, data)| {
             (grid.posterior(network.likelihood(), data).moments(), density(grid, mixture).moments())
         })
         .collect();
-    let rms = |of: &dyn Fn(&(Moments, Moments)) -> f64| {
+    let rms = |of: &dyn Fn(&(PosteriorMoments, PosteriorMoments)) -> f64| {
         (moments.iter().map(|m| of(m).powi(2)).sum::<f64>() / moments.len() as f64).sqrt()
     };
     let mut numbers = vec![number("pseudo-data compared with exact densities", moments.len() as f64)];
@@ -144,7 +144,7 @@ fn loss(history: &[(usize, f64)]) -> CurvePanel {
 /// Regions and points around the exact posterior.
 fn frame(
     experiment: &Experiment,
-    moments: &Moments,
+    moments: &PosteriorMoments,
     densities: &[(&str, &Density)],
     samples: Vec<(String, Vec<(f64, f64)>)>,
 ) -> RegionsFigure {
@@ -250,12 +250,12 @@ fn agreement(
     ]
 }
 
-fn moments(fits: &[Fit]) -> Moments {
+fn moments(fits: &[Fit]) -> PosteriorMoments {
     let column = |i: usize| fits.iter().map(|fit| fit.shifts[i]).collect::<Vec<f64>>();
     let shifts = [statistics(&column(0)), statistics(&column(1))];
     let products = fits.iter().map(|fit| (fit.shifts[0] - shifts[0].mean) * (fit.shifts[1] - shifts[1].mean));
     let covariance = products.sum::<f64>() / (fits.len().max(2) - 1) as f64;
-    Moments { shifts, correlation: covariance / (shifts[0].sigma * shifts[1].sigma) }
+    PosteriorMoments { shifts, correlation: covariance / (shifts[0].sigma * shifts[1].sigma) }
 }
 
 fn columns(statistic: &ChiSquare, samples: &[(f64, Vec<Fit>, Vec<f64>)]) -> Vec<(String, Vec<f64>)> {

@@ -15,7 +15,7 @@ const PARTS: usize = 16;
 
 /// Mean and covariance of the statistic at any shifts and fraction of background.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
+pub struct RatioCalibration {
     /// The statistic.
     pub statistic: Statistic,
     /// Number of simulated events.
@@ -170,7 +170,7 @@ const fn pairs(components: usize) -> usize {
     components * (components + 1) / 2
 }
 
-impl Calibration {
+impl RatioCalibration {
     /// From simulated events that the network was not trained with, their learned ratios and their truth, and events of
     /// background.
     pub fn new(statistic: Statistic, signal: &Ratios, truth: Truth, background: Option<&Ratios>) -> Self {
@@ -292,7 +292,7 @@ pub struct Known {
     /// # Shapes
     /// [parameter, parameter]: the shifts, behind them the fraction
     information: DMatrix<f64>,
-    /// The same without each part of the simulation.
+    /// Information without each part of the simulation, in turn.
     without: Vec<DMatrix<f64>>,
     shifts: usize,
 }
@@ -451,7 +451,7 @@ impl At {
         &self.covariance / events + &self.finite
     }
 
-    /// What a statistic of a covariance says of the shifts and the fraction; none where the covariance is none.
+    /// Information of a statistic of a covariance on the shifts and the fraction; none where the covariance is none.
     fn information(&self, spread: &DMatrix<f64>) -> Option<DMatrix<f64>> {
         let solved = Cholesky::new(spread.clone())?.solve(&self.mean_slopes);
         Some(self.mean_slopes.tr_mul(&solved))

@@ -8,7 +8,7 @@ use super::super::minimise::{Minimum, Objective, inverse, minimise};
 use super::super::mixture::{Fraction, check};
 use super::super::profile::Profile;
 use super::super::{InferError, Interval};
-use super::calibration::{At, Calibration};
+use super::calibration::{At, RatioCalibration};
 use super::statistic::Mean;
 
 /// Limit to which shifts are looked for, in quarters of a coefficient's range.
@@ -20,7 +20,7 @@ const FRACTION_SCALE: f64 = 0.25;
 /// Starts along a coefficient that is alone.
 const STARTS: usize = 41;
 
-impl Calibration {
+impl RatioCalibration {
     /// Fits shifts, and the fraction of background where it is free, to a sample.
     ///
     /// `ranges` are those that the network learned, from the simulation's point; a rise of `-ln L` by 1/2 ends an interval.
@@ -86,7 +86,7 @@ impl Calibration {
 /// `-ln L` of a sample's mean.
 #[derive(Debug, Clone)]
 struct Gaussian<'a> {
-    of: &'a Calibration,
+    of: &'a RatioCalibration,
     sample: Mean,
     fraction: Fraction,
 }

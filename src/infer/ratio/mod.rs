@@ -10,14 +10,14 @@
 //! the covariance `S(x, f)/N`, widened by what the finite simulation leaves open. A bad network makes wide intervals, not wrong ones.
 //!
 //! - [`Statistic`]: numbers of an event
-//! - [`Calibration`]: their mean and covariance at any point, and what they know of the coefficients there
+//! - [`RatioCalibration`]: their mean and covariance at any point, and what they know of the coefficients there
 //! - [`Fit`]: of the coefficients, to a sample's mean
 
 mod calibration;
 mod fit;
 mod statistic;
 
-pub use self::calibration::{Calibration, Known, Truth};
+pub use self::calibration::{Known, RatioCalibration, Truth};
 pub use self::fit::Fit;
 pub use self::statistic::{Mean, Ratios, Statistic, UNKNOWN_FRACTION, along};
 pub use super::form::slopes;

@@ -196,7 +196,7 @@ fn background_of_another_acceptance_is_noticed_and_can_be_subtracted() {
     assert!(density.describes_its_sample(), "{:?}", density.disagreement().collect::<Vec<_>>());
 }
 
-/// What an efficiency of 0.3 beyond cos theta_K = 0.6 leaves.
+/// Events that an efficiency of 0.3 beyond cos theta_K = 0.6 leaves.
 fn with_a_step(events: &EventBatch, rng: &mut Pcg64) -> EventBatch {
     let keep: Vec<bool> = events.cos_theta_k.iter().map(|k| *k < 0.6 || rng.random::<f64>() < 0.3).collect();
     events.filtered(&keep)

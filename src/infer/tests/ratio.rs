@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use humboldt_infer::mixture::Fraction;
-use humboldt_infer::ratio::{Calibration, Ratios, Statistic, Truth};
+use humboldt_infer::ratio::{RatioCalibration, Ratios, Statistic, Truth};
 use humboldt_pipeline::rng::{BlockRng, StreamKey};
 
 const RANGE: [f64; 2] = [-0.6, 0.8];
@@ -29,7 +29,7 @@ fn background(random: &mut BlockRng) -> f64 {
     -0.5 + (0.25 + 2.0 * random.uniform()).sqrt()
 }
 
-/// What a network says of events: the truth, or something that is off in size and shape.
+/// Ratios that a network gives for events: the truth, or something that is off in size and shape.
 fn learned(ys: &[f64], good: bool) -> Ratios {
     let terms = ys.iter().flat_map(|y| {
         let g = g(*y);
@@ -46,11 +46,11 @@ fn learned(ys: &[f64], good: bool) -> Ratios {
     }
 }
 
-fn calibration(good: bool, fraction: Option<Fraction>) -> Calibration {
+fn calibration(good: bool, fraction: Option<Fraction>) -> RatioCalibration {
     simulated(good, fraction, 200_000, 0)
 }
 
-fn simulated(good: bool, fraction: Option<Fraction>, events: usize, number: u64) -> Calibration {
+fn simulated(good: bool, fraction: Option<Fraction>, events: usize, number: u64) -> RatioCalibration {
     let mut random = StreamKey::new(1).child("simulation", number).block(0);
     let ys: Vec<f64> = (0..events).map(|_| signal(0.0, &mut random)).collect();
     let others: Vec<f64> = (0..events).map(|_| background(&mut random)).collect();
@@ -67,7 +67,7 @@ fn simulated(good: bool, fraction: Option<Fraction>, events: usize, number: u64)
     let background = fraction.map(|fraction| (&of_background, fraction));
     let statistic = Statistic::new((&of_signal, &weights), background, references, 1).unwrap();
     let truth = Truth { terms: &terms, weights: &weights };
-    Calibration::new(statistic, &of_signal, truth, fraction.map(|_| &of_background))
+    RatioCalibration::new(statistic, &of_signal, truth, fraction.map(|_| &of_background))
 }
 
 fn sample(x: f64, fraction: f64, number: u64) -> Vec<f64> {
@@ -108,7 +108,7 @@ struct Found {
 }
 
 fn pulls(
-    calibration: &Calibration,
+    calibration: &RatioCalibration,
     x: f64,
     fraction: f64,
     known: Fraction,
@@ -185,7 +185,7 @@ fn expected_widths_and_effective_numbers() {
     }
 }
 
-/// What the statistic knows is the information where the ratios are exact, with background and its fraction fitted or not; its stated error is the
+/// Knowledge of the statistic is the information where the ratios are exact, with background and its fraction fitted or not; its stated error is the
 /// spread over simulations.
 #[test]
 fn what_is_known_has_an_error_that_is_its_spread() {
@@ -233,6 +233,6 @@ fn other_samples_are_told_and_fractions_need_background() {
     let error = Statistic::new((&flat, &[1.0; 1000]), None, vec![vec![0.0]], 1).unwrap_err().to_string();
     assert!(error.contains("learned ratios"), "{error}");
     let text = serde_json::to_string(&calibration).unwrap();
-    let again: Calibration = serde_json::from_str(&text).unwrap();
+    let again: RatioCalibration = serde_json::from_str(&text).unwrap();
     assert!(again == calibration && again.is_consistent(2, 1) && !again.is_consistent(5, 1));
 }

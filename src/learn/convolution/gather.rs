@@ -31,16 +31,12 @@ pub(super) fn forward(x: &[f32], weight: &[f32], window: &Window) -> Vec<f32> {
     convolve(&x, &Weights::forward(&lowered.weights(weight), &window), &plan)
 }
 
-/// The forward convolution of one channel whose lowered lines overlap: what an output sees begins a stride along k behind what the one
-/// before it sees.
+/// The forward convolution of one channel whose lowered lines overlap.
 fn overlapping(x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
     let window = lowered.window();
-    let ([l, k, _], images, filters) = (*lowered.axes(), window.images, window.filters);
-    let (height, width) = (k.output(), window.axes[2].output());
-    let line = lowered.padded() * lowered.seen();
-    let plane = width * images * line;
+    let (l, filters, overlap) = (&window.axes[0], window.filters, lowered.overlap());
     let size = x.len() / l.input;
-    let source = parallel::each(l.input, |i| lowered.lines(&x[i * size..][..size], images)).concat();
+    let source = parallel::each(l.input, |i| lowered.lines(&x[i * size..][..size])).concat();
     let weight = lowered.weights(weight);
     let weights = Weights::forward(&weight, &window);
     let shape = Shape::of(filters);
@@ -49,12 +45,10 @@ fn overlapping(x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
         .map(|first| first..filters.min(first + shape.width))
         .map(|block| (weights.panel(&block, shape.width), block))
         .collect();
-    let positions: Vec<_> = (0..height)
-        .flat_map(|y| (0..width * images).map(move |column| (y, column)))
-        .map(|(y, column)| Position {
-            source: column * line + y * k.stride * lowered.seen(),
-            output: y * width * images + column,
-        })
+    let positions: Vec<_> = (0..overlap.height)
+        .flat_map(|y| (0..overlap.columns).map(move |column| (y, column)))
+        .map(|(y, column)| overlap.places(y, column))
+        .map(|[source, output]| Position { source, output })
         .collect();
     let mut result = vec![0.0; l.output() * positions.len() * filters];
     let parts: Vec<_> = result.chunks_mut(positions.len() * filters).collect();
@@ -62,7 +56,10 @@ fn overlapping(x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
     parallel::each_of(parts, |i, part| {
         let from = lines[i];
         let runs: Vec<_> = (0..from.count)
-            .map(|tap| Run { offset: (from.source + tap) * plane, row: (from.slot + tap) * window.channels })
+            .map(|tap| Run {
+                offset: (from.source + tap) * overlap.plane,
+                row: (from.slot + tap) * window.channels,
+            })
             .collect();
         for (panel, block) in &blocks {
             let mut output = Buffer::zeros(positions.len() * shape.width);

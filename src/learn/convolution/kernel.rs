@@ -71,7 +71,7 @@ pub(super) fn vectors() -> String {
     }
 }
 
-/// What `f` computes, compiled for the widest vectors.
+/// Result of `f`, compiled for the widest vectors.
 pub(super) fn wide<R>(f: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(f)
 }

@@ -7,6 +7,32 @@ use crate::parallel;
 /// Most channels that two axes' taps may make, of one channel, and one axis's.
 const MOST: [usize; 2] = [64, 32];
 
+/// Places of numbers where lines overlap: what an output sees begins a step behind what the one before it along k sees.
+pub(super) struct Overlap {
+    /// Numbers of a line, what the outputs along k of one column see.
+    pub(super) line: usize,
+    /// Numbers from what an output sees to what the next along k sees.
+    pub(super) step: usize,
+    /// Numbers of a plane of x.
+    pub(super) plane: usize,
+    /// Outputs along k.
+    pub(super) height: usize,
+    /// Outputs along c, of all images.
+    pub(super) columns: usize,
+}
+
+impl Overlap {
+    /// First number that an output sees, and the output's place in its plane.
+    pub(super) const fn places(&self, y: usize, column: usize) -> [usize; 2] {
+        [column * self.line + y * self.step, y * self.columns + column]
+    }
+
+    /// Outputs of a plane.
+    pub(super) const fn outputs(&self) -> usize {
+        self.height * self.columns
+    }
+}
+
 /// A convolution and how many of its last axes have their taps taken for channels.
 pub(super) struct Lowered<'a> {
     window: &'a Window,
@@ -71,6 +97,13 @@ impl<'a> Lowered<'a> {
         self.axes == 2
     }
 
+    /// Places of numbers in [`Lowered::lines`] of all planes, and of what follows from them.
+    pub(super) fn overlap(&self) -> Overlap {
+        let [_, k, c] = &self.window.axes;
+        let (line, columns) = (self.padded() * self.seen(), c.output() * self.window.images);
+        Overlap { line, step: k.stride * self.seen(), plane: columns * line, height: k.output(), columns }
+    }
+
     /// Cells of a line of [`Lowered::lines`], with their padding.
     pub(super) const fn padded(&self) -> usize {
         self.window.axes[1].input + 2 * self.window.axes[1].padding
@@ -79,11 +112,6 @@ impl<'a> Lowered<'a> {
     /// Numbers of a cell there: what the taps along the last axis see.
     pub(super) const fn seen(&self) -> usize {
         self.window.axes[2].kernel
-    }
-
-    /// The window's own axes.
-    pub(super) const fn axes(&self) -> &[Axis; 3] {
-        &self.window.axes
     }
 
     /// Calls `each` for the cells of one plane of x that the taps along the last axis meet: cell of k, cell of c', tap, images.
@@ -102,10 +130,10 @@ impl<'a> Lowered<'a> {
 
     /// One plane of x of one channel, [k, c, images], as [c', images, padded k, tap of c]: what an output sees along k and c lies side
     /// by side there, and overlaps with what its neighbour along k sees.
-    pub(super) fn lines(&self, x: &[f32], images: usize) -> Vec<f32> {
-        let (seen, padding) = (self.seen(), self.window.axes[1].padding);
-        let line = self.padded() * seen;
-        let mut lines = vec![0.0; self.window.axes[2].output() * images * line];
+    pub(super) fn lines(&self, x: &[f32]) -> Vec<f32> {
+        let (seen, padding, images) = (self.seen(), self.window.axes[1].padding, self.window.images);
+        let Overlap { line, plane, .. } = self.overlap();
+        let mut lines = vec![0.0; plane];
         self.met(x, |cell, output, tap, x| {
             let begin = output * images * line + (cell + padding) * seen + tap;
             for (number, x) in lines[begin..].iter_mut().step_by(line).zip(x) {
@@ -115,7 +143,7 @@ impl<'a> Lowered<'a> {
         lines
     }
 
-    /// The same as [padded k, tap of c, `line`], a line holding [c', `images`].
+    /// Numbers of [`Lowered::lines`] as [padded k, tap of c, `line`], a line holding [c', `images`].
     pub(super) fn turned(&self, x: &[f32], images: usize, line: usize) -> Vec<f32> {
         let (seen, padding) = (self.seen(), self.window.axes[1].padding);
         let mut turned = vec![0.0; self.padded() * seen * line];

@@ -43,7 +43,7 @@ pub(super) struct Window {
     arithmetic: Arithmetic,
 }
 
-/// What multiplies.
+/// Unit of the processor that multiplies.
 #[derive(Debug, Clone, Copy)]
 enum Arithmetic {
     /// Vectors, in single precision.
@@ -172,7 +172,7 @@ fn elsewhere(conv: &Conv3d, input: Tensor<5>) -> Tensor<5> {
     conv3d(input, weight, bias, ConvOptions::new(stride, padding, conv.dilation, conv.groups))
 }
 
-/// What convolutions are computed with on this processor: `AMX`, Intel's matrix unit, beside its vectors, `AVX-512` or `AVX2`, or these
+/// Name of the units that compute convolutions on this processor: `AMX`, Intel's matrix unit, beside its vectors, `AVX-512` or `AVX2`, or these
 /// alone, or `vectors of N bits` elsewhere.
 pub fn vectors() -> String {
     let vectors = kernel::vectors();

@@ -80,7 +80,7 @@ impl Plan {
         Self { images, orders, classes, source, result, stride, turns: 1 }
     }
 
-    /// The same from a source whose last axis comes in turns, so that a run's cells are neighbours there, see [`Plan::place`].
+    /// Plan from a source whose last axis comes in turns, so that a run's cells are neighbours there, see [`Plan::place`].
     pub(super) fn in_turns(self) -> Self {
         Self { turns: self.stride, ..self }
     }
@@ -110,7 +110,7 @@ impl Plan {
         [self.result[0] * self.result[1], self.result[2] * self.images]
     }
 
-    /// What some lines of the result are made of.
+    /// Stencils of some lines of the result.
     pub(super) fn stencils(&self, lines: &Range<usize>) -> Vec<Stencil> {
         let (height, width) = (self.source[1], self.width());
         let mut stencils = Vec::new();

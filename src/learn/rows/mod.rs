@@ -77,7 +77,7 @@ pub(super) fn max_pool(x: Tensor<5>, kernel: usize, stride: usize, circular: boo
     Tensor::from_dispatch(Dispatch::max_pool(x.into_dispatch(), pool))
 }
 
-/// What passes a block by.
+/// Tensor that passes a block by.
 #[derive(Debug, ExtensionType)]
 pub(super) enum Passed<B: Backend> {
     Nothing,
@@ -129,11 +129,11 @@ pub(super) struct Batch<B: Backend> {
     unit: FloatTensor<B>,
 }
 
-/// What y = relu(weight unit (x - mean) + shift + passed) needs on its way back; without `batch` the mean is 0, the unit 1.
+/// State that y = relu(weight unit (x - mean) + shift + passed) needs on its way back; without `batch` the mean is 0, the unit 1.
 #[derive(Debug, Clone)]
 pub(super) struct State<B: Backend> {
     x: FloatTensor<B>,
-    /// Where the `ReLU` has cut, if there is one.
+    /// Output of the `ReLU`, which shows where it has cut, if there is one.
     y: Option<FloatTensor<B>>,
     weight: FloatTensor<B>,
     batch: Option<Batch<B>>,
@@ -147,7 +147,7 @@ pub(super) struct AffineGradients<B: Backend> {
     passed: FloatTensor<B>,
 }
 
-/// What a backend has to compute for both ways.
+/// Operations that a backend has for both ways.
 pub(super) trait RowsGradients: Rows {
     /// The statistics of rows, and their variance.
     fn statistics(x: &FloatTensor<Self>) -> (Batch<Self>, FloatTensor<Self>);

@@ -124,7 +124,7 @@ impl Moments {
     }
 }
 
-/// What the numbers of each channel become: factor (x - mean) + shift + passed, cut off below `floor`.
+/// Map of the numbers of each channel: factor (x - mean) + shift + passed, cut off below `floor`.
 pub(super) struct Forward {
     lines: Lines,
     mean: Vec<f32>,
@@ -207,7 +207,7 @@ impl Sums {
     }
 }
 
-/// What the way back sums up over rows.
+/// Sums of the way back over rows.
 pub(super) struct Summed {
     lines: Lines,
     mean: Vec<f32>,

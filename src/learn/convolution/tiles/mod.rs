@@ -24,7 +24,7 @@ const CACHED: usize = 256 << 10;
 /// From the sums of one tap to those of the next: a cache line more than they are, so that they do not drive each other out.
 const SUMS: usize = BLOCK + 16;
 
-/// How numbers are multiplied.
+/// Halves by which numbers are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Halves {
     /// By their high halves alone: bfloat16.
@@ -129,19 +129,16 @@ pub(super) fn forward(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], win
     convolve(unit, &x, &Weights::forward(&lowered.weights(weight), &window), &plan)
 }
 
-/// The forward convolution of one channel whose lowered lines overlap: a row of a tile begins a stride along k behind the one before.
+/// The forward convolution of one channel whose lowered lines overlap: a row of a tile is what an output sees.
 fn overlapping(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], lowered: &Lowered) -> Vec<f32> {
     let window = lowered.window();
-    let ([l, k, _], images, filters) = (*lowered.axes(), window.images, window.filters);
-    let (height, width) = (k.output(), window.axes[2].output());
-    let line = lowered.padded() * lowered.seen();
-    let row = k.stride * lowered.seen();
-    let plane = width * images * line;
+    let (l, filters, overlap) = (&window.axes[0], window.filters, lowered.overlap());
+    let (plane, row) = (overlap.plane, overlap.step);
     // Tiles read on behind the last row.
     let mut packed = Packed::zeros(l.input * plane, halves, 2 * ROWS * row + deep(window.channels));
     let size = x.len() / l.input;
     parallel::each_of(packed.parts(l.input * plane, plane), |i, (high, low)| {
-        let lines = lowered.lines(&x[i * size..][..size], images);
+        let lines = lowered.lines(&x[i * size..][..size]);
         wide(|| split(&lines, high, low));
     });
     let weight = lowered.weights(weight);
@@ -150,8 +147,8 @@ fn overlapping(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], lowered: &
         .step_by(WIDTH)
         .map(|first| (first, panel(&weights, &(first..filters.min(first + WIDTH)), halves)))
         .collect();
-    let mut result = vec![0.0; l.output() * height * width * images * filters];
-    let parts: Vec<_> = result.chunks_mut(height * width * images * filters).collect();
+    let mut result = vec![0.0; l.output() * overlap.outputs() * filters];
+    let parts: Vec<_> = result.chunks_mut(overlap.outputs() * filters).collect();
     let lines = l.forward();
     parallel::each_of(parts, |i, part| {
         let from = lines[i];
@@ -172,14 +169,14 @@ fn overlapping(unit: Unit, halves: Halves, x: &[f32], weight: &[f32], lowered: &
                 }
             }
             let some = WIDTH.min(filters - first);
-            for column in 0..width * images {
-                for top in (0..height).step_by(2 * ROWS) {
-                    let begin = column * line + top * row;
-                    let second = if height - top > ROWS { begin + ROWS * row } else { begin };
+            for column in 0..overlap.columns {
+                for top in (0..overlap.height).step_by(2 * ROWS) {
+                    let [begin, _] = overlap.places(top, column);
+                    let second = if overlap.height - top > ROWS { begin + ROWS * row } else { begin };
                     sums.fill(0.0);
                     unit.add(&mut sums, &factors, [begin, second], 0, &steps);
-                    for (y, sums) in (top..height).zip(sums.chunks_exact(WIDTH)) {
-                        let begin = (y * width * images + column) * filters + first;
+                    for (y, sums) in (top..overlap.height).zip(sums.chunks_exact(WIDTH)) {
+                        let begin = overlap.places(y, column)[1] * filters + first;
                         part[begin..][..some].copy_from_slice(&sums[..some]);
                     }
                 }

@@ -12,7 +12,7 @@ pub(super) const WIDTH: usize = 32;
 /// Products of a sum that one step adds.
 pub(super) const DEPTH: usize = 32;
 
-/// Where each step finds its factors, counted in bytes from those of the first.
+/// Places of each step's factors, counted in bytes from those of the first.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     steps: Vec<[usize; 2]>,

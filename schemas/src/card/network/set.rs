@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::NetworkCard;
+use super::layers::{Layer, List};
 use crate::error::Invalid;
 
 /// Elements of a set.
@@ -57,13 +59,62 @@ impl SetArchitecture {
         self.supervision != Supervision::Set
     }
 
+    /// Network over elements of a card.
+    pub(super) fn of(card: &NetworkCard, supervision: Supervision) -> Self {
+        let references = card.references_or_default();
+        let pooled = match supervision {
+            Supervision::Set => card.pooled.unwrap_or(16),
+            Supervision::Score => references.len(),
+            Supervision::Event => 1,
+        };
+        let whole = supervision == Supervision::Set;
+        Self {
+            elements: card.elements.unwrap_or_default(),
+            supervision,
+            layers: card.layers.clone().unwrap_or_else(|| vec![64; 3]),
+            pooled,
+            references: if supervision == Supervision::Score { references } else { Vec::new() },
+            dense: if whole { card.dense.unwrap_or(64) } else { 0 },
+            sample: card.sample.unwrap_or(if whole { 0 } else { 1024 }),
+        }
+    }
+
+    /// Layers in the order of the data, for a network that puts out so many numbers.
+    pub fn layers(&self, outputs: usize) -> Vec<Layer> {
+        let mut list = List { layers: Vec::new(), channels: Self::FEATURES, size: 1 };
+        let element = match self.elements {
+            Elements::Events => "event",
+            Elements::Cells => "cell",
+        };
+        list.add(format!("each {element}"), "input".into(), 0);
+        for (i, &neurons) in self.layers.iter().enumerate() {
+            list.dense(&format!("each {element}, dense {}", i + 1), neurons);
+            list.add(format!("each {element}"), "relu".into(), 0);
+        }
+        list.dense(&format!("each {element}, outputs"), self.pooled);
+        list.add(format!("over all {element}s, mean"), "mean".into(), 0);
+        if self.is_calibrated() {
+            list.channels = 1;
+            list.add(format!("over all {element}s, calibration"), "calibration".into(), 0);
+            return list.layers;
+        }
+        list.channels += 1;
+        list.add(format!("over all {element}s, number"), "number".into(), 0);
+        if self.dense > 0 {
+            list.dense("dense", self.dense);
+            list.add("head".into(), "relu".into(), 0);
+        }
+        list.dense("output", outputs);
+        list.layers
+    }
+
+    /// Whether a network has these numbers: those of a file need not be a card's.
+    pub(super) fn is_sound(&self) -> bool {
+        self.pooled > 0 && self.layers.iter().all(|x| *x > 0)
+    }
+
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        Invalid::unless(
-            (1..=16).contains(&self.layers.len()) && self.layers.iter().all(|n| (1..=4096).contains(n)),
-            "network.layers",
-            format!("{:?}", self.layers),
-            "1 to 16 layers, each 1 to 4096",
-        )?;
+        check_layers(&self.layers)?;
         Invalid::unless((1..=1024).contains(&self.pooled), "network.pooled", self.pooled, "1 to 1024")?;
         if self.supervision == Supervision::Score {
             check_references(&self.references)?;
@@ -76,6 +127,16 @@ impl SetArchitecture {
             "0 for all, or 2 to 10000000",
         )
     }
+}
+
+/// Refuses layers that are none, too many or too wide.
+pub(super) fn check_layers(layers: &[usize]) -> Result<(), Invalid> {
+    Invalid::unless(
+        (1..=16).contains(&layers.len()) && layers.iter().all(|n| (1..=4096).contains(n)),
+        "network.layers",
+        format!("{layers:?}"),
+        "1 to 16 layers, each 1 to 4096",
+    )
 }
 
 /// Refuses delta C9 that no scores can be learned at.
