@@ -132,12 +132,7 @@ pub(crate) fn open_unweighted(
     }
     let column =
         layout.and_then(|layout| layout.weight.as_deref()).unwrap_or("weight").replace('|', "` or `");
-    Err(Error::file(
-        path,
-        format!(
-            "has a column `{column}` of weights, which means of q2 and a network's calibration do not know; allowed: unweighted events (reweight --unweight makes them), or fit and moments"
-        ),
-    ))
+    Err(Error::Weighted { path: path.to_owned(), column })
 }
 
 impl Question<'_> {
@@ -167,12 +162,7 @@ impl Question<'_> {
     fn check(&self, card: &RunCard, inside: usize, outside: usize) -> Result<(), Error> {
         if outside > 0 && !self.select {
             let ranges = sampling::in_words(&sampling::resolved_windows(&card.generator)?);
-            return Err(Error::file(
-                self.file,
-                format!(
-                    "{outside} events lie outside q2 = {ranges}; allowed: events inside, or --select to leave others out"
-                ),
-            ));
+            return Err(Error::Outside { path: self.file.to_owned(), outside, ranges });
         }
         if inside < FEWEST {
             let what = format!("{inside} events are not allowed; allowed: at least {FEWEST}");

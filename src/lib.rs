@@ -18,8 +18,7 @@
 //! - [`run`]: a run's folder and its stages
 //! - [`progress`]: what the user sees while it works
 //! - [`dashboard`]: a training on a terminal of its own
-//! - [`refusal`]: why a command did not do what it was called for
-//! - [`commands`]: the command line
+//! - [`commands`]: the command line, and reasons that it did not do what it was called for
 
 mod assumptions;
 pub mod binning;
@@ -34,7 +33,6 @@ mod lock;
 pub mod measured;
 pub mod progress;
 pub mod ratio;
-pub mod refusal;
 pub mod run;
 pub mod sampling;
 mod signals;

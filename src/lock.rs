@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
 
+use crate::error::{AtPath, Error};
 use crate::progress::note;
 
 /// Who else may hold a lock.
@@ -30,13 +30,18 @@ pub struct Lock {
     _file: Option<File>,
 }
 
+/// Refusal of a folder that another process works in.
+pub(crate) fn busy(folder: &Path) -> Error {
+    Error::file(folder, "another process works in this folder")
+}
+
 /// Locks a file, which is made where it is missing.
 ///
 /// # Errors
 /// `busy`, when another process holds the lock; when the file cannot be made for another reason than that its folder
 /// cannot be written.
-pub(crate) fn lock(path: &Path, kind: Kind, busy: impl Fn() -> String) -> Result<Lock> {
-    let Some(file) = open(path).with_context(|| path.display().to_string())? else {
+pub(crate) fn lock(path: &Path, kind: Kind, busy: impl Fn() -> Error) -> Result<Lock, Error> {
+    let Some(file) = open(path).at(path)? else {
         return Ok(Lock { _file: None });
     };
     let outcome = match kind {
@@ -46,12 +51,12 @@ pub(crate) fn lock(path: &Path, kind: Kind, busy: impl Fn() -> String) -> Result
     };
     match outcome {
         Ok(()) => Ok(Lock { _file: Some(file) }),
-        Err(TryLockError::WouldBlock) => bail!("{}", busy()),
+        Err(TryLockError::WouldBlock) => Err(busy()),
         Err(TryLockError::Error(error)) if is_unknown(&error) => {
             note_once(path);
             Ok(Lock { _file: None })
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+        Err(TryLockError::Error(error)) => Err(error).at(path),
     }
 }
 

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use humboldt::commands;
+use humboldt::commands::refusal::{Refusal, RefusalKind};
 use humboldt::progress::{Caller, Stopped};
-use humboldt::refusal::{Refusal, RefusalKind};
 use humboldt_pipeline::store::{MemoryPath, atomic};
 use pyo3::exceptions::{
     PyFileExistsError, PyFileNotFoundError, PyIsADirectoryError, PyMemoryError, PyOSError, PyPermissionError,

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
+use humboldt::commands::refusal::Refusal;
 use humboldt::inference::{Question, by_network};
 use humboldt::learn::{Compute, DeviceName, Event, ImageSource, LearnError, Model, built_in};
 use humboldt::progress::Progress;
-use humboldt::refusal::Refusal;
 use humboldt_schemas::layout::Layout;
 use numpy::{PyReadonlyArray4, PyUntypedArrayMethods};
 use pyo3::prelude::*;

@@ -17,7 +17,7 @@ use arrow::ffi::FFI_ArrowSchema;
 use arrow::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use humboldt::refusal::Refusal;
+use humboldt::commands::refusal::Refusal;
 use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter, MemoryPath, MemoryTable, More};
 use humboldt_schemas::layout::Layout;
 use numpy::ndarray::ArrayView1;

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_pipeline::store::{ImageReader, ImageWriter, Layout, write_json};
 use humboldt_pipeline::voxels::CompactImage;
 use humboldt_schemas::campaign::{Manifest, ShardRecord};
@@ -12,7 +11,8 @@ use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance, program};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Campaign, MANIFEST, Shard, read_json};
+use super::{Campaign, MANIFEST, Shard, read_versioned};
+use crate::error::{AtPath, Error, with_reasons};
 use crate::progress::Progress;
 
 /// Progress of a campaign.
@@ -39,7 +39,7 @@ impl Campaign {
     ///
     /// # Errors
     /// When a record is damaged or of another card.
-    pub fn status(&self) -> Result<Status> {
+    pub fn status(&self) -> Result<Status, Error> {
         let shards = self.shards(&Split::ALL);
         let mut status = Status {
             shards: shards.len(),
@@ -68,13 +68,15 @@ impl Campaign {
     ///
     /// # Errors
     /// When it is damaged, of a later version, or of another card.
-    pub fn manifest(&self) -> Result<Option<Manifest>> {
+    pub fn manifest(&self) -> Result<Option<Manifest>, Error> {
         let path = self.folder.join(MANIFEST);
         if !path.exists() {
             return Ok(None);
         }
-        let manifest: Manifest = read_json(&path)?;
-        ensure!(manifest.data_hash == self.data_hash, "{}: is of another card; remove it", path.display());
+        let manifest: Manifest = read_versioned(&path)?;
+        if manifest.data_hash != self.data_hash {
+            return Err(Error::file(&path, "is of another card; remove it"));
+        }
         Ok(Some(manifest))
     }
 
@@ -82,56 +84,53 @@ impl Campaign {
     ///
     /// # Errors
     /// When a record is damaged or of another card.
-    pub fn verify(&self) -> Result<Vec<(Shard, String)>> {
+    pub fn verify(&self) -> Result<Vec<(Shard, String)>, Error> {
         let shards = self.shards(&Split::ALL);
         let finished: Vec<(Shard, ShardRecord)> = shards
             .into_iter()
             .filter_map(|shard| self.record(&shard).map(|r| r.map(|r| (shard, r))).transpose())
-            .collect::<Result<_>>()?;
+            .collect::<Result<_, Error>>()?;
         let manifest = self.manifest()?;
         let progress = Progress::new("verify", finished.len() as u64, "shards");
         let wrong = |(shard, record): (Shard, ShardRecord)| {
             let outcome = self.verify_shard(&shard, &record, manifest.as_ref());
             progress.advance(1, "");
-            outcome.err().map(|e| (shard, format!("{e:#}")))
+            outcome.err().map(|e| (shard, with_reasons(&e)))
         };
         let damaged = finished.into_par_iter().filter_map(wrong).collect();
         progress.finish();
         Ok(damaged)
     }
 
-    fn verify_shard(&self, shard: &Shard, record: &ShardRecord, manifest: Option<&Manifest>) -> Result<()> {
+    fn verify_shard(
+        &self,
+        shard: &Shard,
+        record: &ShardRecord,
+        manifest: Option<&Manifest>,
+    ) -> Result<(), Error> {
         let path = self.path(shard);
         let (_, blake3) = hash(&path)?;
-        ensure!(
-            blake3 == record.blake3,
-            "{}: is damaged: its checksum is not the recorded one",
-            path.display()
-        );
-        if let Some(manifest) = manifest {
-            ensure!(
-                manifest.shards.contains(record),
-                "{}: is not the shard that {MANIFEST} names",
-                path.display()
-            );
+        if blake3 != record.blake3 {
+            return Err(Error::file(&path, "is damaged: its checksum is not the recorded one"));
+        }
+        if manifest.is_some_and(|manifest| !manifest.shards.contains(record)) {
+            return Err(Error::file(&path, format!("is not the shard that {MANIFEST} names")));
         }
         let reader = ImageReader::open(&path)?;
         let labels = shard.labels().flatten().map(|shift| shift.to_bits());
-        ensure!(
-            reader.labels().iter().map(|x| x.to_bits()).eq(labels),
-            "{}: has other labels than the card",
-            path.display()
-        );
-        Ok(())
+        if reader.labels().iter().map(|x| x.to_bits()).eq(labels) {
+            return Ok(());
+        }
+        Err(Error::file(&path, "has other labels than the card"))
     }
 
     /// Removes a shard, so that it is made again.
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&self, shard: &Shard) -> Result<()> {
+    pub fn remove(&self, shard: &Shard) -> Result<(), Error> {
         for path in [self.record_path(shard), self.path(shard)] {
-            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            fs::remove_file(&path).at(&path)?;
         }
         Ok(())
     }
@@ -140,7 +139,7 @@ impl Campaign {
     ///
     /// # Errors
     /// When a shard is missing, or the manifest cannot be written.
-    pub fn merge(&self) -> Result<Manifest> {
+    pub fn merge(&self) -> Result<Manifest, Error> {
         let manifest = self.complete()?;
         match self.manifest() {
             Ok(Some(there)) if there.shards == manifest.shards => Ok(there),
@@ -155,17 +154,15 @@ impl Campaign {
     ///
     /// # Errors
     /// When a shard is missing.
-    pub fn complete(&self) -> Result<Manifest> {
+    pub fn complete(&self) -> Result<Manifest, Error> {
         let shards = self.shards(&Split::ALL);
         let mut records = Vec::with_capacity(shards.len());
         for shard in &shards {
-            match self.record(shard)? {
-                Some(record) => records.push(record),
-                None => bail!(
-                    "{}: is not there yet; `humboldt campaign run` makes what is missing",
-                    self.path(shard).display()
-                ),
-            }
+            let Some(record) = self.record(shard)? else {
+                let what = "is not there yet; `humboldt campaign run` makes what is missing";
+                return Err(Error::file(&self.path(shard), what));
+            };
+            records.push(record);
         }
         let images = records.iter().map(|r| r.images).sum();
         Ok(Manifest {
@@ -183,7 +180,7 @@ impl Campaign {
     ///
     /// # Errors
     /// When a shard is missing or damaged, or the file cannot be written.
-    pub fn write_split(&self, split: Split, out: &Path) -> Result<()> {
+    pub fn write_split(&self, split: Split, out: &Path) -> Result<(), Error> {
         let shards = self.open_shards(split)?;
         let mut provenance =
             Provenance::new(self.data_hash.clone(), self.data.seed, self.data.generator.clone());
@@ -221,9 +218,9 @@ impl Campaign {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn hash(path: &Path) -> Result<(u64, String)> {
-    let file = File::open(path).with_context(|| path.display().to_string())?;
+pub(super) fn hash(path: &Path) -> Result<(u64, String), Error> {
+    let file = File::open(path).at(path)?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file).with_context(|| path.display().to_string())?;
+    hasher.update_reader(file).at(path)?;
     Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
 }

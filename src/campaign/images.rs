@@ -1,11 +1,11 @@
 //! Reads the images of a campaign.
 
-use anyhow::{Context, Result, ensure};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::Split;
 
 use super::live::same;
 use super::{Campaign, Shard};
+use crate::error::{Error, with_reasons};
 use crate::learn::{ImageSource, LearnError};
 
 /// The images of one split, or those of one point of it, in the order of the campaign.
@@ -23,22 +23,17 @@ impl Campaign {
     ///
     /// # Errors
     /// When one is missing, damaged, or of another card.
-    pub fn open_shards(&self, split: Split) -> Result<Vec<(Shard, ImageReader)>> {
+    pub fn open_shards(&self, split: Split) -> Result<Vec<(Shard, ImageReader)>, Error> {
         let open = |shard: Shard| {
             let path = self.path(&shard);
-            ensure!(
-                self.record(&shard)?.is_some(),
-                "{}: is not there yet; make it with `humboldt campaign run`",
-                path.display()
-            );
-            let reader = ImageReader::open(&path)
-                .with_context(|| "`humboldt campaign verify --remove` has damaged shards made again")?;
+            if self.record(&shard)?.is_none() {
+                return Err(Error::file(&path, "is not there yet; make it with `humboldt campaign run`"));
+            }
+            let reader = ImageReader::open(&path).map_err(Error::Shard)?;
             let same = reader.provenance().is_some_and(|p| p.card_hash == self.data_hash);
-            ensure!(
-                same && reader.len() == shard.len() && reader.bins() == self.data.images.bins,
-                "{}: is of another card; remove it to have it made again",
-                path.display()
-            );
+            if !same || reader.len() != shard.len() || reader.bins() != self.data.images.bins {
+                return Err(Error::file(&path, "is of another card; remove it to have it made again"));
+            }
             Ok((shard, reader))
         };
         self.shards(&[split]).into_iter().map(open).collect()
@@ -94,8 +89,6 @@ impl ImageSource for CampaignImages<'_> {
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
         let (reader, i) = self.find(index);
-        reader
-            .read(i, image)
-            .map_err(|e| LearnError::Image { index, reason: format!("{:#}", anyhow::Error::new(e)) })
+        reader.read(i, image).map_err(|e| LearnError::Image { index, reason: with_reasons(&e) })
     }
 }

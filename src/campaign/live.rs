@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use anyhow::Result;
 use humboldt_physics::{Axes, Point};
 use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::generate::EventSampler;
@@ -15,6 +14,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::make::ImageMaker;
+use crate::error::{Error, with_reasons};
 use crate::learn::source::permutation;
 use crate::learn::{ImageSource, LearnError};
 use crate::sampling;
@@ -61,7 +61,7 @@ impl<'a> LiveImages<'a> {
     ///
     /// # Errors
     /// When the physics refuses the card.
-    pub fn new(data: &'a DataCard, training: &TrainingCard) -> Result<Self> {
+    pub fn new(data: &'a DataCard, training: &TrainingCard) -> Result<Self, Error> {
         Self::of_training(data, training, 0)
     }
 
@@ -69,7 +69,7 @@ impl<'a> LiveImages<'a> {
     ///
     /// # Errors
     /// When the physics refuses the card.
-    pub fn of_training(data: &'a DataCard, training: &TrainingCard, epoch: usize) -> Result<Self> {
+    pub fn of_training(data: &'a DataCard, training: &TrainingCard, epoch: usize) -> Result<Self, Error> {
         let prior = (training.prior == Prior::Uniform).then_some(training.margin);
         Self::at_epoch(Cow::Borrowed(data), prior, training.events.unwrap_or([data.images.events; 2]), epoch)
     }
@@ -80,7 +80,7 @@ impl<'a> LiveImages<'a> {
     ///
     /// # Errors
     /// When the physics refuses the card.
-    pub fn calibration(data: &'a DataCard, images: usize) -> Result<Self> {
+    pub fn calibration(data: &'a DataCard, images: usize) -> Result<Self, Error> {
         let axes = data.axes()?;
         let ranges = widened(&axes, MARGIN);
         let n = axes.len();
@@ -104,7 +104,7 @@ impl<'a> LiveImages<'a> {
     ///
     /// # Errors
     /// When the physics refuses the card.
-    pub fn of_split(data: &'a DataCard, split: Split, of: Option<&[f64]>) -> Result<Self> {
+    pub fn of_split(data: &'a DataCard, split: Split, of: Option<&[f64]>) -> Result<Self, Error> {
         let wanted = |shifts: &[f64]| of.is_none_or(|of| same(of, shifts));
         let chosen = data.points()?.into_iter().filter(|p| p.count(split) > 0 && wanted(&p.shifts));
         let counts = chosen.map(|p| (p.shifts.clone(), p.count(split))).collect();
@@ -122,7 +122,7 @@ impl<'a> LiveImages<'a> {
     ///
     /// # Errors
     /// When the physics refuses one of its points.
-    pub fn epoch(&self, epoch: usize) -> Result<Self> {
+    pub fn epoch(&self, epoch: usize) -> Result<Self, Error> {
         match self.prior {
             // Other images of the same values.
             None => Ok(Self { epoch, ..self.clone() }),
@@ -135,7 +135,7 @@ impl<'a> LiveImages<'a> {
         prior: Option<f64>,
         events: [usize; 2],
         epoch: usize,
-    ) -> Result<Self> {
+    ) -> Result<Self, Error> {
         let counts = match prior {
             None => {
                 let trained = data.points()?.into_iter().filter(|p| p.count(Split::Train) > 0);
@@ -155,13 +155,13 @@ impl<'a> LiveImages<'a> {
         prior: Option<f64>,
         epoch: usize,
         counts: Vec<(Vec<f64>, usize)>,
-    ) -> Result<Self> {
+    ) -> Result<Self, Error> {
         let axes = data.axes()?;
         let made = |(shifts, n): (Vec<f64>, usize)| {
             let point = axes.point(&shifts)?;
             Ok((sampling::sampler_at(&data.generator, &point)?, point, n))
         };
-        let made = counts.into_par_iter().map(made).collect::<Result<Vec<_>>>()?;
+        let made = counts.into_par_iter().map(made).collect::<Result<Vec<_>, Error>>()?;
         let mut len = 0;
         let mut places = Vec::with_capacity(made.len());
         for (sampler, point, n) in made {
@@ -242,7 +242,7 @@ impl ImageSource for LiveImages<'_> {
         thread_local! {
             static MAKER: RefCell<Option<(usize, ImageMaker)>> = const { RefCell::new(None) };
         }
-        let failed = |e: anyhow::Error| LearnError::Image { index, reason: format!("{e:#}") };
+        let failed = |e: Error| LearnError::Image { index, reason: with_reasons(&e) };
         let (Place { sampler, .. }, stream) = (self.find(index), self.stream(index));
         let bins = self.data.images.bins;
         MAKER.with_borrow_mut(|maker| {
@@ -251,7 +251,7 @@ impl ImageSource for LiveImages<'_> {
             }
             let Some((_, maker)) = maker else { return Ok(()) };
             let report = maker.dense(sampler, stream, self.events_of(index), image).map_err(failed)?;
-            sampling::check(&report).map_err(|e| failed(e.into()))
+            sampling::check(&report).map_err(failed)
         })
     }
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::ops::{AddAssign, Range};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use humboldt_physics::Point;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
@@ -18,6 +17,7 @@ use humboldt_schemas::provenance::{FORMAT_VERSION, Provenance};
 use rayon::prelude::*;
 
 use super::{Campaign, SHARDS, Shard, Task};
+use crate::error::{AtPath, Error};
 use crate::lock::{Kind, lock};
 use crate::progress::{Progress, note, number};
 use crate::sampling;
@@ -63,7 +63,7 @@ impl Campaign {
     ///
     /// # Errors
     /// When another process works in the folder or makes the same shard, or a file cannot be written.
-    pub fn make(&self, splits: &[Split], task: Task) -> Result<Made> {
+    pub fn make(&self, splits: &[Split], task: Task) -> Result<Made, Error> {
         let shards = self.shards(splits);
         let own: Vec<&Shard> =
             shards.iter().enumerate().filter(|(i, _)| task.has(*i)).map(|(_, s)| s).collect();
@@ -82,7 +82,7 @@ impl Campaign {
         }
         let _lock = self.lock(task == Task::ALL)?;
         let folder = self.folder.join(SHARDS);
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        fs::create_dir_all(&folder).at(&folder)?;
         sweep(&folder);
         let total: usize = own.iter().map(|shard| shard.len()).sum();
         let left: usize = missing.iter().map(|shard| shard.len()).sum();
@@ -126,13 +126,13 @@ impl Campaign {
         shard: &Shard,
         sampler: &mut Option<(Point, EventSampler)>,
         advance: &(impl Fn(usize, usize) + Sync),
-    ) -> Result<Made> {
+    ) -> Result<Made, Error> {
         let path = self.path(shard);
-        let busy = || format!("{}: another process makes this shard", path.display());
+        let busy = || Error::file(&path, "another process makes this shard");
         let lock = lock(&self.lock_path(shard), Kind::Exclusive, busy)?;
         let record_path = self.record_path(shard);
         if record_path.exists() {
-            fs::remove_file(&record_path).with_context(|| record_path.display().to_string())?;
+            fs::remove_file(&record_path).at(&record_path)?;
         }
         let report = self.write_shard(shard, sampler, advance)?;
         let (bytes, blake3) = super::check::hash(&path)?;
@@ -155,7 +155,7 @@ impl Campaign {
         shard: &Shard,
         sampler: &mut Option<(Point, EventSampler)>,
         advance: &(impl Fn(usize, usize) + Sync),
-    ) -> Result<GenerationReport> {
+    ) -> Result<GenerationReport, Error> {
         let card = &self.data.images;
         let group = (GROUP_BYTES / (4 * card.bins.pow(3))).max(1);
         let mut provenance =
@@ -191,7 +191,7 @@ impl Campaign {
                     let (images, drawn) = made?;
                     report = report.merge(drawn);
                     waiting = (images, shifts.clone());
-                    anyhow::Ok(())
+                    Ok::<_, Error>(())
                 })?;
             }
         }
@@ -209,25 +209,25 @@ fn make_images(
     bins: usize,
     images: Range<usize>,
     stream: impl Fn(usize) -> StreamKey + Sync,
-) -> Result<(Vec<CompactImage>, GenerationReport)> {
+) -> Result<(Vec<CompactImage>, GenerationReport), Error> {
+    let maker = ImageMaker::new(bins)?;
     let made = images
         .into_par_iter()
         .map_init(
-            || ImageMaker::new(bins),
+            || maker.clone(),
             |maker, i| {
-                let maker = maker.as_mut().map_err(|e| anyhow::anyhow!("{e}"))?;
                 let mut image = CompactImage::new(bins)?;
                 let report = maker.compact(sampler, stream(i), events, &mut image)?;
                 Ok((image, report))
             },
         )
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Result<Vec<_>, Error>>()?;
     let report = made.iter().fold(GenerationReport::default(), |sum, (_, report)| sum.merge(*report));
     Ok((made.into_iter().map(|(image, _)| image).collect(), report))
 }
 
 /// Generates and bins one image after another; holds the memory for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ImageMaker {
     voxeliser: Voxeliser,
     events: EventBatch,
@@ -238,7 +238,7 @@ impl ImageMaker {
     ///
     /// # Errors
     /// `bins` outside 2 to 256.
-    pub fn new(bins: usize) -> Result<Self> {
+    pub fn new(bins: usize) -> Result<Self, Error> {
         Ok(Self { voxeliser: Voxeliser::new(bins)?, events: EventBatch::default() })
     }
 
@@ -252,7 +252,7 @@ impl ImageMaker {
         stream: StreamKey,
         events: usize,
         image: &mut CompactImage,
-    ) -> Result<GenerationReport> {
+    ) -> Result<GenerationReport, Error> {
         let report = sampler.fill(stream, events, &mut self.events);
         self.voxeliser.voxelise_compact(self.events.angles(), image)?;
         Ok(report)
@@ -271,7 +271,7 @@ impl ImageMaker {
         stream: StreamKey,
         events: usize,
         image: &mut [f32],
-    ) -> Result<GenerationReport> {
+    ) -> Result<GenerationReport, Error> {
         let report = sampler.fill(stream, events, &mut self.events);
         self.voxeliser.voxelise(self.events.angles(), image)?;
         Ok(report)

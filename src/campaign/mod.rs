@@ -21,7 +21,6 @@ pub mod slurm;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::{Axes, Point};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::store::atomic::{is_part, sweep};
@@ -30,11 +29,12 @@ use humboldt_schemas::campaign::{CampaignFile, ShardRecord};
 use humboldt_schemas::card::{DataCard, DatasetPoint, Split};
 use humboldt_schemas::provenance::{FORMAT_VERSION, program};
 use humboldt_schemas::voxels::label;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 pub use self::images::CampaignImages;
 pub use self::plan::{Shard, Task};
-use crate::lock::{Kind, Lock, lock};
+use crate::error::{AtPath, Error, Place, Work, read_json};
+use crate::lock::{Kind, Lock, busy, lock};
 
 /// The random stream of images at a point: by names and values, not by places in a card, so that a card with one more point
 /// keeps the images of the others.
@@ -56,17 +56,15 @@ impl Campaign {
     ///
     /// # Errors
     /// When the folder holds another campaign or something else, or cannot be written.
-    pub fn for_card(folder: &Path, data: &DataCard) -> Result<Self> {
+    pub fn for_card(folder: &Path, data: &DataCard) -> Result<Self, Error> {
         if !folder.join(CAMPAIGN).exists() {
             Self::begin(folder, data)?;
         }
         let campaign = Self::open(folder)?;
-        ensure!(
-            campaign.data == *data,
-            "{}: this folder holds the images of another card (seed, [generator], [images] or [dataset] differ); \
-             give another --out, or the same card",
-            folder.display()
-        );
+        if campaign.data != *data {
+            let differs = "seed, [generator], [images] or [dataset] differ".to_owned();
+            return Err(Error::OtherCard { folder: folder.to_owned(), work: Work::Campaign, differs });
+        }
         // What a process killed at `campaign.json` or the manifest left; a campaign behind a link is only read.
         if !folder.is_symlink() {
             sweep(folder);
@@ -75,19 +73,19 @@ impl Campaign {
     }
 
     /// Writes the description of a new campaign, unless another process was faster.
-    fn begin(folder: &Path, data: &DataCard) -> Result<()> {
+    fn begin(folder: &Path, data: &DataCard) -> Result<(), Error> {
         let path = folder.join(CAMPAIGN);
         if folder.exists() {
-            let mut entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+            let mut entries = fs::read_dir(folder).at(folder)?;
             // What a process killed in its first moment leaves.
             let ours = |name: &Path| [LOCK, CAMPAIGN].iter().any(|n| name == Path::new(n)) || is_part(name);
             if !path.exists() && entries.any(|e| e.is_ok_and(|e| !ours(e.file_name().as_ref()))) {
-                bail!("{}: is not empty and not a campaign's folder; give a new --out", folder.display());
+                return Err(Error::NotEmpty { folder: folder.to_owned(), work: Work::Campaign });
             }
         }
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        fs::create_dir_all(folder).at(folder)?;
         // Tasks that begin a campaign at the same time do so one after another.
-        let _lock = lock(&folder.join(LOCK), Kind::Awaited, String::new)?;
+        let _lock = lock(&folder.join(LOCK), Kind::Awaited, || busy(folder))?;
         if path.exists() {
             return Ok(());
         }
@@ -99,16 +97,13 @@ impl Campaign {
     ///
     /// # Errors
     /// When there is none in the folder, or its description is damaged or of a later version.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(CAMPAIGN);
-        ensure!(
-            path.exists(),
-            "{}: is no campaign's folder (no {CAMPAIGN} in it); make one with `humboldt campaign run CARD --out \
-             CAMPAIGN`",
-            folder.display()
-        );
-        let file: CampaignFile = read_json(&path)?;
-        file.data.validate().with_context(|| path.display().to_string())?;
+        if !path.exists() {
+            return Err(Error::NoWork { folder: folder.to_owned(), work: Work::Campaign, missing: CAMPAIGN });
+        }
+        let file: CampaignFile = read_versioned(&path)?;
+        file.data.validate().place(|| path.display().to_string())?;
         let (axes, points) = (file.data.axes()?, file.data.points()?);
         Ok(Self { folder: folder.to_owned(), data_hash: file.data.hash(), data: file.data, axes, points })
     }
@@ -145,18 +140,16 @@ impl Campaign {
     ///
     /// # Errors
     /// When the record is damaged, of a later version, or of another card.
-    pub fn record(&self, shard: &Shard) -> Result<Option<ShardRecord>> {
+    pub fn record(&self, shard: &Shard) -> Result<Option<ShardRecord>, Error> {
         let (path, file) = (self.record_path(shard), self.path(shard));
         if !path.exists() {
             return Ok(None);
         }
-        let record: ShardRecord = read_json(&path)?;
-        ensure!(
-            record.data_hash == self.data_hash && record.images == shard.len(),
-            "{}: is of another card; remove it and {} to have the shard made again",
-            path.display(),
-            file.display()
-        );
+        let record: ShardRecord = read_versioned(&path)?;
+        if record.data_hash != self.data_hash || record.images != shard.len() {
+            let both = format!("remove it and {} to have the shard made again", file.display());
+            return Err(Error::file(&path, format!("is of another card; {both}")));
+        }
         let whole = fs::metadata(&file).is_ok_and(|m| m.len() == record.bytes);
         Ok(whole.then_some(record))
     }
@@ -165,10 +158,9 @@ impl Campaign {
     ///
     /// # Errors
     /// When another process works here, or the folder cannot be written.
-    pub fn lock(&self, exclusive: bool) -> Result<Lock> {
+    pub fn lock(&self, exclusive: bool) -> Result<Lock, Error> {
         let kind = if exclusive { Kind::Exclusive } else { Kind::Shared };
-        let busy = || format!("{}: another process works in this folder", self.folder.display());
-        lock(&self.folder.join(LOCK), kind, busy)
+        lock(&self.folder.join(LOCK), kind, || busy(&self.folder))
     }
 }
 
@@ -178,17 +170,18 @@ const SHARDS: &str = "shards";
 const LOCK: &str = ".lock";
 
 /// Reads a file whose first concern is its version.
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+fn read_versioned<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let value: serde_json::Value = read_json(path)?;
     match value.get("format_version").and_then(serde_json::Value::as_u64) {
-        Some(version) if (1..=FORMAT_VERSION.into()).contains(&version) => {}
-        Some(version) => bail!(
-            "{}: has format version {version}, this program reads 1 to {FORMAT_VERSION}; use a newer humboldt",
-            path.display()
-        ),
-        None => bail!("{} is damaged: no format_version", path.display()),
+        Some(version) if (1..=FORMAT_VERSION.into()).contains(&version) => {
+            serde_json::from_value(value).at(path)
+        }
+        Some(version) => Err(Error::file(
+            path,
+            format!(
+                "has format version {version}, this program reads 1 to {FORMAT_VERSION}; use a newer humboldt"
+            ),
+        )),
+        None => Err(serde_json::Error::custom("no format_version")).at(path),
     }
-    serde_json::from_value(value).with_context(|| format!("{} is damaged", path.display()))
 }

@@ -4,13 +4,14 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_pipeline::store::write_atomically;
 
 use super::Campaign;
+use crate::error::{AtPath, Error};
 
 /// Resources that the scripts ask of the cluster.
 #[derive(Debug, Clone)]
@@ -44,18 +45,18 @@ pub struct Scripts {
 ///
 /// # Errors
 /// When there are such.
-pub fn check_tasks(tasks: usize, shards: usize) -> Result<()> {
-    ensure!(
-        tasks <= shards,
-        "--tasks = {tasks} is not allowed; allowed: 1 to {shards}, the shards of the campaign"
-    );
-    if let Some(size) = largest_array().filter(|size| tasks >= *size) {
-        bail!(
-            "--tasks = {tasks} is not allowed; allowed: 1 to {}, for MaxArraySize of this cluster is {size}",
-            size.saturating_sub(1)
-        );
+pub fn check_tasks(tasks: usize, shards: usize) -> Result<(), Error> {
+    if tasks > shards {
+        return Err(Error::setting("tasks", tasks, format!("1 to {shards}, the shards of the campaign")));
     }
-    Ok(())
+    match largest_array().filter(|size| tasks >= *size) {
+        Some(size) => {
+            let most = size.saturating_sub(1);
+            let allowed = format!("1 to {most}, for MaxArraySize of this cluster is {size}");
+            Err(Error::setting("tasks", tasks, allowed))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Campaign {
@@ -63,19 +64,18 @@ impl Campaign {
     ///
     /// # Errors
     /// When a word or the folder's name holds a line break, or a file cannot be written.
-    pub fn write_scripts(&self, request: &Request) -> Result<Scripts> {
-        let campaign = self.folder.canonicalize().with_context(|| self.folder.display().to_string())?;
+    pub fn write_scripts(&self, request: &Request) -> Result<Scripts, Error> {
+        let campaign = self.folder.canonicalize().at(&self.folder)?;
         let name = campaign.display().to_string();
         let words = [&request.time, &request.memory, &name].into_iter();
         for word in words.chain(&request.partition).chain(&request.modules).chain(&request.options) {
-            ensure!(
-                !word.is_empty() && !word.contains(char::is_control),
-                "a word for Slurm = {word:?} is not allowed; allowed: one line of text"
-            );
+            if word.is_empty() || word.contains(char::is_control) {
+                return Err(SlurmError::Word { word: word.clone() }.into());
+            }
         }
         let folder = campaign.join("slurm");
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let program = std::env::current_exe().context("the program's own path")?;
+        fs::create_dir_all(&folder).at(&folder)?;
+        let program = std::env::current_exe().map_err(SlurmError::Program)?;
         let (program, campaign) = (quoted(&program), quoted(&campaign));
         let run = format!(
             "exec {program} campaign run --out {campaign} --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" \
@@ -146,35 +146,86 @@ impl Scripts {
     ///
     /// # Errors
     /// When there is no `sbatch`, or it refuses; where it refuses the merge only, the array is in the queue.
-    pub fn submit(&self) -> Result<(String, String)> {
+    pub fn submit(&self) -> Result<(String, String), Error> {
         let array = sbatch(&self.array, &[])?;
         let dependency = format!("--dependency=afterok:{array}");
-        let merge = sbatch(&self.merge, std::slice::from_ref(&dependency)).with_context(|| {
-            format!(
-                "array {array} is in the queue, its merge is not; submit that by `sbatch {dependency} {}`, or take \
-                 the array back by `scancel {array}`",
-                self.merge.display()
-            )
-        })?;
-        Ok((array, merge))
+        match sbatch(&self.merge, std::slice::from_ref(&dependency)) {
+            Ok(merge) => Ok((array, merge)),
+            Err(source) => {
+                let (script, source) = (self.merge.clone(), Box::new(source));
+                Err(SlurmError::NoMerge { array, dependency, script, source }.into())
+            }
+        }
     }
 }
 
-fn sbatch(script: &Path, options: &[String]) -> Result<String> {
+fn sbatch(script: &Path, options: &[String]) -> Result<String, SlurmError> {
     let output = Command::new("sbatch").arg("--parsable").args(options).arg(script).output();
-    let output = output.with_context(|| {
-        format!(
-            "sbatch could not be started; --dry-run only writes the scripts; submit {} yourself",
-            script.display()
-        )
-    })?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "sbatch refused {}: {}", script.display(), error.trim());
-    let text = String::from_utf8_lossy(&output.stdout);
-    let number = job_number(&text).with_context(|| {
-        format!("sbatch took {}, but says no number of a job: {:?}", script.display(), text.trim())
-    })?;
-    Ok(number.to_owned())
+    let script = script.to_owned();
+    let output = match output {
+        Ok(output) => output,
+        Err(source) => return Err(SlurmError::NotStarted { script, source }),
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if !output.status.success() {
+        return Err(SlurmError::Refused { script, said: text(&output.stderr) });
+    }
+    let said = text(&output.stdout);
+    job_number(&said).map(str::to_owned).ok_or_else(|| SlurmError::NoNumber { script, said: said.clone() })
+}
+
+/// Jobs that Slurm does not take.
+#[derive(Debug, thiserror::Error)]
+pub enum SlurmError {
+    /// A word that no job script can hold.
+    #[error("a word for Slurm = {word:?} is not allowed; allowed: one line of text")]
+    Word {
+        /// The word.
+        word: String,
+    },
+    /// A program that does not know where it lies.
+    #[error("the program's own path")]
+    Program(#[source] io::Error),
+    /// No `sbatch`.
+    #[error("sbatch could not be started; submit {} yourself", script.display())]
+    NotStarted {
+        /// Script that was to be submitted.
+        script: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A script that `sbatch` refused.
+    #[error("sbatch refused {}: {said}", script.display())]
+    Refused {
+        /// The script.
+        script: PathBuf,
+        /// Its words.
+        said: String,
+    },
+    /// A job without a number.
+    #[error("sbatch took {}, but says no number of a job: {said:?}", script.display())]
+    NoNumber {
+        /// The script.
+        script: PathBuf,
+        /// Its words.
+        said: String,
+    },
+    /// An array in the queue whose merge is not.
+    #[error(
+        "array {array} is in the queue, its merge is not; submit that by `sbatch {dependency} {}`, or take the array back by \
+         `scancel {array}`",
+        script.display()
+    )]
+    NoMerge {
+        /// Number of the array.
+        array: String,
+        /// Option of `sbatch` by which the merge waits for it.
+        dependency: String,
+        /// Script of the merge.
+        script: PathBuf,
+        /// Reason that it is not there.
+        source: Box<SlurmError>,
+    },
 }
 
 /// The number in what `sbatch --parsable` prints, `number` or `number;cluster`, perhaps behind and before lines of the

@@ -175,14 +175,24 @@ impl DecayArguments {
     }
 }
 
-/// An error of the library in the words of the command line, where the setting `m_kpi` is `--m-kpi`.
+/// An error of the library in the words of the command line, where the setting `m_kpi` is `--m-kpi`; a card's, as
+/// `simulation.reference`, keeps its name.
 pub(super) fn as_options(error: Error) -> anyhow::Error {
-    let option = |setting: &str| format!("--{}", setting.replace('_', "-"));
+    let option = |setting: &str| match setting {
+        field if field.contains('.') => field.to_owned(),
+        option => format!("--{}", option.replace('_', "-")),
+    };
     match error {
         Error::Missing { setting, allowed } => {
             anyhow!("{} is missing; allowed: {allowed}", option(setting))
         }
         Error::Setting { setting, got, allowed } => Invalid::new(&option(setting), got, allowed).into(),
+        Error::With { setting: "test", with, allowed } => anyhow!(
+            "--test-model, --test-form-factors and --test-inputs are not allowed with {with}; allowed: with {allowed}"
+        ),
+        Error::With { setting, with, allowed } => {
+            anyhow!("{} is not allowed with {with}; allowed: with {allowed}", option(setting))
+        }
         other => other.into(),
     }
 }

@@ -12,7 +12,7 @@ use humboldt_schemas::card::{DataCard, Split};
 use humboldt_schemas::provenance::Provenance;
 use serde::Serialize;
 
-use super::arguments::{ForceArgument, count};
+use super::arguments::{ForceArgument, as_options, count};
 use crate::campaign::make::ImageMaker;
 use crate::campaign::slurm::{self, Request};
 use crate::campaign::{Campaign, Task, plan};
@@ -323,7 +323,7 @@ impl Submit {
         let points = data.points()?;
         let shards = Split::ALL.iter().map(|split| plan::shards(&data, &points, *split).len()).sum();
         let tasks = self.tasks.unwrap_or(TASKS.min(shards));
-        slurm::check_tasks(tasks, shards)?;
+        slurm::check_tasks(tasks, shards).map_err(as_options)?;
         let campaign = Campaign::for_card(&self.out, &data)?;
         if let Some(jobs) = campaign.queue().filter(|jobs| !jobs.is_empty() && !self.dry_run) {
             bail!(

@@ -8,7 +8,7 @@ use clap::Args;
 use humboldt_physics::ModelName;
 use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, SystematicShift, WrongShift};
 
-use super::arguments::{DeviceArgument, InputArguments, count, finite};
+use super::arguments::{DeviceArgument, InputArguments, as_options, count, finite};
 use crate::assumptions::sentence;
 use crate::progress::{note, outln};
 use crate::ratio;
@@ -98,7 +98,7 @@ impl CompareArguments {
             test,
         };
         let folder = self.out.clone().unwrap_or_else(|| run.results().join(self.folder_name()));
-        let result = compare(&run, &plan, &compute, &folder.join("parts"))?;
+        let result = compare(&run, &plan, &compute, &folder.join("parts")).map_err(as_options)?;
         compared::write(&folder, &result, &run.card().generator)?;
         result.parts.remove()?;
         note_failures(&result.comparison);
@@ -131,7 +131,8 @@ impl CompareArguments {
             test: self.test(run, middle)?,
         };
         let folder = self.out.clone().unwrap_or_else(|| run.results().join("compare"));
-        let compared = ratio::compare::compare(run, &plan, &self.device.open()?, &folder.join("parts"))?;
+        let compared = ratio::compare::compare(run, &plan, &self.device.open()?, &folder.join("parts"));
+        let compared = compared.map_err(as_options)?;
         ratio::compare::write(&folder, &compared, run)?;
         compared.parts.remove()?;
         compared.comparisons.iter().for_each(note_failures);
@@ -170,7 +171,7 @@ impl CompareArguments {
         }
         let mut expected_bias = None;
         if let Some(by) = self.test_form_factors {
-            let moved = systematics::with_form_factors_moved(&generator, middle, by)?;
+            let moved = systematics::with_form_factors_moved(&generator, middle, by).map_err(as_options)?;
             words.push(moved.description);
             (generator, expected_bias) = (moved.generator, moved.expected_bias);
         }

@@ -93,12 +93,12 @@ impl EvaluateArguments {
             let model = open_model(model, &compute)?;
             let mut card = card_of(model.info())?;
             card.dataset.test_each(self.images as usize);
-            return evaluation::of_model(&model, &card);
+            return Ok(evaluation::of_model(&model, &card)?);
         }
         let run = RunFolder::open(self.run.as_deref().unwrap_or(Path::new(".")))?;
         refuse_ratio(run.card())?;
         run.campaign()?.make(training::tested_splits(run.card()), Task::ALL)?;
-        evaluation::evaluate(&run, &compute)
+        Ok(evaluation::evaluate(&run, &compute)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The subcommands, one file each: arguments as typed, what they mean, and `run`.
 
 mod acceptance;
+mod advice;
 mod arguments;
 mod bench;
 mod bound;
@@ -22,6 +23,7 @@ mod moments;
 mod observe;
 mod plot;
 mod predict;
+pub mod refusal;
 mod report;
 mod reweight;
 mod run;
@@ -45,11 +47,10 @@ use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::atomic::is_stdout;
 
 use self::arguments::count;
+use self::refusal::{Refusal, RefusalKind, is_failed_work, is_stopped, one_line};
 use crate::learn::device::hide_caught_panics;
 use crate::progress::{self, Style, note, out, say};
-use crate::refusal::{Refusal, RefusalKind, is_failed_work, one_line};
-use crate::run::training::Stopped;
-use crate::signals;
+use crate::{Error, signals};
 
 /// From Wilson coefficients to B -> K* l l events, to voxel images, and back by a neural network.
 #[derive(Debug, Parser)]
@@ -139,7 +140,7 @@ pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(()) => 0,
         Err(error) if is_unread(&error) => 0,
         Err(error) => {
-            let word = if error.is::<Stopped>() { "" } else { "error: " };
+            let word = if is_stopped(&error) { "" } else { "error: " };
             say(&format!("{word}{}", one_line(&format!("{error:#}"))));
             // Input that is refused, or work that failed or was stopped.
             if is_failed_work(&error) { 1 } else { 2 }
@@ -173,7 +174,7 @@ fn start(line: CommandLine) -> Result<()> {
 }
 
 fn do_command(command: Command) -> Result<()> {
-    match command {
+    let done = match command {
         Command::Run(arguments) => arguments.run(),
         Command::Generate(arguments) => arguments.run(),
         Command::Reweight(arguments) => arguments.run(),
@@ -201,7 +202,8 @@ fn do_command(command: Command) -> Result<()> {
         Command::Bound(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
-    }
+    };
+    done.map_err(advice::advised)
 }
 
 /// Threads of one core that are allowed: they gain nothing and cost little.
@@ -227,8 +229,12 @@ fn set_threads(asked: Option<usize>) -> Result<()> {
 /// Whether what failed is that nobody reads standard output any more, as behind `| head`.
 fn is_unread(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
+        let of_pipeline = match cause.downcast_ref() {
+            Some(Error::Pipeline(error)) => Some(error),
+            _ => cause.downcast_ref(),
+        };
         matches!(
-            cause.downcast_ref(),
+            of_pipeline,
             Some(PipelineError::Io { path, source }) if source.kind() == ErrorKind::BrokenPipe && is_stdout(path)
         )
     })

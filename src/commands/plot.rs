@@ -20,9 +20,8 @@ impl PlotArguments {
     pub(super) fn run(self) -> Result<()> {
         let run = RunFolder::open(&self.run)?;
         if run.learns_ratios() {
-            return ratio::figures::draw(&run, &evaluated(&run)?);
+            return Ok(ratio::figures::draw(&run, &evaluated(&run)?)?);
         }
-        let evaluation = evaluation::read(&run)?;
-        figures::draw(&run, &evaluation)
+        Ok(figures::draw(&run, &evaluation::read(&run)?)?)
     }
 }

@@ -30,6 +30,6 @@ impl TrainArguments {
         let run = super::run::open(&self.card, &self.out, self.images.as_deref(), &compute)?;
         let (campaign, splits) = (run.campaign()?, training::stored_splits(run.card()));
         campaign.make(splits, Task::ALL)?.note_finished(&campaign, splits);
-        training::train(&run, &compute)
+        Ok(training::train(&run, &compute)?)
     }
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_schemas::card::{DatasetPoint, Split};
 use humboldt_schemas::comparison::{
     Comparison, EstimatorResult, ShiftAtValue, SystematicShift, WrongShift, WrongSimulation,
@@ -19,6 +18,7 @@ use super::model::RatioModel;
 use super::source::{SimulatedSample, Source};
 use super::worlds::{Wrong, of_test};
 use crate::assumptions::assumed;
+use crate::error::{AtPath, Error};
 use crate::learn::Compute;
 use crate::learn::model::WEIGHTS_FILE;
 use crate::progress::{Progress, note, seconds};
@@ -76,13 +76,11 @@ pub fn compare(
     plan: &RatioComparisonPlan,
     compute: &Compute,
     parts: &Path,
-) -> Result<Compared> {
+) -> Result<Compared, Error> {
     let card = run.card();
-    ensure!(
-        RatioModel::is_whole(&run.model()),
-        "{}: no calibrated networks yet; make them with `humboldt run`",
-        run.model().display()
-    );
+    if !RatioModel::is_whole(&run.model()) {
+        return Err(Error::file(&run.model(), "no calibrated networks yet; make them with `humboldt run`"));
+    }
     let (points, names) = (wanted(run, plan)?, estimators(plan, run)?);
     let model = RatioModel::load(&run.model(), compute)?;
     let source = Source::new(card)?;
@@ -97,7 +95,7 @@ pub fn compare(
             Some(known) if name != NAMES[0] => known.estimator(name, card.images.events),
             _ => Ok(Box::new(Learned(&model)) as Box<dyn Estimator + '_>),
         })
-        .collect::<Result<_>>()?;
+        .collect::<Result<_, Error>>()?;
     let (coefficients, parts) = (card.axes()?.names(), Parts::open(parts, &key(run, plan, &worlds)?)?);
     let work = Work {
         source: &source,
@@ -131,7 +129,7 @@ pub fn compare(
     for (place, direction) in card.axes()?.directions().into_iter().enumerate() {
         let results = all.iter().zip(&found[0]).zip(&times.of_estimates);
         let results = results.map(|((one, points), time)| result(one.name(), place, points, *time));
-        let estimators = results.collect::<Result<Vec<EstimatorResult>>>()?;
+        let estimators = results.collect::<Result<Vec<EstimatorResult>, Error>>()?;
         let wrong = worlds[1..].iter().zip(&found[1..]).map(|((what, _), other)| WrongSimulation {
             what: what.clone(),
             shifts: (0..all.len())
@@ -156,7 +154,7 @@ pub fn compare(
 }
 
 /// The points, by the plan or as the card tests them.
-fn wanted(run: &RunFolder, plan: &RatioComparisonPlan) -> Result<Vec<Wanted>> {
+fn wanted(run: &RunFolder, plan: &RatioComparisonPlan) -> Result<Vec<Wanted>, Error> {
     let (card, axes) = (run.card(), run.card().axes()?);
     let tested: Vec<DatasetPoint> =
         card.data().points()?.into_iter().filter(|point| point.count(Split::Test) > 0).collect();
@@ -168,48 +166,45 @@ fn wanted(run: &RunFolder, plan: &RatioComparisonPlan) -> Result<Vec<Wanted>> {
         return Ok(tested.into_iter().map(point).collect());
     }
     let [axis] = axes.iter().as_slice() else {
-        bail!("--values is not allowed with parameters {}; allowed: with one", axes.names().join(", "));
+        let with = format!("parameters {}", axes.names().join(", "));
+        return Err(Error::With { setting: "values", with, allowed: "one" });
     };
-    for value in &plan.values {
+    if let Some(value) = plan.values.iter().find(|value| !axis.contains(**value)) {
         let [low, high] = axis.range;
-        ensure!(
-            axis.contains(*value),
-            "--values = {value} is not allowed; allowed: {low} to {high}, which the networks learned"
-        );
+        return Err(Error::setting("values", value, format!("{low} to {high}, which the networks learned")));
     }
     Ok(plan.values.iter().map(|value| Wanted { shifts: vec![*value], count: count(most) }).collect())
 }
 
 /// Data as simulated, and behind them those that differ, with words.
-fn worlds(source: &Source, plan: &RatioComparisonPlan) -> Result<Vec<(String, World)>> {
+fn worlds(source: &Source, plan: &RatioComparisonPlan) -> Result<Vec<(String, World)>, Error> {
     let mut worlds = vec![("as simulated".to_owned(), World::simulated(source))];
     for wrong in plan.wrong.clone().unwrap_or_else(|| Wrong::ALL.to_vec()) {
         match wrong.world(source)? {
             Some(world) => worlds.push(world),
-            None => ensure!(
-                plan.wrong.is_none(),
-                "--wrong = {} is not allowed; allowed: what the events of this card can have, with its own [detector] and [background] or files of background",
-                wrong.name()
-            ),
+            None if plan.wrong.is_some() => {
+                let allowed = "what the events of this card can have, with its own [detector] and [background] or files of background";
+                return Err(Error::setting("wrong", wrong.name(), allowed));
+            }
+            None => {}
         }
     }
     if let Some(test) = &plan.test {
-        ensure!(
-            !source.has_files(),
-            "--test-model, --test-form-factors and --test-inputs are not allowed with simulation.files; allowed: with a card's own generator"
-        );
+        if source.has_files() {
+            let (with, allowed) = ("simulation.files".to_owned(), "a card's own generator");
+            return Err(Error::With { setting: "test", with, allowed });
+        }
         worlds.push(of_test(source, test));
     }
     Ok(worlds)
 }
 
 /// Names of the estimators, by the plan or all that can be used.
-fn estimators(plan: &RatioComparisonPlan, run: &RunFolder) -> Result<Vec<String>> {
+fn estimators(plan: &RatioComparisonPlan, run: &RunFolder) -> Result<Vec<String>, Error> {
     let possible = |name: &str| is_possible(name, &run.card().generator);
     if let Some(name) = plan.estimators.iter().find(|name| !possible(name)) {
-        bail!(
-            "--estimators = {name} is not allowed; allowed: without [s_wave] in the card, of which {name} know nothing"
-        );
+        let allowed = format!("without [s_wave] in the card, of which {name} know nothing");
+        return Err(Error::setting("estimators", name, allowed));
     }
     if !plan.estimators.is_empty() {
         return Ok(plan.estimators.clone());
@@ -222,9 +217,9 @@ fn estimators(plan: &RatioComparisonPlan, run: &RunFolder) -> Result<Vec<String>
 }
 
 /// Key of all that decides pseudo-experiments and estimates.
-fn key(run: &RunFolder, plan: &RatioComparisonPlan, worlds: &[(String, World)]) -> Result<String> {
+fn key(run: &RunFolder, plan: &RatioComparisonPlan, worlds: &[(String, World)]) -> Result<String, Error> {
     let weights = run.model().join(WEIGHTS_FILE);
-    let weights = fs::read(&weights).with_context(|| weights.display().to_string())?;
+    let weights = fs::read(&weights).at(&weights)?;
     let weights = blake3::hash(&weights).to_hex();
     let worlds: Vec<_> = worlds.iter().map(|(_, world)| (&world.generator, world.fraction)).collect();
     let plan = serde_json::json!([plan.estimators, plan.values, plan.images, worlds]);
@@ -251,7 +246,7 @@ struct Times {
 
 impl Work<'_> {
     /// The points with no more pseudo-experiments than events of files allow.
-    fn possible(&self, mut points: Vec<Wanted>, world: &World) -> Result<Vec<Wanted>> {
+    fn possible(&self, mut points: Vec<Wanted>, world: &World) -> Result<Vec<Wanted>, Error> {
         if self.source.has_files() {
             for point in &mut points {
                 let all = Experiments::new(self.source, self.sample, &point.shifts, self.events, world)?;
@@ -262,14 +257,14 @@ impl Work<'_> {
     }
 
     /// The shortest times of some pseudo-experiments, for other work on the machine only adds to them.
-    fn times(&self, points: &[Wanted], world: &World) -> Result<Times> {
+    fn times(&self, points: &[Wanted], world: &World) -> Result<Times, Error> {
         let mut times = Times { of_sample: 0.0, of_estimates: vec![0.0; self.estimators.len()] };
         let Some(point) = points.get(points.len() / 2) else { return Ok(times) };
         let experiments = Experiments::new(self.source, self.sample, &point.shifts, self.events, world)?;
         let count = TIMED.min(experiments.most());
         let start = Instant::now();
         let samples =
-            (0..count).map(|number| experiments.get(number)).collect::<Result<Vec<Experiment>>>()?;
+            (0..count).map(|number| experiments.get(number)).collect::<Result<Vec<Experiment>, Error>>()?;
         times.of_sample = start.elapsed().as_secs_f64() / count.max(1) as f64;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
         for (time, estimator) in times.of_estimates.iter_mut().zip(self.estimators) {
@@ -292,7 +287,7 @@ impl Work<'_> {
         world: &World,
         name: &str,
         progress: &Progress,
-    ) -> Result<Vec<AtPoint>> {
+    ) -> Result<Vec<AtPoint>, Error> {
         let experiments = Experiments::new(self.source, self.sample, &point.shifts, self.events, world)?;
         let count = point.count.min(experiments.most());
         progress.skip((point.count - count) as u64);
@@ -305,7 +300,7 @@ impl Work<'_> {
             for start in (0..count).step_by(CHUNK) {
                 let range = start..count.min(start + CHUNK);
                 let samples = range.clone().map(|number| experiments.get(number));
-                let samples = samples.collect::<Result<Vec<Experiment>>>()?;
+                let samples = samples.collect::<Result<Vec<Experiment>, Error>>()?;
                 for (columns, estimator) in table.chunks_mut(self.width()).zip(self.estimators) {
                     for found in estimator.estimates(&samples, &point.shifts) {
                         let row = self.row(found.ok().as_ref());
@@ -375,8 +370,8 @@ fn shifts(name: &str, place: usize, simulated: &[AtPoint], other: &[AtPoint]) ->
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, compared: &Compared, run: &RunFolder) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+pub fn write(folder: &Path, compared: &Compared, run: &RunFolder) -> Result<(), Error> {
+    fs::create_dir_all(folder).at(folder)?;
     let directions = run.card().axes()?.directions();
     for (place, (comparison, direction)) in compared.comparisons.iter().zip(directions).enumerate().rev() {
         let print = small_print(&run.card().generator, comparison.events, "a pseudo-experiment");

@@ -1,6 +1,5 @@
 //! Ways to find the coefficients of measured events by the same simulated ones: learned ratios, and what an analysis has without a network.
 
-use anyhow::{Result, bail};
 use humboldt_physics::{Decay, LineShape, WilsonDirection, WilsonShifts};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::Q2Windows;
@@ -10,6 +9,7 @@ use rayon::prelude::*;
 use super::experiments::Experiment;
 use super::model::RatioModel;
 use super::source::{SimulatedSample, Source};
+use crate::error::Error;
 use crate::infer::background::{Background, Simulated};
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::moment_bins;
@@ -54,14 +54,14 @@ pub trait Estimator: Sync {
     fn name(&self) -> &'static str;
 
     /// The coefficients of each of some samples whose true shifts are known; an error where one has no answer.
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>>;
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>>;
 }
 
 /// Learned ratios.
 pub struct Learned<'a>(pub &'a RatioModel);
 
 impl Learned<'_> {
-    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let Self(model) = self;
         let mean = model.mean(&sample.numbers(&model.variables()))?;
         let fit = model.fit(&mean, None)?;
@@ -85,7 +85,7 @@ impl Estimator for Learned<'_> {
     }
 
     /// One after another: a network works with all threads on each.
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>> {
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
         samples.iter().map(|sample| self.one(sample, truth)).collect()
     }
 }
@@ -112,12 +112,12 @@ impl Known {
     ///
     /// # Errors
     /// When physics refuses the card.
-    pub fn new(source: &Source, parts: &[SimulatedSample; 3]) -> Result<Self> {
+    pub fn new(source: &Source, parts: &[SimulatedSample; 3]) -> Result<Self, Error> {
         let card = &source.card().generator;
         let line_shape = card.line_shape;
         let axes = source.card().axes()?;
         let directions = axes.directions();
-        let family = |decay: &Decay| -> Result<EventFamily> {
+        let family = |decay: &Decay| -> Result<EventFamily, Error> {
             // Acceptance and windows are in the simulation.
             let everywhere = Q2Windows::new(&[], &[])?.of(decay, line_shape)?;
             let family = EventFamily::new(decay, line_shape, &everywhere, &directions)?;
@@ -174,7 +174,7 @@ impl Known {
     }
 
     /// The events of a sample that have a density, and behind them background with the weights that subtract it, where there is any.
-    fn subtracted(&self, sample: &Experiment) -> Result<(EventBatch, Option<Weights>)> {
+    fn subtracted(&self, sample: &Experiment) -> Result<(EventBatch, Option<Weights>), Error> {
         let mut events = self.of(sample);
         let Some((background, _)) = &self.background else { return Ok((events, None)) };
         let weights = Weights::subtracting((events.len(), None), (background.len(), None), self.fraction)?;
@@ -186,11 +186,11 @@ impl Known {
     ///
     /// # Errors
     /// For another name, and where the simulation has too few events for it.
-    pub fn estimator(&self, name: &str, events: usize) -> Result<Box<dyn Estimator + '_>> {
+    pub fn estimator(&self, name: &str, events: usize) -> Result<Box<dyn Estimator + '_>, Error> {
         Ok(match name {
             "unbinned" => Box::new(Unbinned::new(self)?),
             "moments" => Box::new(AngularMoments::new(self, events)?),
-            _ => bail!("--estimators = {name} is not allowed; allowed: {}", NAMES.join(", ")),
+            _ => return Err(Error::setting("estimators", name, NAMES.join(", "))),
         })
     }
 }
@@ -205,7 +205,7 @@ fn with_s_wave(
     card: &SWaveCard,
     decay: &Decay,
     line_shape: LineShape,
-) -> Result<EventFamily> {
+) -> Result<EventFamily, Error> {
     let s_wave = card.of(decay, line_shape)?;
     let ratio = s_wave.rate_ratio(decay, line_shape, family.windows(), card.m_kpi)?;
     Ok(family.clone().with_s_wave(s_wave, card.m_kpi, Fraction::Fixed(ratio / (1.0 + ratio)))?)
@@ -220,18 +220,18 @@ struct Unbinned<'a> {
 }
 
 impl<'a> Unbinned<'a> {
-    fn new(known: &'a Known) -> Result<Self> {
+    fn new(known: &'a Known) -> Result<Self, Error> {
         let Known { family, reference, measured, truth, weights, background, .. } = known;
         let weights = weights.as_ref();
         let family = family.clone().with_simulation(Simulation::new(family, reference, truth, weights)?);
         let simulated = Simulated { reference, measured, weights };
         let background = background.as_ref().map(|(events, fraction)| {
-            Ok::<_, anyhow::Error>((Background::new(&family, events, None, &[simulated], None)?, *fraction))
+            Ok::<_, Error>((Background::new(&family, events, None, &[simulated], None)?, *fraction))
         });
         Ok(Self { known, background: background.transpose()?, family })
     }
 
-    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let (events, weights) = match &self.background {
             Some((density, _)) if !density.describes_its_sample() => self.known.subtracted(sample)?,
             _ => (self.known.of(sample), None),
@@ -258,7 +258,7 @@ impl Estimator for Unbinned<'_> {
         NAMES[1]
     }
 
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>> {
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
         samples.par_iter().map(|sample| self.one(sample, truth)).collect()
     }
 }
@@ -272,7 +272,7 @@ struct AngularMoments<'a> {
 }
 
 impl<'a> AngularMoments<'a> {
-    fn new(known: &'a Known, events: usize) -> Result<Self> {
+    fn new(known: &'a Known, events: usize) -> Result<Self, Error> {
         let Known { family, reference, measured, truth, weights, windows, fraction, .. } = known;
         let bins = moment_bins(windows, (events as f64 * (1.0 - fraction)) as usize);
         let simulated = SimulatedTruth { reference, measured, truth, weights: weights.as_ref() };
@@ -281,7 +281,7 @@ impl<'a> AngularMoments<'a> {
         Ok(Self { known, bins, unfolding, predictions })
     }
 
-    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated> {
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let (events, weights) = self.known.subtracted(sample)?;
         let measured = weighted_moments(&events, weights.as_ref(), &self.bins)?;
         let (fitted, goodness) = fit_moments(&self.predictions, &self.unfolding.unfolded(&measured)?)?;
@@ -300,7 +300,7 @@ impl Estimator for AngularMoments<'_> {
         NAMES[2]
     }
 
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated>> {
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
         samples.par_iter().map(|sample| self.one(sample, truth)).collect()
     }
 }

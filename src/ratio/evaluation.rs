@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
 use humboldt_schemas::card::Split;
 use humboldt_schemas::results::{EnsembleResult, RatioEvaluation, RatioPoint};
 use humboldt_schemas::voxels::label;
@@ -13,6 +12,7 @@ use super::information::Information;
 use super::judged::AtPoint;
 use super::model::RatioModel;
 use super::source::{SimulatedSample, Source};
+use crate::error::{AtPath, Error, read_json};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::progress::{Progress, note};
 use crate::report;
@@ -37,15 +37,13 @@ pub struct Evaluated {
 ///
 /// # Errors
 /// When they are damaged.
-pub fn read(folder: &RunFolder) -> Result<Option<Evaluated>> {
+pub fn read(folder: &RunFolder) -> Result<Option<Evaluated>, Error> {
     let results = folder.results();
     let (path, estimates) = (results.join(FILE), results.join(ESTIMATES));
     if !path.exists() || !estimates.exists() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let numbers: RatioEvaluation =
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let numbers: RatioEvaluation = read_json(&path)?;
     let names = folder.card().axes()?.names();
     let columns = columns(&names);
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -72,7 +70,9 @@ pub fn read(folder: &RunFolder) -> Result<Option<Evaluated>> {
     };
     let all: usize = numbers.points.iter().map(|point| point.experiments).sum();
     let whole = numbers.points.iter().all(|point| point.coefficients.len() == names.len());
-    ensure!(all == rows && whole, "{}: not the estimates of {FILE}", estimates.display());
+    if all != rows || !whole {
+        return Err(Error::file(&estimates, format!("not the estimates of {FILE}")));
+    }
     let points = numbers.points.iter().map(&mut point).collect();
     Ok(Some(Evaluated { numbers, points }))
 }
@@ -81,10 +81,9 @@ pub fn read(folder: &RunFolder) -> Result<Option<Evaluated>> {
 ///
 /// # Errors
 /// When there are none, or they are damaged.
-pub fn evaluated(folder: &RunFolder) -> Result<Evaluated> {
+pub fn evaluated(folder: &RunFolder) -> Result<Evaluated, Error> {
     let results = folder.results();
-    read(folder)?
-        .with_context(|| format!("{}: no results yet; make them with `humboldt run`", results.display()))
+    read(folder)?.ok_or_else(|| Error::file(&results, "no results yet; make them with `humboldt run`"))
 }
 
 /// Columns of a table of estimates.
@@ -102,7 +101,7 @@ pub fn evaluate(
     source: &Source,
     model: &RatioModel,
     parts: &[SimulatedSample; 3],
-) -> Result<Evaluated> {
+) -> Result<Evaluated, Error> {
     let card = folder.card();
     let points: Vec<_> = card.data().points()?.into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
@@ -148,10 +147,10 @@ pub fn evaluate(
     Ok(evaluated)
 }
 
-fn write(folder: &RunFolder, evaluated: &Evaluated) -> Result<()> {
+fn write(folder: &RunFolder, evaluated: &Evaluated) -> Result<(), Error> {
     let card = folder.card();
     let results = folder.results();
-    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
+    fs::create_dir_all(&results).at(&results)?;
     let axes = card.axes()?;
     for (place, direction) in axes.directions().into_iter().enumerate() {
         let ensembles = evaluated.ensembles(place)?;
@@ -188,7 +187,7 @@ impl Evaluated {
     ///
     /// # Errors
     /// For an estimate that is not finite.
-    pub fn ensembles(&self, place: usize) -> Result<Vec<EnsembleResult>> {
+    pub fn ensembles(&self, place: usize) -> Result<Vec<EnsembleResult>, Error> {
         let usable = self.points.iter().filter(|point| point.known().count() > 1);
         let of = |point: &AtPoint| {
             let values: Vec<f64> = point.of(place).iter().map(|e| e.value).collect();

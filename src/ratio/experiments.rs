@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
@@ -12,6 +11,7 @@ use super::model::FEWEST;
 use super::source::{Events, SimulatedSample, Source};
 use super::variables::Variables;
 use crate::campaign::of_point;
+use crate::error::Error;
 use crate::sampling;
 
 /// Pseudo-experiments of a point that events of files are shared among, at least.
@@ -85,7 +85,7 @@ impl<'a> Experiments<'a> {
         point: &[f64],
         events: usize,
         world: &World,
-    ) -> Result<Self> {
+    ) -> Result<Self, Error> {
         let at = source.point(point)?;
         let seed = StreamKey::new(source.card().seed);
         if !source.has_files() {
@@ -132,7 +132,7 @@ impl<'a> Experiments<'a> {
     ///
     /// # Errors
     /// When its events do not follow their density.
-    pub fn get(&self, number: usize) -> Result<Experiment> {
+    pub fn get(&self, number: usize) -> Result<Experiment, Error> {
         match &self.kind {
             Kind::Fresh(sampler) => {
                 let stream = self.stream.child("image", number as u64);

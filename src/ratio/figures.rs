@@ -1,8 +1,5 @@
 //! Everything that is drawn of a run of learned ratios, always anew from its results.
 
-use std::fs;
-
-use anyhow::{Context, Result};
 use humboldt_schemas::comparison::Comparison;
 use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 use humboldt_schemas::voxels::label;
@@ -10,6 +7,7 @@ use humboldt_schemas::voxels::label;
 use super::estimators::NAMES;
 use super::evaluation::Evaluated;
 use super::judged::result;
+use crate::error::{Error, read_json};
 use crate::infer::ensembles::summary;
 use crate::learn::ratio::{RATIO_FILE, RatioInfo};
 use crate::report::{self, ErrorBars, Pulls, Sheet, TrainingValues};
@@ -21,7 +19,7 @@ use crate::run::figures::small_print;
 ///
 /// # Errors
 /// When a result cannot be read, or a figure cannot be written.
-pub fn draw(run: &RunFolder, evaluated: &Evaluated) -> Result<()> {
+pub fn draw(run: &RunFolder, evaluated: &Evaluated) -> Result<(), Error> {
     let (card, results) = (run.card(), run.results());
     let events = evaluated.points.iter().map(|point| point.events).max().unwrap_or(0);
     let same = evaluated.points.iter().all(|point| point.events == events);
@@ -83,10 +81,8 @@ pub fn draw(run: &RunFolder, evaluated: &Evaluated) -> Result<()> {
 ///
 /// # Errors
 /// When it is missing or damaged.
-pub fn info(run: &RunFolder) -> Result<RatioInfo> {
-    let path = run.model().join(RATIO_FILE);
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+pub fn info(run: &RunFolder) -> Result<RatioInfo, Error> {
+    read_json(&run.model().join(RATIO_FILE))
 }
 
 /// Losses against the epoch, of each kind of network a panel.

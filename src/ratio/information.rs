@@ -1,12 +1,12 @@
 //! Smallest errors that the truth of accepted simulated events leaves.
 
-use anyhow::Result;
 use humboldt_physics::quadratic::monomials;
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::model::{RatioModel, ratios};
 use super::source::{Events, SimulatedSample, Source};
+use crate::error::Error;
 use crate::infer::ratio::{Ratios, along, slopes};
 
 /// Information about the coefficients in the truth of accepted simulated events.
@@ -23,7 +23,7 @@ impl<'a> Information<'a> {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn new(model: &'a RatioModel, source: &'a Source, part: &'a SimulatedSample) -> Result<Self> {
+    pub fn new(model: &'a RatioModel, source: &'a Source, part: &'a SimulatedSample) -> Result<Self, Error> {
         let ratios = ratios(&model.learned, &part.signal.numbers(&source.variables))?;
         Ok(Self { signal: &part.signal, ratios, origin: &source.origin, fraction: source.nominal, model })
     }

@@ -1,10 +1,10 @@
 //! Estimates of pseudo-experiments of known coefficients as numbers of tables and figures.
 
-use anyhow::{Context, Result, ensure};
 use humboldt_schemas::comparison::{EstimatorResult, EstimatorValue};
 use humboldt_schemas::results::{RatioCoefficient, RatioPoint};
 
 use super::estimators::{CoefficientEstimate, Estimated};
+use crate::error::{Error, Place};
 use crate::infer::ensembles::{ensemble, line};
 
 /// Deviations within which 95 % of normal numbers lie.
@@ -91,19 +91,23 @@ fn covered(pulls: &[f64], deviations: f64) -> Option<f64> {
 ///
 /// # Errors
 /// When there is no such point, or none whose bound is known.
-pub fn result(name: &str, place: usize, points: &[AtPoint], milliseconds: f64) -> Result<EstimatorResult> {
+pub fn result(
+    name: &str,
+    place: usize,
+    points: &[AtPoint],
+    milliseconds: f64,
+) -> Result<EstimatorResult, Error> {
     let usable: Vec<&AtPoint> =
         points.iter().filter(|point| point.known().count() > 1 && point.bounds.is_some()).collect();
-    ensure!(
-        !usable.is_empty(),
-        "estimator {name}: fewer than two pseudo-experiments at each value have an answer"
-    );
+    if usable.is_empty() {
+        return Err(Error::Answers { estimator: name.to_owned() });
+    }
     let of = |point: &&AtPoint| {
         let values: Vec<f64> = point.of(place).iter().map(|e| e.value).collect();
         ensemble(point.truth[place], true, &values)
     };
     let ensembles = usable.iter().map(of).collect::<Result<Vec<_>, _>>();
-    let ensembles = ensembles.with_context(|| format!("estimator {name}"))?;
+    let ensembles = ensembles.place(|| format!("estimator {name}"))?;
     let ends = |f: fn(f64, f64) -> f64| ensembles.iter().map(|e| e.truth).reduce(f).unwrap_or_default();
     let range = [ends(f64::min), ends(f64::max)];
     let slope = line(&ensembles).map_or(1.0, |line| line.slope);

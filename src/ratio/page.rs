@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
 use humboldt_schemas::results::RatioPoint;
 
 use super::evaluation::Evaluated;
 use super::figures::info;
+use crate::error::Error;
 use crate::infer::ensembles::summary;
 use crate::progress::seconds;
 use crate::report::page::{Page, Place, Samples, Table, page};
@@ -51,15 +51,15 @@ pub const COLUMNS: [&str; 10] =
 ///
 /// # Errors
 /// Where there are pseudo-experiments at fewer than two values; when a result is damaged, or the file cannot be written.
-pub fn write(run: &RunFolder, evaluated: &Evaluated, out: Option<&Path>) -> Result<PathBuf> {
+pub fn write(run: &RunFolder, evaluated: &Evaluated, out: Option<&Path>) -> Result<PathBuf, Error> {
     let (card, results) = (run.card(), run.results());
     let directions = card.axes()?.directions();
     let ensembles = evaluated.ensembles(0)?;
     let [first, .., last] = &ensembles[..] else {
-        bail!(
-            "{}: pseudo-experiments at fewer than two values are no report; allowed: a card with dataset.test of two and more at some points",
-            run.root().display()
-        );
+        return Err(Error::file(
+            run.root(),
+            "pseudo-experiments at fewer than two values are no report; allowed: a card with dataset.test of two and more at some points",
+        ));
     };
     let range = [first.truth, last.truth];
     let summary = summary(&card.name, range, &ensembles)?;
@@ -70,7 +70,9 @@ pub fn write(run: &RunFolder, evaluated: &Evaluated, out: Option<&Path>) -> Resu
         .filter_map(|point| Some((point.truth[0], point.bounds.as_ref()?[0])))
         .collect();
     bound.sort_by(|a, b| a.0.total_cmp(&b.0));
-    ensure!(!bound.is_empty(), "{}: no value has an information bound", run.root().display());
+    if bound.is_empty() {
+        return Err(Error::file(run.root(), "no value has an information bound"));
+    }
     let predictions: Vec<Predictions> = evaluated
         .points
         .iter()
@@ -126,7 +128,7 @@ pub fn write(run: &RunFolder, evaluated: &Evaluated, out: Option<&Path>) -> Resu
 }
 
 /// The question of a run in one sentence of markup.
-fn question(run: &RunFolder, evaluated: &Evaluated) -> Result<String> {
+fn question(run: &RunFolder, evaluated: &Evaluated) -> Result<String, Error> {
     let card = run.card();
     let (g, axes) = (&card.generator, card.axes()?);
     let names: Vec<String> = axes.directions().iter().map(|d| report::shift_symbol(&d.to_string())).collect();
@@ -159,7 +161,7 @@ fn question(run: &RunFolder, evaluated: &Evaluated) -> Result<String> {
 }
 
 /// Pseudo-experiments by coefficient.
-fn tables(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<Table>> {
+fn tables(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<Table>, Error> {
     let names = run.card().axes()?.names();
     let head = ["true shift"].into_iter().chain(COLUMNS).chain(["p < 5 %", "simulated"]);
     let known =
@@ -195,7 +197,7 @@ fn tables(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<Table>> {
 }
 
 /// Names and values of where the results come from.
-fn provenance(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<(String, String)>> {
+fn provenance(run: &RunFolder, evaluated: &Evaluated) -> Result<Vec<(String, String)>, Error> {
     let info = info(run)?;
     let mut rows = common_provenance(run, &timing::read(run.root()));
     let sets: usize = evaluated.points.iter().map(|point| point.found.len()).sum();

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use humboldt_physics::Axis;
 use humboldt_schemas::card::RunCard;
 
@@ -12,6 +11,7 @@ use super::evaluation::{self, Evaluated, evaluate};
 use super::model::{RatioModel, ratios};
 use super::source::{Events, Parts, SimulatedSample, Source, doubt};
 use super::{figures, page};
+use crate::error::{AtPath, Error};
 use crate::infer::ratio::{RatioCalibration, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
@@ -31,7 +31,7 @@ const PLACES: [&[f64]; 2] = [&[0.02, 0.26, 0.5, 0.74, 0.98], &[0.15, 0.85]];
 ///
 /// # Errors
 /// When the folder is another card's, a file of events cannot be used, the training diverges, or a result cannot be written.
-pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, Evaluated)> {
+pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, Evaluated), Error> {
     let source = Source::new(&card)?;
     let parts = if out.exists() { None } else { Some(source.read()?) };
     let folder = RunFolder::for_card(out, card)?;
@@ -43,15 +43,21 @@ pub fn run(card: RunCard, out: &Path, compute: &Compute) -> Result<(RunFolder, E
     Ok((folder, evaluated))
 }
 
-fn stages(folder: &RunFolder, source: &Source, parts: Option<Parts>, compute: &Compute) -> Result<Evaluated> {
+fn stages(
+    folder: &RunFolder,
+    source: &Source,
+    parts: Option<Parts>,
+    compute: &Compute,
+) -> Result<Evaluated, Error> {
     if let Some(done) = evaluation::read(folder)? {
         note(format!("ratio: finished before; the results are in {}", folder.results().display()));
         return Ok(done);
     }
     let parts = parts.map_or_else(|| source.read(), Ok)?;
     if let Some(closure) = &parts.closure {
-        fs::create_dir_all(folder.results()).with_context(|| folder.results().display().to_string())?;
-        report::write_json(&folder.results().join("truth.json"), closure)?;
+        let results = folder.results();
+        fs::create_dir_all(&results).at(&results)?;
+        report::write_json(&results.join("truth.json"), closure)?;
     }
     let model = trained(folder, source, &parts, compute)?;
     let start = Instant::now();
@@ -61,12 +67,17 @@ fn stages(folder: &RunFolder, source: &Source, parts: Option<Parts>, compute: &C
 }
 
 /// Networks with their calibration.
-fn trained(folder: &RunFolder, source: &Source, parts: &Parts, compute: &Compute) -> Result<RatioModel> {
+fn trained(
+    folder: &RunFolder,
+    source: &Source,
+    parts: &Parts,
+    compute: &Compute,
+) -> Result<RatioModel, Error> {
     let Parts { samples, closure } = parts;
     let (card, model) = (folder.card(), folder.model());
     if RatioModel::is_whole(&model) {
         note("ratio: networks and calibration are there");
-        return Ok(RatioModel::load(&model, compute)?);
+        return RatioModel::load(&model, compute);
     }
     let start = Instant::now();
     let learned = if RatioModel::is_in(&model) {
@@ -90,7 +101,7 @@ fn learn(
     source: &Source,
     part: &SimulatedSample,
     compute: &Compute,
-) -> Result<LearnedRatios> {
+) -> Result<LearnedRatios, Error> {
     let networks = card.network.ratios();
     let settings = RatioTraining {
         card: &card.training,
@@ -130,7 +141,7 @@ fn calibrate(
     source: &Source,
     part: &SimulatedSample,
     learned: LearnedRatios,
-) -> Result<RatioModel> {
+) -> Result<RatioModel, Error> {
     let axes = card.axes()?;
     let relative = |axis: &Axis, place: f64, origin: f64| axis.range[0] + place * axis.width() - origin;
     let centre: Vec<f64> = axes.iter().zip(&source.origin).map(|(axis, x)| relative(axis, 0.5, *x)).collect();

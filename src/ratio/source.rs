@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::quadratic::{count, monomials};
 use humboldt_physics::{Density, Point, WilsonDirection};
 use humboldt_pipeline::EventBatch;
@@ -11,6 +10,7 @@ use humboldt_pipeline::generate::EventSampler;
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::relative_rates;
 use humboldt_pipeline::store::{EventReader, More};
+use humboldt_schemas::Invalid;
 use humboldt_schemas::card::{BackgroundCard, GeneratorCard, RunCard};
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::events::M_B_COLUMN;
@@ -21,6 +21,7 @@ use super::table::Table;
 use super::variables::Variables;
 use crate::assumptions::{assumed, differences};
 use crate::campaign::of_point;
+use crate::error::{Error, Place};
 use crate::infer::closure::{Suspicion, suspicion};
 use crate::infer::mixture::{Fraction, check};
 use crate::infer::ratio::{UNKNOWN_FRACTION, along};
@@ -173,7 +174,7 @@ impl Source {
     ///
     /// # Errors
     /// When physics refuses it, or a file is missing; where the simulation's point is known neither from the card nor from its files.
-    pub fn new(card: &RunCard) -> Result<Self> {
+    pub fn new(card: &RunCard) -> Result<Self, Error> {
         let variables = Variables::of(card);
         let simulation = card.simulation.clone().unwrap_or_default();
         let generator = &card.generator;
@@ -185,10 +186,10 @@ impl Source {
         if simulation.files.is_empty() {
             let known = |name: &str| name == M_B_COLUMN && generator.effects.detector.is_some();
             if let Some(name) = variables.own().find(|name| !known(name)) {
-                bail!(
-                    "network.variables = {name} is not allowed; allowed: q2, cos_theta_l, cos_theta_k, chi, m_kpi, {M_B_COLUMN} \
-                     with a [detector], and columns of simulation.files"
+                let allowed = format!(
+                    "q2, cos_theta_l, cos_theta_k, chi, m_kpi, {M_B_COLUMN} with a [detector], and columns of simulation.files"
                 );
+                return Err(Invalid::new("network.variables", name, allowed).into());
             }
         }
         let origin = origin(card, layouts[0].as_ref(), &directions)?;
@@ -220,13 +221,13 @@ impl Source {
     ///
     /// # Errors
     /// When a file cannot be used, or events do not follow their density.
-    pub fn read(&self) -> Result<Parts> {
+    pub fn read(&self) -> Result<Parts, Error> {
         if self.has_files() { self.of_files() } else { self.simulated() }
     }
 
     /// Says it where the truth of simulated events is not as it is said to be. An acceptance that is odd in an angle may look like one of
     /// these mistakes, so that it is a warning and no refusal.
-    fn closure(&self, truth: &EventBatch, weights: &[f64]) -> Result<Closure> {
+    fn closure(&self, truth: &EventBatch, weights: &[f64]) -> Result<Closure, Error> {
         let found = suspicion(&self.density, truth, weights);
         let deviations = found.iter().map(|Suspicion { mistake, part: (part, sigma), gain }| {
             let words = format!(
@@ -243,7 +244,7 @@ impl Source {
         Ok(Closure { follows: deviations.is_empty(), p_value, events, assumed, deviations })
     }
 
-    fn of_files(&self) -> Result<Parts> {
+    fn of_files(&self) -> Result<Parts, Error> {
         let simulation = self.card.simulation.clone().unwrap_or_default();
         let (mut parts, mut outside, mut all) = (<[SimulatedSample; 3]>::default(), 0, 0);
         let (mut truth, mut weights) = (EventBatch::default(), Vec::new());
@@ -251,7 +252,7 @@ impl Source {
             self.check_origin(&table, &name)?;
             outside += table.outside();
             let events = self.events(table.events, Some(table.truth), table.own, table.weights);
-            let events = events.with_context(|| name.clone())?;
+            let events = events.place(|| name.clone())?;
             truth.append(&events.truth);
             weights.extend(&events.weights);
             for (part, sample) in [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
@@ -277,10 +278,10 @@ impl Source {
             }
             let mut before = 0;
             for (table, name) in self.tables(&background.files, true)? {
-                ensure!(
-                    !table.weighted,
-                    "{name}: has weights; allowed: a sample of background whose events each count once"
-                );
+                if table.weighted {
+                    let what = "has weights; allowed: a sample of background whose events each count once";
+                    return Err(Error::file(Path::new(&name), what));
+                }
                 let events = self.events(table.events, None, table.own, table.weights)?;
                 for (part, sample) in
                     [Part::Training, Part::Calibration, Part::Test].into_iter().zip(&mut parts)
@@ -300,17 +301,15 @@ impl Source {
         }
         for part in &parts {
             let few = |events: &Events| events.len() < FEWEST;
-            ensure!(
-                !few(&part.signal) && !part.background.as_ref().is_some_and(few),
-                "{} simulated events and {} of background in a part are not allowed; allowed: at least {FEWEST} in each of three",
-                part.signal.len(),
-                part.background.as_ref().map_or_else(|| "none".to_owned(), |b| b.len().to_string())
-            );
+            if few(&part.signal) || part.background.as_ref().is_some_and(few) {
+                let background = part.background.as_ref().map(Events::len);
+                return Err(Error::FewSimulated { signal: part.signal.len(), background, least: FEWEST });
+            }
         }
         Ok(Parts { samples: parts, closure: Some(closure) })
     }
 
-    fn tables(&self, files: &[String], background: bool) -> Result<Vec<(Table, String)>> {
+    fn tables(&self, files: &[String], background: bool) -> Result<Vec<(Table, String)>, Error> {
         let (more, layout) = if background {
             (More::EverythingMeasured, &self.layouts[1])
         } else {
@@ -324,7 +323,7 @@ impl Source {
     }
 
     /// The card's generator at the simulation's point.
-    fn simulated_as(&self) -> Result<GeneratorCard> {
+    fn simulated_as(&self) -> Result<GeneratorCard, Error> {
         let mut here = self.card.generator.clone();
         let shifts = self.point(&self.origin)?.on(here.shifts()?);
         here.wilson = shifts.iter().map(|(of, value)| (of.name().to_owned(), ComplexValue(value))).collect();
@@ -332,13 +331,13 @@ impl Source {
     }
 
     /// Refuses a file that says that it was simulated otherwise.
-    fn check_origin(&self, table: &Table, name: &str) -> Result<()> {
+    fn check_origin(&self, table: &Table, name: &str) -> Result<(), Error> {
         let Some(made) = &table.made else {
-            ensure!(
-                table.has_truth,
-                "{name}: has no true values; allowed: simulated events with their truth, by [truth] of a layout or columns true_q2 and so on"
-            );
-            return Ok(());
+            if table.has_truth {
+                return Ok(());
+            }
+            let what = "has no true values; allowed: simulated events with their truth, by [truth] of a layout or columns true_q2 and so on";
+            return Err(Error::file(Path::new(name), what));
         };
         let here = self.simulated_as()?;
         // What detector and selection did is what is learned.
@@ -347,12 +346,13 @@ impl Source {
         if made.effects.s_wave != here.effects.s_wave {
             different.push("the file and the card differ in [s_wave]".to_owned());
         }
-        if let Some(first) = different.first() {
-            bail!(
-                "{name}: {first}; allowed: a simulation of the card's [generator] and [s_wave] at [simulation.reference]"
-            );
+        match different.first() {
+            Some(first) => {
+                let allowed = "a simulation of the card's [generator] and [s_wave] at [simulation.reference]";
+                Err(Error::file(Path::new(name), format!("{first}; allowed: {allowed}")))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Events with their true coefficients where they are signal.
@@ -362,14 +362,14 @@ impl Source {
         truth: Option<EventBatch>,
         own: Vec<Vec<f64>>,
         weights: Vec<f64>,
-    ) -> Result<Events> {
+    ) -> Result<Events, Error> {
         let truth = truth.unwrap_or_default();
         let terms = relative_rates(&self.density, &truth)?;
         Ok(Events { measured, truth, own, terms, weights })
     }
 
     /// Parts from the card's own generator.
-    fn simulated(&self) -> Result<Parts> {
+    fn simulated(&self) -> Result<Parts, Error> {
         let simulation = self.card.simulation.clone().unwrap_or_default();
         let signal = simulation.events.unwrap_or(SIMULATED);
         let part = ((signal / 2) as f64 / (1.0 - self.nominal)).ceil() as usize;
@@ -387,7 +387,7 @@ impl Source {
                 }
                 progress.advance(events as u64, name);
             }
-            Ok::<_, anyhow::Error>(sample)
+            Ok::<_, Error>(sample)
         };
         let samples = [make("training")?, make("calibration")?, SimulatedSample::default()];
         progress.finish();
@@ -398,20 +398,25 @@ impl Source {
     ///
     /// # Errors
     /// When the point is refused.
-    pub fn sampler(&self, point: &[f64]) -> Result<EventSampler> {
-        Ok(sampling::sampler_at(&self.card.generator, &self.point(point)?)?)
+    pub fn sampler(&self, point: &[f64]) -> Result<EventSampler, Error> {
+        sampling::sampler_at(&self.card.generator, &self.point(point)?)
     }
 
     /// A point of the learned coefficients.
     ///
     /// # Errors
     /// When a coefficient is not finite.
-    pub fn point(&self, point: &[f64]) -> Result<Point> {
+    pub fn point(&self, point: &[f64]) -> Result<Point, Error> {
         Ok(self.card.axes()?.point(point)?)
     }
 
     /// Events of the card by what they are.
-    fn generated(&self, sampler: &EventSampler, key: StreamKey, events: usize) -> Result<SimulatedSample> {
+    fn generated(
+        &self,
+        sampler: &EventSampler,
+        key: StreamKey,
+        events: usize,
+    ) -> Result<SimulatedSample, Error> {
         let (made, own) = self.drawn(sampler, key, events)?;
         let is_signal: Vec<bool> = (0..events).map(|i| made.is_signal(i)).collect();
         let of = |keep: &[bool], truth: Option<EventBatch>| {
@@ -435,7 +440,7 @@ impl Source {
         sampler: &EventSampler,
         key: StreamKey,
         events: usize,
-    ) -> Result<(MeasuredEvents, Vec<Vec<f64>>)> {
+    ) -> Result<(MeasuredEvents, Vec<Vec<f64>>), Error> {
         let (made, report) = sampler.measured(key, 0, events);
         sampling::check(&report)?;
         let m_b: Vec<f64> = made.m_b.iter().map(|x| f64::from(*x)).collect();
@@ -448,7 +453,7 @@ impl Source {
     ///
     /// # Errors
     /// For negative weights, which nothing can be drawn by.
-    pub fn drawn_at(&self, signal: &Events, point: &[f64]) -> Result<Vec<usize>> {
+    pub fn drawn_at(&self, signal: &Events, point: &[f64]) -> Result<Vec<usize>, Error> {
         let shifts: Vec<f64> = point.iter().zip(&self.origin).map(|(x, origin)| x - origin).collect();
         let values = monomials(&shifts);
         let terms = self.terms();
@@ -456,7 +461,9 @@ impl Source {
             signal.weights[row] * (1.0 + along(&signal.terms[row * terms..(row + 1) * terms], &values))
         };
         let weights: Vec<f64> = (0..signal.len()).map(weight).collect();
-        ensure!(weights.iter().all(|w| *w >= -1e-6), "events of negative weight cannot be drawn");
+        if !weights.iter().all(|w| *w >= -1e-6) {
+            return Err(Error::NegativeWeights);
+        }
         let most = weights.iter().copied().fold(0.0, f64::max);
         let key = of_point(StreamKey::new(self.card.seed).child("ratio draw", 0), &self.point(point)?);
         let mut random = key.block(0);
@@ -477,7 +484,11 @@ fn chosen<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
 }
 
 /// The learned coefficients at the simulation's point.
-fn origin(card: &RunCard, layout: Option<&Layout>, directions: &[WilsonDirection]) -> Result<Vec<f64>> {
+fn origin(
+    card: &RunCard,
+    layout: Option<&Layout>,
+    directions: &[WilsonDirection],
+) -> Result<Vec<f64>, Error> {
     let simulation = card.simulation.clone().unwrap_or_default();
     if simulation.reference.is_empty() {
         if simulation.files.is_empty() {
@@ -486,10 +497,11 @@ fn origin(card: &RunCard, layout: Option<&Layout>, directions: &[WilsonDirection
         let file = Path::new(&simulation.files[0]);
         let reader = EventReader::open_as(file, layout, More::EverythingThereIs)?;
         let Some(made) = reader.provenance() else {
-            bail!(
-                "simulation.reference is missing; allowed: the coefficients at which {} was simulated (c9 = 0: none), which it does not say",
+            let allowed = format!(
+                "the coefficients at which {} was simulated (c9 = 0: none), which it does not say",
                 file.display()
             );
+            return Err(Error::Missing { setting: "simulation.reference", allowed });
         };
         let shifts = made.generator.shifts()?;
         return Ok(directions.iter().map(|direction| shifts.part(*direction)).collect());
@@ -499,16 +511,15 @@ fn origin(card: &RunCard, layout: Option<&Layout>, directions: &[WilsonDirection
     for direction in WilsonDirection::all().filter(|direction| !directions.contains(direction)) {
         let (own, other) = (reference.part(direction), fixed.part(direction));
         let named = simulation.reference.contains_key(direction.coefficient.name());
-        ensure!(
-            !named || (own - other).abs() < 1e-9,
-            "simulation.reference: {direction} = {own} is not allowed; allowed: {other}, as [generator] has it, or {direction} among [parameters]"
-        );
+        let allowed = format!("{other}, as [generator] has it, or {direction} among [parameters]");
+        let field = format!("simulation.reference: {direction}");
+        Invalid::unless(!named || (own - other).abs() < 1e-9, &field, own, allowed)?;
     }
     Ok(directions.iter().map(|direction| reference.part(*direction)).collect())
 }
 
 /// Knowledge of the fraction of background, and that of pseudo-experiments.
-fn fraction(background: Option<&BackgroundCard>) -> Result<(Option<Fraction>, f64)> {
+fn fraction(background: Option<&BackgroundCard>) -> Result<(Option<Fraction>, f64), Error> {
     let Some(card) = background else { return Ok((None, 0.0)) };
     let parts = card.parts();
     // Exchanged hadrons are signal.
@@ -519,7 +530,8 @@ fn fraction(background: Option<&BackgroundCard>) -> Result<(Option<Fraction>, f6
     let fraction = match (card.fraction, card.files.is_empty()) {
         (None, true) => Fraction::Fixed(live),
         (None, false) => {
-            bail!("background.fraction is missing; allowed: a number, \"free\", or as in \"0.44+-0.02\"")
+            let allowed = "a number, \"free\", or as in \"0.44+-0.02\"".to_owned();
+            return Err(Error::Missing { setting: "background.fraction", allowed });
         }
         (Some(known), _) => known,
     };

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use anyhow::Result;
 use humboldt_schemas::card::{BackgroundCard, DetectorCard, GeneratorCard, SWaveCard};
 use humboldt_schemas::comparison::SystematicShift;
 
 use super::experiments::World;
 use super::source::Source;
+use crate::error::Error;
 
 /// Factor of the resolution of data, and of their background, over those of the simulation.
 const MORE: f64 = 1.2;
@@ -40,7 +40,7 @@ impl Wrong {
     ///
     /// # Errors
     /// For an unknown detector.
-    pub fn world(self, source: &Source) -> Result<Option<(String, World)>> {
+    pub fn world(self, source: &Source) -> Result<Option<(String, World)>, Error> {
         let own = World::simulated(source);
         let effects = &own.generator.effects;
         Ok(match (self, source.has_files()) {

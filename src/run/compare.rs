@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_physics::{Axis, Density, LineShape, Point};
 use humboldt_pipeline::generate::{EventSampler, GenerationReport};
 use humboldt_pipeline::rng::StreamKey;
@@ -24,6 +23,7 @@ use super::parts::{OfValue, Parts, Purpose};
 use super::{RunFolder, limits};
 use crate::assumptions::assumed;
 use crate::campaign::of_point;
+use crate::error::{Error, Place};
 use crate::infer::ensembles::{ensemble, line};
 use crate::infer::estimator::{Estimate, Estimator, ImagedSample};
 use crate::infer::information::{Information, MassKnowledge, by_events_of, by_quadrature};
@@ -85,7 +85,7 @@ pub struct Judged {
 ///
 /// # Errors
 /// When the card is refused.
-pub fn values_between(card: &RunCard) -> Result<Vec<f64>> {
+pub fn values_between(card: &RunCard) -> Result<Vec<f64>, Error> {
     const MOST: usize = 10;
     let training = training_values(card)?;
     // Nine decimals: values are named in tables.
@@ -109,30 +109,31 @@ pub fn stream(seed: u64, purpose: Purpose, point: &Point, sample: usize) -> Stre
 /// # Errors
 /// When the run's network is missing or of other images, there are too few training values, a value lies outside of them,
 /// or fewer than two samples of a value have an estimate.
-pub fn compare(run: &RunFolder, plan: &ComparisonPlan, compute: &Compute, parts: &Path) -> Result<Compared> {
+pub fn compare(
+    run: &RunFolder,
+    plan: &ComparisonPlan,
+    compute: &Compute,
+    parts: &Path,
+) -> Result<Compared, Error> {
     let card = run.card();
     let directions = card.axes()?.directions();
     let [direction] = directions[..] else {
-        bail!(
-            "parameters {} are not allowed here; allowed: cards of one coefficient, which is all that is compared",
-            card.axes()?.names().join(", ")
-        );
+        let allowed = "cards of one coefficient, which is all that is compared";
+        return Err(Error::Parameters { names: card.axes()?.names(), allowed });
     };
     limits::known_values(card, "`predict` and `compare`")?;
     let training = training_values(card)?;
     let (low, high) = (training[0], training[training.len() - 1]);
-    for value in &plan.values {
-        ensure!(
-            (low..=high).contains(value),
-            "--values = {value} is not allowed; allowed: {low} to {high}, the range of the training values"
-        );
+    if let Some(value) = plan.values.iter().find(|value| !(low..=high).contains(*value)) {
+        let allowed = format!("{low} to {high}, the range of the training values");
+        return Err(Error::setting("values", value, allowed));
     }
     let family = estimators::family(card)?;
     let all: Vec<Box<dyn Estimator + '_>> = plan
         .estimators
         .iter()
         .map(|name| estimators::estimator(name, run, &family, compute))
-        .collect::<Result<_>>()?;
+        .collect::<Result<_, Error>>()?;
     if let Some(few) = too_few_for_coverage(plan.calibration_images, "samples") {
         note(few.replace("will do", "(--calibration-images) will do"));
     }
@@ -178,18 +179,15 @@ pub fn compare(run: &RunFolder, plan: &ComparisonPlan, compute: &Compute, parts:
             .into_iter()
             .map(|(truth, estimates)| (truth, estimates.into_iter().flatten().map(|e| e.value).collect()))
             .collect();
-        let calibrated =
-            NeymanCalibration::new(&known).with_context(|| format!("estimator {}", one.name()))?;
+        let calibrated = NeymanCalibration::new(&known).place(|| format!("estimator {}", one.name()))?;
         let belts = [calibrated.belt(ONE_SIGMA), calibrated.belt(0.95)];
         let mut values = Vec::new();
         for ((truth, all), bound) in fresh.iter().zip(&bounds) {
             let value = judge(*truth, all, *bound, &calibrated, &belts);
-            let value = value.with_context(|| format!("estimator {}", one.name()))?;
-            ensure!(
-                value.ratio_to_bound.is_finite(),
-                "estimator {}: its estimates are the same for all shifts around {truth}; train it longer, or leave it out (--estimators)",
-                one.name()
-            );
+            let value = value.place(|| format!("estimator {}", one.name()))?;
+            if !value.ratio_to_bound.is_finite() {
+                return Err(Error::Flat { estimator: one.name().to_owned(), truth: *truth });
+            }
             values.push(value);
         }
         comparison.estimators.push(summary(one.name(), values, milliseconds));
@@ -236,7 +234,7 @@ fn estimate(
     estimators: &[Box<dyn Estimator + '_>],
     parts: &Parts,
     progress: &Progress,
-) -> Result<Estimates> {
+) -> Result<Estimates, Error> {
     let mut all: Estimates = vec![Vec::new(); estimators.len()];
     for value in set.values {
         let found = if let Some(found) = parts.read(set.purpose, *value, (set.samples, estimators.len())) {
@@ -261,7 +259,7 @@ fn of_value(
     value: f64,
     estimators: &[Box<dyn Estimator + '_>],
     progress: &Progress,
-) -> Result<OfValue> {
+) -> Result<OfValue, Error> {
     let point = card.axes()?.point(&[value])?;
     let sampler = sampling::sampler_at(set.generator, &point)?;
     let mut found: OfValue = vec![Vec::with_capacity(set.samples); estimators.len()];
@@ -286,16 +284,16 @@ pub fn samples(
     sampler: &EventSampler,
     stream: impl Fn(usize) -> StreamKey + Sync,
     range: std::ops::Range<usize>,
-) -> Result<Vec<ImagedSample>> {
+) -> Result<Vec<ImagedSample>, Error> {
     let (bins, events) = (card.images.bins, card.images.events);
-    let one = |voxeliser: &mut Result<Voxeliser, humboldt_pipeline::PipelineError>, i: usize| {
-        let voxeliser = voxeliser.as_mut().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let empty = Voxeliser::new(bins)?;
+    let one = |voxeliser: &mut Voxeliser, i: usize| {
         let mut sample = ImagedSample { image: vec![0.0; bins.pow(3)], ..ImagedSample::default() };
         let report = sampler.fill(stream(i), events, &mut sample.events);
         voxeliser.voxelise(sample.events.angles(), &mut sample.image)?;
         Ok((sample, report))
     };
-    let made = range.into_par_iter().map_init(|| Voxeliser::new(bins), one).collect::<Result<Vec<_>>>()?;
+    let made = range.into_par_iter().map_init(|| empty.clone(), one).collect::<Result<Vec<_>, Error>>()?;
     sampling::check(&made.iter().fold(GenerationReport::default(), |sum, (_, report)| sum.merge(*report)))?;
     Ok(made.into_iter().map(|(sample, _)| sample).collect())
 }
@@ -305,13 +303,13 @@ pub fn samples(
 ///
 /// # Errors
 /// When the physics refuses a value.
-pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>> {
+pub fn bounds(card: &RunCard, place: usize, values: &[f64]) -> Result<Vec<f64>, Error> {
     let masses = match card.generator.line_shape {
         LineShape::Narrow => MassKnowledge::Pole,
         LineShape::BreitWigner => MassKnowledge::Known,
     };
     let (windows, axes) = (sampling::windows(&card.generator)?, card.axes()?);
-    let bound = |value: &f64| -> Result<f64> {
+    let bound = |value: &f64| -> Result<f64, Error> {
         let mut shifts: Vec<f64> = axes.iter().map(Axis::centre).collect();
         shifts[place] = *value;
         let decay = card.generator.decay(&axes.point(&shifts)?.on(card.generator.shifts()?))?;
@@ -344,7 +342,7 @@ struct Times {
 }
 
 /// The shortest times of some samples, for other work on the machine only adds to them.
-fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> Result<Times> {
+fn times(card: &RunCard, value: f64, estimators: &[Box<dyn Estimator + '_>]) -> Result<Times, Error> {
     let point = card.axes()?.point(&[value])?;
     let sampler = sampling::sampler_at(&card.generator, &point)?;
     let start = Instant::now();
@@ -370,16 +368,12 @@ fn judge(
     bound: f64,
     calibration: &NeymanCalibration,
     belts: &[Belt; 2],
-) -> Result<EstimatorValue> {
+) -> Result<EstimatorValue, Error> {
     let known: Vec<Estimate> = estimates.iter().flatten().copied().collect();
     let values: Vec<f64> = known.iter().map(|e| e.value).collect();
     let e = ensemble(truth, false, &values)?;
     let (Some(sigma_left), Some(sigma_right), Some(sigma)) = (e.sigma_left, e.sigma_right, e.sigma) else {
-        bail!(
-            "{} of {} samples at a shift of {truth} have an estimate; at least 2 are needed",
-            known.len(),
-            estimates.len()
-        );
+        return Err(Error::Estimates { got: known.len(), samples: estimates.len(), truth });
     };
     let n = known.len() as f64;
     let part = |hits: usize| hits as f64 / n;

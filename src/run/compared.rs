@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::comparison::Comparison;
 
 use super::compare::{Compared, Judged, pull};
 use super::figures::small_print;
+use crate::error::{AtPath, Error, read_json};
 use crate::infer::neyman::{NeymanCalibration, Span};
 use crate::report::{self, Predictions, Pulls, Sheet};
 
@@ -25,8 +25,8 @@ pub fn calibration_file(folder: &Path, estimator: &str) -> PathBuf {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> Result<(), Error> {
+    fs::create_dir_all(folder).at(folder)?;
     let comparison = &compared.comparison;
     let mut print = small_print(generator, comparison.events, "a sample");
     if let Some(test) = &comparison.test {
@@ -66,17 +66,16 @@ pub fn write(folder: &Path, compared: &Compared, generator: &GeneratorCard) -> R
 ///
 /// # Errors
 /// When the file is damaged.
-pub fn read(folder: &Path) -> Result<Option<Comparison>> {
+pub fn read(folder: &Path) -> Result<Option<Comparison>, Error> {
     let path = folder.join(COMPARISON);
     if !path.exists() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+    read_json(&path).map(Some)
 }
 
 /// A row a sample; what is not known is NaN.
-fn write_estimates(path: &Path, label: &str, judged: &Judged) -> Result<()> {
+fn write_estimates(path: &Path, label: &str, judged: &Judged) -> Result<(), Error> {
     let names = [label, "estimate", "own_minus", "own_plus", "low_68", "high_68", "low_95", "high_95"];
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     for (truth, estimates) in &judged.values {

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use anyhow::{Result, bail};
 use humboldt_pipeline::effects::MeasuredEvents;
+use humboldt_schemas::Invalid;
 use humboldt_schemas::card::{Effects, RunCard, Split};
 
 use super::RunFolder;
+use crate::error::Error;
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::{
     Estimate, Estimator, ImagedSample, MomentsFit, TemplateEstimator, UnbinnedFit,
@@ -27,7 +28,7 @@ pub const NAMES: [&str; 4] = ["network", "unbinned", "template", "moments"];
 ///
 /// # Errors
 /// When the physics refuses the card.
-pub fn family(card: &RunCard) -> Result<EventFamily> {
+pub fn family(card: &RunCard) -> Result<EventFamily, Error> {
     let decay = card.generator.own_decay()?;
     let line_shape = card.generator.line_shape;
     let windows = sampling::windows(&card.generator)?.of(&decay, line_shape)?;
@@ -40,7 +41,7 @@ pub fn family(card: &RunCard) -> Result<EventFamily> {
 ///
 /// # Errors
 /// When the card is refused.
-pub fn training_values(card: &RunCard) -> Result<Vec<f64>> {
+pub fn training_values(card: &RunCard) -> Result<Vec<f64>, Error> {
     let points = card.data().points()?.into_iter().filter(|p| p.count(Split::Train) > 0);
     Ok(points.map(|p| p.shifts[0]).collect())
 }
@@ -54,7 +55,7 @@ pub fn estimator<'a>(
     run: &RunFolder,
     family: &'a EventFamily,
     compute: &Compute,
-) -> Result<Box<dyn Estimator + 'a>> {
+) -> Result<Box<dyn Estimator + 'a>, Error> {
     let card = run.card();
     let effects = &card.generator.effects;
     // S-wave and acceptance are in the density.
@@ -63,7 +64,8 @@ pub fn estimator<'a>(
         _ => Effects { s_wave: None, acceptance: None, ..effects.clone() },
     };
     if let Some(rest) = rest.names() {
-        bail!("--estimators = {name} is not allowed; allowed: network: {name} knows nothing of {rest}");
+        let allowed = format!("network: {name} knows nothing of {rest}");
+        return Err(Error::setting("estimators", name, allowed));
     }
     Ok(match name {
         "network" => Box::new(Network::load(run, compute)?),
@@ -79,7 +81,7 @@ pub fn estimator<'a>(
             })
         }
         "moments" => Box::new(MomentsFit::new(family, card.images.events)?),
-        _ => bail!("--estimators = {name} is not allowed; allowed: {}", NAMES.join(", ")),
+        _ => return Err(Error::setting("estimators", name, NAMES.join(", "))),
     })
 }
 
@@ -87,7 +89,7 @@ pub fn estimator<'a>(
 struct Network(Model);
 
 impl Network {
-    fn load(run: &RunFolder, compute: &Compute) -> Result<Self> {
+    fn load(run: &RunFolder, compute: &Compute) -> Result<Self, Error> {
         let model = Model::load(&run.model(), compute)?;
         check(&model, run.card().images.bins, Some(run.card().images.events))?;
         Ok(Self(model))
@@ -98,18 +100,13 @@ impl Network {
 ///
 /// # Errors
 /// When their bins or, where known, their numbers of events differ.
-pub fn check(model: &Model, bins: usize, events: Option<usize>) -> Result<()> {
+pub fn check(model: &Model, bins: usize, events: Option<usize>) -> Result<(), Error> {
     let info = model.info();
-    if info.bins != bins {
-        bail!("bins = {bins} is not allowed; allowed: {}, of which the network's images were", info.bins);
-    }
-    match events {
-        Some(events) if events != info.events => bail!(
-            "events of an image = {events} is not allowed; allowed: {}, of which the network's images were",
-            info.events
-        ),
-        _ => Ok(()),
-    }
+    let own = |number: usize| format!("{number}, of which the network's images were");
+    Invalid::unless(info.bins == bins, "bins", bins, own(info.bins))?;
+    let other = events.filter(|events| *events != info.events);
+    let got = other.unwrap_or_default();
+    Ok(Invalid::unless(other.is_none(), "events of an image", got, own(info.events))?)
 }
 
 impl Estimator for Network {

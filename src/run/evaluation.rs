@@ -2,21 +2,19 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
 use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::{DatasetPoint, Prior, RunCard, Split};
 use humboldt_schemas::results::{EnsembleResult, Summary};
 use humboldt_schemas::voxels::label;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{RunFolder, timing};
 use crate::campaign::live::{LiveImages, widened};
 use crate::campaign::{CampaignImages, Shard};
+use crate::error::{AtPath, Error, Place, read_json};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::learn::{Compute, Event, ImageSource, Model, model};
 use crate::progress::{Progress, note};
@@ -69,9 +67,9 @@ struct Origin {
 }
 
 impl Origin {
-    fn of(run: &RunFolder) -> Result<Self> {
+    fn of(run: &RunFolder) -> Result<Self, Error> {
         let weights = run.model().join(model::WEIGHTS_FILE);
-        let bytes = fs::read(&weights).with_context(|| weights.display().to_string())?;
+        let bytes = fs::read(&weights).at(&weights)?;
         Ok(Self { card_hash: run.card().hash(), weights_hash: blake3::hash(&bytes).to_hex().to_string() })
     }
 }
@@ -80,7 +78,7 @@ impl Origin {
 ///
 /// # Errors
 /// When the network or an image file is missing or damaged, or a result cannot be written.
-pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
+pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation, Error> {
     let model = Model::load(&run.model(), compute)?;
     let origin = Origin::of(run)?;
     let origin_file = run.results().join(ORIGIN);
@@ -88,14 +86,14 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
     // Every file is opened before anything is computed: a damaged one costs no work.
     let stored = super::training::tested_splits(card).contains(&Split::Test);
     let shards = if stored { run.campaign()?.open_shards(Split::Test)? } else { Vec::new() };
-    if json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
+    if read_json::<Origin>(&origin_file).is_ok_and(|o| o == origin) {
         note(format!("evaluate: finished before; the results are in {}", run.results().display()));
         return read(run);
     }
     let start = Instant::now();
     let evaluation = Evaluation::new(card, predict(&model, card, stored.then_some(shards.as_slice()))?)?;
     let results = run.results();
-    fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
+    fs::create_dir_all(&results).at(&results)?;
     for (place, of) in evaluation.0.iter().enumerate() {
         let path = |stem: &str, ending: &str| results.join(file(place, of.direction, stem, ending));
         report::write_predictions_parquet(&path("predictions", ".parquet"), &of.label(), &of.predictions)?;
@@ -112,7 +110,7 @@ pub fn evaluate(run: &RunFolder, compute: &Compute) -> Result<Evaluation> {
 ///
 /// # Errors
 /// When the images cannot be made, or the device fails.
-pub fn of_model(model: &Model, card: &RunCard) -> Result<Evaluation> {
+pub fn of_model(model: &Model, card: &RunCard) -> Result<Evaluation, Error> {
     Evaluation::new(card, predict(model, card, None)?)
 }
 
@@ -121,7 +119,7 @@ fn predict(
     model: &Model,
     card: &RunCard,
     shards: Option<&[(Shard, ImageReader)]>,
-) -> Result<Vec<Vec<Predictions>>> {
+) -> Result<Vec<Vec<Predictions>>, Error> {
     let data = card.data();
     let points: Vec<_> = data.points()?.into_iter().filter(|p| p.count(Split::Test) > 0).collect();
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
@@ -163,23 +161,21 @@ fn by_truth(mut pairs: Vec<(f64, f64)>) -> Vec<Predictions> {
 ///
 /// # Errors
 /// When the run was not evaluated yet, or a result is damaged.
-pub fn read(run: &RunFolder) -> Result<Evaluation> {
+pub fn read(run: &RunFolder) -> Result<Evaluation, Error> {
     let results = run.results();
-    ensure!(
-        results.join(ORIGIN).exists(),
-        "{}: no results yet; make them with `humboldt evaluate`",
-        results.display()
-    );
+    if !results.join(ORIGIN).exists() {
+        return Err(Error::file(&results, "no results yet; make them with `humboldt evaluate`"));
+    }
     let read = |(place, direction): (usize, WilsonDirection)| {
         let path = results.join(file(place, direction, "predictions", ".parquet"));
         Ok(report::read_predictions_parquet(&path, &label(direction))?)
     };
     let directions = run.card().axes()?.directions();
-    Evaluation::new(run.card(), directions.into_iter().enumerate().map(read).collect::<Result<_>>()?)
+    Evaluation::new(run.card(), directions.into_iter().enumerate().map(read).collect::<Result<_, Error>>()?)
 }
 
 impl Evaluation {
-    fn new(card: &RunCard, predictions: Vec<Vec<Predictions>>) -> Result<Self> {
+    fn new(card: &RunCard, predictions: Vec<Vec<Predictions>>) -> Result<Self, Error> {
         let (points, directions) = (card.data().points()?, card.axes()?.directions());
         let training = training_values(card)?;
         let of = |(place, (direction, predictions)): (usize, (WilsonDirection, Vec<Predictions>))| {
@@ -196,15 +192,15 @@ impl Evaluation {
             let one = |p: &Predictions| ensemble(p.truth, trained(p.truth), &p.values);
             let ensembles = predictions.iter().map(one).collect::<Result<Vec<_>, _>>()?;
             let summary = summary(&card.name, quoted_range(direction, &ensembles), &ensembles)
-                .with_context(|| format!("coefficient {direction}"))?;
+                .place(|| format!("coefficient {direction}"))?;
             Ok(Evaluated { direction, ensembles, predictions, summary, training })
         };
-        Ok(Self(directions.into_iter().zip(predictions).enumerate().map(of).collect::<Result<_>>()?))
+        Ok(Self(directions.into_iter().zip(predictions).enumerate().map(of).collect::<Result<_, Error>>()?))
     }
 }
 
 /// The shifts that the network was trained at, of each coefficient.
-fn training_values(card: &RunCard) -> Result<Vec<TrainingValues>> {
+fn training_values(card: &RunCard) -> Result<Vec<TrainingValues>, Error> {
     let axes = card.axes()?;
     let uniform = card.training.prior == Prior::Uniform;
     let ranges = widened(&axes, card.training.margin).into_iter();
@@ -225,8 +221,3 @@ fn quoted_range(direction: WilsonDirection, ensembles: &[EnsembleResult]) -> [f6
 }
 
 const ORIGIN: &str = "origin.json";
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| path.display().to_string())
-}

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use humboldt_physics::{Axes, Point, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::rng::StreamKey;
@@ -15,6 +14,7 @@ use super::evaluation::{Evaluated, Evaluation, file};
 use super::{RunFolder, compare};
 use crate::campaign::make::ImageMaker;
 use crate::campaign::of_point;
+use crate::error::{AtPath, Error};
 use crate::progress::note;
 use crate::report::{self, ErrorBars, EventSample, ScoredSample, Sheet, VoxelImage, WidthReferences};
 use crate::sampling;
@@ -23,7 +23,7 @@ use crate::sampling;
 ///
 /// # Errors
 /// When a result is missing or damaged, or a figure cannot be written.
-pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<()> {
+pub fn draw(run: &RunFolder, evaluation: &Evaluation) -> Result<(), Error> {
     let results = run.results();
     let print = small_print(&run.card().generator, run.card().images.events, "an image");
     let first = evaluation.first().label();
@@ -76,7 +76,7 @@ const CURVE_POINTS: usize = 61;
 ///
 /// # Errors
 /// When the physics refuses the card, or the file cannot be written.
-pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64, f64)>> {
+pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64, f64)>, Error> {
     let truths = || evaluation.first().ensembles.iter().map(|e| e.truth);
     let (low, high) = (truths().fold(f64::INFINITY, f64::min), truths().fold(f64::NEG_INFINITY, f64::max));
     let path = run.results().join("bound.json");
@@ -109,13 +109,9 @@ pub(super) fn bound(run: &RunFolder, evaluation: &Evaluation) -> Result<Vec<(f64
 ///
 /// # Errors
 /// When the file cannot be read, or is damaged.
-pub(super) fn metrics(path: &Path) -> Result<Vec<EpochMetrics>> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    text.lines()
-        .map(|line| {
-            serde_json::from_str(line).with_context(|| format!("{}: not a line of metrics", path.display()))
-        })
-        .collect()
+pub(super) fn metrics(path: &Path) -> Result<Vec<EpochMetrics>, Error> {
+    let text = fs::read_to_string(path).at(path)?;
+    text.lines().map(|line| serde_json::from_str(line).at(path)).collect()
 }
 
 /// Events whose scores say where the information sits.
@@ -128,9 +124,9 @@ fn stream(card: &RunCard, point: &Point) -> StreamKey {
 
 /// The two points that are compared, by the shift of the first coefficient: those of the card for C9, the ends of the range
 /// for another.
-fn compared_points(card: &RunCard) -> Result<[(f64, Point); 2]> {
+fn compared_points(card: &RunCard) -> Result<[(f64, Point); 2], Error> {
     let axes = card.axes()?;
-    let Some(first) = axes.iter().next() else { bail!("no coefficient is learned") };
+    let first = &axes.iter().as_slice()[0];
     let c9 = WilsonDirection::real(WilsonCoefficient::C9);
     let values = if first.direction == c9 { card.figures.compare_delta_c9 } else { first.range };
     let first = Axes::new(vec![*first])?;
@@ -141,7 +137,7 @@ fn compared_points(card: &RunCard) -> Result<[(f64, Point); 2]> {
 ///
 /// # Errors
 /// When the physics refuses the card.
-pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>> {
+pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>, Error> {
     let card = run.card();
     let mut maker = ImageMaker::new(card.images.bins)?;
     let mut image = |(shift, point): (f64, Point)| {
@@ -154,7 +150,7 @@ pub(super) fn compared_images(run: &RunFolder) -> Result<Vec<(f64, Vec<f32>)>> {
 }
 
 /// Distributions (the paper's Fig. 2) and information at the two points.
-fn phase_space(run: &RunFolder) -> Result<()> {
+fn phase_space(run: &RunFolder) -> Result<(), Error> {
     let card = run.card();
     let line_shape = card.generator.line_shape;
     let mut batches = Vec::new();

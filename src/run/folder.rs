@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use humboldt_pipeline::store::atomic::{is_part, sweep, write_atomically};
 use humboldt_schemas::card::{Preset, RunCard};
 
 use crate::campaign::Campaign;
+use crate::error::{AtPath, Error, Work};
 use crate::learn::model::NETWORK_FILE;
-use crate::lock::{Kind, Lock, lock};
+use crate::lock::{Kind, Lock, busy, lock};
 
 /// A run's folder, locked against a second process for as long as this value lives, unless it is only read.
 ///
@@ -31,28 +31,25 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the folder belongs to another card, is in use, is not a run's, or cannot be written.
-    pub fn for_card(root: &Path, card: RunCard) -> Result<Self> {
+    pub fn for_card(root: &Path, card: RunCard) -> Result<Self, Error> {
         let card_file = root.join("card.toml");
         if card_file.exists() {
             let existing = RunCard::read(&card_file)?;
             if existing.hash() != card.hash() {
-                bail!(
-                    "{}: this folder holds a run of another card ({}); give another --out, or the same card",
-                    root.display(),
-                    difference(&existing, &card)
-                );
+                let differs = difference(&existing, &card);
+                return Err(Error::OtherCard { folder: root.to_owned(), work: Work::Run, differs });
             }
             return Self::lock(root, existing);
         }
         if root.exists() {
-            let mut entries = fs::read_dir(root).with_context(|| root.display().to_string())?;
+            let mut entries = fs::read_dir(root).at(root)?;
             // What a run killed in its first moment leaves.
             let ours = |name: &Path| name == Path::new(LOCK) || is_part(name);
             if entries.any(|e| e.is_ok_and(|e| !ours(e.file_name().as_ref()))) {
-                bail!("{}: is not empty and not a run's folder; give a new --out", root.display());
+                return Err(Error::NotEmpty { folder: root.to_owned(), work: Work::Run });
             }
         }
-        fs::create_dir_all(root).with_context(|| root.display().to_string())?;
+        fs::create_dir_all(root).at(root)?;
         let run = Self::lock(root, card)?;
         write_atomically(&card_file, run.card.to_toml()?.as_bytes())?;
         Ok(run)
@@ -62,7 +59,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it is no run's folder, or is in use.
-    pub fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path) -> Result<Self, Error> {
         let run = Self::read(root)?;
         Self::lock(root, run.card)
     }
@@ -71,21 +68,17 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it is no run's folder.
-    pub fn read(root: &Path) -> Result<Self> {
+    pub fn read(root: &Path) -> Result<Self, Error> {
         let card_file = root.join("card.toml");
         if !card_file.exists() {
-            bail!(
-                "{}: is not a run's folder (no card.toml in it); make one with `humboldt run CARD --out RUN`",
-                root.display()
-            );
+            return Err(Error::NoWork { folder: root.to_owned(), work: Work::Run, missing: "card.toml" });
         }
         let card = RunCard::read(&card_file)?;
         Ok(Self { root: root.to_owned(), card, lock: None })
     }
 
-    fn lock(root: &Path, card: RunCard) -> Result<Self> {
-        let busy = || format!("{}: another process works in this folder", root.display());
-        let lock = lock(&root.join(LOCK), Kind::Exclusive, busy)?;
+    fn lock(root: &Path, card: RunCard) -> Result<Self, Error> {
+        let lock = lock(&root.join(LOCK), Kind::Exclusive, || busy(root))?;
         let run = Self { root: root.to_owned(), card, lock: Some(lock) };
         for folder in [root.to_owned(), run.training(), run.model(), run.results()] {
             sweep(&folder);
@@ -117,7 +110,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the folder holds images of another card, or cannot be written.
-    pub fn campaign(&self) -> Result<Campaign> {
+    pub fn campaign(&self) -> Result<Campaign, Error> {
         Campaign::for_card(&self.root.join(IMAGES), &self.card.data())
     }
 
@@ -125,19 +118,18 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the run has images of its own, or the link cannot be made.
-    pub fn use_images_of(&self, campaign: &Path) -> Result<()> {
+    pub fn use_images_of(&self, campaign: &Path) -> Result<(), Error> {
         let link = self.root.join(IMAGES);
-        let campaign = campaign.canonicalize().with_context(|| campaign.display().to_string())?;
+        let campaign = campaign.canonicalize().at(campaign)?;
         if link.canonicalize().is_ok_and(|there| there == campaign) {
             return Ok(());
         }
-        ensure!(
-            !link.exists(),
-            "{}: the run has images of its own; remove them to use those of {}",
-            link.display(),
-            campaign.display()
-        );
-        symlink(&campaign, &link).with_context(|| link.display().to_string())
+        if link.exists() {
+            let theirs = campaign.display();
+            let what = format!("the run has images of its own; remove them to use those of {theirs}");
+            return Err(Error::file(&link, what));
+        }
+        symlink(&campaign, &link).at(&link)
     }
 
     /// Folder of checkpoints and metrics.
@@ -173,12 +165,8 @@ const LOCK: &str = ".lock";
 ///
 /// # Errors
 /// For preset `ratio`.
-pub fn refuse_ratio(card: &RunCard) -> Result<()> {
-    ensure!(
-        card.network.preset != Preset::Ratio,
-        "network.preset = ratio is not allowed here; allowed: `run CARD --out RUN`, `infer DATA --model RUN/model`, `bound --model RUN/model`, `compare RUN`, `plot RUN` and `report RUN`, which make no images"
-    );
-    Ok(())
+pub fn refuse_ratio(card: &RunCard) -> Result<(), Error> {
+    if card.network.preset == Preset::Ratio { Err(Error::Ratio) } else { Ok(()) }
 }
 
 /// The first table of the card that differs, for an error message.

@@ -1,16 +1,16 @@
 //! Limits of a card, said before anything is made.
 
-use anyhow::{Result, ensure};
 use humboldt_schemas::card::{RunCard, Split};
 
 use super::estimators::training_values;
+use crate::error::Error;
 use crate::infer::neyman::{FEWEST_PREDICTIONS, FEWEST_TRUTHS, too_few_for_coverage};
 
 /// One line for each answer that a run of this card will not have.
 ///
 /// # Errors
 /// When the card is refused.
-pub fn limits(card: &RunCard) -> Result<Vec<String>> {
+pub fn limits(card: &RunCard) -> Result<Vec<String>, Error> {
     let points = card.data().points()?;
     let single = points.iter().filter(|point| point.count(Split::Test) == 1);
     let single: Vec<String> = single.map(|point| point.shifts[0].to_string()).collect();
@@ -32,14 +32,12 @@ pub fn limits(card: &RunCard) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// In words, where they are too few.
-pub fn intervals(card: &RunCard) -> Result<()> {
+pub fn intervals(card: &RunCard) -> Result<(), Error> {
     known_values(card, "`predict` and `compare`")?;
     let images = fewest_test_images(card)?;
-    ensure!(
-        images >= FEWEST_PREDICTIONS,
-        "`predict` needs {FEWEST_PREDICTIONS} test images at each training value for its intervals, this card has {images}; \
-         `humboldt compare RUN` makes its own"
-    );
+    if images < FEWEST_PREDICTIONS {
+        return Err(Error::TestImages { least: FEWEST_PREDICTIONS, got: images });
+    }
     Ok(())
 }
 
@@ -47,12 +45,11 @@ pub fn intervals(card: &RunCard) -> Result<()> {
 ///
 /// # Errors
 /// In words.
-pub fn known_values(card: &RunCard, who: &str) -> Result<()> {
+pub fn known_values(card: &RunCard, who: &'static str) -> Result<(), Error> {
     let values = training_values(card)?.len();
-    ensure!(
-        values >= FEWEST_TRUTHS,
-        "{who} need {FEWEST_TRUTHS} values with training images for their intervals, this card has {values}"
-    );
+    if values < FEWEST_TRUTHS {
+        return Err(Error::TrainingValues { who, least: FEWEST_TRUTHS, got: values });
+    }
     Ok(())
 }
 
@@ -60,7 +57,7 @@ pub fn known_values(card: &RunCard, who: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the card is refused.
-pub fn fewest_test_images(card: &RunCard) -> Result<usize> {
+pub fn fewest_test_images(card: &RunCard) -> Result<usize, Error> {
     let points = card.data().points()?.into_iter().filter(|point| point.count(Split::Train) > 0);
     Ok(points.map(|point| point.count(Split::Test)).min().unwrap_or(0))
 }

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
 use humboldt_schemas::card::{RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::program;
 
 use super::evaluation::{Evaluation, file};
 use super::timing::Stage;
 use super::{RunFolder, compared, figures, timing};
+use crate::error::{AtPath, Error, read_json};
 use crate::learn::model::NETWORK_FILE;
 use crate::progress::{number, seconds};
 use crate::report::page::{Figure, Image, Page, Place, Samples, page};
@@ -67,7 +67,7 @@ const SEEN: [(&str, Place, &str); 3] = [
 ///
 /// # Errors
 /// When a result is missing or damaged, or the file cannot be written.
-pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Result<PathBuf> {
+pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Result<PathBuf, Error> {
     let (card, results) = (run.card(), run.results());
     let comparison = compared::read(&results.join("compare"))?;
     let bound = figures::bound(run, evaluation)?;
@@ -114,18 +114,18 @@ pub fn write(run: &RunFolder, evaluation: &Evaluation, out: Option<&Path>) -> Re
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn shown<'a>(results: &Path, figures: &'a [(String, Place, String)]) -> Result<Vec<Figure<'a>>> {
+pub fn shown<'a>(results: &Path, figures: &'a [(String, Place, String)]) -> Result<Vec<Figure<'a>>, Error> {
     let there = figures.iter().filter(|(name, ..)| results.join(name).exists());
     let read = |(name, place, words): &'a (String, Place, String)| {
         let path = results.join(name);
-        let svg = fs::read(&path).with_context(|| path.display().to_string())?;
+        let svg = fs::read(&path).at(&path)?;
         Ok(Figure { name, words, place: *place, svg })
     };
     there.map(read).collect()
 }
 
 /// The question of a run in one sentence of markup.
-fn question(card: &RunCard, training: TrainingValues) -> Result<String> {
+fn question(card: &RunCard, training: TrainingValues) -> Result<String, Error> {
     let g = &card.generator;
     let axes = card.axes()?;
     let names: Vec<String> = axes.directions().iter().map(|d| report::shift_symbol(&d.to_string())).collect();
@@ -162,13 +162,11 @@ fn question(card: &RunCard, training: TrainingValues) -> Result<String> {
 }
 
 /// Names and values of where the results come from.
-fn provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Result<Vec<(String, String)>> {
+fn provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> Result<Vec<(String, String)>, Error> {
     let card = run.card();
     let architecture = card.architecture();
     let path = run.model().join(NETWORK_FILE);
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let network: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let network: serde_json::Value = read_json(&path)?;
     let mut rows = common_provenance(run, stages);
     rows.extend(
         [

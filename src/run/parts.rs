@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-
+use crate::error::{AtPath, Error};
 use crate::infer::Interval;
 use crate::infer::estimator::Estimate;
 use crate::report;
@@ -45,14 +44,13 @@ impl Parts {
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn open(folder: &Path, key: &str) -> Result<Self> {
+    pub fn open(folder: &Path, key: &str) -> Result<Self, Error> {
         let told = folder.join("key.txt");
-        let named = || folder.display().to_string();
         if fs::read_to_string(&told).ok().as_deref() != Some(key) {
             if folder.exists() {
-                fs::remove_dir_all(folder).with_context(named)?;
+                fs::remove_dir_all(folder).at(folder)?;
             }
-            fs::create_dir_all(folder).with_context(named)?;
+            fs::create_dir_all(folder).at(folder)?;
             report::write(&told, key.as_bytes())?;
         }
         Ok(Self { folder: folder.to_owned() })
@@ -69,7 +67,7 @@ impl Parts {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_table(&self, name: &str, columns: &[String], table: Vec<Vec<f64>>) -> Result<()> {
+    pub fn keep_table(&self, name: &str, columns: &[String], table: Vec<Vec<f64>>) -> Result<(), Error> {
         let columns = columns.iter().map(String::as_str).zip(table).collect();
         Ok(report::write_columns_parquet(&self.path(name), columns)?)
     }
@@ -95,7 +93,7 @@ impl Parts {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub fn keep(&self, purpose: Purpose, truth: f64, found: &OfValue) -> Result<()> {
+    pub fn keep(&self, purpose: Purpose, truth: f64, found: &OfValue) -> Result<(), Error> {
         let of = |estimates: &Vec<Option<Estimate>>| -> [Vec<f64>; COLUMNS] {
             let column = |number: fn(&Estimate) -> Option<f64>| {
                 let number = |e: &Option<Estimate>| e.as_ref().and_then(number).unwrap_or(f64::NAN);
@@ -115,8 +113,8 @@ impl Parts {
     ///
     /// # Errors
     /// When the folder cannot be removed.
-    pub fn remove(self) -> Result<()> {
-        fs::remove_dir_all(&self.folder).with_context(|| self.folder.display().to_string())
+    pub fn remove(self) -> Result<(), Error> {
+        fs::remove_dir_all(&self.folder).at(&self.folder)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -5,7 +5,6 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use humboldt_physics::{Axis, WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::store::ImageReader;
 use humboldt_schemas::card::RunCard;
@@ -15,6 +14,7 @@ use humboldt_schemas::voxels::label;
 use super::estimators::{check, training_values};
 use super::{RunFolder, compared, evaluation, limits};
 use crate::assumptions::differences;
+use crate::error::{Error, Place, with_reasons};
 use crate::infer::neyman::{NeymanCalibration, too_few_for_coverage};
 use crate::learn::calibration::{ImageEstimate, Value};
 use crate::learn::{Compute, Event, ImageSource, LearnError, Model};
@@ -27,7 +27,7 @@ use crate::sampling;
 /// # Errors
 /// When the run has no network or no ensembles yet; when the images have other bins, another number of events, other
 /// windows in q2, or no events at all.
-pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>> {
+pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>, Error> {
     let axes = run.card().axes()?;
     let [axis] = axes.iter().as_slice() else { return predict_several(run, images, compute) };
     let file = compared::calibration_file(&run.results().join("compare"), "network");
@@ -39,11 +39,12 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
     }
     let model = Model::load(&run.model(), compute)?;
     let reader = ImageReader::open(images)?;
-    refuse_others(&model, run.card(), &reader).with_context(|| images.display().to_string())?;
+    let named = || images.display().to_string();
+    refuse_others(&model, run.card(), &reader).place(named)?;
     let calibration = calibration(run, &file)?;
     let source = File { reader: &reader, range: range(run.card())? };
     let raw = model.predict(&source, &|_: Event| ControlFlow::Continue(()));
-    let raw = raw.with_context(|| images.display().to_string())?.unwrap_or_default();
+    let raw = raw.place(named)?.unwrap_or_default();
     let belts = [calibration.belt(ONE_SIGMA), calibration.belt(0.95)];
     let (lowest, highest) = calibration.range();
     let [below, above] = [belts[1].edges_at(lowest)[0], belts[1].edges_at(highest)[1]];
@@ -75,14 +76,15 @@ pub fn predict(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<
 }
 
 /// All coefficients of every image of a file, with the intervals that the network itself was calibrated to give.
-fn predict_several(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>> {
+fn predict_several(run: &RunFolder, images: &Path, compute: &Compute) -> Result<Vec<PredictedImage>, Error> {
     let axes = run.card().axes()?;
     let model = Model::load(&run.model(), compute)?;
     let reader = ImageReader::open(images)?;
-    refuse_others(&model, run.card(), &reader).with_context(|| images.display().to_string())?;
+    let named = || images.display().to_string();
+    refuse_others(&model, run.card(), &reader).place(named)?;
     let source = File { reader: &reader, range: range(run.card())? };
     let estimates = model.estimates(&source, &|_: Event| ControlFlow::Continue(()));
-    let estimates = estimates.with_context(|| images.display().to_string())?.unwrap_or_default();
+    let estimates = estimates.place(named)?.unwrap_or_default();
     let one = |image: usize, axis: &Axis, found: Value| {
         let [low, high] = axis.range;
         let range = match found.value {
@@ -122,7 +124,7 @@ fn is_c9(direction: WilsonDirection) -> bool {
 }
 
 /// The ensembles of known shifts: those of a comparison where there was one, else the run's test images.
-fn calibration(run: &RunFolder, file: &Path) -> Result<NeymanCalibration> {
+fn calibration(run: &RunFolder, file: &Path) -> Result<NeymanCalibration, Error> {
     let trained = training_values(run.card())?;
     let predictions = if file.exists() {
         report::read_predictions_parquet(file, &label(run.card().axes()?.directions()[0]))?
@@ -134,17 +136,17 @@ fn calibration(run: &RunFolder, file: &Path) -> Result<NeymanCalibration> {
         .filter(|p| trained.iter().any(|x| x.to_bits() == p.truth.to_bits()))
         .map(|p| (p.truth, p.values))
         .collect();
-    NeymanCalibration::new(&known).context("intervals of the predictions")
+    NeymanCalibration::new(&known).place(|| "intervals of the predictions".to_owned())
 }
 
 /// Lowest and highest mean q2 (GeV^2) that a cell can have.
-fn range(card: &RunCard) -> Result<(f64, f64)> {
+fn range(card: &RunCard) -> Result<(f64, f64), Error> {
     let windows = sampling::resolved_windows(&card.generator)?;
     Ok((windows[0].0, windows[windows.len() - 1].1))
 }
 
 /// Images that the network was not trained for.
-fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<()> {
+fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<(), Error> {
     check(model, reader.bins(), None)?;
     let expected = model.info().events;
     let provenance = reader.provenance();
@@ -152,7 +154,7 @@ fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<
         Some(events) => {
             if let Some((image, n)) = events.iter().enumerate().find(|(_, n)| **n != expected as u64) {
                 check(model, reader.bins(), Some(usize::try_from(*n).unwrap_or(usize::MAX)))
-                    .with_context(|| format!("image {image}"))?;
+                    .place(|| format!("image {image}"))?;
             }
         }
         None => match provenance.and_then(|p| p.events_per_image) {
@@ -166,12 +168,10 @@ fn refuse_others(model: &Model, card: &RunCard, reader: &ImageReader) -> Result<
         // However they are written.
         let own = &card.generator;
         let (theirs, ours) = (sampling::resolved_windows(made)?, sampling::resolved_windows(own)?);
-        ensure!(
-            theirs == ours,
-            "windows in q2 = {} are not allowed; allowed: {}, of which the network's images were (`humboldt voxelize --q2` selects them)",
-            sampling::in_words(&theirs),
-            sampling::in_words(&ours)
-        );
+        if theirs != ours {
+            let [got, allowed] = [theirs, ours].map(|windows| sampling::in_words(&windows));
+            return Err(Error::Windows { got, allowed });
+        }
         for difference in differences(made, own, &card.axes()?.directions())? {
             note(format!("WARNING: {difference} by the network"));
         }
@@ -200,7 +200,7 @@ impl ImageSource for File<'_> {
 
     fn read(&self, index: usize, image: &mut [f32]) -> Result<(), LearnError> {
         let refused = |reason: String| LearnError::Image { index, reason };
-        self.reader.read(index, image).map_err(|e| refused(format!("{:#}", anyhow::Error::new(e))))?;
+        self.reader.read(index, image).map_err(|e| refused(with_reasons(&e)))?;
         let (low, high) = self.range;
         let outside = |q2: &&f32| **q2 != 0.0 && !(low * 0.999..=high * 1.001).contains(&f64::from(**q2));
         if let Some(q2) = image.iter().find(outside) {

@@ -1,11 +1,11 @@
 //! Samples in place of those that estimators assume: of another model, other inputs, other form factors.
 
-use anyhow::{Context, Result, ensure};
 use humboldt_physics::uncertainty::Variation;
 use humboldt_physics::{Channel, Hadron, LineShape, Parameters, WilsonCoefficient, WilsonDirection};
 use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::comparison::SystematicShift;
 
+use crate::error::{Error, Place};
 use crate::infer::information::{MassKnowledge, by_quadrature};
 use crate::infer::nuisances::{Nuisance, Nuisances};
 use crate::sampling;
@@ -15,13 +15,18 @@ use crate::sampling;
 ///
 /// # Errors
 /// When the card is refused, or no form factor moves delta C9.
-pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> Result<SystematicShift> {
+pub fn with_form_factors_moved(
+    card: &GeneratorCard,
+    delta_c9: f64,
+    by: f64,
+) -> Result<SystematicShift, Error> {
     let shifts = card.shifts()?.with(WilsonCoefficient::C9, delta_c9.into());
     let decay = card.decay(&shifts)?;
     let line_shape = card.line_shape;
     let windows = sampling::windows(card)?.of(&decay, line_shape)?;
     let parameters = card.parameters()?;
-    let with_inputs = |parameters: &Parameters| -> Result<_> { Ok(card.decay_with(&shifts, parameters)?) };
+    let with_inputs =
+        |parameters: &Parameters| -> Result<_, Error> { Ok(card.decay_with(&shifts, parameters)?) };
     let nuisances = Nuisances::new(&[Nuisance::FormFactors], &parameters, decay.flavour(), with_inputs)?;
     let masses = if line_shape == LineShape::Narrow { MassKnowledge::Pole } else { MassKnowledge::Known };
     let c9 = [WilsonDirection::real(WilsonCoefficient::C9)];
@@ -30,10 +35,9 @@ pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> 
     let biases: Vec<f64> =
         (1..information.ncols()).map(|k| information[(0, k)] / information[(0, 0)]).collect();
     let length = biases.iter().map(|b| b * b).sum::<f64>().sqrt();
-    ensure!(
-        length > 0.0,
-        "--test-form-factors = {by} is not allowed; allowed: a model that has form factors"
-    );
+    if length <= 0.0 {
+        return Err(Error::setting("test_form_factors", by, "a model that has form factors"));
+    }
 
     let variation = Variation::new(&parameters)?;
     let names: Vec<&str> = variation.names().collect();
@@ -48,7 +52,7 @@ pub fn with_form_factors_moved(card: &GeneratorCard, delta_c9: f64, by: f64) -> 
     for (name, parameter) in moved.iter().filter(|(name, _)| name.starts_with(&form_factors)) {
         generator.inputs.insert(name.to_owned(), parameter.value);
     }
-    generator.decay(&shifts).context("form factors that were moved")?;
+    generator.decay(&shifts).place(|| "form factors that were moved".to_owned())?;
     let description = format!("form factors moved by {by} standard deviations");
     Ok(SystematicShift {
         description,

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
 use humboldt_pipeline::store::atomic::write_atomically;
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
 
 const FILE: &str = ".timing.json";
 
@@ -39,11 +40,13 @@ pub fn read(root: &Path) -> BTreeMap<String, Stage> {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn record(root: &Path, stage: &str, time: Duration, device: Option<String>) -> Result<()> {
+pub fn record(root: &Path, stage: &str, time: Duration, device: Option<String>) -> Result<(), Error> {
     let mut stages = read(root);
     let seconds = (time.as_secs_f64() * 10.0).round() / 10.0;
     stages.insert(stage.to_owned(), Stage { seconds, finished: date(SystemTime::now()), device });
-    Ok(write_atomically(&path(root), serde_json::to_string(&stages)?.as_bytes())?)
+    // A map with names for keys is always JSON.
+    let text = serde_json::to_string(&stages).unwrap_or_default();
+    Ok(write_atomically(&path(root), text.as_bytes())?)
 }
 
 /// A moment to the minute, in UTC.

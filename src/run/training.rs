@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::Result;
 use humboldt_physics::{Density, Point};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::{EventScores, ScoreLine};
@@ -15,6 +14,7 @@ use super::{RunFolder, timing};
 use crate::campaign::CampaignImages;
 use crate::campaign::live::LiveImages;
 use crate::dashboard::Dashboard;
+use crate::error::Error;
 use crate::learn::{self, Compute, Event, ImageSource, Model, Training};
 use crate::progress::{self, Progress, Style, note};
 use crate::sampling;
@@ -25,9 +25,9 @@ const MEMORY: u64 = 4 << 30;
 /// Trains the run's network, from its last checkpoint where there is one, and leaves the best epoch's in `model/`.
 ///
 /// # Errors
-/// When images are missing or damaged, the training diverges, or a file cannot be written; [`Stopped`] when the user
-/// stopped it.
-pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
+/// When images are missing or damaged, the training diverges, or a file cannot be written; [`Error::Stopped`] when the
+/// user stopped it.
+pub fn train(run: &RunFolder, compute: &Compute) -> Result<(), Error> {
     let card = run.card();
     if run.model_is_whole() {
         // Opening it says whether it can be used.
@@ -71,7 +71,7 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     let watch = Watch::new(card, images, compute);
     let trained = training.run(&run.training(), &watch)?;
     watch.finish();
-    let Some(trained) = trained else { return Err(Stopped.into()) };
+    let Some(trained) = trained else { return Err(Error::Stopped) };
     let calibrated =
         if architecture.is_calibrated() { calibrate(trained.model, card, &data)? } else { trained.model };
     calibrated.save(&run.model())?;
@@ -79,11 +79,6 @@ pub fn train(run: &RunFolder, compute: &Compute) -> Result<()> {
     note(format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
     Ok(())
 }
-
-/// The user stopped a training before its end.
-#[derive(Debug, thiserror::Error)]
-#[error("train: stopped with a checkpoint; the same command goes on from it")]
-pub struct Stopped;
 
 /// Shows a training to the user.
 struct Watch {
@@ -151,7 +146,7 @@ fn digits(x: f64) -> String {
 const ACCEPTED: usize = 1 << 18;
 
 /// The scores that a network learns, if it learns any, coefficient by coefficient; of measured events, those of accepted signal.
-fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>> {
+fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<EventScores>, Error> {
     let references = architecture.references();
     if references.is_empty() {
         return Ok(None);
@@ -160,7 +155,7 @@ fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<Event
     let at = |point: &Point| {
         let decay = generator.decay(&point.on(generator.shifts()?))?;
         let (_, s_wave) = sampling::effects_of_signal(generator, &decay)?;
-        Ok::<_, anyhow::Error>((decay, s_wave))
+        Ok::<_, Error>((decay, s_wave))
     };
     let mut lines = Vec::new();
     for (direction, points) in axes.directions().into_iter().zip(score_points(&axes, Some(references))) {
@@ -183,7 +178,7 @@ fn scores(card: &RunCard, architecture: &AnyArchitecture) -> Result<Option<Event
     Ok(Some(scores.accepted(&events.signal(), &made)?))
 }
 
-fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model> {
+fn calibrate(model: Model, card: &RunCard, data: &DataCard) -> Result<Model, Error> {
     let images = LiveImages::calibration(data, card.training.calibration_images)?;
     let progress = Progress::new("calibrate", images.len() as u64, "images");
     let model = model.calibrated(&images, &|event: Event| {

@@ -19,7 +19,7 @@ struct Spilled {
 }
 
 /// Bins events into images of one size; holds the scratch memory, so that an image allocates nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Voxeliser {
     bins: u32,
     /// Of whole words.

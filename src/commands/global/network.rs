@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use humboldt_schemas::experiment::{ExperimentCard, Method};
 
+use crate::Error;
 use crate::commands::arguments::DeviceArgument;
 use crate::global::networks::{self, built_in, experiment::Experiment, folder, tables};
 use crate::progress::{Progress, note, outln, seconds};
@@ -86,8 +87,18 @@ impl NetworkArguments {
         }
     }
 
+    /// An error, of the folder itself by its option.
+    fn out_option(&self, error: Error) -> anyhow::Error {
+        match error {
+            Error::Io { path, source } if path == self.out => {
+                anyhow::Error::new(source).context(format!("--out {}", path.display()))
+            }
+            other => other.into(),
+        }
+    }
+
     fn run(&self, card: &ExperimentCard) -> Result<()> {
-        folder::check(&self.out, card)?;
+        folder::check(&self.out, card).map_err(|error| self.out_option(error))?;
         let experiment = Experiment::new(card)?;
         let compute = self.device.open()?;
         let start = Instant::now();
@@ -103,7 +114,7 @@ impl NetworkArguments {
         if let Some(progress) = progress.take() {
             progress.finish();
         }
-        folder::save(&self.out, card, &outcome)?;
+        folder::save(&self.out, card, &outcome).map_err(|error| self.out_option(error))?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&outcome.result)?);
         } else {

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use humboldt_schemas::experiment::{ExperimentCard, ExperimentResult, Figures};
 
 use super::experiment::Outcome;
 use super::tables::{numbers_csv, points_csv};
+use crate::error::{AtPath, Error, Work, read_json};
 use crate::global::figures::{observable_panels, pull_rows, small_print};
 use crate::report::{self, Sheet, write, write_columns_parquet, write_json};
 
@@ -18,25 +18,18 @@ const RESULT: &str = "result.json";
 ///
 /// # Errors
 /// When it holds anything else.
-pub fn check(root: &Path, card: &ExperimentCard) -> Result<()> {
+pub fn check(root: &Path, card: &ExperimentCard) -> Result<(), Error> {
     let card_file = root.join(CARD);
     if card_file.exists() {
         let same = ExperimentCard::read(&card_file).is_ok_and(|existing| existing.hash() == card.hash());
         if !same {
-            bail!(
-                "--out = {} holds an experiment of another card; allowed: a new folder, or one of the same card",
-                root.display()
-            );
+            let (folder, differs) = (root.to_owned(), String::new());
+            return Err(Error::OtherCard { folder, work: Work::Experiment, differs });
         }
         return Ok(());
     }
-    if root.exists()
-        && fs::read_dir(root).with_context(|| format!("--out {}", root.display()))?.next().is_some()
-    {
-        bail!(
-            "--out = {} is not empty and not an experiment's folder; allowed: a new folder",
-            root.display()
-        );
+    if root.exists() && fs::read_dir(root).at(root)?.next().is_some() {
+        return Err(Error::NotEmpty { folder: root.to_owned(), work: Work::Experiment });
     }
     Ok(())
 }
@@ -45,8 +38,8 @@ pub fn check(root: &Path, card: &ExperimentCard) -> Result<()> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save(root: &Path, card: &ExperimentCard, outcome: &Outcome) -> Result<()> {
-    fs::create_dir_all(root).with_context(|| format!("--out {}", root.display()))?;
+pub fn save(root: &Path, card: &ExperimentCard, outcome: &Outcome) -> Result<(), Error> {
+    fs::create_dir_all(root).at(root)?;
     write(&root.join(CARD), card.to_toml()?.as_bytes())?;
     write_json(&root.join(RESULT), &outcome.result)?;
     write(&root.join("points.csv"), points_csv(&outcome.result).as_bytes())?;
@@ -62,16 +55,12 @@ pub fn save(root: &Path, card: &ExperimentCard, outcome: &Outcome) -> Result<()>
 ///
 /// # Errors
 /// When the folder has none, or it is damaged.
-pub fn read(root: &Path) -> Result<(ExperimentCard, ExperimentResult)> {
+pub fn read(root: &Path) -> Result<(ExperimentCard, ExperimentResult), Error> {
     let path = root.join(RESULT);
     if !path.exists() {
-        bail!(
-            "{}: is not an experiment's folder (no {RESULT} in it); make one with `humboldt global nn` or `gan`",
-            root.display()
-        );
+        return Err(Error::NoWork { folder: root.to_owned(), work: Work::Experiment, missing: RESULT });
     }
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let result = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let result = read_json(&path)?;
     Ok((ExperimentCard::read(&root.join(CARD))?, result))
 }
 
@@ -79,7 +68,7 @@ pub fn read(root: &Path) -> Result<(ExperimentCard, ExperimentResult)> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw(root: &Path, card: &ExperimentCard, figures: &Figures) -> Result<Vec<PathBuf>> {
+pub fn draw(root: &Path, card: &ExperimentCard, figures: &Figures) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     let c = &card.comparison;
     let measurements = figures.observables.first().map(|point| point.contributions.len());

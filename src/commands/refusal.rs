@@ -6,7 +6,6 @@ use crate::Error;
 use crate::global::GlobalError;
 use crate::infer::InferError;
 use crate::learn::LearnError;
-use crate::run::training::Stopped;
 
 /// Reason that a command did not do what it was called for.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +43,7 @@ impl From<anyhow::Error> for Refusal {
 }
 
 /// Whether the input was fine and the work failed (a full disk, a diverging training) or was stopped.
-pub(crate) fn is_failed_work(error: &anyhow::Error) -> bool {
+pub(super) fn is_failed_work(error: &anyhow::Error) -> bool {
     let failed = |cause: &(dyn std::error::Error + 'static)| {
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
             return is_of_the_disk(error.kind());
@@ -59,7 +58,12 @@ pub(crate) fn is_failed_work(error: &anyhow::Error) -> bool {
             || matches!(infer, Some(InferError::NoMinimum { .. }))
             || matches!(global, Some(GlobalError::NoMinimum { .. } | GlobalError::Diverged { .. }))
     };
-    error.is::<Stopped>() || error.chain().any(failed)
+    is_stopped(error) || error.chain().any(failed)
+}
+
+/// Whether the user stopped the work.
+pub(super) fn is_stopped(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Stopped))
 }
 
 const fn is_of_the_disk(kind: ErrorKind) -> bool {
@@ -68,7 +72,7 @@ const fn is_of_the_disk(kind: ErrorKind) -> bool {
 }
 
 /// Everything but clap's usage text, in one line.
-pub(crate) fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     let message = message.split("\n\nUsage:").next().unwrap_or(message);
     let message = message.split("\n\nFor more information").next().unwrap_or(message);
     message.split_whitespace().collect::<Vec<_>>().join(" ")
