@@ -226,6 +226,27 @@ def test_reweight(events, program, tmp_path, file, card):
     assert 0 < len(kept) < len(events) and "weight" not in kept
 
 
+def test_events_of_others(wide, tmp_path):
+    source = tmp_path / "source.toml"
+    source.write_text('[generator]\nq2 = ["1.1:6"]\nwilson = { c9 = -0.5 }\n')
+    theirs = wide.to_numpy()
+    ours = hb.smear(wide, detector="lhcb", seed=4).to_numpy()
+    others = hb.smear(theirs, detector="lhcb", seed=4, source=source).to_numpy()
+    assert all(np.array_equal(ours[name], others[name]) for name in ours)
+    weights = [
+        hb.reweight(wide, delta_c9=-1.0).to_numpy()["weight"],
+        hb.reweight(theirs, delta_c9=-1.0, source=source).to_numpy()["weight"],
+    ]
+    np.testing.assert_array_equal(*weights)
+    orders = (1, 1, 0, 1)
+    described = hb.acceptance(theirs, orders=orders, source=source)
+    assert described.to_dict() == hb.acceptance(wide, orders=orders).to_dict()
+    with pytest.raises(ValueError, match="q2 is missing"):
+        hb.acceptance(theirs, orders=orders)
+    with pytest.raises(ValueError, match="source"):
+        hb.smear(wide, detector="lhcb", source=source)
+
+
 def test_smear(events, program, tmp_path, file):
     out = tmp_path / "measured.parquet"
     program("smear", file, "--detector=lhcb", "--seed=4", f"--out={out}")
