@@ -2,25 +2,27 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int8Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Float32Type, Float64Type, Int64Type};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use humboldt_pipeline::store::EventReader;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 
-use crate::support::{humboldt, succeed};
+use crate::support::{humboldt, refused, succeed};
 
 fn column(path: &Path, name: &str) -> Vec<f64> {
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
     let batches = reader.map(|batch| {
         let batch = batch.unwrap();
-        batch.column_by_name(name).unwrap().as_primitive::<Float64Type>().values().to_vec()
+        let numbers = cast(batch.column_by_name(name).unwrap(), &DataType::Float64).unwrap();
+        numbers.as_primitive::<Float64Type>().values().to_vec()
     });
     batches.flatten().collect()
 }
@@ -210,4 +212,43 @@ fn issue_15_each_event_has_the_weight_of_its_flavour() {
         let expected = if flavour(row) > 0 { b0bar[row] } else { b0[row] };
         assert!((found / expected - 1.0).abs() < 1e-6, "{row}: {found} {expected}");
     }
+}
+
+/// An S-wave and an acceptance belong to the density of both points; background does not change.
+#[test]
+fn issue_15_effects_of_a_card_are_part_of_both_densities() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let card = path("card.toml");
+    let effects = "[s_wave]\nfraction = 0.15\n[acceptance.formula]\ncos_theta_k = [1.0, -0.4]\n[background]\ncombinatorial = 0.3\n";
+    fs::write(&card, format!("[generator]\nq2 = [\"1.1:6\"]\n{effects}")).unwrap();
+    let generate = |shift: &str, seed: &str, out: &str| {
+        let common = ["generate", "--card", &card, "--events", "200000", "--delta-c9", shift];
+        succeed(&[&common[..], &["--seed", seed, "--out", &path(out)]].concat());
+    };
+    generate("0", "1", "source.parquet");
+    generate("-1.5", "2", "direct.parquet");
+    succeed(&["reweight", &path("source.parquet"), "--delta-c9", "-1.5", "--out", &path("weighted.parquet")]);
+    let of = |file: &str, name: &str| column(Path::new(&path(file)), name);
+    let (weights, components) = (of("weighted.parquet", "weight"), of("weighted.parquet", "component"));
+    let signal: Vec<f64> =
+        weights.iter().zip(&components).filter(|(_, c)| **c == 0.0).map(|(w, _)| *w).collect();
+    assert!(weights.iter().zip(&components).all(|(w, c)| *c == 0.0 || *w == 1.0));
+    let mean = signal.iter().sum::<f64>() / signal.len() as f64;
+    assert!((mean - 1.0).abs() < 0.01, "{mean}");
+    // The interference of the S-wave is odd in cos_theta_k; l and q2 see the shift.
+    for name in ["cos_theta_k", "cos_theta_l", "q2"] {
+        let (own, direct) = (of("weighted.parquet", name), of("direct.parquet", name));
+        let sum: f64 = weights.iter().sum();
+        let weighted = own.iter().zip(&weights).map(|(x, w)| x * w).sum::<f64>() / sum;
+        let n = direct.len() as f64;
+        let there = direct.iter().sum::<f64>() / n;
+        let spread = (direct.iter().map(|x| (x - there).powi(2)).sum::<f64>() / n).sqrt();
+        let pull = (weighted - there) / (spread * (2.5 / n).sqrt());
+        assert!(pull.abs() < 4.0, "{name}: {weighted}, {there}, {pull}");
+    }
+
+    fs::write(&card, "[background]\nfiles = [\"sideband.parquet\"]\nfraction = 0.4\n").unwrap();
+    let arguments = ["generate", "--card", &card, "--events", "10", "--out", &path("x.parquet")];
+    refused(&arguments, &["background.files", "polynomials"]);
 }

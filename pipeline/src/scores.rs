@@ -6,6 +6,7 @@
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::density::ScoresAt;
 use humboldt_physics::{Decay, Density, LineShape, SWave, WilsonDirection};
+use humboldt_schemas::card::{AcceptanceCard, Effects};
 use rayon::prelude::*;
 
 use crate::effects::MeasuredEvents;
@@ -207,17 +208,22 @@ pub struct Reweighting {
 }
 
 impl Reweighting {
-    /// Between two decays of the same particles, line shape and windows in q2 (GeV^2).
+    /// Between two decays of the same particles, line shape, windows in q2 (GeV^2), S-wave and acceptance.
     ///
     /// # Errors
-    /// When a window is empty or misses phase space.
+    /// When a window is empty or misses phase space, or the physics refuses an effect.
     pub fn new(
         from: &Decay,
         to: &Decay,
         line_shape: LineShape,
         windows: &[(f64, f64)],
+        effects: &Effects,
     ) -> Result<Self, PipelineError> {
-        let density = |decay| Density::new(decay, line_shape, windows, &[]);
+        let density = |decay| {
+            let s_wave = effects.s_wave.as_ref().map(|card| card.of(decay, line_shape)).transpose()?;
+            let efficiency = effects.acceptance.as_ref().map(AcceptanceCard::efficiency);
+            Density::with_effects(decay, line_shape, windows, &[], efficiency, s_wave)
+        };
         Ok(Self { from: density(from)?, to: density(to)? })
     }
 

@@ -188,22 +188,25 @@ impl MeasuredArguments {
 
     /// Effects that the file says its events have and the fit is not told of.
     pub(super) fn unsaid(&self, sample: &MeasuredSample) -> Vec<String> {
-        let effects = &sample.card.effects;
-        let all = [
-            (effects.s_wave.is_some() && self.s_wave.is_none(), "an S-wave", "--s-wave"),
-            (
-                (effects.acceptance.is_some() || effects.detector.is_some()) && !self.simulation.are_given(),
-                "an acceptance",
-                "--simulation",
-            ),
-            (effects.background.is_some() && self.background.is_none(), "background", "--background"),
-        ];
-        let said = all.into_iter().filter(|(is, ..)| *is);
-        said.map(|(_, what, option)| {
-            format!("the file says that its events have {what}, the fit knows of none ({option})")
-        })
-        .collect()
+        let told = [self.s_wave.is_some(), self.simulation.are_given(), self.background.is_some()];
+        unsaid(sample, "the fit knows", told, ["--s-wave", "--simulation", "--background"])
     }
+}
+
+/// Effects that a file says its events have and `who` is not told of: an S-wave, an acceptance, background, each told by an option.
+pub(super) fn unsaid(sample: &MeasuredSample, who: &str, told: [bool; 3], options: [&str; 3]) -> Vec<String> {
+    let effects = &sample.card.effects;
+    let there = [
+        (effects.s_wave.is_some(), "an S-wave"),
+        (effects.acceptance.is_some() || effects.detector.is_some(), "an acceptance"),
+        (effects.background.is_some(), "background"),
+    ];
+    let all = there.into_iter().zip(told).zip(options);
+    let said = all.filter(|(((is, _), told), _)| *is && !told);
+    said.map(|(((_, what), _), option)| {
+        format!("the file says that its events have {what}, {who} of none ({option})")
+    })
+    .collect()
 }
 
 impl SimulationArguments {

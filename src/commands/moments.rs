@@ -10,7 +10,7 @@ use humboldt_schemas::inference::{MomentsBin, MomentsResult};
 
 use super::arguments::as_options;
 use super::fit::print as print_fit;
-use super::measured::SimulationArguments;
+use super::measured::{SimulationArguments, unsaid};
 use super::sample::SampleArguments;
 use crate::assumptions::{emptiness, print_warnings, sentence};
 use crate::infer::density::EventFamily;
@@ -41,7 +41,10 @@ pub(super) struct MomentsArguments {
 impl MomentsArguments {
     pub(super) fn run(self) -> Result<()> {
         let open = self.bins.iter().any(|bin| bin.min.is_none() || bin.max.is_none());
-        let sample = self.sample.read(&self.free, open || !self.free.is_empty())?;
+        let mut sample = self.sample.read(&self.free, open || !self.free.is_empty())?;
+        let told = [false, self.simulation.are_given(), false];
+        let options = ["`fit --s-wave` takes it into account", "--simulation", "`fit --background`, or sWeights"];
+        sample.warnings.extend(unsaid(&sample, "the moments know", told, options));
         let bins = self.bins(&sample)?;
         let weights = sample.weights.as_ref();
         let measured = weighted_moments(&sample.events, weights, &bins)?;

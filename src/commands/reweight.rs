@@ -13,7 +13,7 @@ use humboldt_pipeline::scores::{Reweighting, is_score};
 use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter};
 use humboldt_pipeline::{EventBatch, PipelineError};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
-use humboldt_schemas::events::{FLAVOUR_COLUMN, WEIGHT_COLUMN};
+use humboldt_schemas::events::{COMPONENT_COLUMN, COMPONENTS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
 use rand::RngExt;
 
@@ -63,6 +63,8 @@ struct Weighing {
     sign: i8,
     other: Option<Reweighting>,
     with_rate: bool,
+    /// Whether a column says which events are background, whose density does not change.
+    background: bool,
 }
 
 impl Weighing {
@@ -78,6 +80,15 @@ impl Weighing {
             for ((weight, other), flavour) in weights.iter_mut().zip(all).zip(flavours) {
                 if *flavour != self.sign {
                     *weight = other;
+                }
+            }
+        }
+        if self.background {
+            let components = sample.column(COMPONENT_COLUMN, first_row as usize)?;
+            for (weight, component) in weights.iter_mut().zip(components) {
+                // Exchanged hadrons are of a signal event, whose truth they have.
+                if !matches!(COMPONENTS.get(component as usize), Some(&("signal" | "swap"))) {
+                    *weight = 1.0;
                 }
             }
         }
@@ -113,7 +124,7 @@ impl ReweightArguments {
         let windows = sampling::windows(from)?.of(&decay, from.line_shape)?;
         let densities = |flavour: Flavour| -> Result<Reweighting> {
             let of = |card: &GeneratorCard| card.of_flavour(flavour).own_decay();
-            Ok(Reweighting::new(&of(from)?, &of(&to)?, from.line_shape, &windows)?)
+            Ok(Reweighting::new(&of(from)?, &of(&to)?, from.line_shape, &windows, &from.effects)?)
         };
         let own = decay.flavour();
         let told = !own.is_charged() && columns.iter().any(|name| name == FLAVOUR_COLUMN);
@@ -122,6 +133,8 @@ impl ReweightArguments {
             sign: if own.has_b_quark() { B0BAR } else { B0 },
             other: told.then(|| densities(own.conjugate())).transpose()?,
             with_rate: self.with_rate,
+            background: from.effects.background.is_some()
+                && columns.iter().any(|name| name == COMPONENT_COLUMN),
         };
 
         let hash = hash_json(&(&source.card_hash, &to, self.with_rate, self.unweight.then_some(self.seed)));
