@@ -248,6 +248,13 @@ fn issue_15_effects_of_a_card_are_part_of_both_densities() {
         assert!(pull.abs() < 4.0, "{name}: {weighted}, {there}, {pull}");
     }
 
+    let said = succeed(&["moments", &path("source.parquet"), "--bins", "1.1:6"]);
+    let said = String::from_utf8(said.stderr).unwrap();
+    for what in ["an S-wave", "an acceptance", "background"] {
+        let warning = format!("the file says that its events have {what}, the moments know of none");
+        assert!(said.contains(&warning), "{said}");
+    }
+
     fs::write(&card, "[background]\nfiles = [\"sideband.parquet\"]\nfraction = 0.4\n").unwrap();
     let arguments = ["generate", "--card", &card, "--events", "10", "--out", &path("x.parquet")];
     refused(&arguments, &["background.files", "polynomials"]);
