@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int8Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int8Type, Int32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use humboldt_schemas::events::{EVENT_COLUMNS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
+use humboldt_schemas::events::{COMPONENT_COLUMN, EVENT_COLUMNS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
 
 pub use crate::columns::Role;
 use crate::columns::{B0, B0BAR};
@@ -82,6 +82,12 @@ impl Sample {
     /// Flavour of each event, +1 of a B0bar, -1 of a B0; `None` where the table does not say it.
     pub fn flavours(&self) -> Option<&[i8]> {
         self.flavours.as_deref()
+    }
+
+    /// Place of each event's origin in [`COMPONENTS`](humboldt_schemas::events::COMPONENTS); `None` where the table does not say it.
+    pub fn components(&self) -> Option<&[i32]> {
+        let column = self.table.column_by_name(COMPONENT_COLUMN)?.as_primitive_opt::<Int32Type>()?;
+        Some(column.values())
     }
 
     /// The weights of the events, of either sign; `None` where each counts as one.

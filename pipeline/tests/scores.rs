@@ -7,6 +7,7 @@ use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::{Reweighting, ScoreColumns};
+use humboldt_schemas::card::Effects;
 
 const EVENTS: usize = 200_000;
 
@@ -58,8 +59,14 @@ fn a_reweighted_sample_has_the_moments_of_a_direct_one() {
     let windows = Q2Windows::full();
     let (sampler, source) = sample(0.0, &windows, 2);
     let (_, direct) = sample(-1.5, &windows, 3);
-    let reweighting =
-        Reweighting::new(&decay(0.0), &decay(-1.5), LineShape::BreitWigner, sampler.windows()).unwrap();
+    let reweighting = Reweighting::new(
+        &decay(0.0),
+        &decay(-1.5),
+        LineShape::BreitWigner,
+        sampler.windows(),
+        &Effects::default(),
+    )
+    .unwrap();
     let weights = reweighting.weights(&source, 0).unwrap();
     let (total, error) = mean(weights.iter().copied());
     assert!((total - 1.0).abs() < 4.0 * error, "{total} +- {error}");
@@ -85,8 +92,14 @@ fn a_reweighted_sample_has_the_moments_of_a_direct_one() {
 fn events_outside_phase_space_are_refused_by_row() {
     let (sampler, mut events) = sample(0.0, &Q2Windows::full(), 4);
     events.q2[1234] = 25.0;
-    let reweighting =
-        Reweighting::new(&decay(0.0), &decay(-1.5), LineShape::BreitWigner, sampler.windows()).unwrap();
+    let reweighting = Reweighting::new(
+        &decay(0.0),
+        &decay(-1.5),
+        LineShape::BreitWigner,
+        sampler.windows(),
+        &Effects::default(),
+    )
+    .unwrap();
     let error = reweighting.weights(&events, 1_000_000).unwrap_err().to_string();
     assert!(error.contains("row 1001234") && error.contains("q2 = 25"), "{error}");
 }

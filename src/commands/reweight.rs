@@ -13,7 +13,7 @@ use humboldt_pipeline::scores::{Reweighting, is_score};
 use humboldt_pipeline::store::{EventFormat, EventReader, EventWriter};
 use humboldt_pipeline::{EventBatch, PipelineError};
 use humboldt_schemas::card::{GeneratorCard, hash_json};
-use humboldt_schemas::events::{COMPONENT_COLUMN, COMPONENTS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
+use humboldt_schemas::events::{COMPONENTS, FLAVOUR_COLUMN, WEIGHT_COLUMN};
 use humboldt_schemas::provenance::Provenance;
 use rand::RngExt;
 
@@ -63,7 +63,7 @@ struct Weighing {
     sign: i8,
     other: Option<Reweighting>,
     with_rate: bool,
-    /// Whether a column says which events are background, whose density does not change.
+    /// Whether events may be background, whose density does not change.
     background: bool,
 }
 
@@ -83,11 +83,10 @@ impl Weighing {
                 }
             }
         }
-        if self.background {
-            let components = sample.column(COMPONENT_COLUMN, first_row as usize)?;
+        if let Some(components) = sample.components().filter(|_| self.background) {
             for (weight, component) in weights.iter_mut().zip(components) {
                 // Exchanged hadrons are of a signal event, whose truth they have.
-                if !matches!(COMPONENTS.get(component as usize), Some(&("signal" | "swap"))) {
+                if !matches!(COMPONENTS.get(*component as usize), Some(&("signal" | "swap"))) {
                     *weight = 1.0;
                 }
             }
@@ -133,8 +132,7 @@ impl ReweightArguments {
             sign: if own.has_b_quark() { B0BAR } else { B0 },
             other: told.then(|| densities(own.conjugate())).transpose()?,
             with_rate: self.with_rate,
-            background: from.effects.background.is_some()
-                && columns.iter().any(|name| name == COMPONENT_COLUMN),
+            background: from.effects.background.is_some(),
         };
 
         let hash = hash_json(&(&source.card_hash, &to, self.with_rate, self.unweight.then_some(self.seed)));

@@ -263,12 +263,16 @@ fn pulls_with_s_wave_and_background() {
     let both = alone.clone().with_s_wave(given, card.m_kpi, Fraction::Free).unwrap();
     let of = |seed: u64| {
         let experiment = Experiment::new(&sampler, 5000 + seed, n);
-        [(&both, true), (&alone, true), (&both, false)].map(|(family, with)| experiment.pull(family, with))
+        let all = [(&both, true), (&alone, true), (&both, false)].into_iter().enumerate();
+        // A hundred say what is off by many errors.
+        let wanted = all.filter(|(place, _)| *place == 0 || seed < 100);
+        wanted.map(|(_, (family, with))| experiment.pull(family, with)).collect::<Vec<_>>()
     };
     let all: Vec<_> = (0..experiments).into_par_iter().map(of).collect();
     for (place, what) in ["all of it", "no S-wave", "no background"].into_iter().enumerate() {
-        let pulls: Vec<f64> = all.iter().filter_map(|one| Some(one[place]?.0)).collect();
-        let errors: Vec<f64> = all.iter().filter_map(|one| Some(one[place]?.1)).collect();
+        let of_part = || all.iter().filter_map(|one| *one.get(place)?);
+        let pulls: Vec<f64> = of_part().map(|one| one.0).collect();
+        let errors: Vec<f64> = of_part().map(|one| one.1).collect();
         let ((mean, width), (error, _)) = (mean_and_width(&pulls), mean_and_width(&errors));
         println!("{what}: {} fits, pull {mean:.3}, width {width:.3}, error {error:.4}", pulls.len());
         if place == 0 {
