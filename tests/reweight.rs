@@ -249,7 +249,7 @@ fn issue_15_effects_of_a_card_are_part_of_both_densities() {
     }
 
     let said = succeed(&["moments", &path("source.parquet"), "--bins", "1.1:6"]);
-    let said = String::from_utf8(said.stderr).unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
     for what in ["an S-wave", "an acceptance", "background"] {
         let warning = format!("the file says that its events have {what}, the moments know of none");
         assert!(said.contains(&warning), "{said}");
