@@ -14,6 +14,7 @@ use humboldt_pipeline::rng::StreamKey;
 use humboldt_pipeline::scores::ScoreColumns;
 use humboldt_pipeline::store::atomic::is_stream;
 use humboldt_pipeline::store::{BMomentum, EventFormat, EventWriter, HepMcWriter};
+use humboldt_schemas::Invalid;
 use humboldt_schemas::card::{GeneratorCard, RunCard, hash_json};
 use humboldt_schemas::events::COMPONENTS;
 use humboldt_schemas::provenance::Provenance;
@@ -92,6 +93,10 @@ impl GenerateArguments {
             Some(path) => self.decay.shift(RunCard::read_for_events(path)?)?,
             None => self.decay.card()?,
         };
+        if let Some(file) = card.effects.background.as_ref().and_then(|background| background.files.first()) {
+            let allowed = "polynomials, background.shape: events of files are not generated";
+            return Err(Invalid::new("background.files", file, allowed).into());
+        }
         if let Some(effect) = card.effects.first() {
             ensure!(!momenta, "--out: with [{effect}] a table is written, .parquet, .arrow or .root");
             ensure!(self.score.is_empty(), "--score is of events of K* alone; allowed: without [{effect}]");

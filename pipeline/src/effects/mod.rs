@@ -75,10 +75,6 @@ impl Stage {
         decay: &Decay,
         line_shape: LineShape,
     ) -> Result<Self, PipelineError> {
-        if let Some(file) = effects.background.as_ref().and_then(|background| background.files.first()) {
-            let allowed = "polynomials, background.shape, where events are generated";
-            return Err(PipelineError::out_of_range("background.files", file, allowed));
-        }
         let s_wave = effects.s_wave.as_ref().map(|card| card.of(decay, line_shape)).transpose()?;
         let mixture = |s_wave| Mixture::new(s_wave, sampler, decay, line_shape);
         let acceptance = effects.acceptance.as_ref().map(AcceptanceCard::efficiency);
