@@ -139,7 +139,7 @@ fn events_of_others_are_smeared_reweighted_and_described() {
     succeed(&made);
     let columns =
         [("q2", "Q2"), ("cos_theta_l", "ctl"), ("cos_theta_k", "ctk"), ("chi", "phi"), ("m_kpi", "mKpi")];
-    let layout: String = columns.iter().map(|(ours, name)| format!("{ours} = \"{name}\"\n")).collect();
+    let layout = columns.map(|(ours, name)| format!("{ours} = \"{name}\"\n")).concat();
     let (card, layout_file) = (path("card.toml"), path("layout.toml"));
     fs::write(&layout_file, layout).unwrap();
     fs::write(&card, "[generator]\nq2 = [\"1:6\"]\nwilson = { c9 = -1.0 }\n").unwrap();
