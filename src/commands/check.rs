@@ -57,7 +57,7 @@ impl CheckArguments {
         let file = self.sample.events.display();
         let (mut events, made) = self.read()?;
         let mut deviations: Vec<Deviation> = units(&mut events).into_iter().collect();
-        let card = self.sample.settings()?.card(made, at_one_mass(&events));
+        let card = self.sample.settings()?.card(made, at_one_mass(&events.m_kpi));
         let decay = card.own_decay()?;
         let role = if self.truth { Role::Truth } else { Role::Feature };
         PhaseSpace::of(&decay).admit(&mut events, role, 0).with_context(|| file.to_string())?;

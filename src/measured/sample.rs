@@ -161,7 +161,7 @@ impl MeasuredSample {
             );
             return Err(Error::Missing { setting: "q2", allowed });
         }
-        let mut card = settings.card(made.clone(), at_one_mass(&table.features));
+        let mut card = settings.card(made.clone(), at_one_mass(&table.features.m_kpi));
         if let (Some(said), None, None) = (said, &made, settings.flavour) {
             card.flavour = said;
         }
@@ -337,7 +337,7 @@ fn masses(window: Option<(f64, f64)>, decay: &Decay, line_shape: LineShape) -> R
 }
 
 /// Whether no K pi mass is known, or all are the same.
-pub(crate) fn at_one_mass(events: &EventBatch) -> bool {
-    let (low, high) = range(&events.m_kpi);
-    events.m_kpi.is_empty() || high - low < 1e-5
+pub(crate) fn at_one_mass(m_kpi: &[f32]) -> bool {
+    let (low, high) = range(m_kpi);
+    m_kpi.is_empty() || high - low < 1e-5
 }

@@ -1,7 +1,10 @@
 //! The density that the events of a file follow: as the file says, or as is said in its place.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use humboldt_physics::Flavour;
+use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{GeneratorCard, Q2Range, hash_json};
 use humboldt_schemas::inference::Assumed;
@@ -9,7 +12,7 @@ use humboldt_schemas::layout::Layout;
 use humboldt_schemas::provenance::Provenance;
 
 use super::sample::{Settings, at_one_mass};
-use super::table::{Columns, Table, range};
+use super::table::{of_column, range};
 use crate::Error;
 use crate::assumptions::assumed;
 use crate::error::Place;
@@ -53,22 +56,22 @@ impl Source {
                 Err(Error::setting(setting, "a density", allowed))
             });
         }
-        let columns = Columns { weighted: false, truth: true };
-        let table = Table::read(&mut reader, columns).place(|| file.display().to_string())?;
-        if table.truth.is_empty() {
+        let seen = Seen::of(&mut reader).place(|| file.display().to_string())?;
+        if seen.q2.is_empty() {
             return Err(Error::file(file, "events = 0 is not allowed; allowed: at least one"));
         }
-        let settings = Settings { q2: said.q2.clone(), flavour: table.flavour(), ..Settings::default() };
+        let own = seen.flavour();
+        let settings = Settings { q2: said.q2.clone(), flavour: own, ..Settings::default() };
         let settings = if said.card.is_some() { Settings { flavour: None, ..settings } } else { settings };
-        let card = settings.card(said.card.clone(), at_one_mass(&table.truth));
-        if let (Some(own), true) = (table.flavour(), said.card.is_some())
+        let card = settings.card(said.card.clone(), at_one_mass(&seen.m_kpi));
+        if let (Some(own), true) = (own, said.card.is_some())
             && own != card.flavour
         {
             let allowed = format!("{own}, of which the events of {} are", file.display());
             return Err(Error::setting("flavour of source", card.flavour, allowed));
         }
         if windows_matter && card.q2.is_empty() && card.veto.is_empty() {
-            let (low, high) = range(&table.truth.q2);
+            let (low, high) = range(&seen.q2);
             let allowed = format!(
                 "the window in which the events were selected, which {} does not say; they lie in {low} to {high} GeV^2",
                 file.display()
@@ -77,8 +80,44 @@ impl Source {
         }
         let mut assumed = assumed(&card, &[])?;
         if said.card.is_none() {
-            assumed.by_default = settings.by_default(table.flavours.is_some());
+            assumed.by_default = settings.by_default(!seen.flavours.is_empty());
         }
         Ok(Self { provenance: Provenance::new(hash_json(&card), 0, card), assumed: Some(assumed) })
+    }
+}
+
+/// What a file of events shows of itself, read batch by batch.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Smallest and largest true q2 (GeV^2); empty without events.
+    q2: Vec<f32>,
+    /// Smallest and largest true K pi mass (GeV); empty where there is none.
+    m_kpi: Vec<f32>,
+    /// Values in the column of flavours; empty without one.
+    flavours: BTreeSet<i8>,
+}
+
+impl Seen {
+    fn of(reader: &mut EventReader) -> Result<Self, PipelineError> {
+        let mut seen = Self::default();
+        while let Some(sample) = reader.next_sample() {
+            let sample = sample?;
+            let truth = sample.truth();
+            for (ends, column) in [(&mut seen.q2, &truth.q2), (&mut seen.m_kpi, &truth.m_kpi)] {
+                ends.extend(column);
+                if !ends.is_empty() {
+                    let (low, high) = range(ends);
+                    *ends = vec![low, high];
+                }
+            }
+            seen.flavours.extend(sample.flavours().unwrap_or_default());
+        }
+        Ok(seen)
+    }
+
+    /// The flavour of all events; none where they have both, or the file does not say it.
+    fn flavour(&self) -> Option<Flavour> {
+        let only = self.flavours.first().filter(|_| self.flavours.len() == 1);
+        only.map(|column| of_column(*column))
     }
 }

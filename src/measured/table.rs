@@ -67,7 +67,7 @@ impl Table {
         let flavours = self.flavours.as_deref()?;
         let first = *flavours.first()?;
         let same = flavours.iter().all(|other| *other == first);
-        same.then_some(if first == B0BAR { Flavour::B0bar } else { Flavour::B0 })
+        same.then_some(of_column(first))
     }
 
     /// The rows whose entry of `keep` is true.
@@ -88,6 +88,11 @@ impl Table {
 /// Smallest and largest.
 pub(super) fn range(values: &[f32]) -> (f32, f32) {
     values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
+}
+
+/// The meson of a value of the flavour's column.
+pub(super) const fn of_column(flavour: i8) -> Flavour {
+    if flavour == B0BAR { Flavour::B0bar } else { Flavour::B0 }
 }
 
 /// The value of the flavour's column that events of a meson have.
