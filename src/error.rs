@@ -55,7 +55,7 @@ pub enum Error {
         column: String,
     },
     /// Events outside the windows in q2 that a network learned.
-    #[error("{}: {outside} events lie outside q2 = {ranges}; allowed: events inside", path.display())]
+    #[error("{}: {outside} events lie outside q2 = {ranges}; allowed: events inside, or select to leave others out", path.display())]
     Outside {
         /// The file.
         path: PathBuf,

@@ -50,7 +50,7 @@ fn of_library(error: Error) -> anyhow::Error {
         ),
         Error::Windows { .. } => anyhow!("{error} (`humboldt voxelize --q2` selects them)"),
         Error::Weighted { .. } => anyhow!("{error} (reweight --unweight makes them), or fit and moments"),
-        Error::Outside { .. } => anyhow!("{error}, or --select to leave others out"),
+        Error::Outside { .. } => anyhow!("{}", error.to_string().replace("or select to", "or --select to")),
         Error::Flat { .. } => anyhow!("{error} (--estimators)"),
         other => other.into(),
     }
