@@ -42,15 +42,15 @@ def linearity(run: Run | str | os.PathLike[str] | Any, *, label: str = "δC₉",
         points = [(one["truth"], one["mean"], one["sigma"] or 0.0, one["trained"]) for one in run.ensembles]
     else:
         pairs = [(float(truth), numpy.asarray(found, dtype=float)) for truth, found in run]
-        points = [(truth, found.mean(), found.std(ddof=1) if found.size > 1 else 0.0, True) for truth, found in pairs]
+        points = [(truth, found.mean(), found.std(ddof=1) if found.size > 1 else 0.0, None) for truth, found in pairs]
     if not points:
         raise ValueError("run = [] is not allowed; allowed: at least one true value with its predictions")
     ax = _axes(ax)
-    for trained, marker in ((True, "o"), (False, "s")):
-        some = [point[:3] for point in points if point[3] == trained]
+    # Nobody says which values pairs were trained at.
+    for trained, marker, name in ((None, "o", "mean and spread"), (True, "o", "trained on"), (False, "s", "not trained on")):
+        some = [point[:3] for point in points if point[3] is trained]
         if some:
             truth, mean, sigma = zip(*some, strict=True)
-            name = "trained on" if trained else "not trained on"
             ax.errorbar(truth, mean, yerr=sigma, fmt=marker, capsize=2, markersize=4, label=name)
     ends = [min(point[0] for point in points), max(point[0] for point in points)]
     ax.plot(ends, ends, color="black", linewidth=1, label="diagonal")
