@@ -54,19 +54,18 @@ fn scores_average_to_zero_and_parabolas_give_the_scores_back() {
     assert_eq!(columns.of(&first, 0).unwrap()[0], values[0][EVENTS - 10..]);
 }
 
+/// From the Standard Model to delta C9 of -1.5.
+fn reweighting(sampler: &EventSampler) -> Reweighting {
+    let windows = sampler.windows();
+    Reweighting::new(&decay(0.0), &decay(-1.5), LineShape::BreitWigner, windows, &Effects::default()).unwrap()
+}
+
 #[test]
 fn a_reweighted_sample_has_the_moments_of_a_direct_one() {
     let windows = Q2Windows::full();
     let (sampler, source) = sample(0.0, &windows, 2);
     let (_, direct) = sample(-1.5, &windows, 3);
-    let reweighting = Reweighting::new(
-        &decay(0.0),
-        &decay(-1.5),
-        LineShape::BreitWigner,
-        sampler.windows(),
-        &Effects::default(),
-    )
-    .unwrap();
+    let reweighting = reweighting(&sampler);
     let weights = reweighting.weights(&source, 0).unwrap();
     let (total, error) = mean(weights.iter().copied());
     assert!((total - 1.0).abs() < 4.0 * error, "{total} +- {error}");
@@ -92,14 +91,7 @@ fn a_reweighted_sample_has_the_moments_of_a_direct_one() {
 fn events_outside_phase_space_are_refused_by_row() {
     let (sampler, mut events) = sample(0.0, &Q2Windows::full(), 4);
     events.q2[1234] = 25.0;
-    let reweighting = Reweighting::new(
-        &decay(0.0),
-        &decay(-1.5),
-        LineShape::BreitWigner,
-        sampler.windows(),
-        &Effects::default(),
-    )
-    .unwrap();
+    let reweighting = reweighting(&sampler);
     let error = reweighting.weights(&events, 1_000_000).unwrap_err().to_string();
     assert!(error.contains("row 1001234") && error.contains("q2 = 25"), "{error}");
 }

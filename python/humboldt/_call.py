@@ -158,14 +158,20 @@ def polynomials(value: Any, name: str) -> str | None:
     return three(value, name)
 
 
+def pair(value: Any, name: str, allowed: str) -> tuple[Any, Any]:
+    """Two things."""
+    try:
+        first, second = value
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} = {value!r} is not allowed; allowed: {allowed}") from None
+    return first, second
+
+
 def shape(value: Any, name: str) -> str:
     """A density and its parameters, as ("gaussian", {"mean": 5.28, "width": 0.02})."""
     if isinstance(value, str):
         return value
-    try:
-        kind, parameters = value
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} = {value!r} is not allowed; allowed: (name, dict of parameters), or a text") from None
+    kind, parameters = pair(value, name, "(name, dict of parameters), or a text")
     return f"{text(kind, name)}:{values(parameters, name) or ''}"
 
 
@@ -173,10 +179,7 @@ def axis(value: Any, name: str) -> str:
     """A name and its range, as ("c9", (-2.0, 0.5))."""
     if isinstance(value, str):
         return value
-    try:
-        key, ends = value
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} = {value!r} is not allowed; allowed: (name, (low, high)), or a text") from None
+    key, ends = pair(value, name, "(name, (low, high)), or a text")
     return f"{text(key, name)}={joined(2, 'low, high')(ends, name)}"
 
 

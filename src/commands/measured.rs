@@ -188,25 +188,30 @@ impl MeasuredArguments {
 
     /// Effects that the file says its events have and the fit is not told of.
     pub(super) fn unsaid(&self, sample: &MeasuredSample) -> Vec<String> {
-        let told = [self.s_wave.is_some(), self.simulation.are_given(), self.background.is_some()];
-        unsaid(sample, "the fit knows", told, ["--s-wave", "--simulation", "--background"])
+        let told = [
+            (self.s_wave.is_some(), "--s-wave"),
+            (self.simulation.are_given(), "--simulation"),
+            (self.background.is_some(), "--background"),
+        ];
+        unsaid(sample, "the fit knows", told)
     }
 }
 
-/// Effects that a file says its events have and `who` is not told of: an S-wave, an acceptance, background, each told by an option.
-pub(super) fn unsaid(sample: &MeasuredSample, who: &str, told: [bool; 3], options: [&str; 3]) -> Vec<String> {
+/// Effects that a file says its events have and `who` is not told of: an S-wave, an acceptance, background; each with whether it is told,
+/// and by which option.
+pub(super) fn unsaid(sample: &MeasuredSample, who: &str, told: [(bool, &str); 3]) -> Vec<String> {
     let effects = &sample.card.effects;
     let there = [
         (effects.s_wave.is_some(), "an S-wave"),
         (effects.acceptance.is_some() || effects.detector.is_some(), "an acceptance"),
         (effects.background.is_some(), "background"),
     ];
-    let all = there.into_iter().zip(told).zip(options);
-    let said = all.filter(|(((is, _), told), _)| *is && !told);
-    said.map(|(((_, what), _), option)| {
-        format!("the file says that its events have {what}, {who} of none ({option})")
-    })
-    .collect()
+    let unsaid = there.into_iter().zip(told).filter(|((is, _), (told, _))| *is && !told);
+    unsaid
+        .map(|((_, what), (_, option))| {
+            format!("the file says that its events have {what}, {who} of none ({option})")
+        })
+        .collect()
 }
 
 impl SimulationArguments {

@@ -42,10 +42,12 @@ impl MomentsArguments {
     pub(super) fn run(self) -> Result<()> {
         let open = self.bins.iter().any(|bin| bin.min.is_none() || bin.max.is_none());
         let mut sample = self.sample.read(&self.free, open || !self.free.is_empty())?;
-        let told = [false, self.simulation.are_given(), false];
-        let options =
-            ["`fit --s-wave` takes it into account", "--simulation", "`fit --background`, or sWeights"];
-        sample.warnings.extend(unsaid(&sample, "the moments know", told, options));
+        let told = [
+            (false, "`fit --s-wave` takes it into account"),
+            (self.simulation.are_given(), "--simulation"),
+            (false, "`fit --background`, or sWeights"),
+        ];
+        sample.warnings.extend(unsaid(&sample, "the moments know", told));
         let bins = self.bins(&sample)?;
         let weights = sample.weights.as_ref();
         let measured = weighted_moments(&sample.events, weights, &bins)?;

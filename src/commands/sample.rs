@@ -75,7 +75,7 @@ pub(super) fn mass_window(text: &str) -> Result<(f64, f64), String> {
 #[derive(Debug, Args)]
 pub(super) struct SourceArguments {
     #[command(flatten)]
-    pub(super) layout: LayoutArguments,
+    layout: LayoutArguments,
     /// Card whose [generator] the events of another program follow; humboldt's own files say it themselves. By default the Standard
     /// Model's events of model npr
     #[arg(long, value_name = "CARD")]

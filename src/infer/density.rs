@@ -1,8 +1,9 @@
 //! The density of events as a function of shifts, with what fits need of it many times: tables and a cheap line shape.
 
 use humboldt_physics::density::MassRule;
+use humboldt_physics::s_wave::SWaveTerms;
 use humboldt_physics::{
-    Decay, Density, Efficiency, LineShape, PhysicsError, Quadratic, SWave, WilsonDirection,
+    Decay, Density, Efficiency, Expansion, LineShape, PhysicsError, Quadratic, SWave, WilsonDirection,
 };
 use humboldt_pipeline::EventBatch;
 use rayon::prelude::*;
@@ -143,17 +144,23 @@ impl EventFamily {
         q2: f64,
         m_kpi: f64,
     ) -> Result<Option<Quadratic<Coefficients>>, InferError> {
-        let (decay, directions) = (self.density.decay(), self.directions());
-        let Some(own) = decay.expansion(q2, m_kpi, directions) else { return Ok(None) };
-        let Some(s_wave) = &self.s_wave else { return Ok(Some(own.map(|j| Coefficients::of(j, None)))) };
-        let strength = s_wave.fixed.ok_or_else(|| {
+        let Some((own, added)) = self.signal(q2, m_kpi) else { return Ok(None) };
+        let fixed = self.s_wave.as_ref().map_or(Some(1.0), |s_wave| s_wave.fixed).ok_or_else(|| {
             InferError::out_of_range("F_S", "free", "a number, where events are not fitted one by one")
         })?;
-        let added = s_wave.s_wave.terms(decay, q2, m_kpi, directions);
-        let added = added.map(|added| added.map(|terms| terms.stronger(strength)));
+        let added = added.map(|added| added.map(|terms| terms.stronger(fixed)));
         let pairs = own.terms().iter().enumerate();
         let terms = pairs.map(|(i, j)| Coefficients::of(j, added.as_ref().map(|added| &added.terms()[i])));
-        Ok(Some(Quadratic::new(directions.len(), terms.collect())))
+        Ok(Some(Quadratic::new(self.directions().len(), terms.collect())))
+    }
+
+    /// Coefficients of the K* at a q2 (GeV^2) and K pi mass (GeV), and those that an S-wave adds before its strength; `None` outside
+    /// phase space.
+    pub(super) fn signal(&self, q2: f64, m_kpi: f64) -> Option<(Expansion, Option<Quadratic<SWaveTerms>>)> {
+        let (decay, directions) = (self.density.decay(), self.directions());
+        let own = decay.expansion(q2, m_kpi, directions)?;
+        let s_wave = self.s_wave.as_ref();
+        Some((own, s_wave.and_then(|s_wave| s_wave.s_wave.terms(decay, q2, m_kpi, directions))))
     }
 
     /// The strength of the S-wave.

@@ -223,13 +223,10 @@ fn q2_edges(family: &EventFamily, point: &[f64], layers: usize) -> Vec<f64> {
 impl EventFamily {
     /// The coefficients of all functions at a q2 (GeV^2), a K pi mass (GeV), and a point of the rates' parameters.
     fn coefficients(&self, q2: f64, m_kpi: f64, point: &[f64]) -> Coefficients {
-        let decay = self.density.decay();
-        let shifts = &point[..self.directions().len()];
-        let Some(own) = decay.expansion(q2, m_kpi, self.directions()) else { return Coefficients::ZERO };
-        let added = self.s_wave.as_ref().and_then(|s_wave| {
-            let terms = s_wave.s_wave.terms(decay, q2, m_kpi, self.directions())?;
-            Some(terms.at(shifts).stronger(s_wave.fixed.unwrap_or_else(|| point[shifts.len()])))
-        });
+        let (shifts, strength) = point.split_at(self.directions().len());
+        let Some((own, added)) = self.signal(q2, m_kpi) else { return Coefficients::ZERO };
+        let fixed = self.s_wave.as_ref().and_then(|s_wave| s_wave.fixed);
+        let added = added.map(|terms| terms.at(shifts).stronger(fixed.unwrap_or_else(|| strength[0])));
         Coefficients::of(&own.at(shifts), added.as_ref())
     }
 }

@@ -40,7 +40,7 @@ impl Source {
     /// known.
     ///
     /// # Errors
-    /// When the file cannot be read, or says it itself; when it has events of both flavours, or the windows are not known.
+    /// When the file cannot be read, or says itself what is said of it; when its events are of another flavour, or the windows are not known.
     pub fn of(
         file: &Path,
         layout: Option<&Layout>,
@@ -61,12 +61,11 @@ impl Source {
             return Err(Error::file(file, "events = 0 is not allowed; allowed: at least one"));
         }
         let own = seen.flavour();
-        let settings = Settings { q2: said.q2.clone(), flavour: own, ..Settings::default() };
-        let settings = if said.card.is_some() { Settings { flavour: None, ..settings } } else { settings };
+        let flavour = own.filter(|_| said.card.is_none());
+        let settings = Settings { q2: said.q2.clone(), flavour, ..Settings::default() };
         let card = settings.card(said.card.clone(), at_one_mass(&seen.m_kpi));
-        if let (Some(own), true) = (own, said.card.is_some())
-            && own != card.flavour
-        {
+        // Without a card it is that of the events.
+        if let Some(own) = own.filter(|own| *own != card.flavour) {
             let allowed = format!("{own}, of which the events of {} are", file.display());
             return Err(Error::setting("flavour of source", card.flavour, allowed));
         }
