@@ -18,8 +18,10 @@ use crate::infer::closure::STRANGE;
 use crate::infer::density::EventFamily;
 use crate::infer::estimator::ImagedSample;
 use crate::infer::mixture::Fraction;
+use crate::infer::nuisances::Nuisance;
 use crate::learn::{ImageEstimate, LearnError, Model};
 use crate::ratio::model::{FEWEST, FittedSample, RatioModel};
+use crate::ratio::source::has_imaginary_shifts;
 use crate::ratio::table::Table;
 use crate::run::estimators::Images;
 use crate::sampling;
@@ -79,14 +81,16 @@ pub fn by_network(model: &Model, question: Question) -> Result<Answer, Error> {
     Ok(Answer { inferred, all, left_out: all - events.len() })
 }
 
-/// Asks learned ratios; with what is known of the fraction of background, by default what their card says.
+/// Asks learned ratios; with what is known of the fraction of background, by default what their card says, and groups of nuisance parameters that
+/// are profiled.
 ///
 /// # Errors
-/// As [`by_network`]; when the fit finds no minimum, or a fraction is given where there is no background.
+/// As [`by_network`]; when the fit finds no minimum, a fraction is given where there is no background, or nothing is known of a group.
 pub fn by_ratios(
     model: &RatioModel,
     question: Question,
     fraction: Option<Fraction>,
+    nuisances: &[Nuisance],
 ) -> Result<Answer, Error> {
     let card = &model.card;
     let directions = card.axes()?.directions();
@@ -107,13 +111,22 @@ pub fn by_ratios(
     // Detector and wrong tags are in what was learned.
     let signs = signs(question.file, question.layout)?;
     warnings.extend(guards::of_signs(&Signs { smeared: 0, wrong_tags: 0, ..signs }));
-    let mean = model.mean(&variables.numbers(&table.events, &table.own))?;
-    let fitted = model.fitted(&mean, fraction)?;
+    table.of_one_flavour(has_imaginary_shifts(&card.generator)?, question.file, card)?;
+    let numbers = variables.numbers(&table.events, &table.own);
+    let sample = model.sample_of_both(&numbers, &table.other_flavour)?;
+    if let Some(few) = sample.iter().map(|part| part.mean.events).find(|events| *events < FEWEST) {
+        let what = format!(
+            "{few} events of one of two flavours are not allowed; allowed: at least {FEWEST} of each, or none"
+        );
+        return Err(Error::file(question.file, what));
+    }
+    let fitted = model.fitted(&sample, fraction, nuisances)?;
     warnings.extend(doubts_of_ratios(model, &fitted, table.events.len())?);
     let inferred = Inferred {
         p_value: Some(fitted.p_value),
         background: fitted.fraction.map(|(fraction, sigma)| InferredBackground { fraction, sigma }),
         simulated_events: Some(fitted.effective_events),
+        nuisances: Nuisance::names(nuisances),
         correlation: fitted.correlation,
         ..inferred(fitted.parameters, assumed(&card.generator, &directions)?, table.events.len(), &warnings)
     };
@@ -188,6 +201,7 @@ fn inferred(
         events,
         background: None,
         simulated_events: None,
+        nuisances: Vec::new(),
         correlation: Vec::new(),
         assumed,
         warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
@@ -216,7 +230,7 @@ fn empty_stretches(
 }
 
 /// By a network over images or cells.
-fn of_image(model: &Model, events: &EventBatch) -> Result<ImageEstimate, Error> {
+pub(crate) fn of_image(model: &Model, events: &EventBatch) -> Result<ImageEstimate, Error> {
     let bins = model.info().bins;
     let mut sample = ImagedSample { events: events.clone(), image: vec![0.0; bins.pow(3)] };
     Voxeliser::new(bins)?.voxelise(events.angles(), &mut sample.image)?;

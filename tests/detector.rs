@@ -120,3 +120,102 @@ fn effects_of_a_card_make_labelled_events() {
     refused(&["generate", "--card", &card, "--events", "9", "--score", "c9", "--out", &no], &["--score"]);
     refused(&["generate", "--card", &card, "--events", "9", "--q2", "1:6", "--out", &no], &["--q2"]);
 }
+
+/// A sideband whose variables depend on each other, described and drawn from: events of the description are described by the same numbers.
+#[test]
+fn a_sideband_becomes_the_background_of_a_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (sideband, density) = (path("sideband.parquet"), path("density.json"));
+    // Signal of a polarised decay stands for it: no product of functions of one variable each, with the K*'s peak.
+    let generate = ["generate", "--q2", "1.1:8", "--delta-c9", "-3", "--events", "30000", "--seed", "7"];
+    succeed(&[&generate[..], &["--out", &sideband]].concat());
+    let describe = ["background", &sideband, "--m-kpi", "0.796:0.996", "--select", "--order", "3"];
+    let figures = path("figures");
+    let printed =
+        succeed(&[&describe[..], &["--out", &density, "--figures", &figures, "--json"]].concat()).stdout;
+    let described: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+    assert_eq!(described["density"]["order"], 3);
+    assert_eq!(described["agreement"].as_array().unwrap().len(), 15);
+    let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&density).unwrap()).unwrap();
+    assert_eq!(file, described["density"]);
+    for end in ["svg", "png", "csv"] {
+        assert!(Path::new(&figures).join(format!("background.{end}")).exists());
+    }
+    let words = succeed(&[&describe[..], &["--out", &density, "--force"]].concat()).stdout;
+    let words = String::from_utf8(words).unwrap();
+    assert!(words.contains("smoothed to order 3") && words.contains("cos_theta_k and chi"), "{words}");
+
+    let (card, out) = (path("card.toml"), path("events.parquet"));
+    let text = "[generator]\nq2 = [\"1.1:8\"]\n[detector]\nbase = \"belle2\"\nselection = { m_kpi = [0.8, 0.99], m_b = [5.2, 5.36] }\n\
+                [background]\ncombinatorial = 0.9\ndensity = \"density.json\"\n";
+    fs::write(&card, text).unwrap();
+    let generate = ["generate", "--card", &card, "--events", "40000", "--seed", "3", "--out", &out];
+    succeed(&generate);
+    let drawn = table(&out);
+    let component = drawn.column_by_name("component").unwrap().as_primitive::<Int32Type>().values().to_vec();
+    let own = table(&sideband);
+    let numbers = |table: &RecordBatch, kept: &dyn Fn(usize) -> bool| {
+        let [q2, l, k, chi, m] =
+            ["q2", "cos_theta_l", "cos_theta_k", "chi", "m_kpi"].map(|name| column(table, name));
+        let rows: Vec<usize> = (0..q2.len()).filter(|i| kept(*i) && (0.8..=0.99).contains(&m[*i])).collect();
+        let mean = |of: &dyn Fn(usize) -> f32| {
+            let values: Vec<f64> = rows.iter().map(|i| f64::from(of(*i))).collect();
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n * n)).sqrt())
+        };
+        [
+            mean(&|i| q2[i]),
+            mean(&|i| m[i]),
+            mean(&|i| k[i] * k[i]),
+            mean(&|i| l[i] * l[i]),
+            mean(&|i| l[i] * q2[i]),
+            mean(&|i| k[i] * k[i] * l[i]),
+            mean(&|i| k[i] * k[i] * q2[i]),
+            mean(&|i| k[i] * chi[i].cos()),
+        ]
+    };
+    let found = numbers(&drawn, &|i| component[i] == 1);
+    for (i, ((a, sa), (b, sb))) in found.into_iter().zip(numbers(&own, &|_| true)).enumerate() {
+        assert!((a - b).abs() < 4.5 * sa.hypot(sb), "{i}: {a} +- {sa}, {b} +- {sb}");
+    }
+    // The card in the file has the density itself, so that it may go.
+    let provenance = EventReader::open(Path::new(&out)).unwrap().provenance().cloned().unwrap();
+    assert_eq!(provenance.generator.effects.background.unwrap().smoothed.unwrap().order, 3);
+    let first = fs::read(&out).unwrap();
+    succeed(&[&generate[..], &["--force", "--threads", "1"]].concat());
+    assert!(first == fs::read(&out).unwrap());
+
+    let no = path("no.parquet");
+    let wrong = |from: &str, to: &str, words: &[&str]| {
+        fs::write(&card, text.replace(from, to)).unwrap();
+        refused(&["generate", "--card", &card, "--events", "10", "--out", &no], words);
+    };
+    wrong("1.1:8", "1.1:9", &["generator.q2 = 1.1:9", "1.1:8", "background.density"]);
+    wrong("[0.8, 0.99]", "[0.7, 0.99]", &["K pi masses = 0.7:0.99", "0.796:0.996"]);
+    wrong("[\"1.1:8\"]", "[\"1.1:8\"]\nline_shape = \"narrow\"", &["line_shape", "breit-wigner"]);
+    wrong(
+        "combinatorial = 0.9",
+        "combinatorial = 0.9\nshape = { q2 = [1.0, 0.1] }",
+        &["background.shape", "one of the two"],
+    );
+    wrong(
+        "combinatorial = 0.9",
+        "j_psi = 0.1",
+        &["background.combinatorial = 0", "above 0 beside a density"],
+    );
+    wrong("density.json", "nothing.json", &["nothing.json"]);
+    fs::write(&density, fs::read_to_string(&density).unwrap().replace("\"order\": 3", "\"order\": 2"))
+        .unwrap();
+    wrong("x", "x", &["background.density: factors"]);
+    fs::write(&density, "{}").unwrap();
+    wrong("x", "x", &["density.json", "missing field"]);
+    let bad = |extra: &[&str], words: &[&str]| {
+        refused(&[&["background", &sideband, "--out", &no], extra].concat(), words);
+    };
+    bad(&["--order", "7"], &["--order", "1 to 6"]);
+    bad(&["--m-kpi", "0.9:0.8"], &["--m-kpi", "MIN < MAX"]);
+    bad(&["--q2", "1.1:2"], &["outside the windows, q2 = 1.1:2", "--select"]);
+    assert!(!Path::new(&no).exists());
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float32Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Float32Array, Int8Array, RecordBatch};
 use arrow::datatypes::Float32Type;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -158,7 +158,7 @@ fn the_bound_of_learned_ratios_is_what_their_calibration_knows() {
     let text = format!(
         "seed = 5\n[generator]\nq2 = [\"1.1:8\"]\nline_shape = \"narrow\"\n[parameters]\nc9 = [-2.0, 1.0]\nc10 = [-1.0, 1.0]\n\
          [dataset]\npoints = 4\ntest = 8\n[images]\nevents = 2000\n[network]\npreset = \"ratio\"\nlayers = [32, 32]\n\
-         [simulation]\nevents = 40000\n[background]\ncombinatorial = 0.2\nfraction = \"0.2+-0.02\"\n{TRAINING}"
+         nuisances = [\"form-factors\", \"charm\"]\n[simulation]\nevents = 40000\n[background]\ncombinatorial = 0.2\nfraction = \"0.2+-0.02\"\n{TRAINING}"
     );
     fs::write(&card, &text).unwrap();
     succeed(&["run", &card, "--out", &run]);
@@ -193,6 +193,40 @@ fn the_bound_of_learned_ratios_is_what_their_calibration_knows() {
     let of = |bound: &Value| number(&bound["coefficients"][0]["sigma_fitted"]);
     assert_eq!(by_card["background"]["fitted"], true);
     assert!(of(&known) < of(&by_card) && of(&by_card) < of(&free), "{by_card}");
+    // What is not known of form factors and charm widens all of them.
+    let varied = bound(&shifts, "20000", &["--nuisances", "form-factors,charm"]);
+    let form_factors = bound(&shifts, "20000", &["--nuisances", "form-factors"]);
+    let certain = bound(&shifts, "20000", &[]);
+    assert_eq!(varied["nuisances"], serde_json::json!(["form-factors", "charm"]));
+    assert!(of(&varied) > 1.02 * of(&form_factors) && of(&form_factors) > 1.02 * of(&certain), "{varied}");
+    let data = path("data.parquet");
+    let generate =
+        ["generate", "--q2", "1.1:8", "--line-shape", "narrow", "--events", "20000", "--seed", "9"];
+    succeed(&[&generate[..], &["--out", &data]].concat());
+    let infer = |extra: &[&str]| {
+        json(
+            &[
+                &[
+                    "infer",
+                    &data,
+                    "--model",
+                    &format!("{run}/model"),
+                    "--background-fraction",
+                    "0.0",
+                    "--json",
+                ],
+                extra,
+            ]
+            .concat(),
+        )
+    };
+    let width = |inferred: &Value| number(&inferred["parameters"][0]["minus"]);
+    let (plain, profiled) = (infer(&[]), infer(&["--nuisances", "form-factors,charm"]));
+    assert!(width(&profiled) > 1.02 * width(&plain), "{plain} {profiled}");
+    assert_eq!(profiled["nuisances"], varied["nuisances"]);
+    refused(&["infer", &data, "--nuisances", "form-factors"], &["--nuisances", "learned ratios"]);
+    refused(&["infer", &data, "--nuisances", "weather"], &["weather", "form-factors"]);
+
     let words = succeed(&["bound", "--model", &run, "--events", "2000"]).stdout;
     let words = String::from_utf8(words).unwrap();
     assert!(
@@ -382,4 +416,83 @@ fn a_mirrored_simulation_is_named_before_the_training() {
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(found["warning"].to_string().contains("mirror it in truth"), sign < 0.0, "{found}");
     }
+}
+
+/// Data of B0bar and B0 by a network that saw B0bar alone: an imaginary part, which they see with opposite signs, is found from both together, and from
+/// the B0 alone; taken all for B0bar they would say that there is none.
+#[test]
+fn a_network_of_one_flavour_fits_data_of_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (card, run) = (path("card.toml"), path("run"));
+    let text = format!(
+        "seed = 4\n[generator]\nq2 = [\"0.3:6\"]\nline_shape = \"narrow\"\n[parameters]\nc9 = [-2.0, 1.0]\nc7_prime_im = [-0.4, 0.2]\n\
+         [dataset]\npoints = 3\n[images]\nevents = 3000\n[network]\npreset = \"ratio\"\nlayers = [32, 32]\n\
+         [simulation]\nevents = 60000\n{TRAINING}"
+    );
+    fs::write(&card, &text).unwrap();
+    succeed(&["run", &card, "--out", &run]);
+    let model = path("run/model");
+    let generate = |flavour: &str, out: &str| {
+        let shifts = ["--wc", "c9=-0.6,c7_prime=0.15i", "--q2", "0.3:6", "--line-shape", "narrow"];
+        succeed(
+            &[&["generate", "--flavour", flavour, "--events", "10000", "--out", out][..], &shifts].concat(),
+        );
+    };
+    let mut batches = Vec::new();
+    for (flavour, tag) in [("B0bar", 1_i8), ("B0", -1)] {
+        let name = path(&format!("{flavour}.parquet"));
+        generate(flavour, &name);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&name).unwrap()).unwrap();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let own = ["q2", "cos_theta_l", "cos_theta_k", "chi"]
+                .map(|name| (name, batch.column_by_name(name).unwrap().clone(), false));
+            let tags = Arc::new(Int8Array::from_value(tag, batch.num_rows())) as ArrayRef;
+            batches.push(
+                RecordBatch::try_from_iter_with_nullable(own.into_iter().chain([("flavour", tags, false)]))
+                    .unwrap(),
+            );
+        }
+    }
+    let write = |name: &str, chosen: &[RecordBatch]| {
+        write_only(&path(name), chosen);
+        json(&["infer", &path(name), "--model", &model, "--json"])
+    };
+    let half = batches.len() / 2;
+    let (both, other) = (write("both.parquet", &batches), write("other.parquet", &batches[half..]));
+    let of = |inferred: &Value, place: usize| {
+        let found = &inferred["parameters"][place];
+        let [value, minus, plus] = ["value", "minus", "plus"].map(|key| number(&found[key]));
+        (value, 0.5 * (minus + plus))
+    };
+    let imaginary = usize::from(both["parameters"][0]["name"] == "c9");
+    for inferred in [&both, &other] {
+        let (value, sigma) = of(inferred, imaginary);
+        assert!((value - 0.15).abs() < 3.5 * sigma && value > 4.0 * sigma, "{inferred}");
+        let (c9, sigma) = of(inferred, 1 - imaginary);
+        assert!((c9 + 0.6).abs() < 3.5 * sigma, "{inferred}");
+        assert!(number(&inferred["p_value"]) > 1e-3, "{inferred}");
+    }
+    assert!(of(&both, imaginary).1 < 0.85 * of(&other, imaginary).1, "{both} {other}");
+    let few = [batches[0].clone(), batches[half].slice(0, 20)];
+    write_only(&path("few.parquet"), &few);
+    refused(
+        &["infer", &path("few.parquet"), "--model", &model],
+        &["20 events of one of two flavours", "100 of each"],
+    );
+    // A simulation of both has no density here, and fixed imaginary parts have no opposite.
+    let text = text.replace(
+        "[simulation]\nevents = 60000",
+        "[simulation]\nfiles = [\"both.parquet\"]\nreference = { c9 = 0.0 }",
+    );
+    fs::write(&card, text).unwrap();
+    refused(&["run", &card, "--out", &path("no")], &["both.parquet", "is no B0bar"]);
+}
+
+fn write_only(path: &str, batches: &[RecordBatch]) {
+    let mut writer =
+        ArrowWriter::try_new(fs::File::create(path).unwrap(), batches[0].schema(), None).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.close().unwrap();
 }

@@ -24,6 +24,8 @@ pub struct Decay {
     channel: &'static Channel,
     daughters: [Particle; 2],
     model: Model,
+    /// Hadronic corrections besides those of the model.
+    corrections: Option<KstarSubleading>,
     form_factors: Bsz2015,
     resonance: Resonance,
     flavour: Flavour,
@@ -74,6 +76,7 @@ impl Decay {
             channel,
             daughters: strong.daughters,
             model: Model::new(model, flavour, parameters)?,
+            corrections: None,
             form_factors: match model {
                 ModelName::Npr => Bsz2015::new(channel.form_factors, parameters)?,
                 ModelName::Bare | ModelName::Nnlo | ModelName::Full => {
@@ -128,6 +131,13 @@ impl Decay {
     pub fn with_charmonium(mut self, charmonium: &Charmonium) -> Result<Self, PhysicsError> {
         self.model = self.model.with_charmonium(charmonium)?;
         Ok(self)
+    }
+
+    /// Amplitudes with hadronic corrections that no calculation gives, in any model, besides those of the model itself.
+    #[must_use]
+    pub const fn with_corrections(mut self, corrections: KstarSubleading) -> Self {
+        self.corrections = Some(corrections);
+        self
     }
 
     /// The amplitude model.
@@ -240,12 +250,12 @@ impl Decay {
 
     fn own(&self, point: &PhaseSpacePoint, form_factors: &FormFactors) -> TransversityAmplitudes {
         let local = self.transversity(point, &self.effective_coefficients(point.q2), form_factors);
-        match self.model.nonlocal(point, form_factors) {
-            None => local,
-            Some(nonlocal) => {
-                local.with_nonlocal(amplitudes::normalisation(point, self.weak_coupling), &nonlocal)
-            }
-        }
+        let of_model = self.model.nonlocal(point, form_factors);
+        let corrections = self.corrections.as_ref();
+        let further = corrections.map(|own| own.nonlocal(point, self.model.m_b_quark(), form_factors));
+        [of_model, further].into_iter().flatten().fold(local, |amplitudes, nonlocal| {
+            amplitudes.with_nonlocal(amplitudes::normalisation(point, self.weak_coupling), &nonlocal)
+        })
     }
 
     /// `J_1s..J_9` (GeV^-1, LHCb convention) at `q2` (GeV^2) and a K pi mass (GeV) as a function of shifts away from the
@@ -273,19 +283,6 @@ impl Decay {
         let units: Vec<TransversityAmplitudes> = directions.iter().map(unit).collect();
         let own = self.own(&point, &form_factors);
         Some(Quadratic::of_form(own, &units, |amplitudes| form(&point, &amplitudes)))
-    }
-
-    /// Contribution to the amplitudes of hadronic corrections that no calculation gives, in any model; `None` outside phase space.
-    pub fn corrections(
-        &self,
-        q2: f64,
-        m_kpi: f64,
-        corrections: &KstarSubleading,
-    ) -> Option<TransversityAmplitudes> {
-        let (point, form_factors) = self.at(q2, m_kpi)?;
-        let nonlocal = corrections.nonlocal(&point, self.model.m_b_quark(), &form_factors);
-        let normalisation = amplitudes::normalisation(&point, self.weak_coupling);
-        Some(TransversityAmplitudes::default().with_nonlocal(normalisation, &nonlocal))
     }
 
     /// Contribution of given effective coefficients and form factors to the amplitudes.

@@ -5,6 +5,7 @@
 
 use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::density::ScoresAt;
+use humboldt_physics::quadratic::count;
 use humboldt_physics::{Decay, Density, LineShape, SWave, WilsonDirection};
 use humboldt_schemas::card::{AcceptanceCard, Effects};
 use rayon::prelude::*;
@@ -195,6 +196,32 @@ pub fn relative_rates(density: &Density, events: &EventBatch) -> Result<Vec<f32>
     let of = |event: &DecayVariables| {
         let rate = density.rate_at(event);
         rate.terms()[1..].iter().map(|term| term / rate.constant()).collect()
+    };
+    let rates = by_event(events, 0, density, of)?;
+    Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
+}
+
+/// Of some events the derivative of the rate by each of some parameters that are one unit up and down in two densities, as a function of the shifts,
+/// over the rate without any of a density of the same directions: coefficients of all monomials.
+///
+/// # Shapes
+/// [event, parameter, monomial]
+///
+/// # Errors
+/// As [`relative_rates`].
+pub fn relative_changes(
+    density: &Density,
+    varied: &[[Density; 2]],
+    events: &EventBatch,
+) -> Result<Vec<f32>, PipelineError> {
+    let of = |event: &DecayVariables| {
+        let scale = 0.5 / density.rate_at(event).constant();
+        let mut changes = Vec::with_capacity(varied.len() * count(density.directions().len()));
+        for [up, down] in varied {
+            let (up, down) = (up.rate_at(event), down.rate_at(event));
+            changes.extend(up.terms().iter().zip(down.terms()).map(|(up, down)| (up - down) * scale));
+        }
+        changes
     };
     let rates = by_event(events, 0, density, of)?;
     Ok(rates.into_iter().flatten().map(|x| x as f32).collect())

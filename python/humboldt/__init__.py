@@ -15,6 +15,7 @@ from ._call import HumboldtWarning
 from .campaign import Campaign
 from .commands import (
     acceptance,
+    background,
     bound,
     check,
     command,
@@ -45,6 +46,7 @@ from .events import Events
 from .model import Model
 from .results import (
     AcceptanceResult,
+    BackgroundResult,
     BoundResult,
     CheckResult,
     CompareResult,
@@ -71,10 +73,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "AcceptanceResult", "BoundResult", "Campaign", "CheckResult", "CompareResult", "Events", "FitResult",
+    "AcceptanceResult", "BackgroundResult", "BoundResult", "Campaign", "CheckResult", "CompareResult", "Events", "FitResult",
     "GlobalChi2Result", "GlobalCompareResult", "GlobalFitResult", "GlobalSampleResult", "GlobalScanResult",
     "HumboldtWarning", "InferResult", "InputsResult", "LiveEvents", "LiveImages", "Model", "MomentsResult",
-    "ObserveResult", "Predictions", "Result", "Run", "SWeightsResult", "StoredImages", "acceptance", "bound", "check",
+    "ObserveResult", "Predictions", "Result", "Run", "SWeightsResult", "StoredImages", "acceptance", "background", "bound", "check",
     "command", "compare", "evaluate", "export", "fit", "generate", "global_chi2", "global_compare", "global_fit",
     "global_predict", "global_sample", "global_scan", "infer", "inputs", "load", "moments", "observe", "plots",
     "reweight", "run", "set_threads", "smear", "sweights", "torch", "train", "voxelize",

@@ -244,8 +244,8 @@ Form = Callable[[Any, str], "str | bool | _core.Table | None"]
 FORMS: dict[str, Form] = {
     **dict.fromkeys(["delta_c9", "c9", "c10", "mean_b_momentum", "test_form_factors"], number),
     **dict.fromkeys(
-        ["background_order", "burn_in", "calibration_images", "draws", "events_per_fit", "gzip", "n_events", "points", "sample",
-         "seed", "steps", "uncertainty"],
+        ["background_order", "burn_in", "calibration_images", "draws", "events_per_fit", "gzip", "n_events", "order", "points",
+         "sample", "seed", "steps", "uncertainty"],
         whole,
     ),
     **dict.fromkeys(
@@ -253,7 +253,8 @@ FORMS: dict[str, Form] = {
     ),
     **dict.fromkeys(["intervals", "theory_errors", "correlations"], switch),
     **dict.fromkeys(
-        ["also", "data", "estimators", "exclude", "free", "nuisances", "observables", "only", "other_data", "score", "wrong"],
+        ["also", "data", "estimators", "exclude", "free", "networks", "nuisances", "observables", "only", "other_data", "score",
+         "wrong"],
         texts,
     ),
     **dict.fromkeys(["bins", "m_kpi", "q2", "range", "veto"], ranges),

@@ -31,6 +31,7 @@ from ._call import (
 from .events import Events
 from .results import (
     AcceptanceResult,
+    BackgroundResult,
     BoundResult,
     CheckResult,
     CompareResult,
@@ -408,6 +409,7 @@ def infer(
     model: StrPath | Model = "builtin",
     select: bool = False,
     background_fraction: float | str | None = None,
+    nuisances: Sequence[str] = (),
     layout: StrPath | None = None,
     device: str = "auto",
 ) -> InferResult:
@@ -423,6 +425,8 @@ def infer(
         Leave out events outside the windows that the network learned from; without it they are refused.
     background_fraction
         Of learned ratios: background's part of the events, a number, "free" or as in "0.44+-0.02"; by default as their card says.
+    nuisances
+        Of learned ratios: parameters that are not known and profiled with their uncertainty: "form-factors", "charm".
     layout
         Layout of the columns, as of `fit`.
     device
@@ -921,6 +925,58 @@ def acceptance(
         return AcceptanceResult(json.loads(file.read_text()))
 
 
+def background(
+    events: EventsLike,
+    *,
+    layout: StrPath | None = None,
+    flavour: str | None = None,
+    lepton: str | None = None,
+    line_shape: str | bool | None = None,
+    q2: Window | None = None,
+    veto: Window | None = None,
+    m_kpi: tuple[float, float] | str | None = None,
+    select: bool = False,
+    unweighted: bool = False,
+    order: int | None = None,
+    out: StrPath | None = None,
+    figures: StrPath | None = None,
+    force: bool = False,
+) -> BackgroundResult:
+    """Density of a background, smoothed from a sample of it, as of a sideband: what a card's background is drawn from.
+
+    Parameters
+    ----------
+    events
+        Events of background.
+    layout
+        Layout of the columns, as of `fit`.
+    flavour, lepton, line_shape
+        The decay that they are taken for, as of `fit`.
+    q2, veto
+        Windows [GeV^2] that the events were selected in, and that were left out.
+    m_kpi
+        Window in the K pi mass [GeV]; all masses of the line shape by default.
+    select
+        Leave out events outside the windows; without it they are refused.
+    unweighted
+        Count each event once, although there is a column `weight`.
+    order
+        Highest order of the polynomials, 1 to 6; by default what the sample bears, at most 3.
+    out
+        File .json to write, which a card takes as background.density; none by default.
+    figures
+        Folder for a figure of the events and of the density.
+    force
+        Replace the file at `out`.
+    """
+    with _folder() as folder:
+        file = Path(folder) / "background.json" if out is None else Path(text(out, "out"))
+        given = {**locals(), "out": file, "folder": None, "file": None}
+        found = BackgroundResult(result("background", given, operands=["events"]))
+        warn(found.warnings)
+        return found
+
+
 def export(
     source: EventsLike | Sequence[StrPath],
     out: StrPath,
@@ -1000,6 +1056,7 @@ def compare(
     calibration_images: int | None = None,
     values: Sequence[float] = (),
     estimators: Sequence[str] = (),
+    networks: Sequence[StrPath] = (),
     wrong: Sequence[str] | str | None = None,
     test_model: str | None = None,
     test_form_factors: float | None = None,
@@ -1025,6 +1082,8 @@ def compare(
         the points that their card tests.
     estimators
         network, unbinned, template, moments; of learned ratios ratio, unbinned, moments; all by default.
+    networks
+        Of learned ratios: folders of other networks that learned from events of the same measurements.
     wrong
         Of learned ratios, what samples have that the simulation has not: resolution, background, s_wave; by default all that
         the card's events can have, "none" for none.

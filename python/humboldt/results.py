@@ -223,6 +223,14 @@ class AcceptanceResult(Result):
     """An efficiency by Legendre polynomials, as a card's acceptance.file: `orders`, `coefficients`, `events`, ..."""
 
 
+class BackgroundResult(Result):
+    """A background's smoothed `density` (windows, m_kpi, order, factors, events, ...), as a card's background.density, and its
+    `agreement` with the sample (variables, chi2, dof, p_value) in bins of each variable and of each two; `warnings`."""
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._values["agreement"]
+
+
 class CompareResult(Result):
     """Estimators of a run on the same samples, as RUN/results/compare has them; of learned ratios a list, `comparisons`."""
 
@@ -390,7 +398,7 @@ class Run:
 
 
 __all__ = [
-    "AcceptanceResult", "BoundResult", "CheckResult", "CompareResult", "FitResult", "GlobalChi2Result", "GlobalCompareResult",
+    "AcceptanceResult", "BackgroundResult", "BoundResult", "CheckResult", "CompareResult", "FitResult", "GlobalChi2Result", "GlobalCompareResult",
     "GlobalFitResult", "GlobalSampleResult", "GlobalScanResult", "InferResult", "InputsResult", "MomentsResult",
     "ObserveResult", "Predictions", "Result", "Run", "SWeightsResult",
 ]

@@ -164,6 +164,29 @@ def test_acceptance_and_a_card_that_takes_it(events, saved, program, tmp_path):
         hb.acceptance(accepted, out=out)
 
 
+def test_background_and_a_card_that_draws_from_it(saved, program, tmp_path):
+    events = hb.generate(20_000, seed=3, delta_c9=-0.8, q2=(1.1, 6.0))
+    out = tmp_path / "sideband.json"
+    found = hb.background(events, m_kpi=(0.796, 0.996), select=True, order=1)
+    printed = program(
+        "background", saved(events), "--m-kpi=0.796:0.996", "--select", "--order=1", f"--out={out}", "--json"
+    ).stdout
+    assert found.to_dict() == json.loads(printed)
+    assert found.density == json.loads(out.read_text()) and len(found.agreement) == 15
+    with pytest.raises(ValueError, match="out = .* is there already; allowed: a new name, or force"):
+        hb.background(events, m_kpi=(0.796, 0.996), select=True, out=out)
+    with pytest.raises(ValueError, match="order"):
+        hb.background(events, order=9)
+    low, high = found.density["windows"][0]
+    card = tmp_path / "card.toml"
+    card.write_text(
+        f'[generator]\nq2 = ["{low}:{high}"]\n[detector]\nbase = "lhcb"\nselection = {{ m_kpi = [0.8, 0.99], m_b = [5.2, 5.36] }}\n'
+        '[background]\ncombinatorial = 0.5\ndensity = "sideband.json"\n'
+    )
+    drawn = hb.generate(4000, card=card, seed=1)
+    assert 0.45 < (drawn.component == 1).mean() < 0.55
+
+
 def test_export(events, saved, program, tmp_path):
     out = tmp_path / "one.parquet"
     program("export", saved(events), "--layout=basf2", "--seed=3", f"--out={out}")

@@ -9,6 +9,7 @@ import humboldt as hb
 
 FUNCTIONS = {
     "acceptance": hb.acceptance,
+    "background": hb.background,
     "bound": hb.bound,
     "campaign merge": hb.Campaign.merge,
     "campaign plan": hb.Campaign.plan,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Invalid, SchemaError};
+use crate::read_json;
 
 /// Highest order that is allowed.
 pub const HIGHEST_ORDER: usize = 12;
@@ -50,11 +51,7 @@ impl LegendreAcceptance {
     /// # Errors
     /// When it cannot be read, is none of these, or has another number of coefficients than its orders say.
     pub fn read(path: &Path) -> Result<Self, SchemaError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SchemaError::Io { path: path.to_owned(), source })?;
-        let corrupt =
-            |e: serde_json::Error| SchemaError::Corrupt { path: path.to_owned(), what: e.to_string() };
-        let own: Self = serde_json::from_str(&text).map_err(corrupt)?;
+        let own: Self = read_json(path)?;
         own.check()?;
         Ok(own)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::background::BackgroundDensity;
 use crate::complex::ComplexValue;
 
 /// The density that a command takes a sample to follow.
@@ -127,6 +128,9 @@ pub struct LearnedBound {
     /// Effective number of simulated events of the calibration there; absent of a network that learned scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated_events: Option<f64>,
+    /// The nuisance parameters that are fitted besides, with all of the widths: form factors, charm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nuisances: Vec<String>,
     /// The density that the network learned from.
     pub assumed: Assumed,
 }
@@ -261,6 +265,30 @@ pub struct FittedBackground {
     pub signal_events: f64,
 }
 
+/// A background's smoothed density beside the sample that it is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DescribedBackground {
+    /// The density, as a card takes it.
+    pub density: BackgroundDensity,
+    /// Comparisons of the two in bins of each variable, then in each two.
+    pub agreement: Vec<AgreementOfBackground>,
+    /// Reasons to doubt the density.
+    pub warnings: Vec<String>,
+}
+
+/// A comparison of a background's smoothed density with its sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgreementOfBackground {
+    /// The variable, or two of them.
+    pub variables: String,
+    /// chi2 of sample and density in bins.
+    pub chi2: f64,
+    /// Bins less one.
+    pub dof: usize,
+    /// Probability of a larger one.
+    pub p_value: f64,
+}
+
 /// One fitted shift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FittedCoefficient {
@@ -366,6 +394,9 @@ pub struct Inferred {
     /// in all errors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated_events: Option<f64>,
+    /// The nuisance parameters that are profiled: form factors, charm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nuisances: Vec<String>,
     /// The shift of C9 once more, as in files of version 1; absent where the network did not learn it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta_c9: Option<f64>,

@@ -66,6 +66,7 @@ pub fn schema(name: &str) -> Option<Value> {
             "bound --model MODEL --json": of::<inference::LearnedBound>(),
             "fit --json": { "type": "array", "items": of::<inference::FitResult>() },
             "moments --json": of::<MomentsResult>(),
+            "background --json": of::<inference::DescribedBackground>(),
             "sweights --json": of::<inference::SWeightsResult>(),
             "infer --json": of::<Inferred>(),
             "check --json": of::<inference::Closure>(),

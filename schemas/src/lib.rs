@@ -12,6 +12,7 @@
 //! - [`Fraction`]: what is known of a part of a sample's events
 //! - [`measurements`]: files of measurements (TOML), strictly read
 //! - [`acceptance`]: an efficiency by Legendre polynomials
+//! - [`background`]: the smoothed density of a background
 //! - [`events`]: column names of event tables
 //! - [`layout`]: columns of experiments' files (TOML), strictly read
 //! - [`voxels`]: axes and names of voxel datasets
@@ -21,6 +22,7 @@
 //! - [`json_schema`]: JSON schemas of all of it, generated from the types
 
 pub mod acceptance;
+pub mod background;
 pub mod campaign;
 pub mod card;
 pub mod comparison;
@@ -43,3 +45,11 @@ pub mod voxels;
 
 pub use error::{Invalid, SchemaError};
 pub use fraction::Fraction;
+
+/// Content of a JSON file.
+fn read_json<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Result<T, SchemaError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| SchemaError::Io { path: path.to_owned(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|error| SchemaError::Corrupt { path: path.to_owned(), what: error.to_string() })
+}

@@ -125,7 +125,6 @@ impl BoundArguments {
             (self.with_rate, "--with-rate"),
             (self.line_shape, "--line-shape"),
             (self.effects.is_some(), "--effects"),
-            (!self.nuisances.is_empty(), "--nuisances"),
             (self.sample != SAMPLE, "--sample"),
         ];
         for (given, option) in own.into_iter().chain(self.process.given()) {
@@ -138,12 +137,16 @@ impl BoundArguments {
         let (compute, shifts) = (Compute::cpu(), self.process.shifts()?);
         let network = ModelArgument { model: folder };
         let bound = if let Some(ratios) = network.ratios(&compute)? {
-            learned_bound::of_ratios(&ratios, &shifts, self.events, fraction)?
+            learned_bound::of_ratios(&ratios, &shifts, self.events, fraction, &self.nuisances)?
         } else {
-            ensure!(
-                fraction.is_none(),
-                "--background-fraction is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
-            );
+            for (given, option) in
+                [(fraction.is_some(), "--background-fraction"), (!self.nuisances.is_empty(), "--nuisances")]
+            {
+                ensure!(
+                    !given,
+                    "{option} is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
+                );
+            }
             learned_bound::of_scores(&network.open(&compute)?, &shifts, self.events)?
         };
         if self.json {
@@ -196,7 +199,6 @@ impl BoundArguments {
             _ => Some(self.by_events(&card, &decay, &windows, &information)?),
         };
         let profiled = (!nuisances.is_empty()).then(|| self.profiled(&information)).transpose()?;
-        let names = Nuisance::ALL.iter().filter(|(_, group)| self.nuisances.contains(group));
         Ok(BoundResult {
             delta_c9: shifts.get(WilsonCoefficient::C9).re,
             events: self.events,
@@ -215,7 +217,7 @@ impl BoundArguments {
             coefficients: directions.iter().map(ToString::to_string).collect(),
             covariance: rows(&information.bound(self.events, self.with_rate)?),
             effects: Vec::new(),
-            nuisances: names.map(|(name, _)| (*name).to_owned()).collect(),
+            nuisances: Nuisance::names(&self.nuisances),
             sigma_profiled: profiled.as_ref().map(|(sigma, _)| *sigma),
             sigma_profiled_error: None,
             covariance_profiled: profiled.map(|(_, covariance)| rows(&covariance)),

@@ -10,6 +10,7 @@ use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, System
 
 use super::arguments::{DeviceArgument, InputArguments, as_options, count, finite};
 use crate::assumptions::sentence;
+use crate::learn::model::model_folder;
 use crate::progress::{note, outln};
 use crate::ratio;
 use crate::ratio::worlds::Wrong;
@@ -45,6 +46,9 @@ pub(super) struct CompareArguments {
     /// Which of network, unbinned, template, moments; of learned ratios, of ratio, unbinned, moments; by default all
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     estimators: Vec<String>,
+    /// Of learned ratios: other networks, RUN or RUN/model, that learned from events of the same measurements
+    #[arg(long, value_name = "FOLDER,...", value_delimiter = ',')]
+    networks: Vec<PathBuf>,
     /// Of learned ratios: what samples have that the simulation has not: resolution (20 % worse), background (20 % more), s_wave
     /// (where none was simulated, none where one was); by default all that the card's events can have, none for none
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = wrong)]
@@ -74,10 +78,13 @@ impl CompareArguments {
         if run.learns_ratios() {
             return self.ratios(&run);
         }
-        ensure!(
-            self.wrong.is_none(),
-            "--wrong is not allowed with this run; allowed: with one of learned ratios (network.preset = \"ratio\")"
-        );
+        for (given, option) in [(self.wrong.is_some(), "--wrong"), (!self.networks.is_empty(), "--networks")]
+        {
+            ensure!(
+                !given,
+                "{option} is not allowed with this run; allowed: with one of learned ratios (network.preset = \"ratio\")"
+            );
+        }
         self.check_estimators(&estimators::NAMES)?;
         let mut names = self.estimators.clone();
         if names.is_empty() {
@@ -125,6 +132,7 @@ impl CompareArguments {
         let middle = values.get(values.len() / 2).or(centre.first()).copied().unwrap_or_default();
         let plan = ratio::compare::RatioComparisonPlan {
             estimators: self.estimators.clone(),
+            networks: self.networks.iter().map(|folder| model_folder(folder)).collect(),
             values,
             images: self.images.map(|images| images as usize),
             wrong: self.wrong.as_ref().map(|all| all.iter().flatten().copied().collect()),

@@ -1,6 +1,7 @@
 //! `humboldt infer`: delta C9 of a user's own events, by a trained network.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -13,6 +14,7 @@ use super::measured::background_fraction;
 use super::model::{ModelArgument, card_of};
 use crate::assumptions::sentence;
 use crate::infer::mixture::Fraction;
+use crate::infer::nuisances::Nuisance;
 use crate::inference::{Answer, Question, by_network, by_ratios};
 use crate::progress::{note, outln};
 use crate::sampling::{in_words, resolved_windows};
@@ -32,6 +34,9 @@ pub(super) struct InferArguments {
     /// Of learned ratios: background's part of the events, a number, free, or as in 0.44+-0.02; by default as their card says
     #[arg(long, value_name = "X|free|X+-E", value_parser = background_fraction, allow_negative_numbers = true)]
     background_fraction: Option<Fraction>,
+    /// Of learned ratios: parameters that are not known and profiled with their uncertainty: form-factors, charm
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = Nuisance::from_str)]
+    nuisances: Vec<Nuisance>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,13 +50,18 @@ impl InferArguments {
         let layout = self.layout.read()?;
         let question = Question { file: &self.events, layout: layout.as_ref(), select: self.select };
         let (card, answer) = if let Some(ratios) = self.model.ratios(&compute)? {
-            let answer = by_ratios(&ratios, question, self.background_fraction)?;
+            let answer = by_ratios(&ratios, question, self.background_fraction, &self.nuisances)?;
             (ratios.card, answer)
         } else {
-            ensure!(
-                self.background_fraction.is_none(),
-                "--background-fraction is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
-            );
+            for (given, option) in [
+                (self.background_fraction.is_some(), "--background-fraction"),
+                (!self.nuisances.is_empty(), "--nuisances"),
+            ] {
+                ensure!(
+                    !given,
+                    "{option} is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
+                );
+            }
             let model = self.model.open(&compute)?;
             (card_of(model.info())?, by_network(&model, question)?)
         };
@@ -88,6 +98,9 @@ fn print(inferred: &Inferred, ranges: &str) {
     if let Some(background) = &inferred.background {
         let sigma = background.sigma.map_or_else(|| " (fixed)".to_owned(), |sigma| format!(" +- {sigma:.4}"));
         outln!("background {:.4}{sigma} of the events", background.fraction);
+    }
+    if !inferred.nuisances.is_empty() {
+        outln!("profiled over {}", inferred.nuisances.join(", "));
     }
     if let Some(simulated) = inferred.simulated_events {
         outln!("calibrated by effectively {simulated:.0} simulated events there");

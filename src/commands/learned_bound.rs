@@ -13,6 +13,7 @@ use nalgebra::DMatrix;
 use super::model::card_of;
 use crate::assumptions::{assumed, sentence};
 use crate::infer::mixture::Fraction;
+use crate::infer::nuisances::Nuisance;
 use crate::learn::Model;
 use crate::progress::outln;
 use crate::ratio::model::RatioModel;
@@ -26,6 +27,7 @@ pub(super) fn of_ratios(
     shifts: &BTreeMap<String, ComplexValue>,
     events: f64,
     fraction: Option<Fraction>,
+    nuisances: &[Nuisance],
 ) -> Result<LearnedBound> {
     let point = point(&model.card, shifts)?;
     let (calibration, n) = (&model.calibration, point.len());
@@ -39,8 +41,9 @@ pub(super) fn of_ratios(
     let mut free: Vec<usize> = (0..n).collect();
     free.extend(known.is_free().then_some(n));
     let relative: Vec<f64> = point.iter().zip(&model.origin).map(|(x, origin)| x - origin).collect();
-    let statistic = calibration.known(&relative, value)?;
-    let expected = calibration.expected(&relative, value, events, &free, of_fraction)?;
+    calibration.check_nuisances(nuisances)?;
+    let statistic = calibration.known(&relative, value, nuisances)?;
+    let expected = calibration.expected(&relative, value, events, &free, of_fraction, nuisances)?;
     let mut coefficients = Vec::new();
     for (i, (name, value)) in model.card.axes()?.names().into_iter().zip(&point).enumerate() {
         let (sigma, error) = statistic.first(events, &[i], of_fraction)?;
@@ -65,6 +68,7 @@ pub(super) fn of_ratios(
         coefficients,
         covariance: rows(&covariance.view((0, 0), (n, n)).into_owned()),
         simulated_events: Some(calibration.effective_events(&relative)),
+        nuisances: Nuisance::names(nuisances),
         assumed: assumed(&model.card.generator, &model.card.axes()?.directions())?,
     })
 }
@@ -108,6 +112,7 @@ pub(super) fn of_scores(
         coefficients: axes.names().into_iter().zip(&point).enumerate().map(width).collect(),
         covariance: rows(&covariance),
         simulated_events: None,
+        nuisances: Vec::new(),
         assumed: assumed(&card.generator, &axes.directions())?,
     })
 }
@@ -165,6 +170,9 @@ pub(super) fn print(bound: &LearnedBound) {
     let with_error = |sigma: f64, error: Option<f64>| {
         error.map_or_else(|| format!("{sigma:.5}"), |error| format!("{sigma:.5} +- {error:.5}"))
     };
+    if !bound.nuisances.is_empty() {
+        outln!("profiled over {}, in all of the widths", bound.nuisances.join(", "));
+    }
     let simulated = bound.simulated_events.is_some();
     let line = |[name, sigma, fitted, expected]: [&str; 4]| {
         outln!("{}", format!("{name:<12} {sigma:<22} {fitted:<22} {expected}").trim_end());

@@ -3,6 +3,7 @@
 mod acceptance;
 mod advice;
 mod arguments;
+mod background;
 mod bench;
 mod bound;
 mod campaign;
@@ -87,6 +88,7 @@ enum Command {
     Reweight(reweight::ReweightArguments),
     Smear(smear::SmearArguments),
     Acceptance(acceptance::AcceptanceArguments),
+    Background(background::BackgroundArguments),
     Export(export::ExportArguments),
     Campaign(campaign::CampaignArguments),
     Voxelize(voxelize::VoxelizeArguments),
@@ -180,6 +182,7 @@ fn do_command(command: Command) -> Result<()> {
         Command::Reweight(arguments) => arguments.run(),
         Command::Smear(arguments) => arguments.run(),
         Command::Acceptance(arguments) => arguments.run(),
+        Command::Background(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Campaign(arguments) => arguments.run(),
         Command::Voxelize(arguments) => arguments.run(),

@@ -14,6 +14,7 @@ use std::f64::consts::PI;
 use humboldt_physics::line_shape::Resonance;
 use humboldt_physics::{Flavour, LineShape};
 use humboldt_pipeline::EventBatch;
+use humboldt_schemas::background::{BackgroundDensity, Terms, Variables};
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
@@ -86,6 +87,11 @@ pub struct Agreement {
     pub dof: usize,
     /// Probability of a larger one.
     pub p_value: f64,
+    /// Parts of the sample and of the density in equal bins of the variables' ranges.
+    ///
+    /// # Shapes
+    /// [bin, 2]
+    pub parts: Vec<[f64; 2]>,
 }
 
 /// Norm of the ratio over one reference.
@@ -147,14 +153,47 @@ impl Background {
         self.events
     }
 
+    /// The range of q2 (GeV^2) over which its polynomials go.
+    pub const fn q2(&self) -> (f64, f64) {
+        let [low, high] = self.features.q2;
+        (low, high)
+    }
+
+    /// As a card takes it, in windows of q2 (GeV^2), for events that no detector's acceptance is known of.
+    ///
+    /// # Errors
+    /// Where it was made of what a detector leaves.
+    pub fn file(&self, windows: &[(f64, f64)], effective: f64) -> Result<BackgroundDensity, InferError> {
+        if self.accepted {
+            let allowed = "a density over a uniform one";
+            return Err(InferError::out_of_range("background", "a density over accepted events", allowed));
+        }
+        let Features { terms, q2, m_kpi } = &self.features;
+        let file = BackgroundDensity {
+            windows: windows.iter().map(|(low, high)| [*low, *high]).collect(),
+            q2: *q2,
+            m_kpi: m_kpi.map(|Masses { range: (low, high), .. }| [low, high]),
+            order: terms.order(),
+            factors: self.factors.as_slice().to_vec(),
+            largest: 0.0,
+            events: [self.events as f64, effective],
+        };
+        Ok(BackgroundDensity { largest: file.largest_of_several(), ..file })
+    }
+
     /// The largest order of the products.
     pub const fn order(&self) -> usize {
-        self.features.order
+        self.features.terms.order()
     }
 
     /// Whether the density is that of its sample.
     pub fn describes_its_sample(&self) -> bool {
         self.disagreement().next().is_none()
+    }
+
+    /// Comparisons of density and sample in each variable, then in each two.
+    pub fn agreement(&self) -> &[Agreement] {
+        &self.agreement
     }
 
     /// Comparisons in which density and sample do not agree: a fit with it is biased.
@@ -199,15 +238,14 @@ impl Background {
     }
 }
 
-/// Products of polynomials and harmonics up to an order, 1 excepted; behind them the logarithm of the line shape.
+/// Products of polynomials and harmonics; behind them the logarithm of the line shape.
 #[derive(Debug, Clone)]
 struct Features {
-    order: usize,
-    q2: (f64, f64),
+    terms: Terms,
+    /// Range of q2 (GeV^2) over which the polynomials go.
+    q2: [f64; 2],
     /// `None` where all events have one K pi mass.
     m_kpi: Option<Masses>,
-    /// Orders in q2, cos_theta_l, cos_theta_k, m_kpi, and place of the harmonic of chi.
-    products: Vec<[usize; 5]>,
 }
 
 /// K pi masses (GeV) that events may have, and their line shape.
@@ -237,27 +275,14 @@ impl Features {
         let low = windows.iter().map(|window| window.0).fold(f64::INFINITY, f64::min);
         let high = windows.iter().map(|window| window.1).fold(f64::NEG_INFINITY, f64::max);
         let m_kpi = Masses::of(family);
-        let heaviest = if m_kpi.is_some() { order } else { 0 };
-        let mut products = Vec::new();
-        for q2 in 0..=order {
-            for l in 0..=order - q2 {
-                for k in 0..=order - q2 - l {
-                    for m in 0..=heaviest.min(order - q2 - l - k) {
-                        // Harmonics 1, cos, sin, cos 2, sin 2 ...
-                        let harmonics = 2 * (order - q2 - l - k - m);
-                        products.extend((0..=harmonics).map(|chi| [q2, l, k, m, chi]));
-                    }
-                }
-            }
-        }
-        products.retain(|product| *product != [0; 5]);
         let decay = family.density.decay();
-        let q2 = (low.max(decay.q2_min()), high.min(decay.q2_max(family.density.m_kpi_range().0)));
-        Self { order, q2, m_kpi, products }
+        let q2 = [low.max(decay.q2_min()), high.min(decay.q2_max(family.density.m_kpi_range().0))];
+        let range = m_kpi.map(|Masses { range: (low, high), .. }| [low, high]);
+        Self { terms: Terms::new(order, q2, range), q2, m_kpi }
     }
 
     fn len(&self) -> usize {
-        self.products.len() + usize::from(self.m_kpi.is_some())
+        self.terms.products().len() + usize::from(self.m_kpi.is_some())
     }
 
     /// Refuses too few effective events for its factors.
@@ -269,32 +294,14 @@ impl Features {
         let allowed = format!(
             "at least {least}, {EVENTS_PER_FACTOR} for each of {} factors of order {}",
             self.len(),
-            self.order
+            self.terms.order()
         );
         Err(InferError::out_of_range("events of the background", effective.round(), allowed))
     }
 
-    /// The variables of an event in their ranges, each from -1 to 1, chi by pi; 0 for a K pi mass that all have.
-    fn units(&self, [q2, l, k, m_kpi, chi]: Variables) -> Variables {
-        let unit = |x: f64, (low, high): (f64, f64)| (2.0 * (x - low) / (high - low) - 1.0).clamp(-1.0, 1.0);
-        [unit(q2, self.q2), l, k, self.m_kpi.map_or(0.0, |masses| unit(m_kpi, masses.range)), chi / PI]
-    }
-
     fn at(&self, variables: Variables) -> Vec<f64> {
-        let [_, _, _, m_kpi, chi] = variables;
-        let [q2, l, k, mass, _] = self.units(variables);
-        let polynomials = [q2, l, k, mass].map(|x| legendre(x, self.order));
-        let harmonic = |place: usize| {
-            let n = place.div_ceil(2) as f64;
-            if place.is_multiple_of(2) { (n * chi).sin() } else { (n * chi).cos() }
-        };
-        let mut harmonics = vec![1.0];
-        harmonics.extend((1..=2 * self.order).map(harmonic));
-        let product = |orders: &[usize; 5]| {
-            polynomials.iter().zip(orders).map(|(p, order)| p[*order]).product::<f64>() * harmonics[orders[4]]
-        };
-        let shape = self.m_kpi.map(|masses| masses.log_shape(m_kpi));
-        self.products.iter().map(product).chain(shape).collect()
+        let shape = self.m_kpi.map(|masses| masses.log_shape(variables[3]));
+        self.terms.at(variables).chain(shape).collect()
     }
 
     /// Agreement of a sample with a tilted reference in each variable, and in each two of them.
@@ -310,7 +317,7 @@ impl Features {
             let filled = |points: &Points, counts: &[f64]| {
                 let mut filled = vec![[0.0; 2]; bins.pow(axes.len() as u32)];
                 for (at, count) in points.at.iter().zip(counts) {
-                    let units = self.units(*at);
+                    let units = self.terms.units(*at);
                     let step = |x: f64| ((f64::midpoint(x, 1.0) * bins as f64) as usize).min(bins - 1);
                     let bin = axes.iter().fold(0, |bin, axis| bin * bins + step(units[*axis]));
                     filled[bin][0] += count;
@@ -344,23 +351,10 @@ impl Agreement {
             }
         }
         let dof = bins.saturating_sub(1);
-        Self { variables, chi2, dof, p_value: probability(chi2, dof as f64) }
+        let parts = sample.iter().zip(density).map(|(a, b)| [a[0] / own, b[0] / all]).collect();
+        Self { variables, chi2, dof, p_value: probability(chi2, dof as f64), parts }
     }
 }
-
-/// Legendre polynomials up to an order.
-fn legendre(x: f64, order: usize) -> Vec<f64> {
-    let mut values = vec![1.0, x];
-    for n in 1..order {
-        let next = ((2 * n + 1) as f64 * x * values[n] - n as f64 * values[n - 1]) / (n + 1) as f64;
-        values.push(next);
-    }
-    values.truncate(order + 1);
-    values
-}
-
-/// q2, `cos_theta_l`, `cos_theta_k`, the K pi mass and chi.
-type Variables = [f64; 5];
 
 /// Variables and weights of events or of points.
 struct Points {
@@ -398,24 +392,23 @@ impl Points {
         Ok(Self { at, weights, total })
     }
 
-    /// A lattice that fills the windows, the angles and the K pi masses evenly (an additive recurrence of the generalised
-    /// golden ratio); points weigh as the line shape has it, nothing outside phase space.
+    /// Points that fill the windows, the angles and the K pi masses evenly, each two of them too: Halton's sequence. They weigh as the line
+    /// shape has it, nothing outside phase space.
     fn uniform(features: &Features, family: &EventFamily) -> Self {
-        // The root of x^6 = x + 1.
-        const RATIO: f64 = 1.134_724_138_401_519_5;
+        const BASES: [usize; 5] = [2, 3, 5, 7, 11];
         let decay = family.density.decay();
         let windows = family.windows();
         let length: f64 = windows.iter().map(|(low, high)| high - low).sum();
         let point = |index: usize| {
-            let coordinate = |axis: i32| (0.5 + (index + 1) as f64 * RATIO.powi(-axis)).fract();
+            let coordinate = |axis: usize| radical_inverse(index + 1, BASES[axis]);
             let (m_kpi, weight) = match features.m_kpi {
                 Some(Masses { range: (low, high), resonance }) => {
-                    let m_kpi = low + coordinate(5) * (high - low);
+                    let m_kpi = low + coordinate(4) * (high - low);
                     (m_kpi, resonance.density(m_kpi))
                 }
                 None => (family.density.m_kpi_range().0, 1.0),
             };
-            let mut along = coordinate(1) * length;
+            let mut along = coordinate(0) * length;
             let mut q2 = windows[0].0;
             for (low, high) in windows {
                 q2 = low + along;
@@ -425,7 +418,7 @@ impl Points {
                 along -= high - low;
             }
             let inside = q2 > decay.q2_min() && q2 < decay.q2_max(m_kpi);
-            let [l, k, turn] = [2, 3, 4].map(|axis| 2.0 * coordinate(axis) - 1.0);
+            let [l, k, turn] = [1, 2, 3].map(|axis| 2.0 * coordinate(axis) - 1.0);
             ([q2, l, k, m_kpi, PI * turn], if inside { weight } else { 0.0 }, weight)
         };
         let points: Vec<(Variables, f64, f64)> = (0..POINTS).into_par_iter().map(point).collect();
@@ -479,6 +472,17 @@ impl Points {
         let about = squares.second - &cross - cross.transpose() + &means * means.transpose() * squares.count;
         Tilted { norm: sums.count / self.total, means, spread, squares: about / (sums.count * sums.count) }
     }
+}
+
+/// The digits of a number in a base, mirrored behind the point.
+fn radical_inverse(mut number: usize, base: usize) -> f64 {
+    let (mut value, mut unit) = (0.0, 1.0);
+    while number > 0 {
+        unit /= base as f64;
+        value += unit * (number % base) as f64;
+        number /= base;
+    }
+    value
 }
 
 /// The variables of an event; 0 for a K pi mass that is no column.

@@ -118,7 +118,7 @@ pub fn by_quadrature(
         let expansion = decay.expansion(q2, m_kpi, directions)?;
         let mut derivatives: Vec<Angular> =
             (0..directions.len()).map(|i| expansion.linear(i).as_array()).collect();
-        derivatives.extend(nuisances.derivatives(decay, q2, m_kpi)?);
+        derivatives.extend(nuisances.derivatives(q2, m_kpi));
         Some((expansion.constant().as_array(), derivatives))
     };
     let parameters = directions.len() + nuisances.len();

@@ -1,53 +1,16 @@
 //! Nuisance parameters of the density of events: form factors and hadronic corrections, in units of their uncertainties.
 
-use std::str::FromStr;
-
-use humboldt_physics::amplitudes::TransversityAmplitudes;
-use humboldt_physics::convention::exchange_lhcb_and_theory;
 use humboldt_physics::subleading::KstarSubleading;
 use humboldt_physics::uncertainty::Variation;
-use humboldt_physics::{AngularCoefficients, Channel, Decay, Hadron, Parameters, PhysicsError};
+use humboldt_physics::{Channel, Decay, Hadron, Parameters, PhysicsError};
+pub use humboldt_schemas::card::Nuisance;
 
-use super::InferError;
 use super::tabulated::Angular;
 
-/// A group of nuisance parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nuisance {
-    /// The coefficients of the form factors, with their covariance.
-    FormFactors,
-    /// Polynomials in q2 added to the amplitudes A_0, H_+ and H_-, of the size that flavio assumes for what no
-    /// calculation of the charm loop gives; see [`humboldt_physics::subleading`].
-    Charm,
-}
-
-impl Nuisance {
-    /// Name and group.
-    pub const ALL: [(&'static str, Self); 2] = [("form-factors", Self::FormFactors), ("charm", Self::Charm)];
-}
-
-impl FromStr for Nuisance {
-    type Err = InferError;
-
-    fn from_str(text: &str) -> Result<Self, InferError> {
-        let names = Self::ALL.map(|(name, _)| name).join(", ");
-        let known = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, nuisance)| *nuisance);
-        known.ok_or_else(|| InferError::out_of_range("nuisances", text, names))
-    }
-}
-
-/// One independent parameter of unit variance.
-#[derive(Debug, Clone)]
-enum Parameter {
-    /// The decay one unit up and one down; rates are quadratic in between.
-    Varied(Box<[Decay; 2]>),
-    /// Effect of one unit on the amplitudes.
-    Correction(KstarSubleading),
-}
-
-/// The nuisance parameters of a decay.
+/// The nuisance parameters of a decay: independent ones of unit variance, each by its group, and by the decay one unit up and one down, between
+/// which rates are quadratic.
 #[derive(Debug, Clone, Default)]
-pub struct Nuisances(Vec<Parameter>);
+pub struct Nuisances(Vec<(Nuisance, [Decay; 2])>);
 
 impl Nuisances {
     /// Some groups of them; `decay` makes the decay of given inputs.
@@ -72,12 +35,13 @@ impl Nuisances {
         for (index, name) in names.iter().enumerate() {
             if groups.contains(&Nuisance::FormFactors) && name.starts_with(&form_factors) {
                 let pair = [decay(&varied(index, 1.0)?)?, decay(&varied(index, -1.0)?)?];
-                all.push(Parameter::Varied(Box::new(pair)));
+                all.push((Nuisance::FormFactors, pair));
             }
         }
         let charge = if flavour.is_charged() { "charged" } else { "neutral" };
         let prefix = format!("subleading_{charge}_kstar_");
         if groups.contains(&Nuisance::Charm) {
+            let own = decay(parameters)?;
             let mut none = parameters.clone();
             let entries: Vec<(&str, f64)> = parameters
                 .iter()
@@ -88,8 +52,11 @@ impl Nuisances {
                 none = none.with_value(name, 0.0)?;
             }
             for (name, uncertainty) in entries {
-                let one = none.clone().with_value(name, uncertainty)?;
-                all.push(Parameter::Correction(KstarSubleading::new(flavour, &one)?));
+                let one = |size: f64| {
+                    let moved = none.clone().with_value(name, size * uncertainty)?;
+                    Ok::<_, PhysicsError>(own.with_corrections(KstarSubleading::new(flavour, &moved)?))
+                };
+                all.push((Nuisance::Charm, [one(1.0)?, one(-1.0)?]));
             }
         }
         Ok(Self(all))
@@ -105,27 +72,17 @@ impl Nuisances {
         self.0.is_empty()
     }
 
-    /// The derivative of `J_1s..J_9` by each, at `q2` (GeV^2) and a K pi mass (GeV); `None` outside phase space.
-    pub(super) fn derivatives(&self, decay: &Decay, q2: f64, m_kpi: f64) -> Option<Vec<Angular>> {
-        let (point, own) = decay.amplitudes(q2, m_kpi)?;
-        let angular = |amplitudes: TransversityAmplitudes| {
-            exchange_lhcb_and_theory(AngularCoefficients::from_amplitudes(&point, &amplitudes))
-        };
-        let constant = angular(own);
-        let of = |parameter: &Parameter| {
-            let derivative: AngularCoefficients = match parameter {
-                Parameter::Varied(pair) => {
-                    let [up, down] = [0, 1].map(|i| pair[i].angular_coefficients(q2, m_kpi));
-                    (up - down) * 0.5
-                }
-                Parameter::Correction(correction) => {
-                    let unit = decay.corrections(q2, m_kpi, correction)?;
-                    angular(own + unit) - constant - angular(unit)
-                }
-            };
-            Some(derivative.as_array())
-        };
-        self.0.iter().map(of).collect()
+    /// Group of each, and the decay one unit up and one down.
+    pub fn iter(&self) -> impl Iterator<Item = (Nuisance, &[Decay; 2])> {
+        self.0.iter().map(|(group, pair)| (*group, pair))
+    }
+
+    /// The derivative of `J_1s..J_9` by each, at `q2` (GeV^2) and a K pi mass (GeV); 0 outside phase space.
+    pub(super) fn derivatives(&self, q2: f64, m_kpi: f64) -> impl Iterator<Item = Angular> {
+        self.0.iter().map(move |(_, pair)| {
+            let [up, down] = pair.map(|decay| decay.angular_coefficients(q2, m_kpi));
+            ((up - down) * 0.5).as_array()
+        })
     }
 }
 
@@ -148,7 +105,7 @@ mod tests {
         let own = of(parameters).unwrap();
         let entries: Vec<_> =
             parameters.iter().filter(|(name, _)| name.starts_with("subleading_neutral_kstar_")).collect();
-        let derivatives = nuisances.derivatives(&own, 3.0, 0.9).unwrap();
+        let derivatives = nuisances.derivatives(3.0, 0.9);
         let mut changed = 0;
         for ((name, entry), derivative) in entries.into_iter().zip(derivatives) {
             let moved = |sign: f64| {
@@ -163,11 +120,5 @@ mod tests {
         }
         // At low q2 all but those of high q2.
         assert!(changed >= 10, "{changed}");
-    }
-
-    #[test]
-    fn groups_have_names() {
-        assert_eq!("charm".parse::<Nuisance>().unwrap(), Nuisance::Charm);
-        assert!("charme".parse::<Nuisance>().unwrap_err().to_string().contains("form-factors"));
     }
 }

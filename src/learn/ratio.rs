@@ -77,6 +77,7 @@ impl EventNetwork {
 struct Networks {
     ratios: Vec<EventNetwork>,
     classifiers: Vec<EventNetwork>,
+    nuisances: Vec<EventNetwork>,
 }
 
 /// Description of learned ratios.
@@ -89,6 +90,9 @@ pub struct RatioInfo {
     pub features: Vec<Spread>,
     /// Mean and deviation of each coefficient that is learned.
     pub terms: Vec<Spread>,
+    /// Mean and deviation of each nuisance parameter's change of the density that is learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nuisances: Vec<Spread>,
     /// Neurons of the layers.
     pub layers: Vec<usize>,
     /// Networks that are averaged.
@@ -127,6 +131,11 @@ pub struct Examples<'a> {
     /// # Shapes
     /// [event, coefficient]
     pub terms: &'a [f32],
+    /// Changes of the density by nuisance parameters that are learned; empty without.
+    ///
+    /// # Shapes
+    /// [event, parameter]
+    pub nuisances: &'a [f32],
     /// Weights of the events.
     pub weights: &'a [f64],
     /// Features of events of background; none without.
@@ -178,7 +187,7 @@ impl RatioTraining<'_> {
         let weight = |x: f64| x as f32;
         let spreads = |values: &[f32], columns: usize| {
             let mut moments = vec![SpreadSums::default(); columns];
-            for (row, w) in values.chunks_exact(columns).zip(examples.weights) {
+            for (row, w) in values.chunks_exact(columns.max(1)).zip(examples.weights) {
                 moments.iter_mut().zip(row).for_each(|(moments, x)| moments.add(*x, weight(*w)));
             }
             moments.into_iter().map(SpreadSums::spread).collect::<Vec<_>>()
@@ -187,6 +196,7 @@ impl RatioTraining<'_> {
             version: VERSION,
             features: spreads(examples.features, inputs),
             terms: spreads(examples.terms, outputs),
+            nuisances: spreads(examples.nuisances, examples.nuisances.len() / events),
             layers: self.layers.to_vec(),
             members: self.members,
             classifies: examples.background.is_some(),
@@ -199,15 +209,19 @@ impl RatioTraining<'_> {
         let features = info.standardised(examples.features);
         let mean = examples.weights.iter().sum::<f64>() / events as f64;
         let weights: Vec<f32> = examples.weights.iter().map(|w| weight(*w / mean)).collect();
-        let mut terms = examples.terms.to_vec();
-        for row in terms.chunks_exact_mut(outputs) {
-            row.iter_mut().zip(&info.terms).for_each(|(x, spread)| *x = spread.applied(*x));
-        }
-        let stages = (self.members * (1 + usize::from(info.classifies))) as f64;
+        let standardised = |values: &[f32], spreads: &[Spread]| -> Vec<f32> {
+            let columns = spreads.len().max(1);
+            let of = |(i, x): (usize, &f32)| spreads[i % columns].applied(*x);
+            values.iter().enumerate().map(of).collect()
+        };
+        let terms = standardised(examples.terms, &info.terms);
+        let nuisances = standardised(examples.nuisances, &info.nuisances);
+        let kinds = [true, info.classifies, !info.nuisances.is_empty()];
+        let stages = (self.members * kinds.iter().filter(|is| **is).count()) as f64;
         let mut done = 0.0;
         let mut told = |part: f64, loss: f64, done: f64| report((done + part) / stages, loss);
         let (mut losses, mut entropies) = (Vec::new(), Vec::new());
-        let mut networks = Networks { ratios: Vec::new(), classifiers: Vec::new() };
+        let mut networks = Networks { ratios: Vec::new(), classifiers: Vec::new(), nuisances: Vec::new() };
         for member in 0..self.members as u64 {
             let table = Table { features: &features, targets: &terms, weights: &weights, inputs, outputs };
             let (network, own) =
@@ -237,6 +251,15 @@ impl RatioTraining<'_> {
                 networks.classifiers.push(network);
                 done += 1.0;
             }
+        }
+        for member in 0..if info.nuisances.is_empty() { 0 } else { self.members as u64 } {
+            let (targets, outputs) = (&nuisances, info.nuisances.len());
+            let table = Table { features: &features, targets, weights: &weights, inputs, outputs };
+            let stream = 2 * self.members as u64 + member;
+            let (network, _) =
+                self.one(&table, Goal::Squares, stream, &mut |part, loss| told(part, loss, done))?;
+            networks.nuisances.push(network);
+            done += 1.0;
         }
         let last =
             |all: &[Vec<f64>]| all.iter().filter_map(|own| own.last()).sum::<f64>() / all.len().max(1) as f64;
@@ -378,7 +401,13 @@ impl RatioInfo {
         let sound =
             |all: &[Spread]| !all.is_empty() && all.iter().all(|s| s.mean.is_finite() && s.deviation > 0.0);
         let layers = !self.layers.is_empty() && self.layers.iter().all(|n| *n > 0);
-        self.version == VERSION && self.members > 0 && layers && sound(&self.features) && sound(&self.terms)
+        let nuisances = self.nuisances.is_empty() || sound(&self.nuisances);
+        self.version == VERSION
+            && self.members > 0
+            && layers
+            && nuisances
+            && sound(&self.features)
+            && sound(&self.terms)
     }
 }
 
@@ -398,6 +427,9 @@ pub struct RatiosOfEvents {
     pub terms: Vec<f32>,
     /// Logarithm of the ratio of the densities of signal and background; empty where they are not told apart.
     pub log_signal: Vec<f32>,
+    /// # Shapes
+    /// [event, nuisance parameter]
+    pub nuisances: Vec<f32>,
     /// Features as the networks take them.
     ///
     /// # Shapes
@@ -427,7 +459,7 @@ impl LearnedRatios {
     /// When the device fails.
     pub fn of(&self, features: &[f32]) -> Result<RatiosOfEvents, LearnError> {
         let info = &self.info;
-        let (inputs, outputs) = (info.features.len(), info.terms.len());
+        let inputs = info.features.len();
         let features = info.standardised(features);
         let device = self.compute.device();
         let chunks: Vec<(Networks, &[f32])> =
@@ -448,24 +480,33 @@ impl LearnedRatios {
                 }
                 sum
             };
-            let mut terms = mean(&networks.ratios, outputs);
-            for row in terms.chunks_exact_mut(outputs) {
-                row.iter_mut()
-                    .zip(&info.terms)
-                    .for_each(|(x, spread)| *x = x.mul_add(spread.deviation, spread.mean));
-            }
-            (terms, if info.classifies { mean(&networks.classifiers, 1) } else { Vec::new() })
+            let rescaled = |networks: &[EventNetwork], spreads: &[Spread]| {
+                let mut values = mean(networks, spreads.len());
+                for row in values.chunks_exact_mut(spreads.len().max(1)) {
+                    row.iter_mut()
+                        .zip(spreads)
+                        .for_each(|(x, spread)| *x = x.mul_add(spread.deviation, spread.mean));
+                }
+                values
+            };
+            let log_signal = if info.classifies { mean(&networks.classifiers, 1) } else { Vec::new() };
+            [
+                rescaled(&networks.ratios, &info.terms),
+                log_signal,
+                rescaled(&networks.nuisances, &info.nuisances),
+            ]
         };
         let name = self.compute.name().to_string();
-        let parts: Vec<(Vec<f32>, Vec<f32>)> = on_device(&name, || {
+        let parts: Vec<[Vec<f32>; 3]> = on_device(&name, || {
             if self.compute.is_cpu() {
                 parallel::map(chunks, forward)
             } else {
                 chunks.into_iter().map(forward).collect()
             }
         })?;
-        let (terms, log_signal): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        Ok(RatiosOfEvents { terms: terms.concat(), log_signal: log_signal.concat(), features })
+        let [terms, log_signal, nuisances] =
+            [0, 1, 2].map(|kind| parts.iter().flat_map(|part| part[kind].iter().copied()).collect());
+        Ok(RatiosOfEvents { terms, log_signal, nuisances, features })
     }
 
     /// Writes the networks into `folder`, which is created where it is missing; the description last.
@@ -496,6 +537,9 @@ impl LearnedRatios {
         let mut networks = Networks {
             ratios: (0..info.members).map(|_| of(info.terms.len())).collect(),
             classifiers: (0..if info.classifies { info.members } else { 0 }).map(|_| of(1)).collect(),
+            nuisances: (0..if info.nuisances.is_empty() { 0 } else { info.members })
+                .map(|_| of(info.nuisances.len()))
+                .collect(),
         };
         load_module(&mut networks, &folder.join(WEIGHTS_FILE))?;
         Ok(Self { info, networks, compute: compute.clone() })
@@ -534,9 +578,15 @@ mod tests {
         let background: Vec<f32> = (0..EVENTS).map(|i| drawn(i, -1.0)).collect();
         let terms: Vec<f32> =
             features.iter().enumerate().map(|(i, x)| 3.0 * x * x + 2.0 * noise(i)).collect();
+        let nuisances: Vec<f32> = features.iter().flat_map(|x| [2.0 * x, 1.0 - x * x]).collect();
         let weights = vec![1.0; EVENTS];
-        let examples =
-            Examples { features: &features, terms: &terms, weights: &weights, background: Some(&background) };
+        let examples = Examples {
+            features: &features,
+            terms: &terms,
+            nuisances: &nuisances,
+            weights: &weights,
+            background: Some(&background),
+        };
         let learned = training(&card).train(&examples, 1, 1, &mut |_, _| {}).unwrap();
         let at: Vec<f32> = (0..200).map(|i| 0.95 * x(i)).collect();
         let found = learned.of(&at).unwrap();
@@ -549,6 +599,9 @@ mod tests {
             worst(&found.log_signal, &|x| ((1.0 + 0.5 * x) / (1.0 - 0.5 * x)).ln()),
         );
         assert!(squares < 0.08 && classes < 0.08, "{squares} {classes}");
+        let column = |k: usize| found.nuisances.chunks_exact(2).map(|row| row[k]).collect::<Vec<f32>>();
+        let further = (worst(&column(0), &|x| 2.0 * x), worst(&column(1), &|x| 1.0 - x * x));
+        assert!(further.0 < 0.04 && further.1 < 0.04, "{further:?}");
         let info = learned.info();
         for curves in [&info.losses, &info.entropies] {
             assert!(curves.len() == 1 && curves[0].len() == 12 && curves[0][11] < curves[0][0], "{curves:?}");

@@ -510,6 +510,11 @@ impl Known {
     }
 }
 
+/// The worst comparison of a density of background with its sample, where they do not agree.
+pub(crate) fn disagreement(density: &Background) -> Option<&Agreement> {
+    density.disagreement().max_by(|a, b| (a.chi2 / a.dof as f64).total_cmp(&(b.chi2 / b.dof as f64)))
+}
+
 impl KnownBackground {
     /// The likelihood of events, and of the sample of background with as much weight as background has among them, below zero.
     fn subtracted_from<'a>(
@@ -541,11 +546,7 @@ impl KnownBackground {
 
     /// A warning where the density is not that of its sample.
     pub fn warning(&self) -> Option<String> {
-        let worst = self
-            .density
-            .disagreement()
-            .max_by(|a, b| (a.chi2 / a.dof as f64).total_cmp(&(b.chi2 / b.dof as f64)))?;
-        let Agreement { variables, chi2, dof, .. } = worst;
+        let Agreement { variables, chi2, dof, .. } = disagreement(&self.density)?;
         Some(format!(
             "the smoothed density of the background is not that of its sample, least of all in {variables} (chi2 {chi2:.1} for \
              {dof} degrees of freedom): values may be off by more than their errors. With a known fraction the sample can be \

@@ -14,6 +14,7 @@ mod table;
 
 pub use fit::{Fits, fits};
 pub(crate) use fit::{Rows, fit_result, sum_of_weights};
+pub(crate) use known::disagreement;
 pub use known::{
     BackgroundMethod, GivenBackground, GivenSWave, GivenSimulation, Knowledge, Known, KnownBackground,
     KnownSWave, SimulatedSample,

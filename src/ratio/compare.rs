@@ -1,7 +1,7 @@
 //! Estimators of measured events on the same pseudo-experiments, and the shifts that a wrong simulation makes.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use humboldt_schemas::card::{DatasetPoint, Split};
@@ -15,12 +15,13 @@ use super::experiments::{Experiment, Experiments, World};
 use super::information::Information;
 use super::judged::{AtPoint, result, shift};
 use super::model::RatioModel;
+use super::networks::Network;
 use super::source::{SimulatedSample, Source};
 use super::worlds::{Wrong, of_test};
 use crate::assumptions::assumed;
 use crate::error::{AtPath, Error};
-use crate::learn::Compute;
 use crate::learn::model::WEIGHTS_FILE;
+use crate::learn::{Compute, Model};
 use crate::progress::{Progress, note, seconds};
 use crate::report::{self, Pulls, Sheet};
 use crate::run::RunFolder;
@@ -40,6 +41,8 @@ const TIMED: usize = 3;
 pub struct RatioComparisonPlan {
     /// Names of estimators; none for all that can be used.
     pub estimators: Vec<String>,
+    /// Folders of other networks that learned from events of the same measurements.
+    pub networks: Vec<PathBuf>,
     /// Values of the only coefficient; none for the points that the card tests.
     pub values: Vec<f64>,
     /// Pseudo-experiments at each point, as far as there are events for them; as many as the card tests where it is none.
@@ -89,13 +92,21 @@ pub fn compare(
     let truth = Information::new(&model, &source, &samples[1])?;
     let known =
         if names.iter().any(|name| name != NAMES[0]) { Some(Known::new(&source, &samples)?) } else { None };
-    let all: Vec<Box<dyn Estimator + '_>> = names
+    let mut all: Vec<Box<dyn Estimator + '_>> = names
         .iter()
         .map(|name| match &known {
             Some(known) if name != NAMES[0] => known.estimator(name, card.images.events),
             _ => Ok(Box::new(Learned(&model)) as Box<dyn Estimator + '_>),
         })
         .collect::<Result<_, Error>>()?;
+    for folder in &plan.networks {
+        let network = Network::new(Model::load(folder, compute)?, &source, card.images.events)?;
+        if all.iter().any(|other| other.name() == network.name()) {
+            let allowed = "networks of cards with names of their own";
+            return Err(Error::setting("networks", network.name(), allowed));
+        }
+        all.push(Box::new(network));
+    }
     let (coefficients, parts) = (card.axes()?.names(), Parts::open(parts, &key(run, plan, &worlds)?)?);
     let work = Work {
         source: &source,
@@ -218,11 +229,14 @@ fn estimators(plan: &RatioComparisonPlan, run: &RunFolder) -> Result<Vec<String>
 
 /// Key of all that decides pseudo-experiments and estimates.
 fn key(run: &RunFolder, plan: &RatioComparisonPlan, worlds: &[(String, World)]) -> Result<String, Error> {
-    let weights = run.model().join(WEIGHTS_FILE);
-    let weights = fs::read(&weights).at(&weights)?;
-    let weights = blake3::hash(&weights).to_hex();
+    let hash = |folder: &Path| -> Result<String, Error> {
+        let weights = folder.join(WEIGHTS_FILE);
+        Ok(blake3::hash(&fs::read(&weights).at(&weights)?).to_hex().to_string())
+    };
+    let weights = hash(&run.model())?;
+    let networks = plan.networks.iter().map(|folder| hash(folder)).collect::<Result<Vec<_>, _>>()?;
     let worlds: Vec<_> = worlds.iter().map(|(_, world)| (&world.generator, world.fraction)).collect();
-    let plan = serde_json::json!([plan.estimators, plan.values, plan.images, worlds]);
+    let plan = serde_json::json!([plan.estimators, networks, plan.values, plan.images, worlds]);
     Ok(format!("{} {} {weights} {plan}", program(), run.card().hash()))
 }
 

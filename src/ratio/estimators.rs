@@ -50,8 +50,8 @@ pub struct Estimated {
 
 /// A way to find coefficients.
 pub trait Estimator: Sync {
-    /// Its name, of [`NAMES`].
-    fn name(&self) -> &'static str;
+    /// Its name, of [`NAMES`], or of the card of a network.
+    fn name(&self) -> &str;
 
     /// The coefficients of each of some samples whose true shifts are known; an error where one has no answer.
     fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>>;
@@ -63,8 +63,8 @@ pub struct Learned<'a>(pub &'a RatioModel);
 impl Learned<'_> {
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let Self(model) = self;
-        let mean = model.mean(&sample.numbers(&model.variables()))?;
-        let fit = model.fit(&mean, None)?;
+        let sample = model.sample(&sample.numbers(&model.variables()))?;
+        let fit = model.fit(&sample, None, &[])?;
         let (values, covariance) = (fit.values(), fit.covariance());
         let mut coefficients = Vec::new();
         for (i, (truth, origin)) in truth.iter().zip(&model.origin).enumerate() {
@@ -80,7 +80,7 @@ impl Learned<'_> {
 }
 
 impl Estimator for Learned<'_> {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAMES[0]
     }
 
@@ -254,7 +254,7 @@ impl<'a> Unbinned<'a> {
 }
 
 impl Estimator for Unbinned<'_> {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAMES[1]
     }
 
@@ -296,7 +296,7 @@ impl<'a> AngularMoments<'a> {
 }
 
 impl Estimator for AngularMoments<'_> {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAMES[2]
     }
 

@@ -24,6 +24,8 @@ pub mod figures;
 pub mod information;
 pub mod judged;
 pub mod model;
+mod networks;
+mod nuisances;
 pub mod page;
 pub mod run;
 pub mod source;

@@ -9,10 +9,12 @@ use humboldt_schemas::card::RunCard;
 use humboldt_schemas::inference::InferredCoefficient;
 use serde::{Deserialize, Serialize};
 
+use super::source::is_imaginary;
 use super::variables::Variables;
 use crate::Error;
 use crate::infer::mixture::Fraction;
-use crate::infer::ratio::{Fit, Mean, RatioCalibration, Ratios};
+use crate::infer::nuisances::Nuisance;
+use crate::infer::ratio::{Fit, RatioCalibration, Ratios, SamplePart};
 use crate::learn::Compute;
 use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
 
@@ -99,7 +101,11 @@ impl RatioModel {
         let outputs = learned.info().terms.len();
         let fits = saved.version == VERSION
             && saved.origin.len() == card.axes()?.len()
-            && saved.calibration.is_consistent(outputs, learned.info().features.len());
+            && saved.calibration.is_consistent(
+                outputs,
+                learned.info().features.len(),
+                learned.info().nuisances.len(),
+            );
         if !fits {
             let what = format!(
                 "not a calibration of version {VERSION} of these networks; remove it and run the card again"
@@ -149,32 +155,78 @@ impl RatioModel {
         Ok(ranges.iter().zip(&self.origin).map(|([low, high], x)| [low - x, high - x]).collect())
     }
 
-    /// The statistic of a sample.
+    /// A sample of the simulation's flavour.
     ///
     /// # Shapes
     /// `numbers` [event, number], of the model's variables.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn mean(&self, numbers: &[f32]) -> Result<Mean, Error> {
-        Ok(self.calibration.statistic.mean(&ratios(&self.learned, numbers)?))
+    pub fn sample(&self, numbers: &[f32]) -> Result<Vec<SamplePart>, Error> {
+        self.sample_of_both(numbers, &[])
     }
 
-    /// The likelihood's maximum for a sample's statistic; with what is known of the fraction of background, by default what the card says.
+    /// A sample, of which some events are of the other flavour: they see imaginary parts with the opposite sign, and all else alike, as where
+    /// the detector tells the flavours without a difference and the Standard Model's own weak phases are small. Without imaginary parts they need
+    /// not be told apart.
+    ///
+    /// # Shapes
+    /// `numbers` [event, number], of the model's variables; `others` [event], or empty for none.
     ///
     /// # Errors
-    /// When it has none, or a fraction is given where there is no background.
-    pub fn fit(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<Fit<'_>, Error> {
+    /// When the device fails.
+    pub fn sample_of_both(&self, numbers: &[f32], others: &[bool]) -> Result<Vec<SamplePart>, Error> {
+        let axes = self.card.axes()?;
+        let imaginary = axes.directions().iter().map(is_imaginary).collect::<Vec<_>>();
+        let width = self.variables().width();
+        let mirrored = imaginary.contains(&true) && others.contains(&true);
+        let mut parts = Vec::new();
+        for other in if mirrored { &[false, true][..] } else { &[false] } {
+            let rows = numbers.chunks_exact(width).zip(others);
+            let own: Vec<f32> =
+                rows.filter(|(_, is)| *is == other).flat_map(|(row, _)| row.iter().copied()).collect();
+            let numbers = if mirrored { &own } else { numbers };
+            if numbers.is_empty() {
+                continue;
+            }
+            let seen = imaginary.iter().zip(&self.origin);
+            let seen = seen.map(
+                |(imaginary, origin)| {
+                    if *imaginary && *other { [-2.0 * origin, -1.0] } else { [0.0, 1.0] }
+                },
+            );
+            let mean = self.calibration.statistic.mean(&ratios(&self.learned, numbers)?);
+            parts.push(SamplePart { mean, seen: seen.collect() });
+        }
+        Ok(parts)
+    }
+
+    /// The likelihood's maximum for a sample's statistic; with what is known of the fraction of background, by default what the card says, and
+    /// groups of nuisance parameters that are profiled.
+    ///
+    /// # Errors
+    /// When it has none, a fraction is given where there is no background, or nothing is known of a group.
+    pub fn fit(
+        &self,
+        sample: &[SamplePart],
+        fraction: Option<Fraction>,
+        nuisances: &[Nuisance],
+    ) -> Result<Fit<'_>, Error> {
         let fraction = fraction.or(self.fraction).unwrap_or(Fraction::Fixed(0.0));
-        Ok(self.calibration.fit(mean, fraction, &self.ranges()?)?)
+        Ok(self.calibration.fit(sample, fraction, &self.ranges()?, nuisances)?)
     }
 
     /// Fits a sample, with profile intervals.
     ///
     /// # Errors
     /// As [`RatioModel::fit`].
-    pub fn fitted(&self, mean: &Mean, fraction: Option<Fraction>) -> Result<FittedSample, Error> {
-        let fit = self.fit(mean, fraction)?;
+    pub fn fitted(
+        &self,
+        sample: &[SamplePart],
+        fraction: Option<Fraction>,
+        nuisances: &[Nuisance],
+    ) -> Result<FittedSample, Error> {
+        let fit = self.fit(sample, fraction, nuisances)?;
         let names = self.card.axes()?.names();
         let (values, covariance) = (fit.values(), fit.covariance());
         let mut parameters = Vec::new();
@@ -221,5 +273,5 @@ fn calibration_file(folder: &Path) -> PathBuf {
 /// When the device fails.
 pub fn ratios(learned: &LearnedRatios, numbers: &[f32]) -> Result<Ratios, Error> {
     let of = learned.of(numbers)?;
-    Ok(Ratios { terms: of.terms, log_signal: of.log_signal, features: of.features })
+    Ok(Ratios { terms: of.terms, log_signal: of.log_signal, nuisances: of.nuisances, features: of.features })
 }

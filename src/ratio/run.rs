@@ -9,10 +9,11 @@ use humboldt_schemas::card::RunCard;
 
 use super::evaluation::{self, Evaluated, evaluate};
 use super::model::{RatioModel, ratios};
+use super::nuisances::VariedDensities;
 use super::source::{Events, Parts, SimulatedSample, Source, doubt};
 use super::{figures, page};
 use crate::error::{AtPath, Error};
-use crate::infer::ratio::{RatioCalibration, Statistic, Truth};
+use crate::infer::ratio::{RatioCalibration, Ratios, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
 use crate::learn::ratio::{Examples, LearnedRatios, RatioTraining};
@@ -112,9 +113,15 @@ fn learn(
     };
     let numbers = part.signal.numbers(&source.variables);
     let background = part.background.as_ref().map(|events| events.numbers(&source.variables));
+    let nuisances = if networks.nuisances.is_empty() {
+        Vec::new()
+    } else {
+        VariedDensities::new(source, &networks.nuisances)?.at_origin(&part.signal.truth)?
+    };
     let examples = Examples {
         features: &numbers,
         terms: &part.signal.terms,
+        nuisances: &nuisances,
         weights: &part.signal.weights,
         background: background.as_deref(),
     };
@@ -166,6 +173,12 @@ fn calibrate(
     )?;
     let truth = Truth { terms: &part.signal.terms, weights: &part.signal.weights };
     let calibration = RatioCalibration::new(statistic, &signal, truth, background.as_ref());
+    let groups = card.network.ratios().nuisances;
+    let calibration = if groups.is_empty() {
+        calibration
+    } else {
+        with_nuisances(calibration, &VariedDensities::new(source, &groups)?, &signal, &part.signal)?
+    };
     note(format!(
         "calibrated by {} events, effectively {:.0} at their point: {} numbers of an event, {} in all with those that tell how well they fit",
         part.signal.len(),
@@ -181,4 +194,20 @@ fn calibrate(
         fraction: source.fraction,
         doubts: Vec::new(),
     })
+}
+
+/// The calibration with the effects of nuisance parameters on simulated signal.
+fn with_nuisances(
+    calibration: RatioCalibration,
+    varied: &VariedDensities,
+    signal: &Ratios,
+    events: &Events,
+) -> Result<RatioCalibration, Error> {
+    let progress = Progress::new("nuisances", events.len() as u64, "events");
+    let calibration = calibration.with_nuisances(&varied.groups, signal, &events.weights, |rows| {
+        progress.advance(rows.len() as u64, "");
+        varied.changes(&events.truth, rows)
+    });
+    progress.finish();
+    calibration
 }

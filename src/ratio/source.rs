@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use humboldt_physics::quadratic::{count, monomials};
+use humboldt_physics::wilson::Part as PartOf;
 use humboldt_physics::{Density, Point, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::effects::MeasuredEvents;
@@ -207,6 +208,11 @@ impl Source {
         &self.card
     }
 
+    /// The density of signal around the simulation's point.
+    pub const fn density(&self) -> &Density {
+        &self.density
+    }
+
     /// Number of true coefficients of an event.
     pub fn terms(&self) -> usize {
         count(self.origin.len()) - 1
@@ -315,9 +321,13 @@ impl Source {
         } else {
             (More::EverythingThereIs, &self.layouts[0])
         };
+        let fixed = has_imaginary_shifts(&self.card.generator)?;
+        let imaginary = fixed || self.card.axes()?.directions().iter().any(is_imaginary);
         let read = |file: &String| {
             let reader = EventReader::open_as(Path::new(file), layout.as_ref(), more)?;
-            Ok((Table::of(reader, Path::new(file), &self.card, &self.variables)?, file.clone()))
+            let table = Table::of(reader, Path::new(file), &self.card, &self.variables)?;
+            table.of_one_flavour(imaginary && !background, Path::new(file), &self.card)?;
+            Ok((table, file.clone()))
         };
         files.iter().map(read).collect()
     }
@@ -474,6 +484,19 @@ impl Source {
         }
         Ok(rows)
     }
+}
+
+/// Whether a direction is that of an imaginary part.
+pub(super) fn is_imaginary(direction: &WilsonDirection) -> bool {
+    direction.part == PartOf::Imaginary
+}
+
+/// Whether a card fixes imaginary parts of coefficients, which the other flavour sees with the opposite sign.
+///
+/// # Errors
+/// When physics refuses the card.
+pub(crate) fn has_imaginary_shifts(card: &GeneratorCard) -> Result<bool, Error> {
+    Ok(card.shifts()?.iter().any(|(_, shift)| shift.im != 0.0))
 }
 
 /// Fewest events of a part.

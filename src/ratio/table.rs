@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use humboldt_physics::wilson::Part as PartOf;
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::layout::{B0, B0BAR};
 use humboldt_pipeline::sample::Role;
@@ -28,6 +27,8 @@ pub struct Table {
     pub own: Vec<Vec<f64>>,
     /// 1 where the file has none.
     pub weights: Vec<f64>,
+    /// Whether each is of the other flavour than the card's; where the file does not say it none is.
+    pub other_flavour: Vec<bool>,
     /// Row of each in the file.
     pub rows: Vec<usize>,
     /// Rows of the file.
@@ -44,7 +45,7 @@ impl Table {
     /// Reads all rows of a file that was opened with all of its columns; those outside the card's windows in measured q2 are left out.
     ///
     /// # Errors
-    /// When the file cannot be read, lacks a variable, or has events of the other flavour where that matters.
+    /// When the file cannot be read, or lacks a variable.
     pub fn of(
         reader: EventReader,
         file: &Path,
@@ -57,7 +58,6 @@ impl Table {
         let has_truth = reader.schema().column_with_name(&Role::Truth.column("q2")).is_some();
         let mut reader = reader.of_decay(&generator.own_decay()?);
         let windows = sampling::resolved_windows(generator)?;
-        let imaginary = is_imaginary(card)?;
         let own_flavour = if generator.flavour.has_b_quark() { B0BAR } else { B0 };
         let mut table = Self {
             own: vec![Vec::new(); variables.own().count()],
@@ -70,17 +70,6 @@ impl Table {
             let sample = sample?;
             let first = table.all;
             table.all += sample.len();
-            if let Some(flavours) = sample.flavours().filter(|_| imaginary)
-                && let Some(other) = flavours.iter().position(|flavour| *flavour != own_flavour)
-            {
-                let what = format!(
-                    "row {} is no {}; allowed: events of the card's flavour alone where coefficients have imaginary parts, \
-                         which the other sees with the opposite sign",
-                    first + other,
-                    card.generator.flavour
-                );
-                return Err(Error::file(file, what));
-            }
             let events = sample.features();
             let keep: Vec<bool> = events.q2.iter().map(|q2| sampling::holds(&windows, *q2)).collect();
             table.events.append(&events.filtered(&keep));
@@ -96,6 +85,13 @@ impl Table {
                 Some(weights) => table.weights.extend(kept(weights)),
                 None => table.weights.resize(table.events.len(), 1.0),
             }
+            match sample.flavours() {
+                Some(flavours) => {
+                    let others = flavours.iter().zip(&keep).filter(|(_, keep)| **keep);
+                    table.other_flavour.extend(others.map(|(flavour, _)| *flavour != own_flavour));
+                }
+                None => table.other_flavour.resize(table.events.len(), false),
+            }
             table.rows.extend(keep.iter().enumerate().filter_map(|(i, keep)| keep.then_some(first + i)));
         }
         if variables.has_mass() && table.events.m_kpi.len() != table.events.len() {
@@ -105,14 +101,23 @@ impl Table {
         Ok(table)
     }
 
+    /// Refuses events of the other flavour, which see imaginary parts with the opposite sign, where these matter.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn of_one_flavour(&self, imaginary: bool, file: &Path, card: &RunCard) -> Result<(), Error> {
+        let other = self.other_flavour.iter().position(|other| *other).filter(|_| imaginary);
+        let Some(row) = other.map(|place| self.rows[place]) else { return Ok(()) };
+        let what = format!(
+            "row {row} is no {}; allowed: events of the card's flavour alone where coefficients have imaginary parts, which the other sees with the \
+             opposite sign",
+            card.generator.flavour
+        );
+        Err(Error::file(file, what))
+    }
+
     /// Rows outside the windows.
     pub fn outside(&self) -> usize {
         self.all - self.events.len()
     }
-}
-
-/// Whether a card has imaginary parts of coefficients, learned or fixed.
-fn is_imaginary(card: &RunCard) -> Result<bool, Error> {
-    let learned = card.axes()?.directions().iter().any(|direction| direction.part == PartOf::Imaginary);
-    Ok(learned || card.generator.shifts()?.iter().any(|(_, shift)| shift.im != 0.0))
 }

@@ -127,10 +127,10 @@ impl Stage {
             let made = loop {
                 let made = match &self.background {
                     None => self.signal(&mut signal, &mut draws, &mut report),
-                    Some(background) => background.draw(&mut draws, |draws| {
+                    Some(background) => background.draw(&mut draws, &mut report, |draws, report| {
                         // A part of a sample is one of what is seen: the signal is drawn until it is.
                         loop {
-                            if let Some(made) = self.signal(&mut signal, draws, &mut report) {
+                            if let Some(made) = self.signal(&mut signal, draws, report) {
                                 return made;
                             }
                         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::DetectorCard;
 use super::simulation::{load_files, load_layout};
 use crate::acceptance::LegendreAcceptance;
+use crate::background::BackgroundDensity;
 use crate::error::{Invalid, SchemaError};
 use crate::fraction::Fraction;
 
@@ -168,6 +169,12 @@ pub struct BackgroundCard {
     pub combinatorial: f64,
     /// Density of those, up to a constant; flat by default.
     pub shape: Polynomials,
+    /// File of `humboldt background`, beside the card: the density of a sample of those, as of a sideband; not together with a shape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub density: Option<String>,
+    /// The content of such a file, which takes its place when the card is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smoothed: Option<BackgroundDensity>,
     /// Part of signal events with kaon and pion taken for each other.
     pub swap: f64,
     /// Part of B -> J/psi K*.
@@ -195,6 +202,8 @@ impl Default for BackgroundCard {
         Self {
             combinatorial: 0.0,
             shape: Polynomials::default(),
+            density: None,
+            smoothed: None,
             swap: 0.0,
             j_psi: 0.0,
             psi_2s: 0.0,
@@ -214,6 +223,19 @@ impl BackgroundCard {
         let [a, b, c, d] = others;
         [1.0 - others.iter().sum::<f64>(), a, b, c, d]
     }
+
+    /// Checks the density of particles that do not belong together.
+    fn check_density(&self) -> Result<(), Invalid> {
+        self.shape.check("background.shape")?;
+        if self.density.is_none() && self.smoothed.is_none() {
+            return Ok(());
+        }
+        let shaped = !self.shape.is_empty();
+        Invalid::unless(!shaped, "background.shape", "given beside a density", "one of the two")?;
+        let (part, allowed) = (self.combinatorial, "above 0 beside a density, which is of those events");
+        Invalid::unless(part > 0.0, "background.combinatorial", part, allowed)?;
+        self.smoothed.as_ref().map_or(Ok(()), BackgroundDensity::check)
+    }
 }
 
 impl Effects {
@@ -231,6 +253,9 @@ impl Effects {
         if let Some(background) = &mut self.background {
             load_files(&mut background.files, folder);
             load_layout(&mut background.layout, folder);
+            if let Some(file) = background.density.take() {
+                background.smoothed = Some(BackgroundDensity::read(&folder.join(file))?);
+            }
         }
         self.acceptance.as_mut().map_or(Ok(()), |acceptance| acceptance.load(folder))
     }
@@ -285,7 +310,7 @@ impl Effects {
             Invalid::unless(!decay.flavour().is_charged(), "generator.flavour", decay.flavour(), allowed)?;
         }
         if let Some(background) = &self.background {
-            background.shape.check("background.shape")?;
+            background.check_density()?;
             let parts = background.parts();
             for (name, part) in crate::events::COMPONENTS.iter().zip(parts).skip(1) {
                 let field = format!("background.{name}");

@@ -26,8 +26,8 @@ pub use detector::{
 pub use effects::{AcceptanceCard, BackgroundCard, Effects, Polynomials, SWaveCard, polynomial};
 pub use generator::{GeneratorCard, Q2Range};
 pub use network::{
-    AnyArchitecture, Architecture, Channel, Elements, ImageSupervision, Layer, MapCells, NetworkCard, Preset,
-    RatioNetworks, SetArchitecture, Supervision, strided,
+    AnyArchitecture, Architecture, Channel, Elements, ImageSupervision, Layer, MapCells, NetworkCard,
+    Nuisance, Preset, RatioNetworks, SetArchitecture, Supervision, strided,
 };
 pub use parameters::{DatasetPoint, FURTHER_VALUES, Ranges};
 pub use simulation::SimulationCard;

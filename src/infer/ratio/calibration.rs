@@ -1,5 +1,7 @@
 //! Mean and covariance of a statistic at any point, from simulated events.
 
+use std::ops::Range;
+
 use humboldt_physics::quadratic::{count, monomials};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rayon::prelude::*;
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::InferError;
 use super::super::information::inverse;
+use super::super::nuisances::Nuisance;
 use super::statistic::{Ratios, Statistic};
 use super::{BLOCK, slopes};
 
@@ -24,6 +27,9 @@ pub struct RatioCalibration {
     all: Simulated,
     /// Of each part of the events, and the fitted components alone.
     parts: Vec<Simulated>,
+    /// Of each nuisance parameter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    nuisances: Vec<Moved>,
 }
 
 /// Sums over simulated signal, and over background where there is one.
@@ -58,6 +64,22 @@ struct Sums {
     seconds: Vec<Vec<f64>>,
 }
 
+/// Sums over simulated signal of the changes by one unit of a nuisance parameter, for a sum of weights of 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Moved {
+    group: Nuisance,
+    /// Of the changes of the true coefficients.
+    ///
+    /// # Shapes
+    /// [monomial]
+    total: Vec<f64>,
+    /// Of the statistic times these changes.
+    ///
+    /// # Shapes
+    /// [monomial, component]
+    means: Vec<Vec<f64>>,
+}
+
 /// True coefficients of simulated events.
 #[derive(Debug, Clone, Copy)]
 pub struct Truth<'a> {
@@ -81,12 +103,7 @@ impl Sums {
     }
 
     /// Of a statistic over all events of a range of rows.
-    fn of(
-        statistic: &Statistic,
-        ratios: &Ratios,
-        truth: Option<Truth>,
-        rows: std::ops::Range<usize>,
-    ) -> Self {
+    fn of(statistic: &Statistic, ratios: &Ratios, truth: Option<Truth>, rows: Range<usize>) -> Self {
         let around = statistic.around_references();
         let monomials = if truth.is_some() { statistic.terms() + 1 } else { 1 };
         let block = |start: usize| {
@@ -190,22 +207,76 @@ impl RatioCalibration {
             all.plus(&own, 1.0);
             parts.push(own.first(statistic.fitted()));
         }
-        Self { statistic, events: truth.weights.len(), all, parts }
+        Self { statistic, events: truth.weights.len(), all, parts, nuisances: Vec::new() }
     }
 
-    /// Whether all parts fit together, and networks with so many coefficients and features.
-    pub fn is_consistent(&self, terms: usize, features: usize) -> bool {
+    /// The calibration with the effects of nuisance parameters, whose groups are given. `changes` has for a range of the simulated events and
+    /// each of the parameters the change by one unit of it of the coefficients of all monomials: \[event, parameter, monomial\].
+    ///
+    /// # Errors
+    /// Those of `changes`.
+    pub fn with_nuisances<E>(
+        mut self,
+        groups: &[Nuisance],
+        signal: &Ratios,
+        weights: &[f64],
+        mut changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let (monomials, components) = (self.statistic.terms() + 1, self.statistic.components());
+        let zero = |group: &Nuisance| Moved {
+            group: *group,
+            total: vec![0.0; monomials],
+            means: vec![vec![0.0; components]; monomials],
+        };
+        let mut all: Vec<Moved> = groups.iter().map(zero).collect();
+        let around = self.statistic.around_references();
+        let total: f64 = weights.iter().sum();
+        for start in (0..weights.len()).step_by(BLOCK) {
+            let rows = start..weights.len().min(start + BLOCK);
+            let values = rows.clone().into_par_iter().map(|row| {
+                let mut derivatives = vec![0.0; self.statistic.derivatives()];
+                let mut values = vec![0.0; components];
+                self.statistic.of(&around, signal, row, &mut derivatives, &mut values);
+                values
+            });
+            let values: Vec<Vec<f64>> = values.collect();
+            let changes = changes(rows.clone())?;
+            let by_event = monomials * groups.len();
+            all.par_iter_mut().enumerate().for_each(|(parameter, moved)| {
+                let events = changes.chunks_exact(by_event).zip(&values).zip(&weights[rows.clone()]);
+                for ((changes, values), weight) in events {
+                    let own = &changes[parameter * monomials..(parameter + 1) * monomials];
+                    for (k, change) in own.iter().enumerate() {
+                        let factor = weight / total * f64::from(*change);
+                        moved.total[k] += factor;
+                        moved.means[k].iter_mut().zip(values).for_each(|(sum, x)| *sum += factor * x);
+                    }
+                }
+            });
+        }
+        self.nuisances = all;
+        Ok(self)
+    }
+
+    /// Whether the effects of nuisance parameters of a group are known.
+    pub fn knows(&self, group: Nuisance) -> bool {
+        self.nuisances.iter().any(|moved| moved.group == group)
+    }
+
+    /// Whether all parts fit together, and networks with so many coefficients, features and nuisance parameters.
+    pub fn is_consistent(&self, terms: usize, features: usize, nuisances: usize) -> bool {
         let s = &self.statistic;
         let of = |simulated: &Simulated, components: usize| {
             simulated.signal.is_consistent(terms + 1, components)
                 && simulated.background.is_some() == s.has_background()
                 && simulated.background.as_ref().is_none_or(|b| b.is_consistent(1, components))
         };
-        s.is_consistent(terms, features)
+        s.is_consistent(terms, features, nuisances)
             && count(s.shifts()) == terms + 1
             && of(&self.all, s.components())
             && self.parts.len() == PARTS
             && self.parts.iter().all(|part| of(part, s.fitted()))
+            && self.nuisances.iter().all(|moved| moved.is_consistent(terms + 1, s.components()))
     }
 
     /// Whether events of background are known.
@@ -220,7 +291,7 @@ impl RatioCalibration {
 
     /// Effective number of simulated events at shifts from their point: `(sum w)^2/sum w^2`.
     pub fn effective_events(&self, shifts: &[f64]) -> f64 {
-        self.all.at(shifts, 0.0, 1, false).effective.recip()
+        self.all.at(shifts, 0.0, 1, false, &[]).effective.recip()
     }
 
     /// Covariance of the shifts that the statistic of so many events leaves, the fraction known.
@@ -234,12 +305,12 @@ impl RatioCalibration {
         events: usize,
     ) -> Result<DMatrix<f64>, InferError> {
         let free: Vec<usize> = (0..shifts.len()).collect();
-        self.expected(shifts, fraction, events as f64, &free, 0.0)
+        self.expected(shifts, fraction, events as f64, &free, 0.0, &[])
     }
 
     /// Covariance of some of the parameters that the statistic of so many events leaves, what the finite simulation leaves open
     /// included, all others known. Parameters are the shifts, and behind them the fraction of background, with the inverse variance
-    /// that it has by another measurement.
+    /// that it has by another measurement; nuisance parameters of some groups are fitted too.
     ///
     /// # Errors
     /// When the statistic says nothing of a parameter.
@@ -250,8 +321,9 @@ impl RatioCalibration {
         events: f64,
         free: &[usize],
         of_fraction: f64,
+        nuisances: &[Nuisance],
     ) -> Result<DMatrix<f64>, InferError> {
-        let at = self.at(shifts, fraction, self.statistic.fitted(), true);
+        let at = self.at(shifts, fraction, self.statistic.fitted(), true, nuisances);
         let information = at.information(&at.spread(events)).ok_or_else(nothing)?;
         covariance_of(information, free, shifts.len(), of_fraction)
     }
@@ -260,10 +332,11 @@ impl RatioCalibration {
     ///
     /// # Errors
     /// When the statistic says nothing there.
-    pub fn known(&self, shifts: &[f64], fraction: f64) -> Result<Known, InferError> {
+    pub fn known(&self, shifts: &[f64], fraction: f64, nuisances: &[Nuisance]) -> Result<Known, InferError> {
         let components = self.statistic.fitted();
+        let moved = self.moved(nuisances);
         let of = |simulated: &Simulated| {
-            let at = simulated.at(shifts, fraction, components, true);
+            let at = simulated.at(shifts, fraction, components, true, &moved);
             at.information(&at.covariance).ok_or_else(nothing)
         };
         let all = self.all.first(components);
@@ -277,8 +350,27 @@ impl RatioCalibration {
     }
 
     /// The first `components` components at a point.
-    pub(super) fn at(&self, shifts: &[f64], fraction: f64, components: usize, with_slopes: bool) -> At {
-        self.all.at(shifts, fraction, components, with_slopes)
+    pub(super) fn at(
+        &self,
+        shifts: &[f64],
+        fraction: f64,
+        components: usize,
+        with_slopes: bool,
+        nuisances: &[Nuisance],
+    ) -> At {
+        self.all.at(shifts, fraction, components, with_slopes, &self.moved(nuisances))
+    }
+
+    fn moved(&self, groups: &[Nuisance]) -> Vec<&Moved> {
+        self.nuisances.iter().filter(|moved| groups.contains(&moved.group)).collect()
+    }
+}
+
+impl Moved {
+    fn is_consistent(&self, monomials: usize, components: usize) -> bool {
+        self.total.len() == monomials
+            && self.means.len() == monomials
+            && self.means.iter().all(|row| row.len() == components)
     }
 }
 
@@ -290,7 +382,7 @@ impl RatioCalibration {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// # Shapes
-    /// [parameter, parameter]: the shifts, behind them the fraction
+    /// [parameter, parameter]: the shifts, behind them the fraction, then nuisance parameters
     information: DMatrix<f64>,
     /// Information without each part of the simulation, in turn.
     without: Vec<DMatrix<f64>>,
@@ -298,8 +390,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// The covariance of some parameters that so many events leave, all others known: shifts, and behind them the fraction with the
-    /// inverse variance that it has by another measurement.
+    /// The covariance of some parameters that so many events leave, all others known but nuisance parameters: shifts, and behind them the
+    /// fraction with the inverse variance that it has by another measurement.
     ///
     /// # Errors
     /// When the statistic does not tell the parameters apart.
@@ -324,7 +416,7 @@ impl Known {
     }
 }
 
-/// The covariance of some parameters, by the information of all.
+/// The covariance of some parameters, by the information of all; nuisance parameters, which stand behind the others, are fitted with them.
 fn covariance_of(
     mut information: DMatrix<f64>,
     free: &[usize],
@@ -332,7 +424,13 @@ fn covariance_of(
     of_fraction: f64,
 ) -> Result<DMatrix<f64>, InferError> {
     information[(shifts, shifts)] += of_fraction;
-    inverse(&information.select_rows(free).select_columns(free))
+    let nuisances = shifts + 1..information.nrows();
+    for i in nuisances.clone() {
+        information[(i, i)] += 1.0;
+    }
+    let fitted: Vec<usize> = free.iter().copied().chain(nuisances).collect();
+    let covariance = inverse(&information.select_rows(&fitted).select_columns(&fitted))?;
+    Ok(covariance.view((0, 0), (free.len(), free.len())).into_owned())
 }
 
 fn nothing() -> InferError {
@@ -355,7 +453,14 @@ impl Simulated {
     }
 
     /// The first `components` components at a point, with derivatives by all parameters where they are asked for.
-    fn at(&self, shifts: &[f64], fraction: f64, components: usize, with_slopes: bool) -> At {
+    fn at(
+        &self,
+        shifts: &[f64],
+        fraction: f64,
+        components: usize,
+        with_slopes: bool,
+        moved: &[&Moved],
+    ) -> At {
         let n = if with_slopes { shifts.len() } else { 0 };
         let values = monomials(shifts);
         let slopes = slopes(shifts);
@@ -426,7 +531,29 @@ impl Simulated {
         let own = &second_b - &second_s - outer(&mean, &by_fraction);
         let of_fraction = &covariance_s * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
         spread_slopes.push((own, of_fraction));
-        At { mean, covariance, finite, mean_slopes, spread_slopes, effective }
+        // By one unit of each nuisance parameter: the mean of signal moves by M/T - m t/T, with T, t the sums of coefficients and of their changes.
+        let weight = self.signal.total[0];
+        let rate = |own: &Moved, by: &[f64]| weight * dot(&own.total, by) / total;
+        let moves = |own: &Moved, by: &[f64]| vector(&combine(by, &own.means)) * (weight / total);
+        let columns = |of: &dyn Fn(&Moved) -> DVector<f64>| {
+            let columns: Vec<DVector<f64>> = moved.iter().map(|own| of(own)).collect();
+            if columns.is_empty() { DMatrix::zeros(components, 0) } else { DMatrix::from_columns(&columns) }
+        };
+        let drift_s = columns(&|own| moves(own, &values) - &mean_s * rate(own, &values));
+        let mut drift_slopes = Vec::new();
+        for (i, (mean_i, _)) in slopes_s.iter().enumerate() {
+            let log = total_slopes[i] / total;
+            let slope = columns(&|own| {
+                moves(own, &slopes[i])
+                    - &mean_s * rate(own, &slopes[i])
+                    - (moves(own, &values) - &mean_s * rate(own, &values)) * log
+                    - mean_i * rate(own, &values)
+            });
+            drift_slopes.push(slope * signal);
+        }
+        drift_slopes.push(-&drift_s);
+        let drift = drift_s * signal;
+        At { mean, covariance, finite, mean_slopes, spread_slopes, drift, drift_slopes, effective }
     }
 }
 
@@ -440,20 +567,36 @@ pub(super) struct At {
     /// Derivatives by each shift and the fraction.
     pub(super) mean_slopes: DMatrix<f64>,
     /// Those of both covariances.
-    pub(super) spread_slopes: Vec<(DMatrix<f64>, DMatrix<f64>)>,
+    spread_slopes: Vec<(DMatrix<f64>, DMatrix<f64>)>,
+    /// Derivatives of the mean by nuisance parameters, of unit variance.
+    ///
+    /// # Shapes
+    /// [component, parameter]
+    pub(super) drift: DMatrix<f64>,
+    /// Their derivatives by each shift and the fraction.
+    pub(super) drift_slopes: Vec<DMatrix<f64>>,
     /// Inverse of the effective number of simulated events.
     effective: f64,
 }
 
 impl At {
-    /// Covariance of the mean of so many events.
+    /// Covariance of the mean of so many events, nuisance parameters known.
     pub(super) fn spread(&self, events: f64) -> DMatrix<f64> {
         &self.covariance / events + &self.finite
     }
 
-    /// Information of a statistic of a covariance on the shifts and the fraction; none where the covariance is none.
+    /// Its derivatives by each shift and the fraction.
+    pub(super) fn spread_slopes(&self, events: f64) -> impl Iterator<Item = DMatrix<f64>> {
+        self.spread_slopes.iter().map(move |(own, finite)| own / events + finite)
+    }
+
+    /// Information of a statistic of a covariance on the shifts, the fraction, and nuisance parameters without their own knowledge; none where
+    /// the covariance is none.
     fn information(&self, spread: &DMatrix<f64>) -> Option<DMatrix<f64>> {
-        let solved = Cholesky::new(spread.clone())?.solve(&self.mean_slopes);
-        Some(self.mean_slopes.tr_mul(&solved))
+        let (n, k) = (self.mean_slopes.ncols(), self.drift.ncols());
+        let mut slopes = self.mean_slopes.clone().resize_horizontally(n + k, 0.0);
+        slopes.columns_mut(n, k).copy_from(&self.drift);
+        let solved = Cholesky::new(spread.clone())?.solve(&slopes);
+        Some(slopes.tr_mul(&solved))
     }
 }

@@ -6,6 +6,7 @@ use super::super::form::Jet;
 use super::super::goodness::probability;
 use super::super::minimise::{Minimum, Objective, inverse, minimise};
 use super::super::mixture::{Fraction, check};
+use super::super::nuisances::Nuisance;
 use super::super::profile::Profile;
 use super::super::{InferError, Interval};
 use super::calibration::{At, RatioCalibration};
@@ -20,20 +21,44 @@ const FRACTION_SCALE: f64 = 0.25;
 /// Starts along a coefficient that is alone.
 const STARTS: usize = 41;
 
+/// Events of a sample that see the shifts alike.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SamplePart {
+    /// Their statistic.
+    pub mean: Mean,
+    /// Offset and factor by which they see each shift; 0 and 1 of events of the simulation's flavour.
+    pub seen: Vec<[f64; 2]>,
+}
+
+impl SamplePart {
+    /// Shifts as these events see them.
+    fn sees(&self, shifts: &[f64]) -> Vec<f64> {
+        shifts.iter().zip(&self.seen).map(|(x, [offset, factor])| offset + factor * x).collect()
+    }
+}
+
 impl RatioCalibration {
-    /// Fits shifts, and the fraction of background where it is free, to a sample.
+    /// Fits shifts, and the fraction of background where it is free, to a sample; nuisance parameters of some groups may have moved its mean.
     ///
     /// `ranges` are those that the network learned, from the simulation's point; a rise of `-ln L` by 1/2 ends an interval.
     ///
     /// # Errors
-    /// When a fraction is given without background or is none, and where `-ln L` has no minimum.
-    pub fn fit(&self, sample: &Mean, fraction: Fraction, ranges: &[[f64; 2]]) -> Result<Fit<'_>, InferError> {
+    /// When a fraction is given without background or is none, when nothing is known of a group, and where `-ln L` has no minimum.
+    pub fn fit(
+        &self,
+        sample: &[SamplePart],
+        fraction: Fraction,
+        ranges: &[[f64; 2]],
+        nuisances: &[Nuisance],
+    ) -> Result<Fit<'_>, InferError> {
         check(fraction, "background fraction")?;
         if !self.has_background() && (fraction.is_free() || fraction.start() != 0.0) {
             let allowed = "none: these ratios were learned without background";
             return Err(InferError::out_of_range("background fraction", format!("{fraction:?}"), allowed));
         }
-        let objective = Gaussian { of: self, sample: sample.clone(), fraction };
+        self.check_nuisances(nuisances)?;
+        let nuisances = nuisances.to_vec();
+        let objective = Gaussian { of: self, sample: sample.to_vec(), fraction, nuisances };
         let n = self.shifts();
         let mut scales: Vec<f64> = ranges.iter().map(|[low, high]| 0.25 * (high - low)).collect();
         if fraction.is_free() {
@@ -72,6 +97,18 @@ impl RatioCalibration {
         Ok(Fit { objective, best, covariance, scales })
     }
 
+    /// Refuses groups of nuisance parameters whose effects were not calibrated.
+    ///
+    /// # Errors
+    /// The first.
+    pub fn check_nuisances(&self, groups: &[Nuisance]) -> Result<(), InferError> {
+        let unknown = Nuisance::ALL.iter().find(|(_, group)| groups.contains(group) && !self.knows(*group));
+        unknown.map_or(Ok(()), |(name, _)| {
+            let allowed = "what network.nuisances of the card says, of which the effects were learned";
+            Err(InferError::out_of_range("nuisances", name, allowed))
+        })
+    }
+
     fn starts(&self, ranges: &[[f64; 2]]) -> Vec<Vec<f64>> {
         if let [[low, high]] = ranges {
             // Half a range beyond both ends.
@@ -83,12 +120,27 @@ impl RatioCalibration {
     }
 }
 
-/// `-ln L` of a sample's mean.
+/// `-ln L` of the means of a sample's parts.
 #[derive(Debug, Clone)]
 struct Gaussian<'a> {
     of: &'a RatioCalibration,
-    sample: Mean,
+    sample: Vec<SamplePart>,
     fraction: Fraction,
+    nuisances: Vec<Nuisance>,
+}
+
+/// The statistics of all parts of a sample behind each other, as they are expected at a point.
+struct Expected {
+    mean: DVector<f64>,
+    /// Of the mean, with what nuisance parameters leave open, which move all parts together. Parts are taken to share no error of the finite
+    /// simulation.
+    covariance: DMatrix<f64>,
+    /// Derivatives of the mean by each shift and the fraction.
+    slopes: DMatrix<f64>,
+    /// Those of the covariance.
+    covariance_slopes: Vec<DMatrix<f64>>,
+    /// Standard deviation of each component's mean.
+    deviations: DVector<f64>,
 }
 
 impl Gaussian<'_> {
@@ -97,10 +149,65 @@ impl Gaussian<'_> {
         (shifts, *rest.first().unwrap_or(&self.fraction.start()))
     }
 
-    fn solved(&self, at: &At) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
-        let cholesky = Cholesky::new(at.spread(self.sample.events as f64))?;
-        let off = self.sample.values.rows(0, at.mean.len()) - &at.mean;
-        Some((cholesky, off))
+    /// The first `components` components of each part at a point.
+    fn expected(&self, point: &[f64], components: usize, with_slopes: bool) -> Expected {
+        let (shifts, fraction) = self.parts(point);
+        let at = |part: &SamplePart| {
+            self.of.at(&part.sees(shifts), fraction, components, with_slopes, &self.nuisances)
+        };
+        let all: Vec<At> = self.sample.iter().map(at).collect();
+        let (rows, columns) = (all.len() * components, all.first().map_or(0, |at| at.mean_slopes.ncols()));
+        let mut expected = Expected {
+            mean: DVector::zeros(rows),
+            covariance: DMatrix::zeros(rows, rows),
+            slopes: DMatrix::zeros(rows, columns),
+            covariance_slopes: vec![DMatrix::zeros(rows, rows); columns],
+            deviations: DVector::zeros(rows),
+        };
+        let nuisances = all.first().map_or(0, |at| at.drift.ncols());
+        let mut drift = DMatrix::zeros(rows, nuisances);
+        let mut drift_slopes = vec![DMatrix::zeros(rows, nuisances); columns];
+        for ((part, at), start) in self.sample.iter().zip(&all).zip((0..).step_by(components.max(1))) {
+            let events = part.mean.events as f64;
+            let block = ((start, start), (components, components));
+            expected.mean.rows_mut(start, components).copy_from(&at.mean);
+            expected.covariance.view_mut(block.0, block.1).copy_from(&at.spread(events));
+            let deviation = at.covariance.diagonal().map(|x| (x.max(0.0) / events).sqrt());
+            expected.deviations.rows_mut(start, components).copy_from(&deviation);
+            drift.rows_mut(start, components).copy_from(&at.drift);
+            // Of the fraction, which stands last, all parts see the same.
+            let factors = part.seen.iter().map(|[_, factor]| *factor).take(columns - 1).chain([1.0]);
+            let slopes = at.spread_slopes(events).zip(&at.drift_slopes);
+            for (i, (factor, (spread, drift))) in factors.zip(slopes).enumerate() {
+                let column = at.mean_slopes.column(i) * factor;
+                expected.slopes.view_mut((start, i), (components, 1)).copy_from(&column);
+                expected.covariance_slopes[i].view_mut(block.0, block.1).copy_from(&(spread * factor));
+                drift_slopes[i].rows_mut(start, components).copy_from(&(drift * factor));
+            }
+        }
+        if nuisances > 0 {
+            expected.covariance += &drift * drift.transpose();
+            for (slope, of_drift) in expected.covariance_slopes.iter_mut().zip(&drift_slopes) {
+                let half = of_drift * drift.transpose();
+                *slope += &half + half.transpose();
+            }
+        }
+        expected
+    }
+
+    /// What the sample has beyond its expectation.
+    fn off(&self, expected: &Expected, components: usize) -> DVector<f64> {
+        let mut off = -&expected.mean;
+        for (part, start) in self.sample.iter().zip((0..).step_by(components.max(1))) {
+            let mut rows = off.rows_mut(start, components);
+            rows += part.mean.values.rows(0, components);
+        }
+        off
+    }
+
+    fn solved(&self, expected: &Expected) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
+        let cholesky = Cholesky::new(expected.covariance.clone())?;
+        Some((cholesky, self.off(expected, self.of.statistic.fitted())))
     }
 
     fn constraint(&self, fraction: f64) -> (f64, f64, f64) {
@@ -118,9 +225,9 @@ impl Objective for Gaussian<'_> {
     type Error = InferError;
 
     fn value(&self, point: &[f64]) -> Result<f64, InferError> {
-        let (shifts, fraction) = self.parts(point);
-        let at = self.of.at(shifts, fraction, self.of.statistic.fitted(), false);
-        let Some((cholesky, off)) = self.solved(&at) else { return Ok(f64::INFINITY) };
+        let (_, fraction) = self.parts(point);
+        let expected = self.expected(point, self.of.statistic.fitted(), false);
+        let Some((cholesky, off)) = self.solved(&expected) else { return Ok(f64::INFINITY) };
         let log_determinant: f64 = cholesky.l_dirty().diagonal().iter().map(|x| x.ln()).sum();
         Ok(0.5 * off.dot(&cholesky.solve(&off)) + log_determinant + self.constraint(fraction).0)
     }
@@ -129,8 +236,8 @@ impl Objective for Gaussian<'_> {
     fn jet(&self, point: &[f64], free: &[usize]) -> Result<Jet, InferError> {
         let (shifts, fraction) = self.parts(point);
         let n = point.len();
-        let at = self.of.at(shifts, fraction, self.of.statistic.fitted(), true);
-        let Some((cholesky, off)) = self.solved(&at) else {
+        let expected = self.expected(point, self.of.statistic.fitted(), true);
+        let Some((cholesky, off)) = self.solved(&expected) else {
             let k = free.len();
             return Ok(Jet {
                 value: f64::INFINITY,
@@ -141,13 +248,11 @@ impl Objective for Gaussian<'_> {
         let weighted = cholesky.solve(&off);
         let log_determinant: f64 = cholesky.l_dirty().diagonal().iter().map(|x| x.ln()).sum();
         let inverse = cholesky.inverse();
-        let slopes = at.mean_slopes.columns(0, n).into_owned();
+        let slopes = expected.slopes.columns(0, n).into_owned();
         let (constraint, constraint_slope, constraint_bend) = self.constraint(fraction);
         let mut gradient = -slopes.tr_mul(&weighted);
-        let events = self.sample.events as f64;
-        for (i, (own, finite)) in at.spread_slopes.iter().take(n).enumerate() {
-            let spread = own / events + finite;
-            gradient[i] += 0.5 * (inverse.dot(&spread) - weighted.dot(&(&spread * &weighted)));
+        for (slope, spread) in gradient.iter_mut().zip(&expected.covariance_slopes) {
+            *slope += 0.5 * (inverse.dot(spread) - weighted.dot(&(spread * &weighted)));
         }
         let mut hessian = slopes.tr_mul(&(&inverse * &slopes));
         if n > shifts.len() {
@@ -189,10 +294,11 @@ impl Fit<'_> {
         &self.covariance
     }
 
-    /// Effective number of simulated events there.
+    /// Effective number of simulated events there, the least of all parts of the sample.
     pub fn effective_events(&self) -> f64 {
         let (shifts, _) = self.objective.parts(&self.best.point);
-        self.objective.of.effective_events(shifts)
+        let of = |part: &SamplePart| self.objective.of.effective_events(&part.sees(shifts));
+        self.objective.sample.iter().map(of).fold(f64::INFINITY, f64::min)
     }
 
     /// The interval of a parameter of 68.3 %, all others fitted anew.
@@ -226,35 +332,37 @@ impl Fit<'_> {
     /// Probability that a sample of the simulation looks less like it than this one: of the chi-square of all components, the
     /// fit's freedom taken out.
     pub fn p_value(&self) -> f64 {
-        let (shifts, fraction) = self.objective.parts(&self.best.point);
         let of = self.objective.of;
-        let (fitted, all) = (of.statistic.fitted(), of.statistic.components());
-        let at = of.at(shifts, fraction, all, true);
-        let events = self.objective.sample.events as f64;
-        let spread = at.spread(events);
-        let off = &self.objective.sample.values - &at.mean;
-        let n = self.best.point.len();
-        let slopes = at.mean_slopes.columns(0, n).into_owned();
+        let all = of.statistic.components();
+        let expected = self.objective.expected(&self.best.point, all, true);
+        let (rows, n) = (expected.mean.len(), self.best.point.len());
+        let fitted: Vec<usize> = (0..rows).filter(|row| row % all < of.statistic.fitted()).collect();
+        let spread = &expected.covariance;
+        let off = self.objective.off(&expected, all);
+        let slopes = expected.slopes.columns(0, n).into_owned();
         // How the fitted parameters follow the statistic: estimate = A off.
-        let Some(inverse) = Cholesky::new(spread.view((0, 0), (fitted, fitted)).into_owned()) else {
+        let Some(inverse) = Cholesky::new(spread.select_rows(&fitted).select_columns(&fitted)) else {
             return 0.0;
         };
-        let own = inverse.solve(&slopes.rows(0, fitted).into_owned());
-        let mut information = slopes.rows(0, fitted).tr_mul(&own);
+        let of_fitted = slopes.select_rows(&fitted);
+        let own = inverse.solve(&of_fitted);
+        let mut information = of_fitted.tr_mul(&own);
         if let Fraction::Constrained(_, sigma) = self.objective.fraction {
             information[(n - 1, n - 1)] += sigma.powi(-2);
         }
         let Some(covariance) = information.try_inverse() else { return 0.0 };
-        let mut follow = DMatrix::zeros(n, all);
-        follow.columns_mut(0, fitted).copy_from(&(covariance * own.transpose()));
-        let remaining = DMatrix::identity(all, all) - &slopes * follow;
+        let mut follow = DMatrix::zeros(n, rows);
+        for (column, from) in fitted.iter().zip((covariance * own.transpose()).column_iter()) {
+            follow.column_mut(*column).copy_from(&from);
+        }
+        let remaining = DMatrix::identity(rows, rows) - &slopes * follow;
         let left = &remaining * spread * remaining.transpose();
-        let scale = at.covariance.diagonal().map(|x| if x > 0.0 { (events / x).sqrt() } else { 0.0 });
+        let scale = expected.deviations.map(|x| if x > 0.0 { x.recip() } else { 0.0 });
         let unit = DMatrix::from_diagonal(&scale);
         let eigen = SymmetricEigen::new(&unit * left * &unit);
         let along = eigen.eigenvectors.tr_mul(&(&unit * off));
         let floor = 1e-5 * eigen.eigenvalues.max();
-        let kept = (0..all).filter(|i| eigen.eigenvalues[*i] > floor);
+        let kept = (0..rows).filter(|i| eigen.eigenvalues[*i] > floor);
         let (chi2, freedom) = kept.fold((0.0, 0.0), |(sum, count), i| {
             (sum + along[i] * along[i] / eigen.eigenvalues[i], count + 1.0)
         });

@@ -18,7 +18,7 @@ mod fit;
 mod statistic;
 
 pub use self::calibration::{Known, RatioCalibration, Truth};
-pub use self::fit::Fit;
+pub use self::fit::{Fit, SamplePart};
 pub use self::statistic::{Mean, Ratios, Statistic, UNKNOWN_FRACTION, along};
 pub use super::form::slopes;
 

@@ -29,6 +29,11 @@ pub struct Ratios {
     pub terms: Vec<f32>,
     /// Logarithm of the densities' ratio of signal at the simulation's point to background; empty without background.
     pub log_signal: Vec<f32>,
+    /// Changes of signal's density by nuisance parameters at the simulation's point; empty where they were not learned.
+    ///
+    /// # Shapes
+    /// [event, parameter]
+    pub nuisances: Vec<f32>,
     /// Numbers of each event that the network was told.
     ///
     /// # Shapes
@@ -83,6 +88,9 @@ pub struct Statistic {
     features: usize,
     /// Means of the learned coefficients over simulated events: the normalisation of the learned density.
     normalisation: Vec<f64>,
+    /// Means of the learned changes by nuisance parameters over simulated events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    nuisances: Vec<f64>,
     /// Points at which derivatives are taken.
     pub(super) references: Vec<Vec<f64>>,
     /// Fraction of background there; none without background.
@@ -111,10 +119,15 @@ impl Statistic {
         let (ratios, weights) = signal;
         let terms = count(shifts) - 1;
         let total: f64 = weights.iter().sum();
-        let mut normalisation = vec![0.0; terms];
-        for (row, weight) in ratios.terms.chunks_exact(terms).zip(weights) {
-            normalisation.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * f64::from(*x) / total);
-        }
+        let means = |values: &[f32], columns: usize| {
+            let mut means = vec![0.0; columns];
+            for (row, weight) in values.chunks_exact(columns.max(1)).zip(weights) {
+                means.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * f64::from(*x) / total);
+            }
+            means
+        };
+        let normalisation = means(&ratios.terms, terms);
+        let nuisances = means(&ratios.nuisances, ratios.nuisances.len() / weights.len().max(1));
         let fraction = background.map(|(_, fraction)| match fraction {
             Fraction::Free => UNKNOWN_FRACTION,
             known => known.start(),
@@ -123,6 +136,7 @@ impl Statistic {
             shifts,
             features,
             normalisation,
+            nuisances,
             references,
             fraction,
             centre: Vec::new(),
@@ -183,10 +197,11 @@ impl Statistic {
     }
 
     /// Whether all parts fit together, and networks with so many coefficients and features.
-    pub(super) fn is_consistent(&self, terms: usize, features: usize) -> bool {
+    pub(super) fn is_consistent(&self, terms: usize, features: usize, nuisances: usize) -> bool {
         self.shifts > 0
             && self.features == features
             && self.normalisation.len() == terms
+            && self.nuisances.len() == nuisances
             && !self.references.is_empty()
             && self.references.iter().all(|reference| reference.len() == self.shifts)
             && self.centre.len() == self.derivatives()
@@ -215,7 +230,11 @@ impl Statistic {
 
     /// Number of derivatives of an event.
     pub(super) fn derivatives(&self) -> usize {
-        self.references.len() * (self.shifts + usize::from(self.fraction.is_some()))
+        self.references.len() * self.derivatives_by_reference() + self.nuisances.len()
+    }
+
+    fn derivatives_by_reference(&self) -> usize {
+        self.shifts + usize::from(self.fraction.is_some())
     }
 
     /// Components from which coefficients are fitted.
@@ -234,12 +253,25 @@ impl Statistic {
         self.references.iter().map(|reference| Around::new(reference, &self.normalisation)).collect()
     }
 
-    /// The derivatives of `ln p` at all references.
+    /// The derivatives of `ln p` by shifts and fraction at all references, then those by nuisance parameters at the simulation's point.
     fn derivatives_of(&self, around: &[Around], of: &Ratios, row: usize, out: &mut [f64]) {
         let terms = of.terms_of(row, self.normalisation.len());
         let signal = of.signal_of(row);
-        let per_reference = self.derivatives() / self.references.len();
-        for (reference, out) in around.iter().zip(out.chunks_exact_mut(per_reference)) {
+        let nuisances = self.nuisances.len();
+        let (by_reference, by_nuisance) = out.split_at_mut(out.len() - nuisances);
+        // The ratio of the densities of signal is 1 at that point.
+        let signal_part = match (signal, self.fraction) {
+            (Some(signal), Some(fraction)) => {
+                (1.0 - fraction) * signal / ((1.0 - fraction) * signal + fraction)
+            }
+            _ => 1.0,
+        };
+        let changes = &of.nuisances[row * nuisances..(row + 1) * nuisances];
+        for ((out, change), mean) in by_nuisance.iter_mut().zip(changes).zip(&self.nuisances) {
+            *out = signal_part * (f64::from(*change) - mean);
+        }
+        let per_reference = self.derivatives_by_reference();
+        for (reference, out) in around.iter().zip(by_reference.chunks_exact_mut(per_reference)) {
             let density = reference.density(terms);
             let ratio = density / reference.total;
             let (part, of_fraction) = match (signal, self.fraction) {
@@ -340,6 +372,7 @@ mod tests {
         let ratios = Ratios {
             terms: vec![0.3, 0.1, -0.4, 0.2],
             log_signal: Vec::new(),
+            nuisances: Vec::new(),
             features: events.concat().iter().map(|x| *x as f32).collect(),
         };
         let statistic = Statistic::new((&ratios, &[1.0; 2]), None, vec![vec![0.0]], 3).unwrap();

@@ -11,7 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use layers::Layer;
-pub use ratio::RatioNetworks;
+pub use ratio::{Nuisance, RatioNetworks};
 pub use residual::{Architecture, Channel, ImageSupervision, MapCells, strided};
 pub use set::{Elements, SetArchitecture, Supervision};
 
@@ -76,6 +76,9 @@ pub struct NetworkCard {
     /// `ratio`: networks that are averaged, 1 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<usize>,
+    /// `ratio`: nuisance parameters whose effects on the density are learned too, so that data constrain what is profiled: `form-factors`, `charm`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nuisances: Vec<Nuisance>,
 }
 
 /// A named set of layers.
@@ -330,6 +333,7 @@ impl NetworkCard {
             sample,
             variables,
             members,
+            nuisances,
         } = self;
         for (field, given, known, presets) in [
             ("channels", channels.is_some(), images, IMAGES),
@@ -351,6 +355,7 @@ impl NetworkCard {
             ("layers", layers.is_some(), elements || ratio, "set, score, event, ratio"),
             ("variables", variables.is_some(), ratio, "ratio"),
             ("members", members.is_some(), ratio, "ratio"),
+            ("nuisances", !nuisances.is_empty(), ratio, "ratio"),
             ("pooled", pooled.is_some(), whole, "set"),
             (
                 "references",
