@@ -8,6 +8,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Int8Array, RecordBatch};
 use arrow::datatypes::Float32Type;
+use humboldt::infer::nuisances::Nuisance;
+use humboldt::learn::Compute;
+use humboldt::ratio::model::RatioModel;
+use humboldt_physics::subleading::KstarSubleading;
+use humboldt_physics::uncertainty::Variation;
+use humboldt_physics::{Channel, Hadron, WilsonShifts};
+use humboldt_pipeline::generate::EventSampler;
+use humboldt_pipeline::rng::{BlockRng, StreamKey};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
@@ -495,4 +503,91 @@ fn write_only(path: &str, batches: &[RecordBatch]) {
         ArrowWriter::try_new(fs::File::create(path).unwrap(), batches[0].schema(), None).unwrap();
     batches.iter().for_each(|batch| writer.write(batch).unwrap());
     writer.close().unwrap();
+}
+
+/// Samples whose form factors and charm are drawn anew for each: profiled over, the pulls are those of a normal distribution; not profiled over, far from it.
+#[test]
+#[ignore = "minutes"]
+fn pulls_with_random_form_factors_and_charm() {
+    const EVENTS: usize = 24_613;
+    let experiments: u64 = std::env::var("EXPERIMENTS").map_or(100, |n| n.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let text = format!(
+        "seed = 5\n[generator]\nq2 = [\"0.1:19.2\"]\nline_shape = \"narrow\"\n[parameters]\nc9 = [-2.0, 1.1]\n[images]\nevents = {EVENTS}\n\
+         [dataset]\npoints = 3\ntest = 3\n[simulation]\nevents = 800000\n[simulation.reference]\nc9 = -0.5\n\
+         [network]\npreset = \"ratio\"\nnuisances = [\"form-factors\", \"charm\"]\n"
+    );
+    fs::write(path("card.toml"), text).unwrap();
+    succeed(&["run", &path("card.toml"), "--out", &path("run")]);
+    let model = RatioModel::load(Path::new(&path("run/model")), &Compute::cpu()).unwrap();
+    let (card, variables) = (&model.card.generator, model.variables());
+    let standard = card.parameters().unwrap();
+    let variation = Variation::new(&standard).unwrap();
+    let names: Vec<String> = variation.names().map(str::to_owned).collect();
+    let form_factors = Channel::of(card.flavour, Hadron::Kstar).unwrap().form_factors;
+    let windows = humboldt::sampling::windows(card).unwrap();
+    let groups = [Nuisance::FormFactors, Nuisance::Charm];
+    for truth in [-1.0, 0.3] {
+        let mut pulls = [Vec::new(), Vec::new()];
+        let mut widths = Vec::new();
+        for number in 0..experiments {
+            let mut normals = Normals::new(number);
+            let of = |name: &String| {
+                if name.starts_with(&format!("{form_factors}_")) { normals.next() } else { 0.0 }
+            };
+            let drawn: Vec<f64> = names.iter().map(of).collect();
+            let decay =
+                card.decay_with(&WilsonShifts::delta_c9(truth), &variation.varied(&drawn).unwrap()).unwrap();
+            let mut charm = standard.clone();
+            for (name, entry) in
+                standard.iter().filter(|(name, _)| name.starts_with("subleading_neutral_kstar_"))
+            {
+                charm = charm.with_value(name, normals.next() * entry.uncertainty).unwrap();
+            }
+            let decay = decay.with_corrections(KstarSubleading::new(card.flavour, &charm).unwrap());
+            let sampler = EventSampler::new(&decay, card.line_shape, &windows).unwrap();
+            let (events, _) = sampler.generate(StreamKey::new(900 + number), EVENTS);
+            let sample = model.sample(&variables.numbers(&events, &[])).unwrap();
+            for (pulls, groups) in pulls.iter_mut().zip([&groups[..], &[]]) {
+                let fit = model.fit(&sample, None, groups).unwrap();
+                pulls.push(fit.pull(0, truth - model.origin[0]).unwrap());
+                if !groups.is_empty() {
+                    widths.push(fit.covariance()[(0, 0)].sqrt());
+                }
+            }
+        }
+        let moments = |values: &[f64]| {
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+        };
+        let [with, without] = pulls.each_ref().map(|pulls| moments(pulls));
+        let covered = pulls[0].iter().filter(|pull| pull.abs() < 1.0).count() as f64 / experiments as f64;
+        println!(
+            "{truth}: profiled {:.3} +- {:.3}, covers {covered:.3}, width {:.4}; not {:.3} +- {:.3}",
+            with.0,
+            with.1,
+            moments(&widths).0,
+            without.0,
+            without.1
+        );
+        let error = (experiments as f64).sqrt().recip();
+        assert!(with.0.abs() < 0.3 + 3.0 * error && (with.1 - 1.0).abs() < 0.15 + 3.0 * error, "{with:?}");
+        assert!(without.1 > 1.5, "{without:?}");
+    }
+}
+
+/// Standard normal numbers of a stream.
+struct Normals(BlockRng);
+
+impl Normals {
+    fn new(number: u64) -> Self {
+        Self(StreamKey::new(77).block(number))
+    }
+
+    fn next(&mut self) -> f64 {
+        let [a, b] = [self.0.uniform().max(1e-300), self.0.uniform()];
+        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
 }

@@ -147,3 +147,54 @@ fn what_an_estimator_cannot_know_is_said() {
         "{text}"
     );
 }
+
+/// A network that learned scores from events of the same card takes the same pseudo-experiments; one of other events is refused.
+#[test]
+fn a_network_of_scores_is_compared_on_the_same_measured_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let effects = "[acceptance.formula]\ncos_theta_k = [1.0, -0.4]\n[background]\ncombinatorial = 0.3\n";
+    let run = run(folder.path(), effects);
+    let scores = |name: &str, effects: &str| {
+        let text = format!(
+            "name = \"{name}\"\nseed = 4\n[generator]\nq2 = [\"1.1:8\"]\n[parameters]\nc9 = [-2.5, 1.1]\n[images]\nevents = 3000\nbins = 20\n\
+             [dataset]\npoints = 6\ntrain = 240\nvalidation = 48\ntest = 24\n[network]\npreset = \"score\"\nlayers = [32, 32]\nsample = 500\n\
+             references = [-2.0, -1.0, 0.0, 1.0]\n{effects}[training]\nepochs = 3\nbatch_size = 8\nloss = \"mse\"\noptimiser = \"adamw\"\n\
+             learning_rate = 0.003\ncalibration_images = 30\n"
+        );
+        fs::write(path("scores.toml"), text).unwrap();
+        succeed(&["run", &path("scores.toml"), "--out", &path(name)]);
+        path(name)
+    };
+    let own = scores("scores", effects);
+    let options =
+        format!("--images 12 --values -1.5,-0.5 --wrong none --estimators ratio --networks {own} --json");
+    let found: Value = serde_json::from_slice(&succeed(&compare(&run, &options)).stdout).unwrap();
+    let estimators = found[0]["estimators"].as_array().unwrap();
+    assert_eq!(
+        estimators.iter().map(|e| e["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["ratio", "scores"]
+    );
+    for place in 0..2 {
+        let [ratio, scores] = [0, 1].map(|i| &estimators[i]["values"][place]);
+        let sigma = number(&scores["sigma"]);
+        assert!(number(&scores["bias"]).abs() < 4.0 * sigma / 12.0_f64.sqrt(), "{scores}");
+        let ratio_to_bound = number(&scores["ratio_to_bound"]);
+        assert!(ratio_to_bound > 0.5 && ratio_to_bound < 2.0, "{scores}");
+        // The same events.
+        assert!(
+            (number(&scores["mean"]) - number(&ratio["mean"])).abs() < 3.0 * sigma / 12.0_f64.sqrt(),
+            "{scores} {ratio}"
+        );
+    }
+    let other = scores("other", "[acceptance.formula]\ncos_theta_k = [1.0, -0.4]\n");
+    let twice = format!("{own},{own}/model");
+    for (networks, words) in [
+        (other.as_str(), ["networks = other with its card says effects", "learned from the same density"]),
+        (twice.as_str(), ["networks = scores", "names of their own"]),
+        (run.as_str(), ["network.json", ""]),
+    ] {
+        refused(&compare(&run, &format!("--images 3 --values -1 --networks {networks}")), &words);
+    }
+    refused(&compare(&own, &format!("--networks {own}")), &["--networks is not allowed with this run"]);
+}

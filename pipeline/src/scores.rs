@@ -227,6 +227,28 @@ pub fn relative_changes(
     Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
 }
 
+/// Of some events the rate of each of some densities as a function of the shifts, over the rate without any of a density of the same directions:
+/// coefficients of all monomials.
+///
+/// # Shapes
+/// [event, density, monomial]
+///
+/// # Errors
+/// As [`relative_rates`].
+pub fn relative_rates_of(
+    density: &Density,
+    others: &[Density],
+    events: &EventBatch,
+) -> Result<Vec<f32>, PipelineError> {
+    let of = |event: &DecayVariables| {
+        let scale = density.rate_at(event).constant().recip();
+        let rates = others.iter().map(|other| other.rate_at(event));
+        rates.flat_map(|rate| rate.terms().iter().map(|term| term * scale).collect::<Vec<_>>()).collect()
+    };
+    let rates = by_event(events, 0, density, of)?;
+    Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
+}
+
 /// From one density to another: the weights that turn a sample of the one into a sample of the other.
 #[derive(Debug, Clone)]
 pub struct Reweighting {

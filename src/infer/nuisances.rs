@@ -2,7 +2,7 @@
 
 use humboldt_physics::subleading::KstarSubleading;
 use humboldt_physics::uncertainty::Variation;
-use humboldt_physics::{Channel, Decay, Hadron, Parameters, PhysicsError};
+use humboldt_physics::{Channel, Decay, Flavour, Hadron, Parameters, PhysicsError};
 pub use humboldt_schemas::card::Nuisance;
 
 use super::tabulated::Angular;
@@ -12,6 +12,107 @@ use super::tabulated::Angular;
 #[derive(Debug, Clone, Default)]
 pub struct Nuisances(Vec<(Nuisance, [Decay; 2])>);
 
+/// The nuisance parameters of a decay, and the decay at any values of them.
+pub struct NuisanceSpace<'a, F> {
+    variation: Variation<'a>,
+    flavour: Flavour,
+    /// Places of the form factors' among the independent normals of all inputs.
+    form_factors: Vec<usize>,
+    /// Inputs of the charm loop, all 0.
+    none: Parameters,
+    /// Names and uncertainties of these inputs.
+    charm: Vec<(String, f64)>,
+    decay: F,
+}
+
+impl<'a, F> NuisanceSpace<'a, F> {
+    /// Of some groups; `decay` makes the decay of given inputs.
+    ///
+    /// # Errors
+    /// When an input is missing.
+    pub fn new<E: From<PhysicsError>>(
+        groups: &[Nuisance],
+        parameters: &'a Parameters,
+        flavour: Flavour,
+        decay: F,
+    ) -> Result<Self, E>
+    where
+        F: Fn(&Parameters) -> Result<Decay, E>,
+    {
+        let variation = Variation::new(parameters)?;
+        let prefix = format!("{}_", Channel::of(flavour, Hadron::Kstar)?.form_factors);
+        let of_form_factors = |(_, name): &(usize, &str)| name.starts_with(&prefix);
+        let places = variation.names().enumerate().filter(of_form_factors).map(|(place, _)| place);
+        let mut form_factors: Vec<usize> = places.collect();
+        if !groups.contains(&Nuisance::FormFactors) {
+            form_factors.clear();
+        }
+        let charge = if flavour.is_charged() { "charged" } else { "neutral" };
+        let prefix = format!("subleading_{charge}_kstar_");
+        let entries = parameters.iter().filter(|(name, _)| name.starts_with(&prefix));
+        let charm: Vec<(String, f64)> = if groups.contains(&Nuisance::Charm) {
+            entries.map(|(name, entry)| (name.to_owned(), entry.uncertainty)).collect()
+        } else {
+            Vec::new()
+        };
+        let mut none = parameters.clone();
+        for (name, _) in &charm {
+            none = none.with_value(name, 0.0)?;
+        }
+        Ok(Self { variation, flavour, form_factors, none, charm, decay })
+    }
+
+    /// Group of each parameter.
+    pub fn groups(&self) -> Vec<Nuisance> {
+        let of = |group: Nuisance, number: usize| std::iter::repeat_n(group, number);
+        of(Nuisance::FormFactors, self.form_factors.len())
+            .chain(of(Nuisance::Charm, self.charm.len()))
+            .collect()
+    }
+
+    /// The decay at values of all parameters, in units of their standard deviations.
+    ///
+    /// # Errors
+    /// When an input is refused.
+    pub fn at<E: From<PhysicsError>>(&self, values: &[f64]) -> Result<Decay, E>
+    where
+        F: Fn(&Parameters) -> Result<Decay, E>,
+    {
+        let mut normals = vec![0.0; self.variation.dimension()];
+        let (of_form_factors, of_charm) = values.split_at(self.form_factors.len());
+        for (place, value) in self.form_factors.iter().zip(of_form_factors) {
+            normals[*place] = *value;
+        }
+        let decay = (self.decay)(&self.variation.varied(&normals)?)?;
+        if of_charm.iter().all(|value| *value == 0.0) {
+            return Ok(decay);
+        }
+        let mut moved = self.none.clone();
+        for ((name, uncertainty), value) in self.charm.iter().zip(of_charm) {
+            moved = moved.with_value(name, value * uncertainty)?;
+        }
+        Ok(decay.with_corrections(KstarSubleading::new(self.flavour, &moved)?))
+    }
+
+    /// The decay one unit up and one down along each parameter.
+    ///
+    /// # Errors
+    /// When an input is refused.
+    pub fn pairs<E: From<PhysicsError>>(&self) -> Result<Nuisances, E>
+    where
+        F: Fn(&Parameters) -> Result<Decay, E>,
+    {
+        let groups = self.groups();
+        let unit = |place: usize, size: f64| {
+            let mut values = vec![0.0; groups.len()];
+            values[place] = size;
+            self.at(&values)
+        };
+        let pair = |(place, group): (usize, &Nuisance)| Ok((*group, [unit(place, 1.0)?, unit(place, -1.0)?]));
+        Ok(Nuisances(groups.iter().enumerate().map(pair).collect::<Result<_, E>>()?))
+    }
+}
+
 impl Nuisances {
     /// Some groups of them; `decay` makes the decay of given inputs.
     ///
@@ -20,46 +121,10 @@ impl Nuisances {
     pub fn new<E: From<PhysicsError>>(
         groups: &[Nuisance],
         parameters: &Parameters,
-        flavour: humboldt_physics::Flavour,
+        flavour: Flavour,
         decay: impl Fn(&Parameters) -> Result<Decay, E>,
     ) -> Result<Self, E> {
-        let variation = Variation::new(parameters)?;
-        let names: Vec<String> = variation.names().map(str::to_owned).collect();
-        let varied = |index: usize, size: f64| {
-            let mut normals = vec![0.0; names.len()];
-            normals[index] = size;
-            variation.varied(&normals)
-        };
-        let form_factors = format!("{}_", Channel::of(flavour, Hadron::Kstar)?.form_factors);
-        let mut all = Vec::new();
-        for (index, name) in names.iter().enumerate() {
-            if groups.contains(&Nuisance::FormFactors) && name.starts_with(&form_factors) {
-                let pair = [decay(&varied(index, 1.0)?)?, decay(&varied(index, -1.0)?)?];
-                all.push((Nuisance::FormFactors, pair));
-            }
-        }
-        let charge = if flavour.is_charged() { "charged" } else { "neutral" };
-        let prefix = format!("subleading_{charge}_kstar_");
-        if groups.contains(&Nuisance::Charm) {
-            let own = decay(parameters)?;
-            let mut none = parameters.clone();
-            let entries: Vec<(&str, f64)> = parameters
-                .iter()
-                .filter(|(name, _)| name.starts_with(&prefix))
-                .map(|(n, p)| (n, p.uncertainty))
-                .collect();
-            for (name, _) in &entries {
-                none = none.with_value(name, 0.0)?;
-            }
-            for (name, uncertainty) in entries {
-                let one = |size: f64| {
-                    let moved = none.clone().with_value(name, size * uncertainty)?;
-                    Ok::<_, PhysicsError>(own.with_corrections(KstarSubleading::new(flavour, &moved)?))
-                };
-                all.push((Nuisance::Charm, [one(1.0)?, one(-1.0)?]));
-            }
-        }
-        Ok(Self(all))
+        NuisanceSpace::new(groups, parameters, flavour, decay)?.pairs()
     }
 
     /// Their number.
@@ -88,7 +153,7 @@ impl Nuisances {
 
 #[cfg(test)]
 mod tests {
-    use humboldt_physics::{Flavour, Lepton, ModelName, WilsonShifts};
+    use humboldt_physics::{Lepton, ModelName, WilsonShifts};
 
     use super::*;
 

@@ -88,6 +88,16 @@ pub fn compare(
     let model = RatioModel::load(&run.model(), compute)?;
     let source = Source::new(card)?;
     let worlds = worlds(&source, plan)?;
+    let mut networks: Vec<Network> = Vec::new();
+    for folder in &plan.networks {
+        let network = Network::new(Model::load(folder, compute)?, &source, card.images.events)?;
+        let others = networks.iter().map(Estimator::name);
+        if others.chain(NAMES).any(|other| other == network.name()) {
+            let allowed = "networks of cards with names of their own";
+            return Err(Error::setting("networks", network.name(), allowed));
+        }
+        networks.push(network);
+    }
     let samples = source.read()?.samples;
     let truth = Information::new(&model, &source, &samples[1])?;
     let known =
@@ -99,14 +109,7 @@ pub fn compare(
             _ => Ok(Box::new(Learned(&model)) as Box<dyn Estimator + '_>),
         })
         .collect::<Result<_, Error>>()?;
-    for folder in &plan.networks {
-        let network = Network::new(Model::load(folder, compute)?, &source, card.images.events)?;
-        if all.iter().any(|other| other.name() == network.name()) {
-            let allowed = "networks of cards with names of their own";
-            return Err(Error::setting("networks", network.name(), allowed));
-        }
-        all.push(Box::new(network));
-    }
+    all.extend(networks.into_iter().map(|network| Box::new(network) as Box<dyn Estimator + '_>));
     let (coefficients, parts) = (card.axes()?.names(), Parts::open(parts, &key(run, plan, &worlds)?)?);
     let work = Work {
         source: &source,

@@ -38,12 +38,9 @@ impl Network {
         }
         if let Some(first) = differences(&own.generator, &card.generator, &card.axes()?.directions())?.first()
         {
-            return refused(first.clone(), "a network that learned from the same density");
-        }
-        if !source.has_files() && own.generator.effects != card.generator.effects {
             return refused(
-                "other effects".to_owned(),
-                "[s_wave], [acceptance], [detector] and [background] as in this run's card",
+                first.replace("the file says", "its card says"),
+                "a network that learned from the same density",
             );
         }
         model.info().check_events(events)?;

@@ -3,24 +3,34 @@
 use std::ops::Range;
 
 use humboldt_physics::quadratic::count;
-use humboldt_physics::{Density, Parameters};
+use humboldt_physics::{Decay, Density, Parameters};
 use humboldt_pipeline::EventBatch;
-use humboldt_pipeline::scores::relative_changes;
+use humboldt_pipeline::rng::numbered;
+use humboldt_pipeline::scores::{relative_changes, relative_rates_of};
 
 use super::source::Source;
 use crate::error::Error;
-use crate::infer::nuisances::{Nuisance, Nuisances};
+use crate::infer::nuisances::{Nuisance, NuisanceSpace};
+use crate::infer::variation::unit_normals;
 
 /// Events that are looked at together.
 const BLOCK: usize = 1 << 14;
 
-/// Densities of signal with each nuisance parameter one unit up and one down, around the simulation's point.
+/// Number of their random stream, which no other has.
+const STREAM: u128 = u128::MAX;
+
+/// Draws of all parameters of some groups at once.
+const DRAWS: usize = 128;
+
+/// Densities of signal with each nuisance parameter one unit up and one down, and with draws of all of them, around the simulation's point.
 #[derive(Debug)]
 pub(super) struct VariedDensities<'a> {
     own: &'a Density,
-    /// Group of each.
+    /// Group of each parameter.
     pub(super) groups: Vec<Nuisance>,
     varied: Vec<[Density; 2]>,
+    values: Vec<Vec<f64>>,
+    drawn: Vec<Density>,
 }
 
 impl<'a> VariedDensities<'a> {
@@ -32,19 +42,48 @@ impl<'a> VariedDensities<'a> {
         let card = &source.card().generator;
         let shifts = source.point(&source.origin)?.on(card.shifts()?);
         let with_inputs =
-            |parameters: &Parameters| -> Result<_, Error> { Ok(card.decay_with(&shifts, parameters)?) };
-        let nuisances = Nuisances::new(groups, &card.parameters()?, card.flavour, with_inputs)?;
+            |parameters: &Parameters| -> Result<Decay, Error> { Ok(card.decay_with(&shifts, parameters)?) };
+        let parameters = card.parameters()?;
+        let space = NuisanceSpace::new(groups, &parameters, card.flavour, with_inputs)?;
         let own = source.density();
-        let (mut groups, mut varied) = (Vec::new(), Vec::new());
-        for (group, pair) in nuisances.iter() {
-            let [up, down] = pair.map(|decay| {
-                let s_wave = own.s_wave().cloned();
-                Density::with_effects(&decay, card.line_shape, &[], own.directions(), None, s_wave)
-            });
-            groups.push(group);
-            varied.push([up?, down?]);
+        let density = |decay: &Decay| -> Result<Density, Error> {
+            let s_wave = own.s_wave().cloned();
+            Ok(Density::with_effects(decay, card.line_shape, &[], own.directions(), None, s_wave)?)
+        };
+        let pairs = space.pairs()?;
+        let varied = pairs.iter().map(|(_, [up, down])| Ok([density(up)?, density(down)?]));
+        let varied = varied.collect::<Result<_, Error>>()?;
+        let mut random = numbered(source.card().seed, STREAM);
+        let values: Vec<Vec<f64>> = (0..DRAWS).map(|_| unit_normals(&mut random, pairs.len())).collect();
+        let drawn = values.iter().map(|values| density(&space.at(values)?)).collect::<Result<_, Error>>()?;
+        Ok(Self { own, groups: space.groups(), varied, values, drawn })
+    }
+
+    /// Values of the parameters at each draw.
+    pub(super) fn values(&self) -> &[Vec<f64>] {
+        &self.values
+    }
+
+    /// Of some rows of true events the coefficients of all monomials at 0 of all parameters, their changes by each, and at each draw.
+    ///
+    /// # Shapes
+    /// [event, 1 + parameter + draw, monomial]
+    ///
+    /// # Errors
+    /// When an event lies outside phase space.
+    pub(super) fn coefficients(&self, truth: &EventBatch, rows: Range<usize>) -> Result<Vec<f32>, Error> {
+        let (truth, events) = (truth.rows(rows.clone()), rows.len());
+        let own = relative_rates_of(self.own, std::slice::from_ref(self.own), &truth)?;
+        let changes = relative_changes(self.own, &self.varied, &truth)?;
+        let drawn = relative_rates_of(self.own, &self.drawn, &truth)?;
+        let mut all = Vec::with_capacity(own.len() + changes.len() + drawn.len());
+        for row in 0..events {
+            for part in [&own, &changes, &drawn] {
+                let width = part.len() / events;
+                all.extend_from_slice(&part[row * width..(row + 1) * width]);
+            }
         }
-        Ok(Self { own, groups, varied })
+        Ok(all)
     }
 
     /// Of some rows of true events the change by each parameter of the coefficients of all monomials.

@@ -1,6 +1,7 @@
 //! The stages of a run: networks, calibration, pseudo-experiments. One that finds its output whole is skipped.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use super::nuisances::VariedDensities;
 use super::source::{Events, Parts, SimulatedSample, Source, doubt};
 use super::{figures, page};
 use crate::error::{AtPath, Error};
+use crate::infer::nuisances::Nuisance;
 use crate::infer::ratio::{RatioCalibration, Ratios, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
@@ -20,6 +22,9 @@ use crate::learn::ratio::{Examples, LearnedRatios, RatioTraining};
 use crate::progress::{Progress, note};
 use crate::report;
 use crate::run::{RunFolder, timing};
+
+/// Events by which it is seen how far effects of nuisance parameters are not linear.
+const BEYOND_LINEAR: usize = 1 << 16;
 
 /// Parts of a training that are counted.
 const STEPS: u64 = 1000;
@@ -177,7 +182,7 @@ fn calibrate(
     let calibration = if groups.is_empty() {
         calibration
     } else {
-        with_nuisances(calibration, &VariedDensities::new(source, &groups)?, &signal, &part.signal)?
+        with_nuisances(calibration, source, &groups, &signal, &part.signal)?
     };
     note(format!(
         "calibrated by {} events, effectively {:.0} at their point: {} numbers of an event, {} in all with those that tell how well they fit",
@@ -196,18 +201,28 @@ fn calibrate(
     })
 }
 
-/// The calibration with the effects of nuisance parameters on simulated signal.
+/// The calibration with the effects of some groups of nuisance parameters on simulated signal, together and, where there are several, each alone.
 fn with_nuisances(
     calibration: RatioCalibration,
-    varied: &VariedDensities,
+    source: &Source,
+    groups: &[Nuisance],
     signal: &Ratios,
     events: &Events,
 ) -> Result<RatioCalibration, Error> {
+    let varied = VariedDensities::new(source, groups)?;
     let progress = Progress::new("nuisances", events.len() as u64, "events");
-    let calibration = calibration.with_nuisances(&varied.groups, signal, &events.weights, |rows| {
+    let mut calibration = calibration.with_nuisances(&varied.groups, signal, &events.weights, |rows| {
         progress.advance(rows.len() as u64, "");
         varied.changes(&events.truth, rows)
-    });
+    })?;
     progress.finish();
-    calibration
+    let alone = groups.iter().map(std::slice::from_ref).filter(|_| groups.len() > 1);
+    let weights = &events.weights[..events.len().min(BEYOND_LINEAR)];
+    for groups in alone.chain([groups]) {
+        let varied = VariedDensities::new(source, groups)?;
+        let values = varied.values().to_vec();
+        let coefficients = |rows: Range<usize>| varied.coefficients(&events.truth, rows);
+        calibration = calibration.with_draws(groups, values, signal, weights, coefficients)?;
+    }
+    Ok(calibration)
 }

@@ -30,6 +30,9 @@ pub struct RatioCalibration {
     /// Of each nuisance parameter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     nuisances: Vec<Moved>,
+    /// Of each set of groups of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    drawn: Vec<Drawn>,
 }
 
 /// Sums over simulated signal, and over background where there is one.
@@ -64,20 +67,48 @@ struct Sums {
     seconds: Vec<Vec<f64>>,
 }
 
-/// Sums over simulated signal of the changes by one unit of a nuisance parameter, for a sum of weights of 1.
+/// Sums over simulated signal of some coefficients of all monomials, for a sum of weights of 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Moved {
-    group: Nuisance,
-    /// Of the changes of the true coefficients.
+struct Change {
+    /// Of the coefficients.
     ///
     /// # Shapes
     /// [monomial]
     total: Vec<f64>,
-    /// Of the statistic times these changes.
+    /// Of the statistic times the coefficients.
     ///
     /// # Shapes
     /// [monomial, component]
     means: Vec<Vec<f64>>,
+}
+
+/// The changes by one unit of a nuisance parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Moved {
+    group: Nuisance,
+    sums: Change,
+}
+
+/// The density at drawn values of all nuisance parameters of some groups at once, for what is not linear in them, by some of the simulated events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Drawn {
+    groups: Vec<Nuisance>,
+    /// # Shapes
+    /// [draw, parameter]
+    values: Vec<Vec<f64>>,
+    /// At 0 of all.
+    own: Change,
+    /// By one unit of each parameter.
+    linear: Vec<Change>,
+    /// At each draw.
+    at: Vec<Change>,
+}
+
+/// Nuisance parameters that are profiled.
+#[derive(Debug, Clone, Default)]
+struct Profiled<'a> {
+    moved: Vec<&'a Moved>,
+    drawn: Option<&'a Drawn>,
 }
 
 /// True coefficients of simulated events.
@@ -207,7 +238,7 @@ impl RatioCalibration {
             all.plus(&own, 1.0);
             parts.push(own.first(statistic.fitted()));
         }
-        Self { statistic, events: truth.weights.len(), all, parts, nuisances: Vec::new() }
+        Self { statistic, events: truth.weights.len(), all, parts, nuisances: Vec::new(), drawn: Vec::new() }
     }
 
     /// The calibration with the effects of nuisance parameters, whose groups are given. `changes` has for a range of the simulated events and
@@ -220,15 +251,49 @@ impl RatioCalibration {
         groups: &[Nuisance],
         signal: &Ratios,
         weights: &[f64],
-        mut changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+        changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
+        let sums = self.sums(groups.len(), signal, weights, changes)?;
+        let moved = |(group, sums): (&Nuisance, Change)| Moved { group: *group, sums };
+        self.nuisances = groups.iter().zip(sums).map(moved).collect();
+        Ok(self)
+    }
+
+    /// The calibration with draws of all nuisance parameters of some groups at once. `coefficients` has for a range of the simulated events, of which
+    /// there are as many as `weights`, the coefficients of all monomials at 0 of all parameters, their changes by one unit of each, and at each
+    /// draw: \[event, 1 + parameter + draw, monomial\].
+    ///
+    /// # Errors
+    /// Those of `coefficients`.
+    pub fn with_draws<E>(
+        mut self,
+        groups: &[Nuisance],
+        values: Vec<Vec<f64>>,
+        signal: &Ratios,
+        weights: &[f64],
+        coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let parameters = values.first().map_or(0, Vec::len);
+        let mut sums = self.sums(1 + parameters + values.len(), signal, weights, coefficients)?;
+        let at = sums.split_off(1 + parameters);
+        let linear = sums.split_off(1);
+        if let Some(own) = sums.pop() {
+            self.drawn.push(Drawn { groups: groups.to_vec(), values, own, linear, at });
+        }
+        Ok(self)
+    }
+
+    /// Sums of some sets of coefficients over the first events of simulated signal.
+    fn sums<E>(
+        &self,
+        sets: usize,
+        signal: &Ratios,
+        weights: &[f64],
+        mut coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+    ) -> Result<Vec<Change>, E> {
         let (monomials, components) = (self.statistic.terms() + 1, self.statistic.components());
-        let zero = |group: &Nuisance| Moved {
-            group: *group,
-            total: vec![0.0; monomials],
-            means: vec![vec![0.0; components]; monomials],
-        };
-        let mut all: Vec<Moved> = groups.iter().map(zero).collect();
+        let zero = Change { total: vec![0.0; monomials], means: vec![vec![0.0; components]; monomials] };
+        let mut all = vec![zero; sets];
         let around = self.statistic.around_references();
         let total: f64 = weights.iter().sum();
         for start in (0..weights.len()).step_by(BLOCK) {
@@ -240,22 +305,20 @@ impl RatioCalibration {
                 values
             });
             let values: Vec<Vec<f64>> = values.collect();
-            let changes = changes(rows.clone())?;
-            let by_event = monomials * groups.len();
-            all.par_iter_mut().enumerate().for_each(|(parameter, moved)| {
-                let events = changes.chunks_exact(by_event).zip(&values).zip(&weights[rows.clone()]);
-                for ((changes, values), weight) in events {
-                    let own = &changes[parameter * monomials..(parameter + 1) * monomials];
-                    for (k, change) in own.iter().enumerate() {
-                        let factor = weight / total * f64::from(*change);
-                        moved.total[k] += factor;
-                        moved.means[k].iter_mut().zip(values).for_each(|(sum, x)| *sum += factor * x);
+            let coefficients = coefficients(rows.clone())?;
+            all.par_iter_mut().enumerate().for_each(|(set, sums)| {
+                let events = coefficients.chunks_exact(monomials * sets).zip(&values);
+                for ((coefficients, values), weight) in events.zip(&weights[rows.clone()]) {
+                    let own = &coefficients[set * monomials..(set + 1) * monomials];
+                    for (k, coefficient) in own.iter().enumerate() {
+                        let factor = weight / total * f64::from(*coefficient);
+                        sums.total[k] += factor;
+                        sums.means[k].iter_mut().zip(values).for_each(|(sum, x)| *sum += factor * x);
                     }
                 }
             });
         }
-        self.nuisances = all;
-        Ok(self)
+        Ok(all)
     }
 
     /// Whether the effects of nuisance parameters of a group are known.
@@ -276,7 +339,8 @@ impl RatioCalibration {
             && of(&self.all, s.components())
             && self.parts.len() == PARTS
             && self.parts.iter().all(|part| of(part, s.fitted()))
-            && self.nuisances.iter().all(|moved| moved.is_consistent(terms + 1, s.components()))
+            && self.nuisances.iter().all(|moved| moved.sums.is_consistent(terms + 1, s.components()))
+            && self.drawn.iter().all(|drawn| drawn.is_consistent(terms + 1, s.components()))
     }
 
     /// Whether events of background are known.
@@ -291,7 +355,7 @@ impl RatioCalibration {
 
     /// Effective number of simulated events at shifts from their point: `(sum w)^2/sum w^2`.
     pub fn effective_events(&self, shifts: &[f64]) -> f64 {
-        self.all.at(shifts, 0.0, 1, false, &[]).effective.recip()
+        self.all.at(shifts, 0.0, 1, false, &Profiled::default()).effective.recip()
     }
 
     /// Covariance of the shifts that the statistic of so many events leaves, the fraction known.
@@ -334,9 +398,9 @@ impl RatioCalibration {
     /// When the statistic says nothing there.
     pub fn known(&self, shifts: &[f64], fraction: f64, nuisances: &[Nuisance]) -> Result<Known, InferError> {
         let components = self.statistic.fitted();
-        let moved = self.moved(nuisances);
+        let profiled = self.profiled(nuisances);
         let of = |simulated: &Simulated| {
-            let at = simulated.at(shifts, fraction, components, true, &moved);
+            let at = simulated.at(shifts, fraction, components, true, &profiled);
             at.information(&at.covariance).ok_or_else(nothing)
         };
         let all = self.all.first(components);
@@ -358,15 +422,67 @@ impl RatioCalibration {
         with_slopes: bool,
         nuisances: &[Nuisance],
     ) -> At {
-        self.all.at(shifts, fraction, components, with_slopes, &self.moved(nuisances))
+        self.all.at(shifts, fraction, components, with_slopes, &self.profiled(nuisances))
     }
 
-    fn moved(&self, groups: &[Nuisance]) -> Vec<&Moved> {
-        self.nuisances.iter().filter(|moved| groups.contains(&moved.group)).collect()
+    fn profiled(&self, groups: &[Nuisance]) -> Profiled<'_> {
+        let moved = self.nuisances.iter().filter(|moved| groups.contains(&moved.group)).collect();
+        let same = |drawn: &&Drawn| {
+            !groups.is_empty()
+                && drawn.groups.iter().all(|group| groups.contains(group))
+                && groups.iter().all(|group| drawn.groups.contains(group))
+        };
+        Profiled { moved, drawn: self.drawn.iter().find(same) }
     }
 }
 
-impl Moved {
+impl Drawn {
+    /// What the mean of the statistic has at each draw beyond what is linear in the parameters, at `values` of the monomials, and its derivative
+    /// along `by`, theirs.
+    fn beyond_linear(
+        &self,
+        values: &[f64],
+        by: &[f64],
+        sums: &dyn Fn(&Change, &[f64]) -> (DVector<f64>, f64),
+    ) -> (Vec<DVector<f64>>, Vec<DVector<f64>>) {
+        // A mean M/T and its derivative.
+        let mean = |of: &Change| {
+            let ((sum, total), (sum_i, total_i)) = (sums(of, values), sums(of, by));
+            let mean = sum / total;
+            let slope = sum_i / total - &mean * (total_i / total);
+            (mean, slope)
+        };
+        let (own, own_slope) = mean(&self.own);
+        let ((_, total), (_, total_i)) = (sums(&self.own, values), sums(&self.own, by));
+        let linear = |of: &Change| {
+            let ((sum, rate), (sum_i, rate_i)) = (sums(of, values), sums(of, by));
+            let column = (sum - &own * rate) / total;
+            let slope = (sum_i - &own * rate_i - &own_slope * rate) / total - &column * (total_i / total);
+            (column, slope)
+        };
+        let linear: Vec<(DVector<f64>, DVector<f64>)> = self.linear.iter().map(linear).collect();
+        let at = |(of, numbers): (&Change, &Vec<f64>)| {
+            let (mean, slope) = mean(of);
+            let start = (mean - &own, slope - &own_slope);
+            linear
+                .iter()
+                .zip(numbers)
+                .fold(start, |(a, b), ((column, slope), x)| (a - column * *x, b - slope * *x))
+        };
+        self.at.iter().zip(&self.values).map(at).unzip()
+    }
+
+    fn is_consistent(&self, monomials: usize, components: usize) -> bool {
+        let mut sums = [&self.own].into_iter().chain(&self.linear).chain(&self.at);
+        self.values.len() == self.at.len()
+            && self.values.len() > 1
+            && self.values.iter().all(|values| values.len() == self.linear.len())
+            && self.own.total.first().is_some_and(|total| *total > 0.0)
+            && sums.all(|sums| sums.is_consistent(monomials, components))
+    }
+}
+
+impl Change {
     fn is_consistent(&self, monomials: usize, components: usize) -> bool {
         self.total.len() == monomials
             && self.means.len() == monomials
@@ -459,7 +575,7 @@ impl Simulated {
         fraction: f64,
         components: usize,
         with_slopes: bool,
-        moved: &[&Moved],
+        profiled: &Profiled,
     ) -> At {
         let n = if with_slopes { shifts.len() } else { 0 };
         let values = monomials(shifts);
@@ -531,28 +647,58 @@ impl Simulated {
         let own = &second_b - &second_s - outer(&mean, &by_fraction);
         let of_fraction = &covariance_s * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
         spread_slopes.push((own, of_fraction));
-        // By one unit of each nuisance parameter: the mean of signal moves by M/T - m t/T, with T, t the sums of coefficients and of their changes.
+        // By one unit of each nuisance parameter: the mean of signal moves by (M - m t)/T, with T, t the sums of coefficients and of their changes,
+        // M that of the statistic times the changes, m the mean.
         let weight = self.signal.total[0];
-        let rate = |own: &Moved, by: &[f64]| weight * dot(&own.total, by) / total;
-        let moves = |own: &Moved, by: &[f64]| vector(&combine(by, &own.means)) * (weight / total);
-        let columns = |of: &dyn Fn(&Moved) -> DVector<f64>| {
-            let columns: Vec<DVector<f64>> = moved.iter().map(|own| of(own)).collect();
+        let sums = |of: &Change, by: &[f64]| (vector(&combine(by, &of.means)), dot(&of.total, by));
+        let mut columns: Vec<DVector<f64>> = Vec::new();
+        let mut column_slopes: Vec<Vec<DVector<f64>>> = vec![Vec::new(); n];
+        for Moved { sums: own, .. } in &profiled.moved {
+            let scaled = |by: &[f64]| {
+                let (moved, rate) = sums(own, by);
+                (moved * (weight / total), rate * weight / total)
+            };
+            let (moved, rate) = scaled(&values);
+            let column = moved - &mean_s * rate;
+            for (i, (mean_i, _)) in slopes_s.iter().enumerate() {
+                let (moved_i, rate_i) = scaled(&slopes[i]);
+                let slope = moved_i - &mean_s * rate_i - mean_i * rate - &column * (total_slopes[i] / total);
+                column_slopes[i].push(slope);
+            }
+            columns.push(column);
+        }
+        // What is not linear: its mean over draws of all parameters moves the mean, its spread is one more uncertainty.
+        let mut shift = DVector::zeros(components);
+        let mut shift_slopes = vec![DVector::zeros(components); n];
+        if let Some(drawn) = profiled.drawn {
+            let at = |by: &[f64]| drawn.beyond_linear(&values, by, &sums);
+            let rest = |all: Vec<DVector<f64>>, columns: &mut Vec<DVector<f64>>| {
+                let draws = all.len() as f64;
+                let mean = all.iter().fold(DVector::zeros(components), |sum, own| sum + own) / draws;
+                columns.extend(all.into_iter().map(|own| (own - &mean) / (draws - 1.0).sqrt()));
+                mean
+            };
+            let (beyond, beyond_slopes) = (at(&values).0, (0..n).map(|i| at(&slopes[i]).1));
+            for (i, slope) in beyond_slopes.enumerate() {
+                shift_slopes[i] = rest(slope, &mut column_slopes[i]);
+            }
+            shift = rest(beyond, &mut columns);
+        }
+        let matrix_of = |columns: Vec<DVector<f64>>| {
             if columns.is_empty() { DMatrix::zeros(components, 0) } else { DMatrix::from_columns(&columns) }
         };
-        let drift_s = columns(&|own| moves(own, &values) - &mean_s * rate(own, &values));
-        let mut drift_slopes = Vec::new();
-        for (i, (mean_i, _)) in slopes_s.iter().enumerate() {
-            let log = total_slopes[i] / total;
-            let slope = columns(&|own| {
-                moves(own, &slopes[i])
-                    - &mean_s * rate(own, &slopes[i])
-                    - (moves(own, &values) - &mean_s * rate(own, &values)) * log
-                    - mean_i * rate(own, &values)
-            });
-            drift_slopes.push(slope * signal);
-        }
+        let drift_s = matrix_of(columns);
+        let mut drift_slopes: Vec<DMatrix<f64>> =
+            column_slopes.into_iter().map(|columns| matrix_of(columns) * signal).collect();
         drift_slopes.push(-&drift_s);
         let drift = drift_s * signal;
+        let mean = mean + &shift * signal;
+        for (i, slope) in shift_slopes.iter().enumerate() {
+            let mut column = mean_slopes.column_mut(i);
+            column += slope * signal;
+        }
+        let mut by_fraction = mean_slopes.column_mut(n);
+        by_fraction -= &shift;
         At { mean, covariance, finite, mean_slopes, spread_slopes, drift, drift_slopes, effective }
     }
 }
