@@ -112,15 +112,25 @@ impl<'a> Weights<'a> {
         &self.weight[source * self.source + result * self.result..][..self.taps]
     }
 
+    /// Taps of a source as rows [tap] of `width` columns, for some of the results.
+    pub(super) fn rows(&self, source: usize, results: &Range<usize>, width: usize, rows: &mut [f32]) {
+        for (column, result) in results.clone().enumerate() {
+            let numbers = rows[column..].iter_mut().step_by(width);
+            for (number, weight) in numbers.zip(self.taps_of(source, result)) {
+                *number = *weight;
+            }
+        }
+    }
+
     /// Rows [tap, source] of `width` columns, for some of the results.
     fn panel(&self, results: &Range<usize>, width: usize) -> Buffer<f32> {
         let mut panel = Buffer::zeros(self.taps * self.sources * width);
+        // Rows that lie far apart are written whole: by columns, each number would wait for its cache line.
+        let mut rows = vec![0.0; self.taps * width];
         for source in 0..self.sources {
-            for (column, result) in results.clone().enumerate() {
-                let rows = panel[source * width + column..].iter_mut().step_by(self.sources * width);
-                for (number, weight) in rows.zip(self.taps_of(source, result)) {
-                    *number = *weight;
-                }
+            self.rows(source, results, width, &mut rows);
+            for (tap, row) in rows.chunks_exact(width).enumerate() {
+                panel[(tap * self.sources + source) * width..][..width].copy_from_slice(row);
             }
         }
         panel

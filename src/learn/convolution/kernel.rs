@@ -259,6 +259,59 @@ impl Reduce<'_> {
     }
 }
 
+/// Product of `rows` rows of `left` and of `right`, put into `output` or added to it.
+pub(super) struct Product<'a> {
+    pub(super) shape: Shape,
+    pub(super) left: &'a [f32],
+    /// Numbers of `left` from a row to the next.
+    pub(super) left_row: usize,
+    pub(super) rows: usize,
+    /// Rows of the tile's columns, as many as a row of `left` has numbers that are meant.
+    pub(super) right: &'a [f32],
+    /// Rows of the tile's columns.
+    pub(super) output: &'a mut [f32],
+    pub(super) adds: bool,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for rows in self.shape.tiles(self.rows) {
+            tile!(self.shape, rows.len(), self, (simd, rows.start));
+        }
+    }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, first: usize) {
+        let (output, _) = S::as_mut_simd_f32s(self.output);
+        let (output, _) = output.as_chunks_mut::<V>();
+        let output = &mut output[first..][..M];
+        let (right, _) = S::as_simd_f32s(self.right);
+        let (right, _) = right.as_chunks::<V>();
+        let mut left = [&self.left[..0]; M];
+        for (i, left) in left.iter_mut().enumerate() {
+            *left = &self.left[(first + i) * self.left_row..][..right.len()];
+        }
+        let mut sums = [[simd.splat_f32s(0.0); V]; M];
+        if self.adds {
+            sums.copy_from_slice(output);
+        }
+        for (i, right) in right.iter().enumerate() {
+            for (sum, left) in sums.iter_mut().zip(&left) {
+                let x = simd.splat_f32s(left[i]);
+                for (sum, y) in sum.iter_mut().zip(right) {
+                    *sum = simd.mul_add_f32s(x, *y, *sum);
+                }
+            }
+        }
+        output.copy_from_slice(&sums);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ mod plan;
 mod tests;
 mod tiles;
 mod weights;
+mod winograd;
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -230,6 +231,7 @@ fn rounded(x: &[f32]) -> Vec<f32> {
 impl Convolution for Flex {
     fn convolution(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
         compute(&x, &weight, window.output(), |x, weight| match window.arithmetic {
+            Arithmetic::Vectors if winograd::suits(&window) => winograd::forward(x, weight, &window),
             Arithmetic::Vectors => gather::forward(x, weight, &window),
             Arithmetic::Rounded => gather::forward(&rounded(x), &rounded(weight), &window),
             Arithmetic::Tiles(unit, halves) => tiles::forward(unit, halves, x, weight, &window),
@@ -240,6 +242,7 @@ impl Convolution for Flex {
 impl ConvolutionGradients for Flex {
     fn input_gradient(gradient: FlexTensor, weight: FlexTensor, window: &Window) -> FlexTensor {
         compute(&gradient, &weight, window.input(), |dy, weight| match window.arithmetic {
+            Arithmetic::Vectors if winograd::suits(window) => winograd::input_gradient(dy, weight, window),
             Arithmetic::Vectors => gather::input_gradient(dy, weight, window),
             Arithmetic::Rounded => gather::input_gradient(&rounded(dy), &rounded(weight), window),
             Arithmetic::Tiles(unit, halves) => tiles::input_gradient(unit, halves, dy, weight, window),

@@ -140,9 +140,75 @@ fn burn_agrees_on_the_layers_of_the_networks() {
         Case::cube(9, 64, 48, 2, 3, 1),
         Case::cube(5, 33, 64, 4, 3, 2),
         Case::cube(4, 64, 32, 1, 3, 1),
+        Case::cube(3, 16, 32, 13, 3, 1),
+        Case::cube(2, 64, 48, 7, 3, 1),
+        Case::cube(17, 80, 32, 4, 3, 1),
     ] {
         agree(&case);
     }
+}
+
+/// Convolutions by minimal filtering, of small and odd sizes and of paddings on one side too, against sums in double precision.
+#[test]
+fn minimal_filtering_leaves_a_part_in_50_000() {
+    let mut random = Pcg64::seed_from_u64(6);
+    for size in 1..=9 {
+        for _ in 0..3 {
+            let padding: [usize; 3] = std::array::from_fn(|_| random.random_range(usize::from(size < 3)..=2));
+            let sizes = [size, random.random_range(1..=9), 3];
+            let axes = std::array::from_fn(|i| Axis {
+                input: sizes[i],
+                kernel: 3,
+                stride: 1,
+                padding: padding[i].max(usize::from(sizes[i] < 3)),
+            });
+            let (images, channels) = (random.random_range(1..20), 16 * random.random_range(1..4));
+            let filters = 16 * random.random_range(1..4);
+            filtered(&Window { images, channels, filters, axes, arithmetic: Arithmetic::Vectors });
+        }
+    }
+    // More rows than are at the points at a time.
+    let axes = [Axis { input: 7, kernel: 3, stride: 1, padding: 1 }; 3];
+    filtered(&Window { images: 51, channels: 80, filters: 16, axes, arithmetic: Arithmetic::Vectors });
+}
+
+fn filtered(window: &Window) {
+    let numbers = |shape, seed| values(numbers(shape, seed));
+    let (x, dy) = (numbers(window.input(), 1), numbers(window.output(), 2));
+    let weight = numbers(window.weight(), 3);
+    let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
+    let row = |[_, k, c, images, channels]: [usize; 5], at: [usize; 3], image: usize| {
+        (((at[0] * k + at[1]) * c + at[2]) * images + image) * channels
+    };
+    let [l, k, c, ..] = window.output();
+    for (output, image) in (0..l * k * c).flat_map(|o| (0..window.images).map(move |image| (o, image))) {
+        let output = [output / (k * c), output / c % k, output % c];
+        let to = row(window.output(), output, image);
+        for tap in 0..27 {
+            let at: [usize; 3] = std::array::from_fn(|i| output[i] + [tap / 9, tap / 3 % 3, tap % 3][i]);
+            let place = |i: usize| {
+                at[i].checked_sub(window.axes[i].padding).filter(|cell| *cell < window.axes[i].input)
+            };
+            let [Some(l), Some(k), Some(c)] = [0, 1, 2].map(place) else { continue };
+            let from = row(window.input(), [l, k, c], image);
+            for filter in 0..window.filters {
+                for channel in 0..window.channels {
+                    let w = f64::from(weight[(filter * window.channels + channel) * 27 + tap]);
+                    y[to + filter] += w * f64::from(x[from + channel]);
+                    dx[from + channel] += w * f64::from(dy[to + filter]);
+                }
+            }
+        }
+    }
+    let near = |ours: Vec<f32>, exact: &[f64]| {
+        assert_eq!(ours.len(), exact.len(), "{window:?}");
+        let scale = exact.iter().fold(1.0_f64, |scale, x| scale.max(x.abs()));
+        for (ours, exact) in ours.iter().zip(exact) {
+            assert!((f64::from(*ours) - exact).abs() < 2e-5 * scale, "{window:?}: {ours} is not {exact}");
+        }
+    };
+    near(winograd::forward(&x, &weight, window), &y);
+    near(winograd::input_gradient(&dy, &weight, window), &dx);
 }
 
 /// The sum of outputs times fixed numbers is linear in the input and in the weights: differences are exact but for rounding.
@@ -183,9 +249,13 @@ fn gradients_are_differences() {
 
 #[test]
 fn number_of_threads_changes_no_bit() {
-    for case in
-        [Case::cube(5, 12, 40, 9, 3, 1), Case::cube(4, 1, 20, 15, 7, 2), Case::cube(7, 40, 70, 2, 3, 1)]
-    {
+    for case in [
+        Case::cube(5, 12, 40, 9, 3, 1),
+        Case::cube(4, 1, 20, 15, 7, 2),
+        Case::cube(7, 40, 70, 2, 3, 1),
+        Case::cube(5, 16, 48, 13, 3, 1),
+        Case::cube(18, 96, 64, 4, 3, 1),
+    ] {
         for (arithmetic, _) in arithmetics() {
             let with = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

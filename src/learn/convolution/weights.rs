@@ -47,7 +47,7 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
             parts[filter / width * tiles.len() + i].push(part);
         }
     }
-    parallel::each_of(parts, |task, parts| {
+    parallel::each_of(parts, |task, mut parts| {
         let (block, tile) = (task / tiles.len(), task % tiles.len());
         let m = tiles[tile].len();
         let mut sums = Buffer::zeros(taps * m * width);
@@ -55,8 +55,10 @@ fn reduce(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
             let sums = &mut sums[tap * m * width..][..m * width];
             shape.run(Reduce { shape, left: &left[tile], m, right: &right[block], rows, sums });
         }
-        for (filter, part) in parts.into_iter().enumerate() {
-            for (i, row) in part.chunks_mut(taps).enumerate() {
+        // Channels first: the sums of one, at all taps, stay in the first-level cache while all filters take theirs.
+        for i in 0..m {
+            for (filter, part) in parts.iter_mut().enumerate() {
+                let row = &mut part[i * taps..][..taps];
                 for (number, sums) in row.iter_mut().zip(sums.chunks_exact(m * width)) {
                     *number = sums[i * width + filter];
                 }
