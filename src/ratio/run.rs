@@ -23,7 +23,7 @@ use crate::progress::{Progress, note};
 use crate::report;
 use crate::run::{RunFolder, timing};
 
-/// Events by which it is seen how far effects of nuisance parameters are not linear.
+/// Events, evenly spaced, by which it is seen how far effects of nuisance parameters are not linear.
 const BEYOND_LINEAR: usize = 1 << 16;
 
 /// Parts of a training that are counted.
@@ -217,11 +217,13 @@ fn with_nuisances(
     })?;
     progress.finish();
     let alone = groups.iter().map(std::slice::from_ref).filter(|_| groups.len() > 1);
-    let weights = &events.weights[..events.len().min(BEYOND_LINEAR)];
+    let every = events.len().div_ceil(BEYOND_LINEAR).max(1);
+    let some = events.truth.gathered(&(0..events.len()).step_by(every).collect::<Vec<_>>());
     for groups in alone.chain([groups]) {
         let varied = VariedDensities::new(source, groups)?;
         let values = varied.values().to_vec();
-        let coefficients = |rows: Range<usize>| varied.coefficients(&events.truth, rows);
+        let coefficients = |rows: Range<usize>| varied.coefficients(&some, rows);
+        let weights = (&events.weights[..], every);
         calibration = calibration.with_draws(groups, values, signal, weights, coefficients)?;
     }
     Ok(calibration)

@@ -253,14 +253,14 @@ impl RatioCalibration {
         weights: &[f64],
         changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
-        let sums = self.sums(groups.len(), signal, weights, changes)?;
+        let sums = self.sums(groups.len(), signal, (weights, 1), changes)?;
         let moved = |(group, sums): (&Nuisance, Change)| Moved { group: *group, sums };
         self.nuisances = groups.iter().zip(sums).map(moved).collect();
         Ok(self)
     }
 
-    /// The calibration with draws of all nuisance parameters of some groups at once. `coefficients` has for a range of the simulated events, of which
-    /// there are as many as `weights`, the coefficients of all monomials at 0 of all parameters, their changes by one unit of each, and at each
+    /// The calibration with draws of all nuisance parameters of some groups at once, by the first of every `every` simulated events. `coefficients` has for
+    /// a range of these the coefficients of all monomials at 0 of all parameters, their changes by one unit of each, and at each
     /// draw: \[event, 1 + parameter + draw, monomial\].
     ///
     /// # Errors
@@ -270,11 +270,11 @@ impl RatioCalibration {
         groups: &[Nuisance],
         values: Vec<Vec<f64>>,
         signal: &Ratios,
-        weights: &[f64],
+        (weights, every): (&[f64], usize),
         coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
         let parameters = values.first().map_or(0, Vec::len);
-        let mut sums = self.sums(1 + parameters + values.len(), signal, weights, coefficients)?;
+        let mut sums = self.sums(1 + parameters + values.len(), signal, (weights, every), coefficients)?;
         let at = sums.split_off(1 + parameters);
         let linear = sums.split_off(1);
         if let Some(own) = sums.pop() {
@@ -283,25 +283,26 @@ impl RatioCalibration {
         Ok(self)
     }
 
-    /// Sums of some sets of coefficients over the first events of simulated signal.
+    /// Sums of some sets of coefficients over the first of every `every` events of simulated signal.
     fn sums<E>(
         &self,
         sets: usize,
         signal: &Ratios,
-        weights: &[f64],
+        (weights, every): (&[f64], usize),
         mut coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
     ) -> Result<Vec<Change>, E> {
         let (monomials, components) = (self.statistic.terms() + 1, self.statistic.components());
         let zero = Change { total: vec![0.0; monomials], means: vec![vec![0.0; components]; monomials] };
         let mut all = vec![zero; sets];
         let around = self.statistic.around_references();
+        let weights: Vec<f64> = weights.iter().copied().step_by(every).collect();
         let total: f64 = weights.iter().sum();
         for start in (0..weights.len()).step_by(BLOCK) {
             let rows = start..weights.len().min(start + BLOCK);
             let values = rows.clone().into_par_iter().map(|row| {
                 let mut derivatives = vec![0.0; self.statistic.derivatives()];
                 let mut values = vec![0.0; components];
-                self.statistic.of(&around, signal, row, &mut derivatives, &mut values);
+                self.statistic.of(&around, signal, row * every, &mut derivatives, &mut values);
                 values
             });
             let values: Vec<Vec<f64>> = values.collect();
