@@ -931,7 +931,7 @@ def background(
     layout: StrPath | None = None,
     flavour: str | None = None,
     lepton: str | None = None,
-    line_shape: str | bool | None = None,
+    line_shape: str | None = None,
     q2: Window | None = None,
     veto: Window | None = None,
     m_kpi: tuple[float, float] | str | None = None,
