@@ -175,8 +175,8 @@ fn a_network_of_scores_is_compared_on_the_same_measured_events() {
         estimators.iter().map(|e| e["name"].as_str().unwrap()).collect::<Vec<_>>(),
         ["ratio", "scores"]
     );
-    for place in 0..2 {
-        let [ratio, scores] = [0, 1].map(|i| &estimators[i]["values"][place]);
+    let values = |i: usize| estimators[i]["values"].as_array().unwrap();
+    for (ratio, scores) in values(0).iter().zip(values(1)) {
         let sigma = number(&scores["sigma"]);
         assert!(number(&scores["bias"]).abs() < 4.0 * sigma / 12.0_f64.sqrt(), "{scores}");
         let ratio_to_bound = number(&scores["ratio_to_bound"]);

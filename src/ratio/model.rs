@@ -177,7 +177,7 @@ impl RatioModel {
     /// When the device fails.
     pub fn sample_of_both(&self, numbers: &[f32], others: &[bool]) -> Result<Vec<SamplePart>, Error> {
         let axes = self.card.axes()?;
-        let imaginary = axes.directions().iter().map(is_imaginary).collect::<Vec<_>>();
+        let imaginary = axes.directions().into_iter().map(is_imaginary).collect::<Vec<_>>();
         let width = self.variables().width();
         let mirrored = imaginary.contains(&true) && others.contains(&true);
         let mut parts = Vec::new();

@@ -322,7 +322,7 @@ impl Source {
             (More::EverythingThereIs, &self.layouts[0])
         };
         let fixed = has_imaginary_shifts(&self.card.generator)?;
-        let imaginary = fixed || self.card.axes()?.directions().iter().any(is_imaginary);
+        let imaginary = fixed || self.card.axes()?.directions().into_iter().any(is_imaginary);
         let read = |file: &String| {
             let reader = EventReader::open_as(Path::new(file), layout.as_ref(), more)?;
             let table = Table::of(reader, Path::new(file), &self.card, &self.variables)?;
@@ -487,7 +487,7 @@ impl Source {
 }
 
 /// Whether a direction is that of an imaginary part.
-pub(super) fn is_imaginary(direction: &WilsonDirection) -> bool {
+pub(super) fn is_imaginary(direction: WilsonDirection) -> bool {
     direction.part == PartOf::Imaginary
 }
 

@@ -437,15 +437,86 @@ impl RatioCalibration {
     }
 }
 
+/// Sums of coefficients at values of the monomials: of the statistic times them, and of themselves.
+type SumsAt<'a> = dyn Fn(&Change, &[f64]) -> (DVector<f64>, f64) + 'a;
+
+/// Vectors, and their derivatives along a parameter.
+type WithSlopes = (Vec<DVector<f64>>, Vec<DVector<f64>>);
+
+/// The mean of the statistic of signal at a point.
+struct SignalMean<'a> {
+    /// Of the monomials.
+    values: &'a [f64],
+    /// Their derivatives by each shift.
+    slopes: &'a [Vec<f64>],
+    /// Sum of the coefficients, for a sum of weights of 1.
+    total: f64,
+    /// Derivatives of its logarithm.
+    logs: Vec<f64>,
+    mean: &'a DVector<f64>,
+    /// Derivatives of the mean, and of the mean of products.
+    mean_slopes: &'a [(DVector<f64>, DMatrix<f64>)],
+}
+
+/// Effects of nuisance parameters on the mean of the statistic of signal.
+struct Effects {
+    /// By one unit of each, and what is left open by all that is not linear.
+    columns: Vec<DVector<f64>>,
+    /// By each shift.
+    column_slopes: Vec<Vec<DVector<f64>>>,
+    /// The mean of what is not linear.
+    shift: DVector<f64>,
+    shift_slopes: Vec<DVector<f64>>,
+}
+
+impl Profiled<'_> {
+    /// By one unit of each parameter the mean of signal moves by `(M - m t)/T`, with T and t the sums of coefficients and of their changes, M that of the
+    /// statistic times the changes, m the mean. What is not linear: its mean over draws of all parameters moves the mean, its spread is one more uncertainty.
+    fn effects(&self, sums: &SumsAt, signal: &SignalMean) -> Effects {
+        let SignalMean { values, slopes, total, logs, mean, mean_slopes } = signal;
+        let zero = DVector::zeros(mean.len());
+        let mut effects = Effects {
+            columns: Vec::new(),
+            column_slopes: vec![Vec::new(); slopes.len()],
+            shift: zero.clone(),
+            shift_slopes: vec![zero.clone(); slopes.len()],
+        };
+        for Moved { sums: own, .. } in &self.moved {
+            let scaled = |by: &[f64]| {
+                let (moved, rate) = sums(own, by);
+                (moved / *total, rate / total)
+            };
+            let (moved, rate) = scaled(values);
+            let column = moved - *mean * rate;
+            for (i, (mean_i, _)) in mean_slopes.iter().enumerate() {
+                let (moved_i, rate_i) = scaled(&slopes[i]);
+                let slope = moved_i - *mean * rate_i - mean_i * rate - &column * logs[i];
+                effects.column_slopes[i].push(slope);
+            }
+            effects.columns.push(column);
+        }
+        if let Some(drawn) = self.drawn {
+            let rest = |all: Vec<DVector<f64>>, columns: &mut Vec<DVector<f64>>| {
+                let draws = all.len() as f64;
+                let mean = all.iter().fold(zero.clone(), |sum, own| sum + own) / draws;
+                columns.extend(all.into_iter().map(|own| (own - &mean) / (draws - 1.0).sqrt()));
+                mean
+            };
+            for (i, slope) in slopes.iter().enumerate() {
+                let (_, beyond) = drawn.beyond_linear(values, slope, sums);
+                effects.shift_slopes[i] = rest(beyond, &mut effects.column_slopes[i]);
+            }
+            let (beyond, _) = drawn.beyond_linear(values, values, sums);
+            effects.shift = rest(beyond, &mut effects.columns);
+        }
+        effects
+    }
+}
+
 impl Drawn {
     /// What the mean of the statistic has at each draw beyond what is linear in the parameters, at `values` of the monomials, and its derivative
     /// along `by`, theirs.
-    fn beyond_linear(
-        &self,
-        values: &[f64],
-        by: &[f64],
-        sums: &dyn Fn(&Change, &[f64]) -> (DVector<f64>, f64),
-    ) -> (Vec<DVector<f64>>, Vec<DVector<f64>>) {
+    fn beyond_linear(&self, values: &[f64], by: &[f64], sums: &SumsAt) -> WithSlopes {
         // A mean M/T and its derivative.
         let mean = |of: &Change| {
             let ((sum, total), (sum_i, total_i)) = (sums(of, values), sums(of, by));
@@ -648,58 +719,32 @@ impl Simulated {
         let own = &second_b - &second_s - outer(&mean, &by_fraction);
         let of_fraction = &covariance_s * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
         spread_slopes.push((own, of_fraction));
-        // By one unit of each nuisance parameter: the mean of signal moves by (M - m t)/T, with T, t the sums of coefficients and of their changes,
-        // M that of the statistic times the changes, m the mean.
-        let weight = self.signal.total[0];
-        let sums = |of: &Change, by: &[f64]| (vector(&combine(by, &of.means)), dot(&of.total, by));
-        let mut columns: Vec<DVector<f64>> = Vec::new();
-        let mut column_slopes: Vec<Vec<DVector<f64>>> = vec![Vec::new(); n];
-        for Moved { sums: own, .. } in &profiled.moved {
-            let scaled = |by: &[f64]| {
-                let (moved, rate) = sums(own, by);
-                (moved * (weight / total), rate * weight / total)
-            };
-            let (moved, rate) = scaled(&values);
-            let column = moved - &mean_s * rate;
-            for (i, (mean_i, _)) in slopes_s.iter().enumerate() {
-                let (moved_i, rate_i) = scaled(&slopes[i]);
-                let slope = moved_i - &mean_s * rate_i - mean_i * rate - &column * (total_slopes[i] / total);
-                column_slopes[i].push(slope);
-            }
-            columns.push(column);
-        }
-        // What is not linear: its mean over draws of all parameters moves the mean, its spread is one more uncertainty.
-        let mut shift = DVector::zeros(components);
-        let mut shift_slopes = vec![DVector::zeros(components); n];
-        if let Some(drawn) = profiled.drawn {
-            let at = |by: &[f64]| drawn.beyond_linear(&values, by, &sums);
-            let rest = |all: Vec<DVector<f64>>, columns: &mut Vec<DVector<f64>>| {
-                let draws = all.len() as f64;
-                let mean = all.iter().fold(DVector::zeros(components), |sum, own| sum + own) / draws;
-                columns.extend(all.into_iter().map(|own| (own - &mean) / (draws - 1.0).sqrt()));
-                mean
-            };
-            let (beyond, beyond_slopes) = (at(&values).0, (0..n).map(|i| at(&slopes[i]).1));
-            for (i, slope) in beyond_slopes.enumerate() {
-                shift_slopes[i] = rest(slope, &mut column_slopes[i]);
-            }
-            shift = rest(beyond, &mut columns);
-        }
-        let matrix_of = |columns: Vec<DVector<f64>>| {
-            if columns.is_empty() { DMatrix::zeros(components, 0) } else { DMatrix::from_columns(&columns) }
-        };
-        let drift_s = matrix_of(columns);
-        let mut drift_slopes: Vec<DMatrix<f64>> =
-            column_slopes.into_iter().map(|columns| matrix_of(columns) * signal).collect();
-        drift_slopes.push(-&drift_s);
-        let drift = drift_s * signal;
-        let mean = mean + &shift * signal;
-        for (i, slope) in shift_slopes.iter().enumerate() {
+        let effects = profiled.effects(
+            &|of: &Change, by: &[f64]| (vector(&combine(by, &of.means)), dot(&of.total, by)),
+            &SignalMean {
+                values: &values,
+                slopes: &slopes[..n],
+                total: total / self.signal.total[0],
+                logs: total_slopes.iter().map(|slope| slope / total).collect(),
+                mean: &mean_s,
+                mean_slopes: &slopes_s,
+            },
+        );
+        let mean = mean + &effects.shift * signal;
+        for (i, slope) in effects.shift_slopes.iter().enumerate() {
             let mut column = mean_slopes.column_mut(i);
             column += slope * signal;
         }
         let mut by_fraction = mean_slopes.column_mut(n);
-        by_fraction -= &shift;
+        by_fraction -= &effects.shift;
+        let matrix_of = |columns: &[DVector<f64>]| {
+            if columns.is_empty() { DMatrix::zeros(components, 0) } else { DMatrix::from_columns(columns) }
+        };
+        let drift = matrix_of(&effects.columns);
+        let mut drift_slopes: Vec<DMatrix<f64>> =
+            effects.column_slopes.iter().map(|columns| matrix_of(columns) * signal).collect();
+        drift_slopes.push(-&drift);
+        let drift = drift * signal;
         At { mean, covariance, finite, mean_slopes, spread_slopes, drift, drift_slopes, effective }
     }
 }

@@ -15,7 +15,7 @@ use super::gather::Weights;
 use super::kernel::{Product, Shape};
 use crate::parallel;
 use scratch::Scratch;
-use transform::{Cube, Outputs, POINTS, Points, Slab};
+use transform::{Cube, POINTS, Slab, ToOutputs, ToPoints};
 
 /// Taps of a kernel.
 const TAPS: usize = 27;
@@ -308,7 +308,7 @@ impl Group {
                 }
             }
             let (outputs, step) = (self.outputs, self.step(channels));
-            shape.run(Points { outputs, cells, x, len, points: &mut points[i * len..], step });
+            shape.run(ToPoints { outputs, cells, x, len, points: &mut points[i * len..], step });
         }
         points
     }
@@ -349,7 +349,7 @@ impl Group {
     ) {
         let width = shape.width;
         for (i, cells) in cells.chunks_mut(self.outputs.iter().product()).enumerate() {
-            shape.run(Outputs {
+            shape.run(ToOutputs {
                 outputs: self.outputs,
                 points: &y[i * self.images.len() * width..],
                 step: self.step(width),

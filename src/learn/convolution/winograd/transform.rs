@@ -222,7 +222,7 @@ const fn steps([_, k, c]: [usize; 3], step: usize) -> [usize; 3] {
 }
 
 /// Cells of a tile at its points, for all channels of some images.
-pub(super) struct Points<'a> {
+pub(super) struct ToPoints<'a> {
     pub(super) outputs: [usize; 3],
     /// First number of each cell in x, none outside of the image.
     pub(super) cells: Cube<Option<usize>>,
@@ -258,7 +258,7 @@ impl<S: Simd> Ends<S> for PointsEnds<'_, S> {
     }
 }
 
-impl WithSimd for Points<'_> {
+impl WithSimd for ToPoints<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -281,7 +281,7 @@ impl WithSimd for Points<'_> {
 }
 
 /// Outputs of a tile from its products at the points.
-pub(super) struct Outputs<'a, 'b> {
+pub(super) struct ToOutputs<'a, 'b> {
     pub(super) outputs: [usize; 3],
     /// Rows of `width` for each image, and numbers from one point to the next.
     pub(super) points: &'a [f32],
@@ -319,7 +319,7 @@ impl<S: Simd> Ends<S> for OutputsEnds<'_, '_, S> {
     }
 }
 
-impl WithSimd for Outputs<'_, '_> {
+impl WithSimd for ToOutputs<'_, '_> {
     type Output = ();
 
     #[inline(always)]
