@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use humboldt_physics::{LineShape, Parameters, Plan, Theory, WilsonDirection};
 use humboldt_pipeline::EventBatch;
+use humboldt_pipeline::phase_space::covers;
 use humboldt_schemas::card::GeneratorCard;
 use humboldt_schemas::complex::ComplexValue;
 use humboldt_schemas::inference::Assumed;
@@ -103,10 +104,7 @@ pub(crate) fn differences(
     say("lepton", file.lepton.to_string(), assumed.lepton.to_string());
     say("line_shape", file.line_shape.to_string(), assumed.line_shape.to_string());
     let (own, other) = (sampling::resolved_windows(file)?, sampling::resolved_windows(assumed)?);
-    let inside = other
-        .iter()
-        .all(|(low, high)| own.iter().any(|(a, b)| *a <= low * (1.0 + 1e-6) && *b >= high * (1.0 - 1e-6)));
-    if !inside {
+    if !other.iter().all(|window| covers(&own, *window)) {
         let text = |windows: &[(f64, f64)]| {
             ranges(&windows.iter().map(|(low, high)| [*low, *high]).collect::<Vec<_>>())
         };

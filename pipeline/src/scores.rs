@@ -197,8 +197,7 @@ pub fn relative_rates(density: &Density, events: &EventBatch) -> Result<Vec<f32>
         let rate = density.rate_at(event);
         rate.terms()[1..].iter().map(|term| term / rate.constant()).collect()
     };
-    let rates = by_event(events, 0, density, of)?;
-    Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
+    Ok(in_a_row(by_event(events, 0, density, of)?))
 }
 
 /// Of some events the derivative of the rate by each of some parameters that are one unit up and down in two densities, as a function of the shifts,
@@ -223,8 +222,7 @@ pub fn relative_changes(
         }
         changes
     };
-    let rates = by_event(events, 0, density, of)?;
-    Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
+    Ok(in_a_row(by_event(events, 0, density, of)?))
 }
 
 /// Of some events the rate of each of some densities as a function of the shifts, over the rate without any of a density of the same directions:
@@ -245,8 +243,7 @@ pub fn relative_rates_of(
         let rates = others.iter().map(|other| other.rate_at(event));
         rates.flat_map(|rate| rate.terms().iter().map(|term| term * scale).collect::<Vec<_>>()).collect()
     };
-    let rates = by_event(events, 0, density, of)?;
-    Ok(rates.into_iter().flatten().map(|x| x as f32).collect())
+    Ok(in_a_row(by_event(events, 0, density, of)?))
 }
 
 /// From one density to another: the weights that turn a sample of the one into a sample of the other.
@@ -289,6 +286,11 @@ impl Reweighting {
         let weight = |event: &DecayVariables| vec![self.to.density(event) / self.from.density(event)];
         Ok(by_event(events, first_row, &self.from, weight)?.concat())
     }
+}
+
+/// The numbers of all events in single precision.
+fn in_a_row(rows: Vec<Vec<f64>>) -> Vec<f32> {
+    rows.into_iter().flatten().map(|x| x as f32).collect()
 }
 
 /// A few numbers of each event, on all threads.

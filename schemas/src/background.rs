@@ -79,9 +79,7 @@ impl Terms {
     /// All terms at an event.
     pub fn at(&self, variables: Variables) -> impl Iterator<Item = f64> {
         let functions = self.functions(variables);
-        self.products.iter().map(move |orders| {
-            functions.iter().zip(orders).map(|(function, order)| function[*order]).product::<f64>()
-        })
+        self.products.iter().map(move |orders| product(orders, &functions))
     }
 }
 
@@ -186,10 +184,11 @@ impl BackgroundDensity {
 
 /// A sum of some terms by their factors, of functions of each variable as of [`Terms::functions`].
 pub fn sum(terms: &[([usize; 5], f64)], functions: &[Vec<f64>; 5]) -> f64 {
-    let term = |(orders, factor): &([usize; 5], f64)| {
-        factor * functions.iter().zip(orders).map(|(function, order)| function[*order]).product::<f64>()
-    };
-    terms.iter().map(term).sum()
+    terms.iter().map(|(orders, factor)| factor * product(orders, functions)).sum()
+}
+
+fn product(orders: &[usize; 5], functions: &[Vec<f64>; 5]) -> f64 {
+    functions.iter().zip(orders).map(|(function, order)| function[*order]).product()
 }
 
 #[cfg(test)]

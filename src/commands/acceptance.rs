@@ -14,9 +14,8 @@ use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 
 use super::arguments::{ForceArgument, count};
 use super::sample::SourceArguments;
-use super::smear::TITLES;
+use super::smear::{TITLES, draw_curves};
 use crate::progress::{Progress, note};
-use crate::report::{Sheet, curves};
 use crate::sampling;
 
 /// Bins of the figure.
@@ -148,14 +147,7 @@ impl Projections {
                 ],
             }
         };
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let panels: Vec<CurvePanel> = (0..4).map(panel).collect();
-        let print = format!("{:.0} events", acceptance.events[0]);
-        for path in curves(&Sheet::new(folder.join("acceptance"), &[print]), &panels, false)? {
-            if path.extension().is_some_and(|end| end == "png") {
-                note(format!("wrote {}", path.display()));
-            }
-        }
-        Ok(())
+        draw_curves(folder, "acceptance", format!("{:.0} events", acceptance.events[0]), &panels)
     }
 }

@@ -2,27 +2,24 @@
 
 use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
-use humboldt_physics::{Flavour, Lepton, LineShape, WilsonCoefficient, WilsonDirection};
+use humboldt_physics::{WilsonCoefficient, WilsonDirection};
 use humboldt_pipeline::store::write_json;
 use humboldt_schemas::background::HIGHEST_ORDER;
-use humboldt_schemas::card::Q2Range;
 use humboldt_schemas::experiment::{CurveLine, CurvePanel};
 use humboldt_schemas::inference::{AgreementOfBackground, DescribedBackground};
 
 use super::arguments::{ForceArgument, as_options, count};
 use super::layout::LayoutArguments;
-use super::sample::mass_window;
-use super::smear::TITLES;
+use super::sample::SelectionArguments;
+use super::smear::{TITLES, draw_curves};
 use crate::assumptions::print_warnings;
 use crate::error::Place;
 use crate::infer::background::{Agreement, Background};
-use crate::measured::{MeasuredSample, Settings, disagreement};
+use crate::measured::{MeasuredSample, disagreement};
 use crate::progress::{note, outln};
-use crate::report::{Sheet, curves};
 use crate::sampling;
 
 /// Describe the density of a background, smoothed from a sample of it, as a sideband, for the background of a card
@@ -33,33 +30,8 @@ pub(super) struct BackgroundArguments {
     events: PathBuf,
     #[command(flatten)]
     layout: LayoutArguments,
-    /// Decaying meson that they are taken for: B0bar, B0, B-, B+; by default as the file says, else B0bar. Of a file of both flavours
-    /// only those are taken
-    #[arg(long, value_parser = Flavour::from_str)]
-    flavour: Option<Flavour>,
-    /// Lepton: mu, e; by default as the file says, else mu
-    #[arg(long, value_parser = Lepton::from_str)]
-    lepton: Option<Lepton>,
-    /// K pi mass: breit-wigner, or narrow for the pole; by default as the file says, else breit-wigner where there is a
-    /// column m_kpi whose values differ
-    #[arg(long, value_parser = LineShape::from_str)]
-    line_shape: Option<LineShape>,
-    /// Window in q2 [GeV^2] that the events were selected in, as in 0.1:8; by default as the file says, required where it
-    /// does not
-    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
-    q2: Vec<Q2Range>,
-    /// Window in q2 [GeV^2] that was left out, as in 8:11
-    #[arg(long, value_name = "MIN:MAX", value_parser = Q2Range::from_str, value_delimiter = ',')]
-    veto: Vec<Q2Range>,
-    /// Window in the K pi mass [GeV] that the events were selected in, as in 0.796:0.996; all masses of the line shape by default
-    #[arg(long, value_name = "MIN:MAX", value_parser = mass_window)]
-    m_kpi: Option<(f64, f64)>,
-    /// Leave out events outside the windows; without it they are refused
-    #[arg(long)]
-    select: bool,
-    /// Count each event once, although the file has a column `weight`
-    #[arg(long)]
-    unweighted: bool,
+    #[command(flatten)]
+    selection: SelectionArguments,
     /// Highest order of the polynomials, 1 to 6; by default what the sample bears, at most 3
     #[arg(long, value_name = "N", value_parser = count::<u8>(1..=HIGHEST_ORDER as u64), allow_negative_numbers = true)]
     order: Option<u8>,
@@ -82,19 +54,9 @@ impl BackgroundArguments {
         let name = || self.events.display().to_string();
         // A density of background has no coefficients; the decay says where phase space ends.
         let any = [WilsonDirection::real(WilsonCoefficient::C9)];
-        let settings = Settings {
-            layout: self.layout.read()?,
-            flavour: self.flavour,
-            lepton: self.lepton,
-            line_shape: self.line_shape,
-            q2: self.q2.clone(),
-            veto: self.veto.clone(),
-            m_kpi: self.m_kpi,
-            select: self.select,
-            unweighted: self.unweighted,
-            ..Settings::default()
-        };
+        let settings = self.selection.settings(self.layout.read()?);
         let sample = MeasuredSample::read(&self.events, &settings, &any, true).map_err(as_options)?;
+        self.selection.note_left_out(&sample);
         let family = sample.family(&sample.decay, &any)?;
         let outside = family.holds(&sample.events).iter().filter(|inside| !**inside).count();
         ensure!(
@@ -180,13 +142,7 @@ fn draw(folder: &Path, sample: &MeasuredSample, density: &Background) -> Result<
             lines: vec![line("sample", of(0)), line("density", of(1))],
         })
     };
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let panels: Vec<CurvePanel> = axes.into_iter().filter_map(panel).collect();
     let print = format!("{} events, order {}", density.events(), density.order());
-    for path in curves(&Sheet::new(folder.join("background"), &[print]), &panels, false)? {
-        if path.extension().is_some_and(|end| end == "png") {
-            note(format!("wrote {}", path.display()));
-        }
-    }
-    Ok(())
+    draw_curves(folder, "background", print, &panels)
 }

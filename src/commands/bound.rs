@@ -18,7 +18,7 @@ use super::arguments::{ProcessArguments, as_options, count, without_separators};
 use super::layout::LayoutArguments;
 use super::learned_bound::{self, rows};
 use super::measured::MeasuredArguments;
-use super::model::ModelArgument;
+use super::model::{ModelArgument, of_ratios_alone};
 use super::sample::mass_window;
 use crate::assumptions::note_idle_inputs;
 use crate::infer::information::{Information, MassKnowledge, by_events, by_events_of, by_quadrature};
@@ -139,14 +139,10 @@ impl BoundArguments {
         let bound = if let Some(ratios) = network.ratios(&compute)? {
             learned_bound::of_ratios(&ratios, &shifts, self.events, fraction, &self.nuisances)?
         } else {
-            for (given, option) in
-                [(fraction.is_some(), "--background-fraction"), (!self.nuisances.is_empty(), "--nuisances")]
-            {
-                ensure!(
-                    !given,
-                    "{option} is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
-                );
-            }
+            of_ratios_alone(
+                &[(fraction.is_some(), "--background-fraction"), (!self.nuisances.is_empty(), "--nuisances")],
+                "this network",
+            )?;
             learned_bound::of_scores(&network.open(&compute)?, &shifts, self.events)?
         };
         if self.json {

@@ -88,7 +88,7 @@ impl CheckArguments {
         let layout = self.sample.layout.read()?;
         let mut reader = EventReader::open_as(path, layout.as_ref(), More::EverythingThereIs)?.unchecked();
         ensure!(
-            self.sample.unweighted || !reader.is_weighted(),
+            self.sample.unweighted() || !reader.is_weighted(),
             "{}: has a column `weight`; allowed: events that each count once, which alone follow a density (--unweighted)",
             path.display()
         );

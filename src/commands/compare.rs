@@ -9,6 +9,7 @@ use humboldt_physics::ModelName;
 use humboldt_schemas::comparison::{Comparison, EstimatorValue, ONE_SIGMA, SystematicShift, WrongShift};
 
 use super::arguments::{DeviceArgument, InputArguments, as_options, count, finite};
+use super::model::of_ratios_alone;
 use crate::assumptions::sentence;
 use crate::learn::model::model_folder;
 use crate::progress::{note, outln};
@@ -78,13 +79,10 @@ impl CompareArguments {
         if run.learns_ratios() {
             return self.ratios(&run);
         }
-        for (given, option) in [(self.wrong.is_some(), "--wrong"), (!self.networks.is_empty(), "--networks")]
-        {
-            ensure!(
-                !given,
-                "{option} is not allowed with this run; allowed: with one of learned ratios (network.preset = \"ratio\")"
-            );
-        }
+        of_ratios_alone(
+            &[(self.wrong.is_some(), "--wrong"), (!self.networks.is_empty(), "--networks")],
+            "this run",
+        )?;
         self.check_estimators(&estimators::NAMES)?;
         let mut names = self.estimators.clone();
         if names.is_empty() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use humboldt_schemas::inference::Inferred;
 
@@ -11,7 +11,7 @@ use super::arguments::DeviceArgument;
 use super::layout::LayoutArguments;
 use super::learned_bound::ranges;
 use super::measured::background_fraction;
-use super::model::{ModelArgument, card_of};
+use super::model::{ModelArgument, card_of, of_ratios_alone};
 use crate::assumptions::sentence;
 use crate::infer::mixture::Fraction;
 use crate::infer::nuisances::Nuisance;
@@ -53,15 +53,13 @@ impl InferArguments {
             let answer = by_ratios(&ratios, question, self.background_fraction, &self.nuisances)?;
             (ratios.card, answer)
         } else {
-            for (given, option) in [
-                (self.background_fraction.is_some(), "--background-fraction"),
-                (!self.nuisances.is_empty(), "--nuisances"),
-            ] {
-                ensure!(
-                    !given,
-                    "{option} is not allowed with this network; allowed: with one of learned ratios (network.preset = \"ratio\")"
-                );
-            }
+            of_ratios_alone(
+                &[
+                    (self.background_fraction.is_some(), "--background-fraction"),
+                    (!self.nuisances.is_empty(), "--nuisances"),
+                ],
+                "this network",
+            )?;
             let model = self.model.open(&compute)?;
             (card_of(model.info())?, by_network(&model, question)?)
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use humboldt_physics::WilsonDirection;
+use humboldt_schemas::background::HIGHEST_ORDER;
 use humboldt_schemas::card::RunCard;
 
 use super::arguments::{Shift, as_options, count, shift};
@@ -46,7 +47,7 @@ pub(super) struct MeasuredArguments {
     #[arg(long, value_name = "X|free|X+-E", value_parser = background_fraction, allow_negative_numbers = true)]
     background_fraction: Option<Fraction>,
     /// Highest order of the polynomials that smooth the background, 1 to 6; by default what the sample bears, at most 3
-    #[arg(long, value_name = "N", value_parser = count::<u8>(1..=6), requires = "background", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count::<u8>(1..=HIGHEST_ORDER as u64), requires = "background", allow_negative_numbers = true)]
     background_order: Option<u8>,
 }
 

@@ -345,6 +345,17 @@ pub(super) fn open_model(model: &Path, compute: &Compute) -> Result<Model> {
     Ok(built_in::open("--model", model, compute)?)
 }
 
+/// Refuses options, of which some are given, that learned ratios alone take; `this` is what has none.
+pub(super) fn of_ratios_alone(options: &[(bool, &str)], this: &str) -> Result<()> {
+    for (given, option) in options {
+        ensure!(
+            !given,
+            "{option} is not allowed with {this}; allowed: with one of learned ratios (network.preset = \"ratio\")"
+        );
+    }
+    Ok(())
+}
+
 /// The card that a network was trained by.
 pub(super) fn card_of(info: &ModelInfo) -> Result<RunCard> {
     Ok(RunCard::of_provenance(&info.provenance).map_err(Error::NoCard)?)

@@ -10,6 +10,7 @@ use humboldt_pipeline::PipelineError;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{Q2Range, RunCard};
 use humboldt_schemas::events::WEIGHT_COLUMN;
+use humboldt_schemas::layout::Layout;
 use humboldt_schemas::provenance::Provenance;
 
 use super::arguments::{InputArguments, ShiftArguments, as_options};
@@ -33,6 +34,13 @@ pub(super) struct SampleArguments {
     /// Amplitude model: npr, bare, nnlo, full; by default as the file says, else npr
     #[arg(long, value_parser = ModelName::from_str)]
     model: Option<ModelName>,
+    #[command(flatten)]
+    selection: SelectionArguments,
+}
+
+/// Selection of the events of a file, and the decay that they are taken for.
+#[derive(Debug, Args)]
+pub(super) struct SelectionArguments {
     /// Decaying meson: B0bar, B0, B-, B+; by default as the file says, else B0bar. Of a file of both flavours only those are
     /// taken
     #[arg(long, value_parser = Flavour::from_str)]
@@ -59,7 +67,40 @@ pub(super) struct SampleArguments {
     select: bool,
     /// Count each event once, although the file has a column `weight`
     #[arg(long)]
-    pub(super) unweighted: bool,
+    unweighted: bool,
+}
+
+impl SelectionArguments {
+    /// Settings that they give, with the layout of the file.
+    pub(super) fn settings(&self, layout: Option<Layout>) -> Settings {
+        Settings {
+            layout,
+            flavour: self.flavour,
+            lepton: self.lepton,
+            line_shape: self.line_shape,
+            q2: self.q2.clone(),
+            veto: self.veto.clone(),
+            m_kpi: self.m_kpi,
+            select: self.select,
+            unweighted: self.unweighted,
+            ..Settings::default()
+        }
+    }
+
+    /// Says how many events of a file they leave out, and why.
+    pub(super) fn note_left_out(&self, sample: &MeasuredSample) {
+        let LeftOut { of_other_flavour, outside } = sample.left_out;
+        let inside_or_not = sample.events.len() + outside;
+        if let (Some(flavour), 1..) = (self.flavour, of_other_flavour) {
+            let all = inside_or_not + of_other_flavour;
+            note(format!("{of_other_flavour} of {all} events left out, which are no {}", flavour.name()));
+        }
+        if outside > 0 {
+            let masses = self.m_kpi.map(|(low, high)| format!(" or m_kpi = {low}:{high}"));
+            let windows = ranges(&sample.assumed.q2) + &masses.unwrap_or_default();
+            note(format!("{outside} of {inside_or_not} events left out, outside q2 = {windows}"));
+        }
+    }
 }
 
 /// As in 0.796:0.996.
@@ -112,12 +153,7 @@ impl SampleArguments {
         let settings = self.settings()?;
         let sample =
             MeasuredSample::read(&self.events, &settings, free, window_matters).map_err(as_options)?;
-        let LeftOut { of_other_flavour, outside } = sample.left_out;
-        let inside_or_not = sample.events.len() + outside;
-        if let (Some(flavour), 1..) = (settings.flavour, of_other_flavour) {
-            let all = inside_or_not + of_other_flavour;
-            note(format!("{of_other_flavour} of {all} events left out, which are no {}", flavour.name()));
-        }
+        self.selection.note_left_out(&sample);
         note_idle_inputs(&sample.card)?;
         if let Some(weights) = &sample.weights {
             note(format!(
@@ -125,30 +161,22 @@ impl SampleArguments {
                 in_words(weights)
             ));
         }
-        if outside > 0 {
-            let masses = settings.m_kpi.map(|(low, high)| format!(" or m_kpi = {low}:{high}"));
-            let windows = ranges(&sample.assumed.q2) + &masses.unwrap_or_default();
-            note(format!("{outside} of {inside_or_not} events left out, outside q2 = {windows}"));
-        }
         Ok(sample)
+    }
+
+    /// Whether each event counts once, although the file has a column `weight`.
+    pub(super) const fn unweighted(&self) -> bool {
+        self.selection.unweighted
     }
 
     /// Settings that the arguments give.
     pub(super) fn settings(&self) -> Result<Settings> {
         Ok(Settings {
-            layout: self.layout.read()?,
             model: self.model,
-            flavour: self.flavour,
-            lepton: self.lepton,
-            line_shape: self.line_shape,
-            q2: self.q2.clone(),
-            veto: self.veto.clone(),
             shifts: self.shifts.by_name()?,
             inputs: self.inputs.values.iter().cloned().collect(),
             charmonium: self.inputs.resonances(),
-            m_kpi: self.m_kpi,
-            select: self.select,
-            unweighted: self.unweighted,
+            ..self.selection.settings(self.layout.read()?)
         })
     }
 }

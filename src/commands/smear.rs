@@ -105,19 +105,20 @@ fn draw(folder: &Path, performance: &Performance, detector: &str) -> Result<()> 
         };
         TITLES.into_iter().zip(points).map(panel).collect()
     };
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let sheet = |name: &str| Sheet::new(folder.join(name), &[literal(&format!("detector {detector}"))]);
+    let print = || literal(&format!("detector {detector}"));
     let resolutions = panels("density", "measured − true ", performance.resolutions(POINTS));
+    draw_curves(folder, "resolution", print(), &resolutions)?;
     let efficiencies = panels("efficiency", "true ", performance.efficiencies());
-    for path in [
-        curves(&sheet("resolution"), &resolutions, false)?,
-        curves(&sheet("efficiency"), &efficiencies, false)?,
-    ]
-    .iter()
-    .flatten()
-    .filter(|path| path.extension().is_some_and(|end| end == "png"))
-    {
-        note(format!("wrote {}", path.display()));
+    draw_curves(folder, "efficiency", print(), &efficiencies)
+}
+
+/// Draws panels of curves into a folder, which is made where it is missing, and says which picture.
+pub(super) fn draw_curves(folder: &Path, name: &str, print: String, panels: &[CurvePanel]) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    for path in curves(&Sheet::new(folder.join(name), &[print]), panels, false)? {
+        if path.extension().is_some_and(|end| end == "png") {
+            note(format!("wrote {}", path.display()));
+        }
     }
     Ok(())
 }

@@ -219,17 +219,21 @@ impl RatioTraining<'_> {
         let kinds = [true, info.classifies, !info.nuisances.is_empty()];
         let stages = (self.members * kinds.iter().filter(|is| **is).count()) as f64;
         let mut done = 0.0;
-        let mut told = |part: f64, loss: f64, done: f64| report((done + part) / stages, loss);
-        let (mut losses, mut entropies) = (Vec::new(), Vec::new());
-        let mut networks = Networks { ratios: Vec::new(), classifiers: Vec::new(), nuisances: Vec::new() };
-        for member in 0..self.members as u64 {
-            let table = Table { features: &features, targets: &terms, weights: &weights, inputs, outputs };
-            let (network, own) =
-                self.one(&table, Goal::Squares, 2 * member, &mut |part, loss| told(part, loss, done))?;
-            losses.push(own);
-            networks.ratios.push(network);
-            done += 1.0;
-        }
+        // Networks of a kind, whose random streams go on by a step from the first, and the losses of each.
+        let mut members = |table: &Table, goal: Goal, [first, step]: [u64; 2]| {
+            let (mut networks, mut losses) = (Vec::new(), Vec::new());
+            for member in 0..self.members as u64 {
+                let mut told = |part: f64, loss: f64| report((done + part) / stages, loss);
+                let (network, own) = self.one(table, goal, first + step * member, &mut told)?;
+                networks.push(network);
+                losses.push(own);
+                done += 1.0;
+            }
+            Ok::<_, LearnError>((networks, losses))
+        };
+        let table = Table { features: &features, targets: &terms, weights: &weights, inputs, outputs };
+        let (ratios, losses) = members(&table, Goal::Squares, [0, 2])?;
+        let (mut classifiers, mut entropies) = (Vec::new(), Vec::new());
         if let Some(background) = examples.background {
             let background = info.standardised(background);
             let others = background.len() / inputs;
@@ -242,25 +246,15 @@ impl RatioTraining<'_> {
             let targets = [vec![1.0; events], vec![0.0; others]].concat();
             let weights: Vec<f32> =
                 weights.iter().map(|w| w * of_signal).chain((0..others).map(|_| of_background)).collect();
-            for member in 0..self.members as u64 {
-                let table =
-                    Table { features: &all, targets: &targets, weights: &weights, inputs, outputs: 1 };
-                let (network, own) = self
-                    .one(&table, Goal::Entropy, 2 * member + 1, &mut |part, loss| told(part, loss, done))?;
-                entropies.push(own);
-                networks.classifiers.push(network);
-                done += 1.0;
-            }
+            let table = Table { features: &all, targets: &targets, weights: &weights, inputs, outputs: 1 };
+            (classifiers, entropies) = members(&table, Goal::Entropy, [1, 2])?;
         }
-        for member in 0..if info.nuisances.is_empty() { 0 } else { self.members as u64 } {
-            let (targets, outputs) = (&nuisances, info.nuisances.len());
-            let table = Table { features: &features, targets, weights: &weights, inputs, outputs };
-            let stream = 2 * self.members as u64 + member;
-            let (network, _) =
-                self.one(&table, Goal::Squares, stream, &mut |part, loss| told(part, loss, done))?;
-            networks.nuisances.push(network);
-            done += 1.0;
+        let mut of_nuisances = Vec::new();
+        if !info.nuisances.is_empty() {
+            let table = Table { targets: &nuisances, outputs: info.nuisances.len(), ..table };
+            (of_nuisances, _) = members(&table, Goal::Squares, [2 * self.members as u64, 1])?;
         }
+        let networks = Networks { ratios, classifiers, nuisances: of_nuisances };
         let last =
             |all: &[Vec<f64>]| all.iter().filter_map(|own| own.last()).sum::<f64>() / all.len().max(1) as f64;
         let entropy = info.classifies.then(|| last(&entropies));

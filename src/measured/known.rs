@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use humboldt_physics::{Decay, LineShape, WilsonDirection};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::layout::B0BAR;
+use humboldt_pipeline::phase_space::covers;
 use humboldt_pipeline::store::{EventReader, More};
 use humboldt_schemas::card::{Effects, GeneratorCard, SWaveCard};
 use humboldt_schemas::complex::ComplexValue;
@@ -308,10 +309,7 @@ impl GivenSimulation {
     ) -> Result<Vec<(f64, f64)>, Error> {
         let decay = card.own_decay()?;
         let windows = sampling::windows(card)?.of(&decay, sample.line_shape)?;
-        let covered = |(low, high): &(f64, f64)| {
-            windows.iter().any(|(a, b)| *a <= low * (1.0 + 1e-6) && *b >= high * (1.0 - 1e-6))
-        };
-        if of_data.iter().all(covered) {
+        if of_data.iter().all(|window| covers(&windows, *window)) {
             return Ok(windows);
         }
         Err(self.refused(format!(

@@ -171,7 +171,7 @@ impl RatioModel {
     /// not be told apart.
     ///
     /// # Shapes
-    /// `numbers` [event, number], of the model's variables; `others` [event], or empty for none.
+    /// `numbers` `[event, number]`, of the model's variables; `others` `[event]`, or empty for none.
     ///
     /// # Errors
     /// When the device fails.

@@ -220,11 +220,10 @@ fn with_nuisances(
     let every = events.len().div_ceil(BEYOND_LINEAR).max(1);
     let some = events.truth.gathered(&(0..events.len()).step_by(every).collect::<Vec<_>>());
     for groups in alone.chain([groups]) {
-        let varied = VariedDensities::new(source, groups)?;
-        let values = varied.values().to_vec();
-        let coefficients = |rows: Range<usize>| varied.coefficients(&some, rows);
+        let drawn = varied.drawn(groups)?;
+        let coefficients = |rows: Range<usize>| drawn.coefficients(&some, rows);
         let weights = (&events.weights[..], every);
-        calibration = calibration.with_draws(groups, values, signal, weights, coefficients)?;
+        calibration = calibration.with_draws(groups, drawn.values.clone(), signal, weights, coefficients)?;
     }
     Ok(calibration)
 }

@@ -189,6 +189,11 @@ impl Density {
         self.line_shape
     }
 
+    /// The S-wave, where there is one.
+    pub const fn s_wave(&self) -> Option<&SWave> {
+        self.s_wave.as_ref()
+    }
+
     /// Directions of the shifts, in order.
     pub fn directions(&self) -> &[WilsonDirection] {
         &self.directions
@@ -202,11 +207,6 @@ impl Density {
     /// The quadrature over the line shape.
     pub fn slices(&self) -> &[Slice] {
         &self.slices
-    }
-
-    /// The S-wave, where there is one.
-    pub const fn s_wave(&self) -> Option<&SWave> {
-        self.s_wave.as_ref()
     }
 
     /// K pi masses (GeV) that events may have; the pole only where the line shape is narrow.

@@ -14,7 +14,7 @@ use super::Made;
 use super::curve::Curve;
 use crate::PipelineError;
 use crate::generate::GenerationReport;
-use crate::phase_space::ROUNDING;
+use crate::phase_space::covers;
 use crate::rng::Draws;
 
 /// Candidates of one event, at most.
@@ -248,12 +248,10 @@ fn check_windows(
     line_shape: LineShape,
 ) -> Result<(), PipelineError> {
     let text = |(low, high): (f64, f64)| format!("{low}:{high}");
-    let inside = |(low, high): (f64, f64), [least, most]: [f64; 2]| {
-        low >= least * (1.0 - ROUNDING) && high <= most * (1.0 + ROUNDING)
-    };
-    let known: Vec<String> = density.windows.iter().map(|[low, high]| text((*low, *high))).collect();
-    let outside = windows.iter().find(|window| !density.windows.iter().any(|known| inside(**window, *known)));
-    if let Some(window) = outside {
+    let inside = |window: (f64, f64), [least, most]: [f64; 2]| covers(&[(least, most)], window);
+    let known: Vec<(f64, f64)> = density.windows.iter().map(|[low, high]| (*low, *high)).collect();
+    if let Some(window) = windows.iter().find(|window| !covers(&known, **window)) {
+        let known: Vec<String> = known.into_iter().map(text).collect();
         let allowed = format!("windows in q2 inside {}, of which background.density is", known.join(","));
         return Err(PipelineError::out_of_range("generator.q2", text(*window), allowed));
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::super::InferError;
 use super::super::information::inverse;
 use super::super::nuisances::Nuisance;
+use super::effects::{Column, Effects, Point, Profiled, SignalMean, WeightedSums};
 use super::statistic::{Ratios, Statistic};
 use super::{BLOCK, slopes};
 
@@ -27,12 +28,9 @@ pub struct RatioCalibration {
     all: Simulated,
     /// Of each part of the events, and the fitted components alone.
     parts: Vec<Simulated>,
-    /// Of each nuisance parameter.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    nuisances: Vec<Moved>,
-    /// Of each set of groups of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    drawn: Vec<Drawn>,
+    /// Of nuisance parameters.
+    #[serde(default, skip_serializing_if = "Effects::is_empty")]
+    effects: Effects,
 }
 
 /// Sums over simulated signal, and over background where there is one.
@@ -65,50 +63,6 @@ struct Sums {
     /// # Shapes
     /// [monomial, pair of components i <= j, at j (j + 1)/2 + i]
     seconds: Vec<Vec<f64>>,
-}
-
-/// Sums over simulated signal of some coefficients of all monomials, for a sum of weights of 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Change {
-    /// Of the coefficients.
-    ///
-    /// # Shapes
-    /// [monomial]
-    total: Vec<f64>,
-    /// Of the statistic times the coefficients.
-    ///
-    /// # Shapes
-    /// [monomial, component]
-    means: Vec<Vec<f64>>,
-}
-
-/// The changes by one unit of a nuisance parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Moved {
-    group: Nuisance,
-    sums: Change,
-}
-
-/// The density at drawn values of all nuisance parameters of some groups at once, for what is not linear in them, by some of the simulated events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Drawn {
-    groups: Vec<Nuisance>,
-    /// # Shapes
-    /// [draw, parameter]
-    values: Vec<Vec<f64>>,
-    /// At 0 of all.
-    own: Change,
-    /// By one unit of each parameter.
-    linear: Vec<Change>,
-    /// At each draw.
-    at: Vec<Change>,
-}
-
-/// Nuisance parameters that are profiled.
-#[derive(Debug, Clone, Default)]
-struct Profiled<'a> {
-    moved: Vec<&'a Moved>,
-    drawn: Option<&'a Drawn>,
 }
 
 /// True coefficients of simulated events.
@@ -238,7 +192,7 @@ impl RatioCalibration {
             all.plus(&own, 1.0);
             parts.push(own.first(statistic.fitted()));
         }
-        Self { statistic, events: truth.weights.len(), all, parts, nuisances: Vec::new(), drawn: Vec::new() }
+        Self { statistic, events: truth.weights.len(), all, parts, effects: Effects::default() }
     }
 
     /// The calibration with the effects of nuisance parameters, whose groups are given. `changes` has for a range of the simulated events and
@@ -253,9 +207,8 @@ impl RatioCalibration {
         weights: &[f64],
         changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
-        let sums = self.sums(groups.len(), signal, (weights, 1), changes)?;
-        let moved = |(group, sums): (&Nuisance, Change)| Moved { group: *group, sums };
-        self.nuisances = groups.iter().zip(sums).map(moved).collect();
+        let sums = WeightedSums::of(&self.statistic, groups.len(), signal, (weights, 1), changes)?;
+        self.effects.set_moved(groups, sums);
         Ok(self)
     }
 
@@ -273,58 +226,15 @@ impl RatioCalibration {
         (weights, every): (&[f64], usize),
         coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
-        let parameters = values.first().map_or(0, Vec::len);
-        let mut sums = self.sums(1 + parameters + values.len(), signal, (weights, every), coefficients)?;
-        let at = sums.split_off(1 + parameters);
-        let linear = sums.split_off(1);
-        if let Some(own) = sums.pop() {
-            self.drawn.push(Drawn { groups: groups.to_vec(), values, own, linear, at });
-        }
+        let sets = 1 + values.first().map_or(0, Vec::len) + values.len();
+        let sums = WeightedSums::of(&self.statistic, sets, signal, (weights, every), coefficients)?;
+        self.effects.add_drawn(groups, values, sums);
         Ok(self)
-    }
-
-    /// Sums of some sets of coefficients over the first of every `every` events of simulated signal.
-    fn sums<E>(
-        &self,
-        sets: usize,
-        signal: &Ratios,
-        (weights, every): (&[f64], usize),
-        mut coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
-    ) -> Result<Vec<Change>, E> {
-        let (monomials, components) = (self.statistic.terms() + 1, self.statistic.components());
-        let zero = Change { total: vec![0.0; monomials], means: vec![vec![0.0; components]; monomials] };
-        let mut all = vec![zero; sets];
-        let around = self.statistic.around_references();
-        let weights: Vec<f64> = weights.iter().copied().step_by(every).collect();
-        let total: f64 = weights.iter().sum();
-        for start in (0..weights.len()).step_by(BLOCK) {
-            let rows = start..weights.len().min(start + BLOCK);
-            let values = rows.clone().into_par_iter().map(|row| {
-                let mut derivatives = vec![0.0; self.statistic.derivatives()];
-                let mut values = vec![0.0; components];
-                self.statistic.of(&around, signal, row * every, &mut derivatives, &mut values);
-                values
-            });
-            let values: Vec<Vec<f64>> = values.collect();
-            let coefficients = coefficients(rows.clone())?;
-            all.par_iter_mut().enumerate().for_each(|(set, sums)| {
-                let events = coefficients.chunks_exact(monomials * sets).zip(&values);
-                for ((coefficients, values), weight) in events.zip(&weights[rows.clone()]) {
-                    let own = &coefficients[set * monomials..(set + 1) * monomials];
-                    for (k, coefficient) in own.iter().enumerate() {
-                        let factor = weight / total * f64::from(*coefficient);
-                        sums.total[k] += factor;
-                        sums.means[k].iter_mut().zip(values).for_each(|(sum, x)| *sum += factor * x);
-                    }
-                }
-            });
-        }
-        Ok(all)
     }
 
     /// Whether the effects of nuisance parameters of a group are known.
     pub fn knows(&self, group: Nuisance) -> bool {
-        self.nuisances.iter().any(|moved| moved.group == group)
+        self.effects.knows(group)
     }
 
     /// Whether all parts fit together, and networks with so many coefficients, features and nuisance parameters.
@@ -340,8 +250,7 @@ impl RatioCalibration {
             && of(&self.all, s.components())
             && self.parts.len() == PARTS
             && self.parts.iter().all(|part| of(part, s.fitted()))
-            && self.nuisances.iter().all(|moved| moved.sums.is_consistent(terms + 1, s.components()))
-            && self.drawn.iter().all(|drawn| drawn.is_consistent(terms + 1, s.components()))
+            && self.effects.is_consistent(terms + 1, s.components())
     }
 
     /// Whether events of background are known.
@@ -399,7 +308,7 @@ impl RatioCalibration {
     /// When the statistic says nothing there.
     pub fn known(&self, shifts: &[f64], fraction: f64, nuisances: &[Nuisance]) -> Result<Known, InferError> {
         let components = self.statistic.fitted();
-        let profiled = self.profiled(nuisances);
+        let profiled = self.effects.of(nuisances);
         let of = |simulated: &Simulated| {
             let at = simulated.at(shifts, fraction, components, true, &profiled);
             at.information(&at.covariance).ok_or_else(nothing)
@@ -423,142 +332,7 @@ impl RatioCalibration {
         with_slopes: bool,
         nuisances: &[Nuisance],
     ) -> At {
-        self.all.at(shifts, fraction, components, with_slopes, &self.profiled(nuisances))
-    }
-
-    fn profiled(&self, groups: &[Nuisance]) -> Profiled<'_> {
-        let moved = self.nuisances.iter().filter(|moved| groups.contains(&moved.group)).collect();
-        let same = |drawn: &&Drawn| {
-            !groups.is_empty()
-                && drawn.groups.iter().all(|group| groups.contains(group))
-                && groups.iter().all(|group| drawn.groups.contains(group))
-        };
-        Profiled { moved, drawn: self.drawn.iter().find(same) }
-    }
-}
-
-/// Sums of coefficients at values of the monomials: of the statistic times them, and of themselves.
-type SumsAt<'a> = dyn Fn(&Change, &[f64]) -> (DVector<f64>, f64) + 'a;
-
-/// Vectors, and their derivatives along a parameter.
-type WithSlopes = (Vec<DVector<f64>>, Vec<DVector<f64>>);
-
-/// The mean of the statistic of signal at a point.
-struct SignalMean<'a> {
-    /// Of the monomials.
-    values: &'a [f64],
-    /// Their derivatives by each shift.
-    slopes: &'a [Vec<f64>],
-    /// Sum of the coefficients, for a sum of weights of 1.
-    total: f64,
-    /// Derivatives of its logarithm.
-    logs: Vec<f64>,
-    mean: &'a DVector<f64>,
-    /// Derivatives of the mean, and of the mean of products.
-    mean_slopes: &'a [(DVector<f64>, DMatrix<f64>)],
-}
-
-/// Effects of nuisance parameters on the mean of the statistic of signal.
-struct Effects {
-    /// By one unit of each, and what is left open by all that is not linear.
-    columns: Vec<DVector<f64>>,
-    /// By each shift.
-    column_slopes: Vec<Vec<DVector<f64>>>,
-    /// The mean of what is not linear.
-    shift: DVector<f64>,
-    shift_slopes: Vec<DVector<f64>>,
-}
-
-impl Profiled<'_> {
-    /// By one unit of each parameter the mean of signal moves by `(M - m t)/T`, with T and t the sums of coefficients and of their changes, M that of the
-    /// statistic times the changes, m the mean. What is not linear: its mean over draws of all parameters moves the mean, its spread is one more uncertainty.
-    fn effects(&self, sums: &SumsAt, signal: &SignalMean) -> Effects {
-        let SignalMean { values, slopes, total, logs, mean, mean_slopes } = signal;
-        let zero = DVector::zeros(mean.len());
-        let mut effects = Effects {
-            columns: Vec::new(),
-            column_slopes: vec![Vec::new(); slopes.len()],
-            shift: zero.clone(),
-            shift_slopes: vec![zero.clone(); slopes.len()],
-        };
-        for Moved { sums: own, .. } in &self.moved {
-            let scaled = |by: &[f64]| {
-                let (moved, rate) = sums(own, by);
-                (moved / *total, rate / total)
-            };
-            let (moved, rate) = scaled(values);
-            let column = moved - *mean * rate;
-            for (i, (mean_i, _)) in mean_slopes.iter().enumerate() {
-                let (moved_i, rate_i) = scaled(&slopes[i]);
-                let slope = moved_i - *mean * rate_i - mean_i * rate - &column * logs[i];
-                effects.column_slopes[i].push(slope);
-            }
-            effects.columns.push(column);
-        }
-        if let Some(drawn) = self.drawn {
-            let rest = |all: Vec<DVector<f64>>, columns: &mut Vec<DVector<f64>>| {
-                let draws = all.len() as f64;
-                let mean = all.iter().fold(zero.clone(), |sum, own| sum + own) / draws;
-                columns.extend(all.into_iter().map(|own| (own - &mean) / (draws - 1.0).sqrt()));
-                mean
-            };
-            for (i, slope) in slopes.iter().enumerate() {
-                let (_, beyond) = drawn.beyond_linear(values, slope, sums);
-                effects.shift_slopes[i] = rest(beyond, &mut effects.column_slopes[i]);
-            }
-            let (beyond, _) = drawn.beyond_linear(values, values, sums);
-            effects.shift = rest(beyond, &mut effects.columns);
-        }
-        effects
-    }
-}
-
-impl Drawn {
-    /// What the mean of the statistic has at each draw beyond what is linear in the parameters, at `values` of the monomials, and its derivative
-    /// along `by`, theirs.
-    fn beyond_linear(&self, values: &[f64], by: &[f64], sums: &SumsAt) -> WithSlopes {
-        // A mean M/T and its derivative.
-        let mean = |of: &Change| {
-            let ((sum, total), (sum_i, total_i)) = (sums(of, values), sums(of, by));
-            let mean = sum / total;
-            let slope = sum_i / total - &mean * (total_i / total);
-            (mean, slope)
-        };
-        let (own, own_slope) = mean(&self.own);
-        let ((_, total), (_, total_i)) = (sums(&self.own, values), sums(&self.own, by));
-        let linear = |of: &Change| {
-            let ((sum, rate), (sum_i, rate_i)) = (sums(of, values), sums(of, by));
-            let column = (sum - &own * rate) / total;
-            let slope = (sum_i - &own * rate_i - &own_slope * rate) / total - &column * (total_i / total);
-            (column, slope)
-        };
-        let linear: Vec<(DVector<f64>, DVector<f64>)> = self.linear.iter().map(linear).collect();
-        let at = |(of, numbers): (&Change, &Vec<f64>)| {
-            let (mean, slope) = mean(of);
-            let start = (mean - &own, slope - &own_slope);
-            linear
-                .iter()
-                .zip(numbers)
-                .fold(start, |(a, b), ((column, slope), x)| (a - column * *x, b - slope * *x))
-        };
-        self.at.iter().zip(&self.values).map(at).unzip()
-    }
-
-    fn is_consistent(&self, monomials: usize, components: usize) -> bool {
-        let mut sums = [&self.own].into_iter().chain(&self.linear).chain(&self.at);
-        self.values.len() == self.at.len()
-            && self.values.len() > 1
-            && self.values.iter().all(|values| values.len() == self.linear.len())
-            && self.own.total.first().is_some_and(|total| *total > 0.0)
-            && sums.all(|sums| sums.is_consistent(monomials, components))
-    }
-}
-
-impl Change {
-    fn is_consistent(&self, monomials: usize, components: usize) -> bool {
-        self.total.len() == monomials
-            && self.means.len() == monomials
-            && self.means.iter().all(|row| row.len() == components)
+        self.all.at(shifts, fraction, components, with_slopes, &self.effects.of(nuisances))
     }
 }
 
@@ -719,32 +493,27 @@ impl Simulated {
         let own = &second_b - &second_s - outer(&mean, &by_fraction);
         let of_fraction = &covariance_s * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
         spread_slopes.push((own, of_fraction));
-        let effects = profiled.effects(
-            &|of: &Change, by: &[f64]| (vector(&combine(by, &of.means)), dot(&of.total, by)),
-            &SignalMean {
-                values: &values,
-                slopes: &slopes[..n],
-                total: total / self.signal.total[0],
-                logs: total_slopes.iter().map(|slope| slope / total).collect(),
-                mean: &mean_s,
-                mean_slopes: &slopes_s,
-            },
-        );
-        let mean = mean + &effects.shift * signal;
-        for (i, slope) in effects.shift_slopes.iter().enumerate() {
+        let signal_mean = SignalMean {
+            total: total / self.signal.total[0],
+            logs: total_slopes[..n].iter().map(|slope| slope / total).collect(),
+            mean: Column { value: mean_s, slopes: slopes_s.into_iter().map(|(mean, _)| mean).collect() },
+        };
+        let point = Point { values: &values, slopes: &slopes[..n], components };
+        let (columns, shift) = profiled.columns(&signal_mean, &point);
+        let mean = mean + &shift.value * signal;
+        for (i, slope) in shift.slopes.iter().enumerate() {
             let mut column = mean_slopes.column_mut(i);
             column += slope * signal;
         }
         let mut by_fraction = mean_slopes.column_mut(n);
-        by_fraction -= &effects.shift;
-        let matrix_of = |columns: &[DVector<f64>]| {
-            if columns.is_empty() { DMatrix::zeros(components, 0) } else { DMatrix::from_columns(columns) }
+        by_fraction -= &shift.value;
+        let matrix_of = |of: &dyn Fn(&Column) -> &DVector<f64>, times: f64| {
+            DMatrix::from_fn(components, columns.len(), |i, j| times * of(&columns[j])[i])
         };
-        let drift = matrix_of(&effects.columns);
+        let drift = matrix_of(&|column| &column.value, signal);
         let mut drift_slopes: Vec<DMatrix<f64>> =
-            effects.column_slopes.iter().map(|columns| matrix_of(columns) * signal).collect();
-        drift_slopes.push(-&drift);
-        let drift = drift * signal;
+            (0..n).map(|i| matrix_of(&|column| &column.slopes[i], signal)).collect();
+        drift_slopes.push(matrix_of(&|column| &column.value, -1.0));
         At { mean, covariance, finite, mean_slopes, spread_slopes, drift, drift_slopes, effective }
     }
 }

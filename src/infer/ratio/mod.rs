@@ -14,6 +14,7 @@
 //! - [`Fit`]: of the coefficients, to a sample's mean
 
 mod calibration;
+mod effects;
 mod fit;
 mod statistic;
 

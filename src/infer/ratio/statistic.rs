@@ -75,6 +75,12 @@ impl Around {
     }
 }
 
+/// Probability of an event to be signal, of a sample with a fraction of background, by the ratio of the densities of signal and background.
+fn part_of(ratio: f64, fraction: f64) -> f64 {
+    let signal = (1.0 - fraction) * ratio;
+    signal / (signal + fraction)
+}
+
 /// Coefficients of all monomials but the first times these monomials or their derivatives.
 pub fn along<T: Copy + Into<f64>>(terms: &[T], by: &[f64]) -> f64 {
     terms.iter().zip(&by[1..]).map(|(term, by)| (*term).into() * by).sum()
@@ -260,12 +266,7 @@ impl Statistic {
         let nuisances = self.nuisances.len();
         let (by_reference, by_nuisance) = out.split_at_mut(out.len() - nuisances);
         // The ratio of the densities of signal is 1 at that point.
-        let signal_part = match (signal, self.fraction) {
-            (Some(signal), Some(fraction)) => {
-                (1.0 - fraction) * signal / ((1.0 - fraction) * signal + fraction)
-            }
-            _ => 1.0,
-        };
+        let signal_part = signal.zip(self.fraction).map_or(1.0, |(ratio, fraction)| part_of(ratio, fraction));
         let changes = &of.nuisances[row * nuisances..(row + 1) * nuisances];
         for ((out, change), mean) in by_nuisance.iter_mut().zip(changes).zip(&self.nuisances) {
             *out = signal_part * (f64::from(*change) - mean);
@@ -301,8 +302,7 @@ impl Statistic {
         move |row| {
             let Some(signal) = of.signal_of(row) else { return 1.0 };
             let ratio = around.density(of.terms_of(row, terms)) / around.total;
-            let signal = (1.0 - fraction) * ratio * signal;
-            signal / (signal + fraction)
+            part_of(ratio * signal, fraction)
         }
     }
 
