@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::arguments::ForceArgument;
 use crate::Error;
+use crate::infer::ratio::EventStatistic;
 use crate::learn::built_in::{self, BUILT_IN, BuiltIn};
 use crate::learn::model::{ModelInfo, Parameter, WEIGHTS_FILE, model_folder};
 use crate::learn::{Compute, Imported, Model};

@@ -229,7 +229,7 @@ pub(super) fn dual(events: &EventBatch, row: usize) -> SVector<f64, 12> {
 }
 
 /// The angular functions at an event's angles.
-fn functions(events: &EventBatch, row: usize) -> SVector<f64, 12> {
+pub(super) fn functions(events: &EventBatch, row: usize) -> SVector<f64, 12> {
     let [l, k, chi] = [&events.cos_theta_l, &events.cos_theta_k, &events.chi].map(|c| f64::from(c[row]));
     angular_functions(l.clamp(-1.0, 1.0), k.clamp(-1.0, 1.0), chi).into()
 }

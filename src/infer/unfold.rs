@@ -44,12 +44,11 @@ pub struct SimulatedTruth<'a> {
 /// For a bin without simulated events enough, or in which they do not tell all moments apart.
 pub fn unfolded(measured: &[BinMoments], simulated: &SimulatedTruth) -> Result<Vec<BinMoments>, InferError> {
     let bins: Vec<(f64, f64)> = measured.iter().map(|bin| bin.q2).collect();
-    Unfolding::new(&bins, simulated)?.unfolded(measured)
+    let none = vec![0.0; simulated.reference.directions().len()];
+    let expected = MomentPredictions::new(simulated.reference, &bins)?.values(&none);
+    let one = |(bin, own): (&BinMoments, Vector)| Bin::new(bin.q2, own, simulated)?.unfolded(bin);
+    measured.iter().zip(expected).map(one).collect()
 }
-
-/// Unfolding of some bins by simulated events, for any number of samples.
-#[derive(Debug)]
-pub struct Unfolding(Vec<Bin>);
 
 #[derive(Debug)]
 struct Bin {
@@ -58,27 +57,6 @@ struct Bin {
     own: Vector,
     events: Vec<Event>,
     sums: Sums,
-}
-
-impl Unfolding {
-    /// Of bins in q2 (GeV^2).
-    ///
-    /// # Errors
-    /// For a bin without simulated events enough, and an event outside phase space.
-    pub fn new(bins: &[(f64, f64)], simulated: &SimulatedTruth) -> Result<Self, InferError> {
-        let none = vec![0.0; simulated.reference.directions().len()];
-        let expected = MomentPredictions::new(simulated.reference, bins)?.values(&none);
-        let bins = bins.iter().zip(expected).map(|(q2, own)| Bin::new(*q2, own, simulated));
-        Ok(Self(bins.collect::<Result<_, _>>()?))
-    }
-
-    /// The moments of a sample before acceptance, of the same bins. Their covariance holds that of the simulation.
-    ///
-    /// # Errors
-    /// For a bin in which the simulated events do not tell all moments apart.
-    pub fn unfolded(&self, measured: &[BinMoments]) -> Result<Vec<BinMoments>, InferError> {
-        self.0.iter().zip(measured).map(|(bin, measured)| bin.unfolded(measured)).collect()
-    }
 }
 
 impl Bin {

@@ -2,25 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use humboldt_schemas::card::{DatasetPoint, Split};
 use humboldt_schemas::comparison::{
     Comparison, EstimatorResult, ShiftAtValue, SystematicShift, WrongShift, WrongSimulation,
 };
-use humboldt_schemas::provenance::program;
 
-use super::estimators::{CoefficientEstimate, Estimated, Estimator, Known, Learned, NAMES, is_possible};
-use super::experiments::{Experiment, Experiments, World};
+use super::estimators::{AngularMoments, Estimator, Known, Learned, NAMES, Unbinned};
+use super::experiments::World;
 use super::information::Information;
 use super::judged::{AtPoint, result, shift};
 use super::model::RatioModel;
 use super::networks::Network;
-use super::source::{SimulatedSample, Source};
+use super::source::Source;
+use super::work::{self, Wanted, Work, hash_of_weights};
 use super::worlds::{Wrong, of_test};
 use crate::assumptions::assumed;
 use crate::error::{AtPath, Error};
-use crate::learn::model::WEIGHTS_FILE;
 use crate::learn::{Compute, Model};
 use crate::progress::{Progress, note, seconds};
 use crate::report::{self, Pulls, Sheet};
@@ -29,12 +27,6 @@ use crate::run::compared::COMPARISON;
 use crate::run::evaluation::file;
 use crate::run::figures::small_print;
 use crate::run::parts::Parts;
-
-/// Pseudo-experiments that are in memory at once.
-const CHUNK: usize = 16;
-
-/// Pseudo-experiments that the time of an estimate is measured with.
-const TIMED: usize = 3;
 
 /// Plan of what is to be computed.
 #[derive(Debug, Clone)]
@@ -63,12 +55,6 @@ pub struct Compared {
     pub parts: Parts,
 }
 
-/// A point, and how many pseudo-experiments are wanted there.
-struct Wanted {
-    shifts: Vec<f64>,
-    count: usize,
-}
-
 /// Runs the comparison; goes on from what an earlier one left in `parts`.
 ///
 /// # Errors
@@ -84,7 +70,7 @@ pub fn compare(
     if !RatioModel::is_whole(&run.model()) {
         return Err(Error::file(&run.model(), "no calibrated networks yet; make them with `humboldt run`"));
     }
-    let (points, names) = (wanted(run, plan)?, estimators(plan, run)?);
+    let (points, names) = (wanted(run, plan)?, estimators(plan)?);
     let model = RatioModel::load(&run.model(), compute)?;
     let source = Source::new(card)?;
     let worlds = worlds(&source, plan)?;
@@ -100,24 +86,29 @@ pub fn compare(
     }
     let samples = source.read()?.samples;
     let truth = Information::new(&model, &source, &samples[1])?;
-    let known =
-        if names.iter().any(|name| name != NAMES[0]) { Some(Known::new(&source, &samples)?) } else { None };
-    let mut all: Vec<Box<dyn Estimator + '_>> = names
-        .iter()
-        .map(|name| match &known {
-            Some(known) if name != NAMES[0] => known.estimator(name, card.images.events),
-            _ => Ok(Box::new(Learned(&model)) as Box<dyn Estimator + '_>),
-        })
-        .collect::<Result<_, Error>>()?;
-    all.extend(networks.into_iter().map(|network| Box::new(network) as Box<dyn Estimator + '_>));
+    let events = card.images.events;
+    let is_wanted = |name: &str| names.iter().any(|wanted| wanted == name);
+    let known = is_wanted(NAMES[1]).then(|| Known::new(&source, &samples)).transpose()?;
+    let mut all: Vec<Box<dyn Estimator + '_>> = Vec::new();
+    for name in &names {
+        all.push(match (name.as_str(), &known) {
+            ("unbinned", Some(known)) => Box::new(Unbinned::new(known)?),
+            ("moments", _) => Box::new(AngularMoments::new(&model, &source, &samples[1], events)?),
+            _ => Box::new(Learned(&model)),
+        });
+    }
+    for network in networks {
+        all.push(Box::new(network));
+    }
     let (coefficients, parts) = (card.axes()?.names(), Parts::open(parts, &key(run, plan, &worlds)?)?);
     let work = Work {
         source: &source,
         sample: &samples[2],
         estimators: &all,
-        events: card.images.events,
+        events,
         parts: &parts,
         coefficients: coefficients.len(),
+        needs_all: false,
     };
     let points = work.possible(points, &worlds[0].1)?;
     let times = work.times(&points, &worlds[0].1)?;
@@ -213,157 +204,22 @@ fn worlds(source: &Source, plan: &RatioComparisonPlan) -> Result<Vec<(String, Wo
     Ok(worlds)
 }
 
-/// Names of the estimators, by the plan or all that can be used.
-fn estimators(plan: &RatioComparisonPlan, run: &RunFolder) -> Result<Vec<String>, Error> {
-    let possible = |name: &str| is_possible(name, &run.card().generator);
-    if let Some(name) = plan.estimators.iter().find(|name| !possible(name)) {
-        let allowed = format!("without [s_wave] in the card, of which {name} know nothing");
-        return Err(Error::setting("estimators", name, allowed));
+/// Names of the estimators, by the plan or all.
+fn estimators(plan: &RatioComparisonPlan) -> Result<Vec<String>, Error> {
+    if let Some(name) = plan.estimators.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        return Err(Error::setting("estimators", name, NAMES.join(", ")));
     }
-    if !plan.estimators.is_empty() {
-        return Ok(plan.estimators.clone());
-    }
-    let (possible, others): (Vec<&str>, Vec<&str>) = NAMES.into_iter().partition(|name| possible(name));
-    if !others.is_empty() {
-        note(format!("compare: without {}, which know nothing of the S-wave", others.join(", ")));
-    }
-    Ok(possible.into_iter().map(str::to_owned).collect())
+    let all = || NAMES.map(str::to_owned).to_vec();
+    Ok(if plan.estimators.is_empty() { all() } else { plan.estimators.clone() })
 }
 
 /// Key of all that decides pseudo-experiments and estimates.
 fn key(run: &RunFolder, plan: &RatioComparisonPlan, worlds: &[(String, World)]) -> Result<String, Error> {
-    let hash = |folder: &Path| -> Result<String, Error> {
-        let weights = folder.join(WEIGHTS_FILE);
-        Ok(blake3::hash(&fs::read(&weights).at(&weights)?).to_hex().to_string())
-    };
-    let weights = hash(&run.model())?;
-    let networks = plan.networks.iter().map(|folder| hash(folder)).collect::<Result<Vec<_>, _>>()?;
+    let networks =
+        plan.networks.iter().map(|folder| hash_of_weights(folder)).collect::<Result<Vec<_>, _>>()?;
     let worlds: Vec<_> = worlds.iter().map(|(_, world)| (&world.generator, world.fraction)).collect();
     let plan = serde_json::json!([plan.estimators, networks, plan.values, plan.images, worlds]);
-    Ok(format!("{} {} {weights} {plan}", program(), run.card().hash()))
-}
-
-/// Data that all pseudo-experiments of a comparison have in common.
-struct Work<'a> {
-    source: &'a Source,
-    sample: &'a SimulatedSample,
-    estimators: &'a [Box<dyn Estimator + 'a>],
-    events: usize,
-    parts: &'a Parts,
-    coefficients: usize,
-}
-
-/// Times that a pseudo-experiment takes.
-struct Times {
-    /// Seconds to make it, by the clock.
-    of_sample: f64,
-    /// Milliseconds of each estimator's estimate on one core.
-    of_estimates: Vec<f64>,
-}
-
-impl Work<'_> {
-    /// The points with no more pseudo-experiments than events of files allow.
-    fn possible(&self, mut points: Vec<Wanted>, world: &World) -> Result<Vec<Wanted>, Error> {
-        if self.source.has_files() {
-            for point in &mut points {
-                let all = Experiments::new(self.source, self.sample, &point.shifts, self.events, world)?;
-                point.count = point.count.min(all.most());
-            }
-        }
-        Ok(points)
-    }
-
-    /// The shortest times of some pseudo-experiments, for other work on the machine only adds to them.
-    fn times(&self, points: &[Wanted], world: &World) -> Result<Times, Error> {
-        let mut times = Times { of_sample: 0.0, of_estimates: vec![0.0; self.estimators.len()] };
-        let Some(point) = points.get(points.len() / 2) else { return Ok(times) };
-        let experiments = Experiments::new(self.source, self.sample, &point.shifts, self.events, world)?;
-        let count = TIMED.min(experiments.most());
-        let start = Instant::now();
-        let samples =
-            (0..count).map(|number| experiments.get(number)).collect::<Result<Vec<Experiment>, Error>>()?;
-        times.of_sample = start.elapsed().as_secs_f64() / count.max(1) as f64;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-        for (time, estimator) in times.of_estimates.iter_mut().zip(self.estimators) {
-            let one = |sample: &Experiment| {
-                let start = Instant::now();
-                // A result that is thrown away is computed all the same: the call is behind a trait.
-                let _ = estimator.estimates(std::slice::from_ref(sample), &point.shifts);
-                start.elapsed().as_secs_f64() * 1e3
-            };
-            let shortest = pool.install(|| samples.iter().map(one).fold(f64::INFINITY, f64::min));
-            *time = if shortest.is_finite() { shortest } else { 0.0 };
-        }
-        Ok(times)
-    }
-
-    /// The pseudo-experiments of a point by each estimator.
-    fn of_point(
-        &self,
-        point: &Wanted,
-        world: &World,
-        name: &str,
-        progress: &Progress,
-    ) -> Result<Vec<AtPoint>, Error> {
-        let experiments = Experiments::new(self.source, self.sample, &point.shifts, self.events, world)?;
-        let count = point.count.min(experiments.most());
-        progress.skip((point.count - count) as u64);
-        let columns = self.columns();
-        let table = if let Some(table) = self.parts.table(name, &columns, count) {
-            progress.skip(count as u64);
-            table
-        } else {
-            let mut table: Vec<Vec<f64>> = vec![Vec::with_capacity(count); columns.len()];
-            for start in (0..count).step_by(CHUNK) {
-                let range = start..count.min(start + CHUNK);
-                let samples = range.clone().map(|number| experiments.get(number));
-                let samples = samples.collect::<Result<Vec<Experiment>, Error>>()?;
-                for (columns, estimator) in table.chunks_mut(self.width()).zip(self.estimators) {
-                    for found in estimator.estimates(&samples, &point.shifts) {
-                        let row = self.row(found.ok().as_ref());
-                        columns.iter_mut().zip(row).for_each(|(column, x)| column.push(x));
-                    }
-                }
-                progress.advance(range.len() as u64, &format!("{:?}", point.shifts));
-            }
-            self.parts.keep_table(name, &columns, table.clone())?;
-            table
-        };
-        let of = |columns: &[Vec<f64>]| AtPoint {
-            truth: point.shifts.clone(),
-            events: experiments.events,
-            bounds: None,
-            found: (0..count).map(|row| self.estimated(columns, row)).collect(),
-        };
-        Ok(table.chunks(self.width()).map(of).collect())
-    }
-
-    /// Numbers of an answer.
-    const fn width(&self) -> usize {
-        1 + 3 * self.coefficients
-    }
-
-    fn columns(&self) -> Vec<String> {
-        let of = |i: usize| (0..self.width()).map(move |k| format!("number_{i}_{k}"));
-        (0..self.estimators.len()).flat_map(of).collect()
-    }
-
-    fn row(&self, found: Option<&Estimated>) -> Vec<f64> {
-        let Some(found) = found else { return vec![f64::NAN; self.width()] };
-        let numbers = found.coefficients.iter().flat_map(|e| [e.value, e.sigma, e.pull]);
-        [found.p_value.unwrap_or(f64::NAN)].into_iter().chain(numbers).collect()
-    }
-
-    /// The answer of a row; none where a number of a coefficient is none.
-    fn estimated(&self, columns: &[Vec<f64>], row: usize) -> Option<Estimated> {
-        let of = |i: usize| {
-            let [value, sigma, pull] = [1, 2, 3].map(|k| columns[3 * i + k][row]);
-            let known = [value, sigma, pull].iter().all(|x| x.is_finite());
-            known.then_some(CoefficientEstimate { value, sigma, pull })
-        };
-        let coefficients = (0..self.coefficients).map(of).collect::<Option<_>>()?;
-        Some(Estimated { coefficients, p_value: Some(columns[0][row]).filter(|p| !p.is_nan()) })
-    }
+    Ok(format!("{} {plan}", work::key(run)?))
 }
 
 /// The shifts of an estimator that data make which differ; none where there are no pairs.

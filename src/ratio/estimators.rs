@@ -3,7 +3,7 @@
 use humboldt_physics::{Decay, LineShape, WilsonDirection, WilsonShifts};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::Q2Windows;
-use humboldt_schemas::card::{GeneratorCard, SWaveCard};
+use humboldt_schemas::card::SWaveCard;
 use rayon::prelude::*;
 
 use super::experiments::Experiment;
@@ -15,10 +15,9 @@ use crate::infer::density::EventFamily;
 use crate::infer::estimator::moment_bins;
 use crate::infer::likelihood::Likelihood;
 use crate::infer::mixture::Fraction;
-use crate::infer::moments::{MomentPredictions, fit as fit_moments, weighted_moments};
+use crate::infer::ratio::{EventStatistic, Fit, Moments, RatioCalibration, SamplePart, Truth};
 use crate::infer::simulation::Simulation;
 use crate::infer::unbinned::{fit, pull};
-use crate::infer::unfold::{SimulatedTruth, Unfolding};
 use crate::infer::weights::Weights;
 use crate::sampling;
 
@@ -64,18 +63,7 @@ impl Learned<'_> {
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let Self(model) = self;
         let sample = model.sample(&sample.numbers(&model.variables()))?;
-        let fit = model.fit(&sample, None, &[])?;
-        let (values, covariance) = (fit.values(), fit.covariance());
-        let mut coefficients = Vec::new();
-        for (i, (truth, origin)) in truth.iter().zip(&model.origin).enumerate() {
-            let pull = fit.pull(i, truth - origin)?;
-            coefficients.push(CoefficientEstimate {
-                value: origin + values[i],
-                sigma: covariance[(i, i)].sqrt(),
-                pull,
-            });
-        }
-        Ok(Estimated { coefficients, p_value: Some(fit.p_value()) })
+        fitted(&model.fit(&sample, None, &[])?, &model.origin, truth)
     }
 }
 
@@ -84,13 +72,12 @@ impl Estimator for Learned<'_> {
         NAMES[0]
     }
 
-    /// One after another: a network works with all threads on each.
     fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
-        samples.iter().map(|sample| self.one(sample, truth)).collect()
+        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
     }
 }
 
-/// Simulated events and background as estimators without a network take them: those that no pseudo-experiment is drawn from.
+/// Simulated events and background as the unbinned fit takes them: those that no pseudo-experiment is drawn from.
 #[derive(Debug)]
 pub struct Known {
     /// Density that is fitted, before it is normalised over accepted events.
@@ -103,8 +90,6 @@ pub struct Known {
     background: Option<(EventBatch, Fraction)>,
     /// Fraction of background of pseudo-experiments.
     fraction: f64,
-    /// Windows in measured q2 (GeV^2).
-    windows: Vec<(f64, f64)>,
 }
 
 impl Known {
@@ -163,7 +148,6 @@ impl Known {
                 .transpose()?,
             background: source.fraction.map(|fraction| (background, fraction)),
             fraction: source.nominal,
-            windows: sampling::resolved_windows(card)?,
             reference,
         })
     }
@@ -181,23 +165,6 @@ impl Known {
         events.append(background);
         Ok((events, Some(weights)))
     }
-
-    /// The estimator of a name in [`NAMES`], learned ratios aside.
-    ///
-    /// # Errors
-    /// For another name, and where the simulation has too few events for it.
-    pub fn estimator(&self, name: &str, events: usize) -> Result<Box<dyn Estimator + '_>, Error> {
-        Ok(match name {
-            "unbinned" => Box::new(Unbinned::new(self)?),
-            "moments" => Box::new(AngularMoments::new(self, events)?),
-            _ => return Err(Error::setting("estimators", name, NAMES.join(", "))),
-        })
-    }
-}
-
-/// Whether an estimator knows of all that a card's events have: moments are of K* alone.
-pub fn is_possible(name: &str, card: &GeneratorCard) -> bool {
-    name != "moments" || card.effects.s_wave.is_none()
 }
 
 fn with_s_wave(
@@ -213,14 +180,18 @@ fn with_s_wave(
 
 /// Unbinned maximum likelihood with the true density, normalised over accepted simulated events; background by its smoothed density where that is
 /// its sample's, else subtracted, its fraction taken as known. It takes measured values for true ones.
-struct Unbinned<'a> {
+pub struct Unbinned<'a> {
     known: &'a Known,
     family: EventFamily,
     background: Option<(Background, Fraction)>,
 }
 
 impl<'a> Unbinned<'a> {
-    fn new(known: &'a Known) -> Result<Self, Error> {
+    /// By what is known.
+    ///
+    /// # Errors
+    /// When the simulation has too few events for it.
+    pub fn new(known: &'a Known) -> Result<Self, Error> {
         let Known { family, reference, measured, truth, weights, background, .. } = known;
         let weights = weights.as_ref();
         let family = family.clone().with_simulation(Simulation::new(family, reference, truth, weights)?);
@@ -263,36 +234,60 @@ impl Estimator for Unbinned<'_> {
     }
 }
 
-/// A fit to angular moments in bins of q2, unfolded by the simulation; those of background, whose fraction is taken as known, are subtracted.
-struct AngularMoments<'a> {
-    known: &'a Known,
-    bins: Vec<(f64, f64)>,
-    unfolding: Unfolding,
-    predictions: MomentPredictions,
+/// Angular moments of measured events in bins of q2, compared with those of weighted simulated events at any coefficients, as the ratios' own statistic is: detector,
+/// S-wave and background are in them. It knows nothing of the K pi mass and of a user's own variables.
+pub struct AngularMoments<'a> {
+    model: &'a RatioModel,
+    ranges: Vec<[f64; 2]>,
+    calibration: RatioCalibration<Moments>,
 }
 
 impl<'a> AngularMoments<'a> {
-    fn new(known: &'a Known, events: usize) -> Result<Self, Error> {
-        let Known { family, reference, measured, truth, weights, windows, fraction, .. } = known;
-        let bins = moment_bins(windows, (events as f64 * (1.0 - fraction)) as usize);
-        let simulated = SimulatedTruth { reference, measured, truth, weights: weights.as_ref() };
-        let unfolding = Unfolding::new(&bins, &simulated)?;
-        let predictions = MomentPredictions::new(family, &bins)?;
-        Ok(Self { known, bins, unfolding, predictions })
+    /// For samples of so many events, by the simulated events that the ratios are calibrated with.
+    ///
+    /// # Errors
+    /// When no simulated event lies in a bin.
+    pub fn new(
+        model: &'a RatioModel,
+        source: &Source,
+        calibration: &SimulatedSample,
+        events: usize,
+    ) -> Result<Self, Error> {
+        let SimulatedSample { signal, background } = calibration;
+        let windows = sampling::resolved_windows(&source.card().generator)?;
+        let bins = moment_bins(&windows, (events as f64 * (1.0 - source.nominal)) as usize);
+        let background = background.as_ref().map(|events| &events.measured);
+        let ranges = model.ranges()?;
+        let middle = ranges.iter().map(|[low, high]| 0.5 * (low + high)).collect();
+        let moments = Moments::new(
+            &bins,
+            (&signal.measured, &signal.weights),
+            background.map(|events| (events, source.nominal)),
+            vec![middle],
+        )?;
+        let truth = Truth { terms: &signal.terms, weights: &signal.weights };
+        let calibration = RatioCalibration::new(moments, &signal.measured, truth, background);
+        Ok(Self { model, ranges, calibration })
     }
 
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
-        let (events, weights) = self.known.subtracted(sample)?;
-        let measured = weighted_moments(&events, weights.as_ref(), &self.bins)?;
-        let (fitted, goodness) = fit_moments(&self.predictions, &self.unfolding.unfolded(&measured)?)?;
-        let estimate = |((value, sigma), truth): ((&f64, f64), &f64)| CoefficientEstimate {
-            value: *value,
-            sigma,
-            pull: (value - truth) / sigma,
-        };
-        let coefficients = fitted.values.iter().zip(fitted.sigma()).zip(truth).map(estimate).collect();
-        Ok(Estimated { coefficients, p_value: Some(goodness.p_value) })
+        let mean = self.calibration.statistic.mean(&sample.events);
+        let part = SamplePart { mean, seen: vec![[0.0, 1.0]; truth.len()] };
+        let fraction = self.model.fraction.unwrap_or(Fraction::Fixed(0.0));
+        fitted(&self.calibration.fit(&[part], fraction, &self.ranges, &[])?, &self.model.origin, truth)
     }
+}
+
+/// The answer that a fit of shifts from an origin gives.
+fn fitted<S: EventStatistic>(fit: &Fit<S>, origin: &[f64], truth: &[f64]) -> Result<Estimated, Error> {
+    let (values, covariance) = (fit.values(), fit.covariance());
+    let mut coefficients = Vec::new();
+    for (i, (truth, origin)) in truth.iter().zip(origin).enumerate() {
+        let pull = fit.pull(i, truth - origin)?;
+        let sigma = covariance[(i, i)].sqrt();
+        coefficients.push(CoefficientEstimate { value: origin + values[i], sigma, pull });
+    }
+    Ok(Estimated { coefficients, p_value: Some(fit.p_value()) })
 }
 
 impl Estimator for AngularMoments<'_> {

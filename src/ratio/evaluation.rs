@@ -6,18 +6,20 @@ use humboldt_schemas::card::Split;
 use humboldt_schemas::results::{EnsembleResult, RatioEvaluation, RatioPoint};
 use humboldt_schemas::voxels::label;
 
-use super::estimators::{CoefficientEstimate, Estimated, Estimator, Learned};
-use super::experiments::{Experiments, World};
+use super::estimators::{CoefficientEstimate, Estimated, Learned};
+use super::experiments::World;
 use super::information::Information;
 use super::judged::AtPoint;
 use super::model::RatioModel;
 use super::source::{SimulatedSample, Source};
+use super::work::{self, Wanted, Work};
 use crate::error::{AtPath, Error, read_json};
 use crate::infer::ensembles::{ensemble, summary};
 use crate::progress::{Progress, note};
 use crate::report;
 use crate::run::RunFolder;
 use crate::run::evaluation::file;
+use crate::run::parts::Parts;
 
 const FILE: &str = "ratio.json";
 
@@ -92,7 +94,7 @@ fn columns(names: &[String]) -> Vec<String> {
     ["p_value".to_owned()].into_iter().chain(names.iter().flat_map(of)).collect()
 }
 
-/// Evaluates a model at the points that its card tests, and writes tables.
+/// Evaluates a model at the points that its card tests, and writes tables; goes on from the points that an evaluation which was stopped had done.
 ///
 /// # Errors
 /// When events cannot be made, or a result cannot be written.
@@ -107,31 +109,29 @@ pub fn evaluate(
     let total: usize = points.iter().map(|p| p.count(Split::Test)).sum();
     let progress = Progress::new("evaluate", total as u64, "pseudo-experiments");
     let truth = Information::new(model, source, &parts[1])?;
-    let (learned, world) = (Learned(model), World::simulated(source));
-    let names = card.axes()?.names();
+    let (names, world) = (card.axes()?.names(), World::simulated(source));
+    let done = Parts::open(&folder.results().join("parts"), &work::key(folder)?)?;
+    let work = Work {
+        source,
+        sample: &parts[2],
+        estimators: &[Box::new(Learned(model))],
+        events: card.images.events,
+        parts: &done,
+        coefficients: names.len(),
+        needs_all: true,
+    };
     let (mut summaries, mut all) = (Vec::new(), Vec::new());
-    for point in &points {
-        let experiments = Experiments::new(source, &parts[2], &point.shifts, card.images.events, &world)?;
-        let count = point.count(Split::Test).min(experiments.most());
-        let mut found = Vec::with_capacity(count);
-        for number in 0..count {
-            for one in learned.estimates(&[experiments.get(number)?], &point.shifts) {
-                found.push(Some(one?));
-            }
-            progress.advance(1, &format!("{:?}", point.shifts));
+    for (number, point) in points.iter().enumerate() {
+        let wanted = Wanted { shifts: point.shifts.clone(), count: point.count(Split::Test) };
+        for at in work.of_point(&wanted, &world, &number.to_string(), &progress)? {
+            let at = AtPoint { bounds: truth.bounds(&at.truth, at.events), ..at };
+            let relative: Vec<f64> = at.truth.iter().zip(&source.origin).map(|(x, o)| x - o).collect();
+            let expected = model.calibration.covariance(&relative, source.nominal, at.events).ok();
+            let sigmas = expected.map(|all| all.diagonal().iter().map(|x| x.sqrt()).collect::<Vec<_>>());
+            let effective = model.calibration.effective_events(&relative);
+            summaries.push(at.summary(&names, sigmas.as_deref(), effective));
+            all.push(at);
         }
-        progress.skip((point.count(Split::Test) - count) as u64);
-        let events = experiments.events;
-        let bounds = truth.bounds(&point.shifts, events);
-        let at = AtPoint { truth: point.shifts.clone(), events, bounds, found };
-        let relative: Vec<f64> =
-            point.shifts.iter().zip(&source.origin).map(|(x, origin)| x - origin).collect();
-        let expected = model.calibration.covariance(&relative, source.nominal, events).ok();
-        let expected: Option<Vec<f64>> =
-            expected.map(|covariance| covariance.diagonal().iter().map(|x| x.sqrt()).collect());
-        let effective = model.calibration.effective_events(&relative);
-        summaries.push(at.summary(&names, expected.as_deref(), effective));
-        all.push(at);
     }
     progress.finish();
     let numbers = RatioEvaluation {
@@ -144,6 +144,7 @@ pub fn evaluate(
     };
     let evaluated = Evaluated { numbers, points: all };
     write(folder, &evaluated)?;
+    done.remove()?;
     Ok(evaluated)
 }
 

@@ -9,6 +9,7 @@
 //! - [`estimators`]: ways to find coefficients of measured events, learned ratios among them
 //! - [`judged`]: estimates as numbers of tables and figures
 //! - [`information`]: the smallest errors that the accepted truth leaves
+//! - [`work`]: their answers for pseudo-experiments, which stopped work goes on from
 //! - [`evaluation`]: pseudo-experiments of known coefficients
 //! - [`figures`], [`page`]: everything that is drawn of a run, and its report
 //! - [`compare`], [`worlds`]: estimators on the same pseudo-experiments, and on data that differ from the simulation
@@ -31,4 +32,5 @@ pub mod run;
 pub mod source;
 pub mod table;
 pub mod variables;
+pub mod work;
 pub mod worlds;

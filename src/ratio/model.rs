@@ -14,7 +14,7 @@ use super::variables::Variables;
 use crate::Error;
 use crate::infer::mixture::Fraction;
 use crate::infer::nuisances::Nuisance;
-use crate::infer::ratio::{Fit, RatioCalibration, Ratios, SamplePart};
+use crate::infer::ratio::{EventStatistic, Fit, RatioCalibration, Ratios, SamplePart};
 use crate::learn::Compute;
 use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
 

@@ -15,7 +15,7 @@ use super::source::{Events, Parts, SimulatedSample, Source, doubt};
 use super::{figures, page};
 use crate::error::{AtPath, Error};
 use crate::infer::nuisances::Nuisance;
-use crate::infer::ratio::{RatioCalibration, Ratios, Statistic, Truth};
+use crate::infer::ratio::{EventStatistic, RatioCalibration, Ratios, Statistic, Truth};
 use crate::infer::weights::Counted;
 use crate::learn::Compute;
 use crate::learn::ratio::{Examples, LearnedRatios, RatioTraining};

@@ -1,4 +1,4 @@
-//! Parts of a comparison that are done, value by value: one that was killed goes on from it.
+//! Parts of a comparison or an evaluation that are done, value by value: one that was killed goes on from it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

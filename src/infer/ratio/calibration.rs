@@ -11,7 +11,7 @@ use super::super::InferError;
 use super::super::information::inverse;
 use super::super::nuisances::Nuisance;
 use super::effects::{Column, Effects, Point, Profiled, SignalMean, WeightedSums};
-use super::statistic::{Ratios, Statistic};
+use super::statistic::{EventStatistic, Ratios, Statistic};
 use super::{BLOCK, slopes};
 
 /// Parts of the simulated events: what is computed without each of them in turn says how well all of them know it.
@@ -19,9 +19,9 @@ const PARTS: usize = 16;
 
 /// Mean and covariance of the statistic at any shifts and fraction of background.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RatioCalibration {
+pub struct RatioCalibration<S = Statistic> {
     /// The statistic.
-    pub statistic: Statistic,
+    pub statistic: S,
     /// Number of simulated events.
     pub events: usize,
     /// Of all simulated events and all components.
@@ -88,16 +88,20 @@ impl Sums {
     }
 
     /// Of a statistic over all events of a range of rows.
-    fn of(statistic: &Statistic, ratios: &Ratios, truth: Option<Truth>, rows: Range<usize>) -> Self {
-        let around = statistic.around_references();
+    fn of<S: EventStatistic>(
+        statistic: &S,
+        events: &S::Events,
+        truth: Option<Truth>,
+        rows: Range<usize>,
+    ) -> Self {
+        let at = statistic.at(events);
         let monomials = if truth.is_some() { statistic.terms() + 1 } else { 1 };
         let block = |start: usize| {
             let mut sums = Self::zero(monomials, statistic.components());
-            let mut derivatives = vec![0.0; statistic.derivatives()];
             let mut values = vec![0.0; statistic.components()];
             let (mut terms, mut products) = (vec![1.0; monomials], Vec::new());
             for row in start..rows.end.min(start + BLOCK) {
-                statistic.of(&around, ratios, row, &mut derivatives, &mut values);
+                at(row, &mut values);
                 let mut weight = 1.0;
                 if let Some(truth) = truth {
                     let own = truth.terms[row * (monomials - 1)..].iter();
@@ -172,22 +176,21 @@ const fn pairs(components: usize) -> usize {
     components * (components + 1) / 2
 }
 
-impl RatioCalibration {
-    /// From simulated events that the network was not trained with, their learned ratios and their truth, and events of
-    /// background.
-    pub fn new(statistic: Statistic, signal: &Ratios, truth: Truth, background: Option<&Ratios>) -> Self {
+impl<S: EventStatistic> RatioCalibration<S> {
+    /// From simulated events that the statistic was not made with and their truth, and events of background.
+    pub fn new(statistic: S, signal: &S::Events, truth: Truth, background: Option<&S::Events>) -> Self {
         let zero = |monomials: usize| Sums::zero(monomials, statistic.components());
         let mut all =
             Simulated { signal: zero(statistic.terms() + 1), background: background.map(|_| zero(1)) };
         let mut parts = Vec::with_capacity(PARTS);
         for part in 0..PARTS {
-            let rows = |ratios: &Ratios| {
-                let events = ratios.terms.len() / statistic.terms();
+            let rows = |events: &S::Events| {
+                let events = statistic.events_of(events);
                 part * events / PARTS..(part + 1) * events / PARTS
             };
             let own = Simulated {
                 signal: Sums::of(&statistic, signal, Some(truth), rows(signal)),
-                background: background.map(|ratios| Sums::of(&statistic, ratios, None, rows(ratios))),
+                background: background.map(|events| Sums::of(&statistic, events, None, rows(events))),
             };
             all.plus(&own, 1.0);
             parts.push(own.first(statistic.fitted()));
@@ -195,62 +198,9 @@ impl RatioCalibration {
         Self { statistic, events: truth.weights.len(), all, parts, effects: Effects::default() }
     }
 
-    /// The calibration with the effects of nuisance parameters, whose groups are given. `changes` has for a range of the simulated events and
-    /// each of the parameters the change by one unit of it of the coefficients of all monomials: \[event, parameter, monomial\].
-    ///
-    /// # Errors
-    /// Those of `changes`.
-    pub fn with_nuisances<E>(
-        mut self,
-        groups: &[Nuisance],
-        signal: &Ratios,
-        weights: &[f64],
-        changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
-    ) -> Result<Self, E> {
-        let sums = WeightedSums::of(&self.statistic, groups.len(), signal, (weights, 1), changes)?;
-        self.effects.set_moved(groups, sums);
-        Ok(self)
-    }
-
-    /// The calibration with draws of all nuisance parameters of some groups at once, by the first of every `every` simulated events. `coefficients` has for
-    /// a range of these the coefficients of all monomials at 0 of all parameters, their changes by one unit of each, and at each
-    /// draw: \[event, 1 + parameter + draw, monomial\].
-    ///
-    /// # Errors
-    /// Those of `coefficients`.
-    pub fn with_draws<E>(
-        mut self,
-        groups: &[Nuisance],
-        values: Vec<Vec<f64>>,
-        signal: &Ratios,
-        (weights, every): (&[f64], usize),
-        coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
-    ) -> Result<Self, E> {
-        let sets = 1 + values.first().map_or(0, Vec::len) + values.len();
-        let sums = WeightedSums::of(&self.statistic, sets, signal, (weights, every), coefficients)?;
-        self.effects.add_drawn(groups, values, sums);
-        Ok(self)
-    }
-
     /// Whether the effects of nuisance parameters of a group are known.
     pub fn knows(&self, group: Nuisance) -> bool {
         self.effects.knows(group)
-    }
-
-    /// Whether all parts fit together, and networks with so many coefficients, features and nuisance parameters.
-    pub fn is_consistent(&self, terms: usize, features: usize, nuisances: usize) -> bool {
-        let s = &self.statistic;
-        let of = |simulated: &Simulated, components: usize| {
-            simulated.signal.is_consistent(terms + 1, components)
-                && simulated.background.is_some() == s.has_background()
-                && simulated.background.as_ref().is_none_or(|b| b.is_consistent(1, components))
-        };
-        s.is_consistent(terms, features, nuisances)
-            && count(s.shifts()) == terms + 1
-            && of(&self.all, s.components())
-            && self.parts.len() == PARTS
-            && self.parts.iter().all(|part| of(part, s.fitted()))
-            && self.effects.is_consistent(terms + 1, s.components())
     }
 
     /// Whether events of background are known.
@@ -259,7 +209,7 @@ impl RatioCalibration {
     }
 
     /// Number of shifts.
-    pub const fn shifts(&self) -> usize {
+    pub fn shifts(&self) -> usize {
         self.statistic.shifts()
     }
 
@@ -333,6 +283,61 @@ impl RatioCalibration {
         nuisances: &[Nuisance],
     ) -> At {
         self.all.at(shifts, fraction, components, with_slopes, &self.effects.of(nuisances))
+    }
+}
+
+impl RatioCalibration {
+    /// The calibration with the effects of nuisance parameters, whose groups are given. `changes` has for a range of the simulated events and
+    /// each of the parameters the change by one unit of it of the coefficients of all monomials: \[event, parameter, monomial\].
+    ///
+    /// # Errors
+    /// Those of `changes`.
+    pub fn with_nuisances<E>(
+        mut self,
+        groups: &[Nuisance],
+        signal: &Ratios,
+        weights: &[f64],
+        changes: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let sums = WeightedSums::of(&self.statistic, groups.len(), signal, (weights, 1), changes)?;
+        self.effects.set_moved(groups, sums);
+        Ok(self)
+    }
+
+    /// The calibration with draws of all nuisance parameters of some groups at once, by the first of every `every` simulated events. `coefficients` has for
+    /// a range of these the coefficients of all monomials at 0 of all parameters, their changes by one unit of each, and at each
+    /// draw: \[event, 1 + parameter + draw, monomial\].
+    ///
+    /// # Errors
+    /// Those of `coefficients`.
+    pub fn with_draws<E>(
+        mut self,
+        groups: &[Nuisance],
+        values: Vec<Vec<f64>>,
+        signal: &Ratios,
+        (weights, every): (&[f64], usize),
+        coefficients: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let sets = 1 + values.first().map_or(0, Vec::len) + values.len();
+        let sums = WeightedSums::of(&self.statistic, sets, signal, (weights, every), coefficients)?;
+        self.effects.add_drawn(groups, values, sums);
+        Ok(self)
+    }
+
+    /// Whether all parts fit together, and networks with so many coefficients, features and nuisance parameters.
+    pub fn is_consistent(&self, terms: usize, features: usize, nuisances: usize) -> bool {
+        let s = &self.statistic;
+        let of = |simulated: &Simulated, components: usize| {
+            simulated.signal.is_consistent(terms + 1, components)
+                && simulated.background.is_some() == s.has_background()
+                && simulated.background.as_ref().is_none_or(|b| b.is_consistent(1, components))
+        };
+        s.is_consistent(terms, features, nuisances)
+            && count(s.shifts()) == terms + 1
+            && of(&self.all, s.components())
+            && self.parts.len() == PARTS
+            && self.parts.iter().all(|part| of(part, s.fitted()))
+            && self.effects.is_consistent(terms + 1, s.components())
     }
 }
 

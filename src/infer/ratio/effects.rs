@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::nuisances::Nuisance;
 use super::BLOCK;
-use super::statistic::{Ratios, Statistic};
+use super::statistic::{EventStatistic, Ratios, Statistic};
 
 /// Sums over simulated signal of some coefficients of all monomials, for a sum of weights of 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,15 +103,14 @@ impl WeightedSums {
         let (monomials, components) = (statistic.terms() + 1, statistic.components());
         let zero = Self { total: vec![0.0; monomials], means: vec![vec![0.0; components]; monomials] };
         let mut all = vec![zero; sets];
-        let around = statistic.around_references();
+        let at = statistic.at(signal);
         let weights: Vec<f64> = weights.iter().copied().step_by(every).collect();
         let total: f64 = weights.iter().sum();
         for start in (0..weights.len()).step_by(BLOCK) {
             let rows = start..weights.len().min(start + BLOCK);
             let values = rows.clone().into_par_iter().map(|row| {
-                let mut derivatives = vec![0.0; statistic.derivatives()];
                 let mut values = vec![0.0; components];
-                statistic.of(&around, signal, row * every, &mut derivatives, &mut values);
+                at(row * every, &mut values);
                 values
             });
             let values: Vec<Vec<f64>> = values.collect();

@@ -10,7 +10,7 @@ use super::super::nuisances::Nuisance;
 use super::super::profile::Profile;
 use super::super::{InferError, Interval};
 use super::calibration::{At, RatioCalibration};
-use super::statistic::Mean;
+use super::statistic::{EventStatistic, Mean, Statistic};
 
 /// Limit to which shifts are looked for, in quarters of a coefficient's range.
 const FARTHEST: f64 = 40.0;
@@ -37,7 +37,7 @@ impl SamplePart {
     }
 }
 
-impl RatioCalibration {
+impl<S: EventStatistic> RatioCalibration<S> {
     /// Fits shifts, and the fraction of background where it is free, to a sample; nuisance parameters of some groups may have moved its mean.
     ///
     /// `ranges` are those that the network learned, from the simulation's point; a rise of `-ln L` by 1/2 ends an interval.
@@ -50,7 +50,7 @@ impl RatioCalibration {
         fraction: Fraction,
         ranges: &[[f64; 2]],
         nuisances: &[Nuisance],
-    ) -> Result<Fit<'_>, InferError> {
+    ) -> Result<Fit<'_, S>, InferError> {
         check(fraction, "background fraction")?;
         if !self.has_background() && (fraction.is_free() || fraction.start() != 0.0) {
             let allowed = "none: these ratios were learned without background";
@@ -116,14 +116,14 @@ impl RatioCalibration {
             return (0..STARTS).map(|i| vec![at(i)]).collect();
         }
         let centre: Vec<f64> = ranges.iter().map(|[low, high]| 0.5 * (low + high)).collect();
-        self.statistic.references.iter().cloned().chain([centre]).collect()
+        self.statistic.starts().iter().cloned().chain([centre]).collect()
     }
 }
 
 /// `-ln L` of the means of a sample's parts.
 #[derive(Debug, Clone)]
-struct Gaussian<'a> {
-    of: &'a RatioCalibration,
+struct Gaussian<'a, S> {
+    of: &'a RatioCalibration<S>,
     sample: Vec<SamplePart>,
     fraction: Fraction,
     nuisances: Vec<Nuisance>,
@@ -143,7 +143,7 @@ struct Expected {
     deviations: DVector<f64>,
 }
 
-impl Gaussian<'_> {
+impl<S: EventStatistic> Gaussian<'_, S> {
     fn parts<'p>(&self, point: &'p [f64]) -> (&'p [f64], f64) {
         let (shifts, rest) = point.split_at(self.of.shifts());
         (shifts, *rest.first().unwrap_or(&self.fraction.start()))
@@ -221,7 +221,7 @@ impl Gaussian<'_> {
     }
 }
 
-impl Objective for Gaussian<'_> {
+impl<S: EventStatistic> Objective for Gaussian<'_, S> {
     type Error = InferError;
 
     fn value(&self, point: &[f64]) -> Result<f64, InferError> {
@@ -273,14 +273,14 @@ impl Objective for Gaussian<'_> {
 
 /// The fit of a sample.
 #[derive(Debug, Clone)]
-pub struct Fit<'a> {
-    objective: Gaussian<'a>,
+pub struct Fit<'a, S = Statistic> {
+    objective: Gaussian<'a, S>,
     best: Minimum,
     covariance: DMatrix<f64>,
     scales: Vec<f64>,
 }
 
-impl Fit<'_> {
+impl<S: EventStatistic> Fit<'_, S> {
     /// The shifts from the simulation's point; behind them the fraction of background, where it is free.
     pub fn values(&self) -> &[f64] {
         &self.best.point
@@ -318,7 +318,7 @@ impl Fit<'_> {
         self.profile().pull(index, truth)
     }
 
-    fn profile(&self) -> Profile<'_, Gaussian<'_>> {
+    fn profile(&self) -> Profile<'_, Gaussian<'_, S>> {
         Profile {
             objective: &self.objective,
             best: &self.best.point,

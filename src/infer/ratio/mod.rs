@@ -9,18 +9,22 @@
 //! its exact `1 + beta.x + x.gamma.x` of truth: sums, made once, quadratic in x. Then `-ln L` is that of a Gaussian mean with
 //! the covariance `S(x, f)/N`, widened by what the finite simulation leaves open. A bad network makes wide intervals, not wrong ones.
 //!
-//! - [`Statistic`]: numbers of an event
+//! Nothing in this needs a network: the means of any numbers of an event can be calibrated so.
+//!
+//! - [`EventStatistic`]: numbers of an event: [`Statistic`], which a network has learned, and [`Moments`], angular moments in bins of q2
 //! - [`RatioCalibration`]: their mean and covariance at any point, and what they know of the coefficients there
 //! - [`Fit`]: of the coefficients, to a sample's mean
 
 mod calibration;
 mod effects;
 mod fit;
+mod moments;
 mod statistic;
 
 pub use self::calibration::{Known, RatioCalibration, Truth};
 pub use self::fit::{Fit, SamplePart};
-pub use self::statistic::{Mean, Ratios, Statistic, UNKNOWN_FRACTION, along};
+pub use self::moments::Moments;
+pub use self::statistic::{EventStatistic, Mean, Ratios, Statistic, UNKNOWN_FRACTION, along};
 pub use super::form::slopes;
 
 /// Events of one sum: sums of sums do not depend on the number of threads.

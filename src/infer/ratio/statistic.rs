@@ -54,7 +54,7 @@ impl Ratios {
 }
 
 /// The learned density at shifts from the simulation's point, over that at the point, with what all events have in common.
-pub(super) struct Around {
+struct Around {
     values: Vec<f64>,
     slopes: Vec<Vec<f64>>,
     total: f64,
@@ -86,7 +86,127 @@ pub fn along<T: Copy + Into<f64>>(terms: &[T], by: &[f64]) -> f64 {
     terms.iter().zip(&by[1..]).map(|(term, by)| (*term).into() * by).sum()
 }
 
-/// Numbers of an event.
+/// Numbers of an event, whose mean over a sample is compared with that of simulated events.
+pub trait EventStatistic: Sync {
+    /// Events that they are numbers of.
+    type Events: Sync;
+
+    /// Number of events.
+    fn events_of(&self, events: &Self::Events) -> usize;
+
+    /// Number of shifts that change the density of events.
+    fn shifts(&self) -> usize;
+
+    /// Number of monomials of the shifts but the first.
+    fn terms(&self) -> usize {
+        count(self.shifts()) - 1
+    }
+
+    /// Whether there is background.
+    fn has_background(&self) -> bool;
+
+    /// Components from which coefficients are fitted.
+    fn fitted(&self) -> usize;
+
+    /// All components: those, and behind them such that only tell whether the events look like the simulation.
+    fn components(&self) -> usize;
+
+    /// Shifts from which a fit may start.
+    fn starts(&self) -> &[Vec<f64>];
+
+    /// Writes all components of a row of some events.
+    fn at(&self, events: &Self::Events) -> impl Fn(usize, &mut [f64]) + Sync;
+
+    /// The mean over the events of a sample.
+    fn mean(&self, sample: &Self::Events) -> Mean {
+        let at = self.at(sample);
+        let events = self.events_of(sample);
+        let block = |start: usize| {
+            let mut one = DVector::zeros(self.components());
+            let mut sum = DVector::zeros(self.components());
+            for row in start..events.min(start + BLOCK) {
+                at(row, one.as_mut_slice());
+                sum += &one;
+            }
+            sum
+        };
+        let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
+        let blocks: Vec<DVector<f64>> = starts.into_par_iter().map(block).collect();
+        let sum = blocks.iter().fold(DVector::zeros(self.components()), |sum, block| sum + block);
+        Mean { values: sum / events as f64, events }
+    }
+}
+
+/// First and second moments of `n` numbers of each of some events, which count by their weights.
+pub(super) fn mean_and_second(
+    n: usize,
+    events: usize,
+    weights: Option<&[f64]>,
+    at: impl Fn(usize, &mut [f64]) + Sync,
+) -> (DVector<f64>, DMatrix<f64>) {
+    let block = |start: usize| {
+        let (mut mean, mut second) = (DVector::zeros(n), DMatrix::zeros(n, n));
+        let (mut of_row, mut total) = (DVector::zeros(n), 0.0);
+        for row in start..events.min(start + BLOCK) {
+            let weight = weights.map_or(1.0, |weights| weights[row]);
+            at(row, of_row.as_mut_slice());
+            mean.axpy(weight, &of_row, 1.0);
+            second.ger(weight, &of_row, &of_row, 1.0);
+            total += weight;
+        }
+        (mean, second, total)
+    };
+    let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
+    let blocks: Vec<_> = starts.into_par_iter().map(block).collect();
+    let zero = (DVector::zeros(n), DMatrix::zeros(n, n), 0.0);
+    let (mean, second, total) = blocks.into_iter().fold(zero, |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2));
+    (mean / total, second / total)
+}
+
+/// Moments of signal and a part of background.
+pub(super) fn mixed(
+    (mean, second): (DVector<f64>, DMatrix<f64>),
+    background: Option<(DVector<f64>, DMatrix<f64>)>,
+    part: f64,
+) -> (DVector<f64>, DMatrix<f64>) {
+    background.map_or((mean.clone(), second.clone()), |(mean_b, second_b)| {
+        (mean * (1.0 - part) + mean_b * part, second * (1.0 - part) + second_b * part)
+    })
+}
+
+/// Combinations of numbers that vary independently, each of variance 1, by their moments; those that hardly vary are left out. None where no number
+/// varies.
+///
+/// # Shapes
+/// [combination, number]
+pub(super) fn independent(mean: &DVector<f64>, second: &DMatrix<f64>) -> Option<Vec<Vec<f64>>> {
+    let n = mean.len();
+    let covariance = second - mean * mean.transpose();
+    let scale =
+        covariance.diagonal().map(|variance| if variance > 0.0 { variance.sqrt().recip() } else { 0.0 });
+    let unit = DMatrix::from_diagonal(&scale);
+    let eigen = SymmetricEigen::new(&unit * covariance * &unit);
+    let most = eigen.eigenvalues.max();
+    if !(most.is_finite() && most > 0.0) {
+        return None;
+    }
+    let mut kept: Vec<usize> = (0..n).filter(|i| eigen.eigenvalues[*i] > SMALL * most).collect();
+    kept.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
+    let combination = |i: usize| {
+        let root = eigen.eigenvalues[i].sqrt();
+        (0..n).map(|j| eigen.eigenvectors[(j, i)] * scale[j] / root).collect()
+    };
+    Some(kept.into_iter().map(combination).collect())
+}
+
+/// Writes combinations of some numbers.
+pub(super) fn combine(combinations: &[Vec<f64>], numbers: &[f64], out: &mut [f64]) {
+    for (out, combination) in out.iter_mut().zip(combinations) {
+        *out = combination.iter().zip(numbers).map(|(a, b)| a * b).sum();
+    }
+}
+
+/// Derivatives of the logarithm of a learned density, as numbers of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistic {
     shifts: usize,
@@ -98,7 +218,7 @@ pub struct Statistic {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     nuisances: Vec<f64>,
     /// Points at which derivatives are taken.
-    pub(super) references: Vec<Vec<f64>>,
+    references: Vec<Vec<f64>>,
     /// Fraction of background there; none without background.
     fraction: Option<f64>,
     /// Means that are subtracted from all derivatives.
@@ -150,56 +270,19 @@ impl Statistic {
         };
         let n = own.derivatives();
         let part = fraction.unwrap_or(0.0);
-        let (mut mean, mut second) = own.moments(ratios, Some(weights), n);
-        if let Some((of, _)) = background {
-            let (mean_b, second_b) = own.moments(of, None, n);
-            mean = mean * (1.0 - part) + mean_b * part;
-            second = second * (1.0 - part) + second_b * part;
-        }
-        let covariance = &second - &mean * mean.transpose();
-        let scale =
-            covariance.diagonal().map(|variance| if variance > 0.0 { variance.sqrt().recip() } else { 0.0 });
-        let unit = DMatrix::from_diagonal(&scale);
-        let eigen = SymmetricEigen::new(&unit * covariance * &unit);
-        let most = eigen.eigenvalues.max();
-        if !(most.is_finite() && most > 0.0) {
+        let around = own.around_references();
+        let moments = |of: &Ratios, weights| {
+            let events = of.terms.len() / own.normalisation.len();
+            mean_and_second(n, events, weights, |row, out| own.derivatives_of(&around, of, row, out))
+        };
+        let background = background.map(|(of, _)| moments(of, None));
+        let (mean, second) = mixed(moments(ratios, Some(weights)), background, part);
+        own.combinations = independent(&mean, &second).ok_or_else(|| {
             let allowed = "a network whose ratios vary from event to event";
-            return Err(InferError::out_of_range("learned ratios", "the same for all events", allowed));
-        }
-        let mut kept: Vec<usize> = (0..n).filter(|i| eigen.eigenvalues[*i] > SMALL * most).collect();
-        kept.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
-        own.combinations = kept
-            .into_iter()
-            .map(|i| {
-                let root = eigen.eigenvalues[i].sqrt();
-                (0..n).map(|j| eigen.eigenvectors[(j, i)] * scale[j] / root).collect()
-            })
-            .collect();
+            InferError::out_of_range("learned ratios", "the same for all events", allowed)
+        })?;
         own.centre = mean.iter().copied().collect();
         Ok(own)
-    }
-
-    /// First and second moments of the derivatives.
-    fn moments(&self, of: &Ratios, weights: Option<&[f64]>, n: usize) -> (DVector<f64>, DMatrix<f64>) {
-        let around = self.around_references();
-        let events = of.terms.len() / self.normalisation.len();
-        let block = |start: usize| {
-            let (mut mean, mut second) = (DVector::zeros(n), DMatrix::zeros(n, n));
-            let (mut row_of, mut total) = (DVector::zeros(n), 0.0);
-            for row in start..events.min(start + BLOCK) {
-                let weight = weights.map_or(1.0, |weights| weights[row]);
-                self.derivatives_of(&around, of, row, row_of.as_mut_slice());
-                mean.axpy(weight, &row_of, 1.0);
-                second.ger(weight, &row_of, &row_of, 1.0);
-                total += weight;
-            }
-            (mean, second, total)
-        };
-        let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
-        let blocks: Vec<_> = starts.into_par_iter().map(block).collect();
-        let zero = (DVector::zeros(n), DMatrix::zeros(n, n), 0.0);
-        let (mean, second, total) = blocks.into_iter().fold(zero, |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2));
-        (mean / total, second / total)
     }
 
     /// Whether all parts fit together, and networks with so many coefficients and features.
@@ -214,28 +297,13 @@ impl Statistic {
             && self.combinations.iter().all(|row| row.len() == self.derivatives())
     }
 
-    /// Number of shifts.
-    pub(super) const fn shifts(&self) -> usize {
-        self.shifts
-    }
-
-    /// Number of learned coefficients of an event.
-    pub(super) const fn terms(&self) -> usize {
-        self.normalisation.len()
-    }
-
-    /// Whether there is background.
-    pub(super) const fn has_background(&self) -> bool {
-        self.fraction.is_some()
-    }
-
     /// Fraction of background at which the derivatives are taken; 0 without background.
     pub fn fraction(&self) -> f64 {
         self.fraction.unwrap_or(0.0)
     }
 
     /// Number of derivatives of an event.
-    pub(super) fn derivatives(&self) -> usize {
+    fn derivatives(&self) -> usize {
         self.references.len() * self.derivatives_by_reference() + self.nuisances.len()
     }
 
@@ -243,19 +311,8 @@ impl Statistic {
         self.shifts + usize::from(self.fraction.is_some())
     }
 
-    /// Components from which coefficients are fitted.
-    pub fn fitted(&self) -> usize {
-        self.combinations.len()
-    }
-
-    /// All components: those, and the products of features up to second order, which only tell whether the events look
-    /// like the simulation.
-    pub fn components(&self) -> usize {
-        self.fitted() + self.features + self.features * (self.features + 1) / 2
-    }
-
     /// The learned density around each reference.
-    pub(super) fn around_references(&self) -> Vec<Around> {
+    fn around_references(&self) -> Vec<Around> {
         self.references.iter().map(|reference| Around::new(reference, &self.normalisation)).collect()
     }
 
@@ -307,20 +364,12 @@ impl Statistic {
     }
 
     /// All components of an event.
-    pub(super) fn of(
-        &self,
-        around: &[Around],
-        of: &Ratios,
-        row: usize,
-        derivatives: &mut [f64],
-        out: &mut [f64],
-    ) {
-        self.derivatives_of(around, of, row, derivatives);
+    fn of(&self, around: &[Around], of: &Ratios, row: usize, out: &mut [f64]) {
+        let mut derivatives = vec![0.0; self.derivatives()];
+        self.derivatives_of(around, of, row, &mut derivatives);
         derivatives.iter_mut().zip(&self.centre).for_each(|(x, mean)| *x -= mean);
         let (fitted, rest) = out.split_at_mut(self.fitted());
-        for (out, combination) in fitted.iter_mut().zip(&self.combinations) {
-            *out = combination.iter().zip(derivatives.iter()).map(|(a, b)| a * b).sum();
-        }
+        combine(&self.combinations, &derivatives, fitted);
         let features = &of.features[row * self.features..(row + 1) * self.features];
         let mut rest = rest.iter_mut();
         for (i, first) in features.iter().enumerate() {
@@ -331,25 +380,39 @@ impl Statistic {
             }
         }
     }
+}
 
-    /// The mean over the events of a sample.
-    pub fn mean(&self, sample: &Ratios) -> Mean {
+impl EventStatistic for Statistic {
+    type Events = Ratios;
+
+    fn events_of(&self, events: &Ratios) -> usize {
+        events.terms.len() / self.normalisation.len()
+    }
+
+    fn shifts(&self) -> usize {
+        self.shifts
+    }
+
+    fn has_background(&self) -> bool {
+        self.fraction.is_some()
+    }
+
+    fn fitted(&self) -> usize {
+        self.combinations.len()
+    }
+
+    /// Behind those that are fitted stand the products of features up to second order.
+    fn components(&self) -> usize {
+        self.fitted() + self.features + self.features * (self.features + 1) / 2
+    }
+
+    fn starts(&self) -> &[Vec<f64>] {
+        &self.references
+    }
+
+    fn at(&self, events: &Ratios) -> impl Fn(usize, &mut [f64]) + Sync {
         let around = self.around_references();
-        let events = sample.terms.len() / self.normalisation.len();
-        let block = |start: usize| {
-            let mut derivatives = vec![0.0; self.derivatives()];
-            let mut one = DVector::zeros(self.components());
-            let mut sum = DVector::zeros(self.components());
-            for row in start..events.min(start + BLOCK) {
-                self.of(&around, sample, row, &mut derivatives, one.as_mut_slice());
-                sum += &one;
-            }
-            sum
-        };
-        let starts: Vec<usize> = (0..events).step_by(BLOCK).collect();
-        let blocks: Vec<DVector<f64>> = starts.into_par_iter().map(block).collect();
-        let sum = blocks.iter().fold(DVector::zeros(self.components()), |sum, block| sum + block);
-        Mean { values: sum / events as f64, events }
+        move |row, out| self.of(&around, events, row, out)
     }
 }
 
