@@ -364,28 +364,21 @@ fn other_samples_are_told_and_fractions_need_background() {
     assert!(again == calibration && again.is_consistent(2, 1, 0) && !again.is_consistent(5, 1, 0));
 }
 
-/// Events of density `(1 + x cos_theta_l)/2` in the cosine, with q2 in [1, 3] and cos_theta_k and chi flat; or background of density `(1 + cos_theta_k)/2` in that
-/// cosine alone.
-fn angles(
-    x: f64,
-    is_background: &dyn Fn(&mut BlockRng) -> bool,
-    events: usize,
-    random: &mut BlockRng,
-) -> EventBatch {
+/// Events of density `(1 + x cos_theta_l)^2` in that cosine, with q2 in [1, 3], cos_theta_k and chi flat; or background of density `(1 + cos_theta_k)^2`
+/// in that cosine, all else flat.
+fn angles(x: f64, fraction: f64, events: usize, random: &mut BlockRng) -> EventBatch {
     let mut batch = EventBatch::default();
-    // The root of the cumulative density.
-    let cosine = |slope: f64, u: f64| {
-        if slope.abs() < 1e-9 {
-            2.0 * u - 1.0
-        } else {
-            ((1.0 - slope).powi(2) + 4.0 * slope * u).sqrt() / slope - slope.recip()
+    let cosine = |x: f64, random: &mut BlockRng| loop {
+        let cosine = 2.0 * random.uniform() - 1.0;
+        if random.uniform() * (1.0 + x.abs()).powi(2) < (1.0 + x * cosine).powi(2) {
+            return cosine as f32;
         }
     };
     for _ in 0..events {
-        let (l, k) = if is_background(random) { (0.0, 1.0) } else { (x, 0.0) };
+        let (l, k) = if random.uniform() < fraction { (0.0, 1.0) } else { (x, 0.0) };
         batch.q2.push((1.0 + 2.0 * random.uniform()) as f32);
-        batch.cos_theta_l.push(cosine(l, random.uniform()) as f32);
-        batch.cos_theta_k.push(cosine(k, random.uniform()) as f32);
+        batch.cos_theta_l.push(cosine(l, random));
+        batch.cos_theta_k.push(cosine(k, random));
         batch.chi.push((TAU * (random.uniform() - 0.5)) as f32);
     }
     batch
@@ -396,11 +389,11 @@ fn angles(
 #[test]
 fn angular_moments_are_calibrated_as_learned_ratios_are() {
     let mut random = StreamKey::new(7).block(0);
-    let never = |_: &mut BlockRng| false;
-    let signal = angles(0.0, &never, 100_000, &mut random);
-    let background = angles(0.0, &|_: &mut BlockRng| true, 100_000, &mut random);
+    let signal = angles(0.0, 0.0, 100_000, &mut random);
+    let background = angles(0.0, 1.0, 100_000, &mut random);
     let weights = vec![1.0; 100_000];
-    let terms: Vec<f32> = signal.cos_theta_l.iter().flat_map(|cosine| [*cosine, 0.0]).collect();
+    let terms: Vec<f32> =
+        signal.cos_theta_l.iter().flat_map(|cosine| [2.0 * cosine, cosine * cosine]).collect();
     let bins = [(1.0, 2.0), (2.0, 3.0)];
     let truth = Truth { terms: &terms, weights: &weights };
     for (fraction, x) in [(0.0, 0.0), (0.0, 0.4), (0.3, -0.4)] {
@@ -408,12 +401,11 @@ fn angular_moments_are_calibrated_as_learned_ratios_are() {
         let moments = Moments::new(&bins, (&signal, &weights), known, vec![vec![0.0]]).unwrap();
         assert_eq!(moments.fitted(), 23, "of 24 one, for all events are in the bins");
         let calibration = RatioCalibration::new(moments, &signal, truth, known.map(|(events, _)| events));
-        let is_background = |random: &mut BlockRng| fraction > 0.0 && random.uniform() < fraction;
         let ask = if fraction > 0.0 { Fraction::Free } else { Fraction::Fixed(0.0) };
         let found: Vec<(f64, f64, f64)> = (0..200)
             .map(|number| {
                 let mut random = StreamKey::new(8).child("sample", number).block(0);
-                let mean = calibration.statistic.mean(&angles(x, &is_background, EVENTS, &mut random));
+                let mean = calibration.statistic.mean(&angles(x, fraction, EVENTS, &mut random));
                 let fit = calibration.fit(&alone(&mean), ask, &[[-0.8, 0.8]], &[]).unwrap();
                 (fit.values()[0], fit.pull(0, x).unwrap(), *fit.values().last().unwrap())
             })
@@ -424,7 +416,7 @@ fn angular_moments_are_calibrated_as_learned_ratios_are() {
         let width = mean(&|f| (f.0 - value).powi(2)).sqrt();
         let pulls = mean(&|f| (f.1 - pull).powi(2)).sqrt();
         assert!((value - x).abs() < 0.25 * width && (0.85..1.15).contains(&pulls), "{value} {width} {pulls}");
-        let least = (3.0 / EVENTS as f64).sqrt();
+        let least = (0.75 / EVENTS as f64).sqrt();
         if x == 0.0 {
             assert!((width / least - 1.0).abs() < 0.17, "{width} {least}");
         }
