@@ -4,7 +4,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, Int8Array, RecordBatch};
 use arrow::datatypes::Float32Type;
@@ -20,7 +23,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-use crate::support::{assert_same, files, refused, reproducible, succeed};
+use crate::support::{assert_same, files, humboldt, refused, reproducible, succeed};
 
 const TRAINING: &str = "[training]\nepochs = 3\nbatch_size = 512\n";
 
@@ -126,6 +129,18 @@ fn a_card_alone_learns_ratios_of_its_own_events() {
     same();
     fs::remove_dir_all(folder.path().join("other/results")).unwrap();
     fs::remove_file(folder.path().join("other/model/calibration.json")).unwrap();
+    succeed(&["run", &card, "--out", &other]);
+    same();
+    // Killed once a point is evaluated.
+    fs::remove_dir_all(folder.path().join("other/results")).unwrap();
+    let mut command = humboldt(&["run", &card, "--out", &other]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let first = folder.path().join("other/results/parts/0.parquet");
+    while !first.exists() && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
     succeed(&["run", &card, "--out", &other]);
     same();
     // Figures and report are those of the results that are there.

@@ -16,10 +16,11 @@ thread_local! {
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// `f` of each item, in their order; as many threads as rayon has share them.
+/// `f` of each item, in their order; as many threads as rayon has share them. One of rayon's own does all by itself: were all of these to wait for others here,
+/// nobody would do the work that those hand to rayon.
 pub(super) fn map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = rayon::current_num_threads().min(items.len());
-    if threads < 2 {
+    if threads < 2 || rayon::current_thread_index().is_some() {
         return items.into_iter().map(f).collect();
     }
     let busy = threads == rayon::current_num_threads();
@@ -127,17 +128,30 @@ pub(super) fn each_of<T: Send>(items: Vec<T>, f: impl Fn(usize, T) + Send + Sync
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn results_keep_the_order_of_the_items() {
         let squares: Vec<usize> = (0..100).map(|i| i * i).collect();
-        assert_eq!(super::map((0..100).collect(), |i: usize| i * i), squares);
+        assert_eq!(map((0..100).collect(), |i: usize| i * i), squares);
         for workers in [1, 2, 3, 7] {
-            assert_eq!(super::share((0..100).collect(), workers, |_, i: usize| i * i), squares);
+            assert_eq!(share((0..100).collect(), workers, |_, i: usize| i * i), squares);
         }
-        let joined = super::sum((0..100).collect(), |i: usize| i.to_string(), |a, b| a + "," + &b);
+        let joined = sum((0..100).collect(), |i: usize| i.to_string(), |a, b| a + "," + &b);
         assert_eq!(joined.unwrap(), (0..100).map(|i| i.to_string()).collect::<Vec<_>>().join(","));
-        assert!(super::sum(Vec::new(), |i: usize| i, |a, b| a + b).is_none());
-        let workers = super::share((0..5).collect(), 2, |worker, _: usize| worker);
+        assert!(sum(Vec::new(), |i: usize| i, |a, b| a + b).is_none());
+        let workers = share((0..5).collect(), 2, |worker, _: usize| worker);
         assert_eq!(workers, [0, 1, 0, 1, 0]);
+    }
+
+    /// Of all of rayon's threads at once, work that itself needs rayon.
+    #[test]
+    fn threads_of_rayon_do_not_wait_for_each_other() {
+        let sums = |x: u64| (0..1000).into_par_iter().map(|y| x * y).sum::<u64>();
+        let all: Vec<Vec<u64>> =
+            (0..64_u64).into_par_iter().map(|i| map(vec![i, i + 1, i + 2], sums)).collect();
+        for (i, found) in (0..).zip(all) {
+            assert_eq!(found, [0, 1, 2].map(|x| (i + x) * 499_500));
+        }
     }
 }
