@@ -177,7 +177,7 @@ const fn pairs(components: usize) -> usize {
 }
 
 impl<S: EventStatistic> RatioCalibration<S> {
-    /// From simulated events that the statistic was not made with and their truth, and events of background.
+    /// From simulated events that no network of the statistic was trained with and their truth, and events of background.
     pub fn new(statistic: S, signal: &S::Events, truth: Truth, background: Option<&S::Events>) -> Self {
         let zero = |monomials: usize| Sums::zero(monomials, statistic.components());
         let mut all =

@@ -1,7 +1,9 @@
-//! Angular moments in bins of q2 as numbers of an event.
+//! Angular moments in bins of q2 as numbers of an event: not unfolded, but compared with those of simulated events.
+//!
+//! # Source
+//! Beaujean, Chrzaszcz, Serra, van Dyk, arXiv:1503.04100: the method of moments.
 
 use humboldt_pipeline::EventBatch;
-use nalgebra::{DMatrix, DVector};
 
 use super::super::InferError;
 use super::super::moments::functions;
@@ -48,8 +50,7 @@ impl Moments {
         };
         let part = background.map_or(0.0, |(_, fraction)| fraction);
         let background = background.map(|(events, _)| moments(events, None));
-        let (mean, second): (DVector<f64>, DMatrix<f64>) =
-            mixed(moments(signal, Some(weights)), background, part);
+        let (mean, second) = mixed(moments(signal, Some(weights)), background, part);
         own.combinations = independent(&mean, &second).ok_or_else(|| {
             InferError::out_of_range("bins of the moments", "no simulated event in them", "bins with events")
         })?;
