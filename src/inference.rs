@@ -105,15 +105,14 @@ pub fn by_ratios(
         }
         None => reader.notes().to_vec(),
     };
-    let variables = model.variables();
-    let table = Table::of(reader, question.file, card, &variables)?;
+    let table = Table::of(reader, question.file, card, &model.variables)?;
     question.check(card, table.events.len(), table.outside())?;
     // Detector and wrong tags are in what was learned.
     let signs = signs(question.file, question.layout)?;
     warnings.extend(guards::of_signs(&Signs { smeared: 0, wrong_tags: 0, ..signs }));
     table.of_one_flavour(has_imaginary_shifts(&card.generator)?, question.file, card)?;
-    let numbers = variables.numbers(&table.events, &table.own);
-    let sample = model.sample_of_both(&numbers, &table.other_flavour)?;
+    let told = model.variables.told(&table.events, &table.own);
+    let sample = model.sample_of_both(&told, &table.other_flavour)?;
     if let Some(few) = sample.iter().map(|part| part.mean.events).find(|events| *events < FEWEST) {
         let what = format!(
             "{few} events of one of two flavours are not allowed; allowed: at least {FEWEST} of each, or none"

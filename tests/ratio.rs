@@ -536,7 +536,7 @@ fn pulls_with_random_form_factors_and_charm() {
     fs::write(path("card.toml"), text).unwrap();
     succeed(&["run", &path("card.toml"), "--out", &path("run")]);
     let model = RatioModel::load(Path::new(&path("run/model")), &Compute::cpu()).unwrap();
-    let (card, variables) = (&model.card.generator, model.variables());
+    let card = &model.card.generator;
     let standard = card.parameters().unwrap();
     let variation = Variation::new(&standard).unwrap();
     let names: Vec<String> = variation.names().map(str::to_owned).collect();
@@ -563,7 +563,7 @@ fn pulls_with_random_form_factors_and_charm() {
             let decay = decay.with_corrections(KstarSubleading::new(card.flavour, &charm).unwrap());
             let sampler = EventSampler::new(&decay, card.line_shape, &windows).unwrap();
             let (events, _) = sampler.generate(StreamKey::new(900 + number), EVENTS);
-            let sample = model.sample(&variables.numbers(&events, &[])).unwrap();
+            let sample = model.sample(&model.variables.told(&events, &[])).unwrap();
             for (pulls, groups) in pulls.iter_mut().zip([&groups[..], &[]]) {
                 let fit = model.fit(&sample, None, groups).unwrap();
                 pulls.push(fit.pull(0, truth - model.origin[0]).unwrap());

@@ -14,7 +14,7 @@ pub const ROUNDING: f64 = 2e-6;
 
 /// Whether one of some windows holds another, up to rounding.
 pub fn covers(windows: &[(f64, f64)], (low, high): (f64, f64)) -> bool {
-    windows.iter().any(|(least, most)| *least <= low * (1.0 + 1e-6) && *most >= high * (1.0 - 1e-6))
+    windows.iter().any(|(least, most)| *least <= low * (1.0 + ROUNDING) && *most >= high * (1.0 - ROUNDING))
 }
 
 /// The largest chi that an f32 holds: the nearest number to pi, which lies above it.

@@ -200,6 +200,33 @@ pub fn relative_rates(density: &Density, events: &EventBatch) -> Result<Vec<f32>
     Ok(in_a_row(by_event(events, 0, density, of)?))
 }
 
+/// [`relative_rates`] of measured values in the place of true ones: what lies outside phase space is moved to its edge, and without
+/// a K pi mass the event has that of the pole.
+///
+/// # Shapes
+/// [event, monomial - 1]
+pub fn relative_rates_as_measured(density: &Density, events: &EventBatch) -> Vec<f32> {
+    let decay = density.decay();
+    let (low, high) = density.m_kpi_range();
+    let cosine = |x: f32| f64::from(x).clamp(-1.0, 1.0);
+    let of = |i: usize| {
+        let m_kpi = events.m_kpi.get(i).map_or(decay.resonance().pole(), |x| f64::from(*x)).clamp(low, high);
+        let event = DecayVariables {
+            q2: f64::from(events.q2[i])
+                .min(decay.q2_max(m_kpi) * (1.0 - 1e-6))
+                .max(decay.q2_min() * (1.0 + 1e-6)),
+            cos_theta_l: cosine(events.cos_theta_l[i]),
+            cos_theta_k: cosine(events.cos_theta_k[i]),
+            chi: events.chi[i].into(),
+            m_kpi,
+        };
+        let rate = density.rate_at(&event);
+        let relative = |term: &f64| Some(term / rate.constant()).filter(|x| x.is_finite()).unwrap_or(0.0);
+        rate.terms()[1..].iter().map(relative).collect()
+    };
+    in_a_row((0..events.len()).into_par_iter().with_min_len(1024).map(of).collect())
+}
+
 /// Of some events the derivative of the rate by each of some parameters that are one unit up and down in two densities, as a function of the shifts,
 /// over the rate without any of a density of the same directions: coefficients of all monomials.
 ///

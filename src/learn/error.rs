@@ -101,6 +101,16 @@ pub enum LearnError {
         /// Those that it knows.
         allowed: String,
     },
+    /// First guesses of coefficients that do not fit the networks.
+    #[error(
+        "{got} first guesses of coefficients are not allowed; allowed: {expected}, as the networks were trained"
+    )]
+    Guesses {
+        /// Their number.
+        got: usize,
+        /// The number that the networks take.
+        expected: usize,
+    },
     /// Images that do not fit the network.
     #[error("images have {got} bins an axis, the network takes {expected}")]
     Bins {

@@ -4,6 +4,9 @@
 //! `p(z; x)/p(z; 0)`, z the truth, those of `p(y; x)/p(y; 0)`, y the measurement, for any acceptance and resolution. By cross-entropy
 //! they learn to tell two samples apart, which is the ratio of their densities.
 //!
+//! Where a first guess of the coefficients is known, as of an event whose measured values are taken for true, networks learn what it leaves: all that
+//! a detector does, and nothing of the amplitudes.
+//!
 //! # Source
 //! Brehmer, Cranmer, Louppe, Pavez, arXiv:1805.00013: what simulations know of their truth, as targets of regression.
 
@@ -38,6 +41,9 @@ const PART: usize = 1024;
 
 /// Events that go through a network at once.
 const ROWS: usize = 4096;
+
+/// Most examples by which it is told what is left.
+const LOOKED_AT: usize = 1 << 16;
 
 /// Deviations beyond which a feature is not followed.
 const FAR: f32 = 6.0;
@@ -88,8 +94,11 @@ pub struct RatioInfo {
     pub version: u32,
     /// Mean and deviation of each feature of an event.
     pub features: Vec<Spread>,
-    /// Mean and deviation of each coefficient that is learned.
+    /// Mean and deviation of each coefficient, less its part of the first guess, that is learned.
     pub terms: Vec<Spread>,
+    /// Part of its first guess that each coefficient has for certain; empty where there are no guesses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slopes: Vec<f32>,
     /// Mean and deviation of each nuisance parameter's change of the density that is learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nuisances: Vec<Spread>,
@@ -99,12 +108,12 @@ pub struct RatioInfo {
     pub members: usize,
     /// Whether signal and background are told apart as well.
     pub classifies: bool,
-    /// Squared error of the coefficients over that of their means, at the end of the training.
+    /// Squared error of the coefficients over that of their means, of events of the training: what is left.
     pub loss: f64,
     /// Cross-entropy of signal and background at the end, where they are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
-    /// Mean squared error of the coefficients of each epoch, in units of their spread.
+    /// Mean squared error of the coefficients of each epoch, in units of the spread that first guesses leave.
     ///
     /// # Shapes
     /// [network, epoch]
@@ -131,6 +140,11 @@ pub struct Examples<'a> {
     /// # Shapes
     /// [event, coefficient]
     pub terms: &'a [f32],
+    /// First guesses of these, which are known of any event; empty without.
+    ///
+    /// # Shapes
+    /// [event, coefficient]
+    pub guesses: &'a [f32],
     /// Changes of the density by nuisance parameters that are learned; empty without.
     ///
     /// # Shapes
@@ -192,10 +206,13 @@ impl RatioTraining<'_> {
             }
             moments.into_iter().map(SpreadSums::spread).collect::<Vec<_>>()
         };
+        let slopes = slopes(examples, outputs);
+        let left = without(examples.terms, examples.guesses, &slopes);
         let info = RatioInfo {
             version: VERSION,
             features: spreads(examples.features, inputs),
-            terms: spreads(examples.terms, outputs),
+            terms: spreads(&left, outputs),
+            slopes,
             nuisances: spreads(examples.nuisances, examples.nuisances.len() / events),
             layers: self.layers.to_vec(),
             members: self.members,
@@ -214,7 +231,7 @@ impl RatioTraining<'_> {
             let of = |(i, x): (usize, &f32)| spreads[i % columns].applied(*x);
             values.iter().enumerate().map(of).collect()
         };
-        let terms = standardised(examples.terms, &info.terms);
+        let terms = standardised(&left, &info.terms);
         let nuisances = standardised(examples.nuisances, &info.nuisances);
         let kinds = [true, info.classifies, !info.nuisances.is_empty()];
         let stages = (self.members * kinds.iter().filter(|is| **is).count()) as f64;
@@ -258,11 +275,10 @@ impl RatioTraining<'_> {
         let last =
             |all: &[Vec<f64>]| all.iter().filter_map(|own| own.last()).sum::<f64>() / all.len().max(1) as f64;
         let entropy = info.classifies.then(|| last(&entropies));
-        Ok(LearnedRatios {
-            info: RatioInfo { loss: last(&losses), entropy, losses, entropies, ..info },
-            networks,
-            compute: self.compute.clone(),
-        })
+        let info = RatioInfo { entropy, losses, entropies, ..info };
+        let mut learned = LearnedRatios { info, networks, compute: self.compute.clone() };
+        learned.info.loss = learned.left_of(examples)?;
+        Ok(learned)
     }
 
     /// One network, and the mean loss of each of its epochs.
@@ -317,6 +333,45 @@ impl RatioTraining<'_> {
             losses.push(loss);
         }
         Ok((network.valid(), losses))
+    }
+}
+
+/// Part of each coefficient's first guess that fits it best, by weighted least squares; empty without guesses.
+fn slopes(examples: &Examples, outputs: usize) -> Vec<f32> {
+    if examples.guesses.is_empty() {
+        return Vec::new();
+    }
+    // Of weights, guesses, coefficients, squares of guesses and products.
+    let mut sums = vec![[0.0_f64; 5]; outputs];
+    let rows = examples.terms.chunks_exact(outputs).zip(examples.guesses.chunks_exact(outputs));
+    for ((terms, guesses), weight) in rows.zip(examples.weights) {
+        for ((sums, term), guess) in sums.iter_mut().zip(terms).zip(guesses) {
+            let (x, y) = (f64::from(*guess), f64::from(*term));
+            let of = [1.0, x, y, x * x, x * y];
+            sums.iter_mut().zip(of).for_each(|(sum, value)| *sum += weight * value);
+        }
+    }
+    let slope = |[n, x, y, xx, xy]: [f64; 5]| {
+        let variance = xx * n - x * x;
+        if variance > 0.0 { ((xy * n - x * y) / variance) as f32 } else { 0.0 }
+    };
+    sums.into_iter().map(slope).collect()
+}
+
+/// Coefficients without their parts of first guesses.
+fn without(terms: &[f32], guesses: &[f32], slopes: &[f32]) -> Vec<f32> {
+    let mut left = terms.to_vec();
+    add_guesses(&mut left, guesses, slopes, -1.0);
+    left
+}
+
+/// Adds a multiple of the certain parts of first guesses.
+fn add_guesses(terms: &mut [f32], guesses: &[f32], slopes: &[f32], times: f32) {
+    let rows = terms.chunks_exact_mut(slopes.len().max(1)).zip(guesses.chunks_exact(slopes.len().max(1)));
+    for (terms, guesses) in rows {
+        for ((term, guess), slope) in terms.iter_mut().zip(guesses).zip(slopes) {
+            *term += times * slope * guess;
+        }
     }
 }
 
@@ -400,6 +455,8 @@ impl RatioInfo {
             && self.members > 0
             && layers
             && nuisances
+            && (self.slopes.is_empty() || self.slopes.len() == self.terms.len())
+            && self.slopes.iter().all(|slope| slope.is_finite())
             && sound(&self.features)
             && sound(&self.terms)
     }
@@ -447,13 +504,17 @@ impl LearnedRatios {
     /// Ratios of events; the same for any number of threads.
     ///
     /// # Shapes
-    /// `features` [event, feature], as they were given to the training.
+    /// `features` [event, feature] and `guesses` [event, coefficient], as they were given to the training.
     ///
     /// # Errors
-    /// When the device fails.
-    pub fn of(&self, features: &[f32]) -> Result<RatiosOfEvents, LearnError> {
+    /// When guesses are missing, or the device fails.
+    pub fn of(&self, features: &[f32], guesses: &[f32]) -> Result<RatiosOfEvents, LearnError> {
         let info = &self.info;
         let inputs = info.features.len();
+        let events = features.len() / inputs;
+        if guesses.len() != events * info.slopes.len() {
+            return Err(LearnError::Guesses { got: guesses.len(), expected: events * info.slopes.len() });
+        }
         let features = info.standardised(features);
         let device = self.compute.device();
         let chunks: Vec<(Networks, &[f32])> =
@@ -498,9 +559,29 @@ impl LearnedRatios {
                 chunks.into_iter().map(forward).collect()
             }
         })?;
-        let [terms, log_signal, nuisances] =
+        let [mut terms, log_signal, nuisances]: [Vec<f32>; 3] =
             [0, 1, 2].map(|kind| parts.iter().flat_map(|part| part[kind].iter().copied()).collect());
+        add_guesses(&mut terms, guesses, &info.slopes, 1.0);
         Ok(RatiosOfEvents { terms, log_signal, nuisances, features })
+    }
+
+    /// Squared error of the coefficients over that of their means, on average over them, of the first examples.
+    fn left_of(&self, examples: &Examples) -> Result<f64, LearnError> {
+        let (inputs, outputs) = (self.info.features.len(), self.info.terms.len());
+        let events = examples.weights.len().min(LOOKED_AT);
+        let guesses = &examples.guesses[..events * self.info.slopes.len()];
+        let found = self.of(&examples.features[..events * inputs], guesses)?;
+        let mut sums = vec![[SpreadSums::default(); 2]; outputs];
+        let rows = examples.terms.chunks_exact(outputs).zip(found.terms.chunks_exact(outputs));
+        for ((terms, found), weight) in rows.zip(examples.weights) {
+            for ((sums, term), found) in sums.iter_mut().zip(terms).zip(found) {
+                sums[0].add(*term, *weight as f32);
+                sums[1].add(term - found, *weight as f32);
+            }
+        }
+        let left =
+            |[all, error]: [SpreadSums; 2]| error.mean_square() / f64::from(all.spread().deviation).powi(2);
+        Ok(sums.into_iter().map(left).sum::<f64>() / outputs as f64)
     }
 
     /// Writes the networks into `folder`, which is created where it is missing; the description last.
@@ -557,6 +638,12 @@ mod tests {
         RatioTraining { card, layers: &[32, 32], members: 1, seed: 1, compute }
     }
 
+    fn variance(values: &[f32]) -> f64 {
+        let mut sums = SpreadSums::default();
+        values.iter().for_each(|x| sums.add(*x, 1.0));
+        f64::from(sums.spread().deviation).powi(2)
+    }
+
     /// Of a target that is noise around a function, the function; of two densities `1 + x/2` and `1 - x/2` in [-1, 1], the logarithm of their
     /// ratio.
     #[test]
@@ -577,13 +664,14 @@ mod tests {
         let examples = Examples {
             features: &features,
             terms: &terms,
+            guesses: &[],
             nuisances: &nuisances,
             weights: &weights,
             background: Some(&background),
         };
         let learned = training(&card).train(&examples, 1, 1, &mut |_, _| {}).unwrap();
         let at: Vec<f32> = (0..200).map(|i| 0.95 * x(i)).collect();
-        let found = learned.of(&at).unwrap();
+        let found = learned.of(&at, &[]).unwrap();
         let worst = |found: &[f32], exact: &dyn Fn(f32) -> f32| {
             let off = found.iter().zip(&at).map(|(y, x)| (y - exact(*x)).powi(2)).sum::<f32>();
             (off / at.len() as f32).sqrt()
@@ -600,16 +688,54 @@ mod tests {
         for curves in [&info.losses, &info.entropies] {
             assert!(curves.len() == 1 && curves[0].len() == 12 && curves[0][11] < curves[0][0], "{curves:?}");
         }
-        assert_eq!((info.loss, info.entropy), (info.losses[0][11], Some(info.entropies[0][11])));
+        assert_eq!(info.entropy, Some(info.entropies[0][11]));
+        // The noise's part of the coefficients' variance is left.
+        let (noise, all) = (4.0 / 3.0, variance(&terms));
+        assert!((info.loss / (noise / all) - 1.0).abs() < 0.02, "{} {}", info.loss, noise / all);
         // In files, and by another number of threads, the same.
         let folder = tempfile::tempdir().unwrap();
         learned.save(folder.path()).unwrap();
         let again = LearnedRatios::load(folder.path(), &Compute::cpu()).unwrap();
-        assert_eq!(again.of(&at).unwrap(), found);
+        assert_eq!(again.of(&at, &[]).unwrap(), found);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let alone = pool.install(|| training(&card).train(&examples, 1, 1, &mut |_, _| {}).unwrap());
-        assert_eq!(alone.of(&at).unwrap(), found);
+        assert_eq!(alone.of(&at, &[]).unwrap(), found);
+        // These networks were trained without first guesses.
+        assert!(matches!(again.of(&at, &at), Err(LearnError::Guesses { got: 200, expected: 0 })));
         std::fs::write(folder.path().join(RATIO_FILE), "{}").unwrap();
         assert!(LearnedRatios::load(folder.path(), &Compute::cpu()).is_err());
+    }
+
+    /// A function that the networks cannot follow comes with the first guess, of which the coefficients have a part; they add what is smooth.
+    #[test]
+    fn first_guesses_carry_what_networks_would_not_learn() {
+        const EVENTS: usize = 8000;
+        let card = TrainingCard { epochs: 8, batch_size: 512, ..TrainingCard::of_ratios() };
+        let features: Vec<f32> = (0..EVENTS).map(|i| (2.0 * place(i, 0.754_877_666) - 1.0) as f32).collect();
+        let guesses: Vec<f32> = features.iter().map(|x| 3.0 * (500.0 * x).sin()).collect();
+        let terms: Vec<f32> = features.iter().zip(&guesses).map(|(x, guess)| 0.7 * guess + x * x).collect();
+        let weights = vec![1.0; EVENTS];
+        let examples = Examples {
+            features: &features,
+            terms: &terms,
+            guesses: &guesses,
+            nuisances: &[],
+            weights: &weights,
+            background: None,
+        };
+        let learned = training(&card).train(&examples, 1, 1, &mut |_, _| {}).unwrap();
+        assert!((learned.info().slopes[0] - 0.7).abs() < 0.01, "{:?}", learned.info().slopes);
+        assert!(learned.info().loss < 2e-4, "{}", learned.info().loss);
+        let found = learned.of(&features, &guesses).unwrap().terms;
+        let off = found.iter().zip(&terms).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / EVENTS as f32;
+        assert!((f64::from(off) / variance(&terms) / learned.info().loss - 1.0).abs() < 1e-3);
+        let alone =
+            training(&card).train(&Examples { guesses: &[], ..examples }, 1, 1, &mut |_, _| {}).unwrap();
+        assert!(alone.info().loss > 0.5, "{}", alone.info().loss);
+        // Shuffled, they are of no use, and nothing is lost by them.
+        let others = [&guesses[EVENTS / 2..], &guesses[..EVENTS / 2]].concat();
+        let useless =
+            training(&card).train(&Examples { guesses: &others, ..examples }, 1, 1, &mut |_, _| {}).unwrap();
+        assert!(useless.info().slopes[0].abs() < 0.05 && useless.info().loss < 1.02 * alone.info().loss);
     }
 }

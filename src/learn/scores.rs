@@ -53,6 +53,11 @@ impl SpreadSums {
         self.squares += f64::from(weight) * f64::from(x).powi(2);
     }
 
+    /// Mean of the squares.
+    pub(super) fn mean_square(self) -> f64 {
+        self.squares / self.weight
+    }
+
     /// Mean and deviation.
     pub(super) fn spread(self) -> Spread {
         let mean = self.sum / self.weight;

@@ -52,28 +52,30 @@ pub trait Estimator: Sync {
     /// Its name, of [`NAMES`], or of the card of a network.
     fn name(&self) -> &str;
 
-    /// The coefficients of each of some samples whose true shifts are known; an error where one has no answer.
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>>;
+    /// The coefficients of a sample whose true shifts are known; an error where it has no answer.
+    ///
+    /// # Errors
+    /// When the sample cannot be fitted.
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error>;
+
+    /// Those of each of some samples.
+    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
+        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
+    }
 }
 
 /// Learned ratios.
 pub struct Learned<'a>(pub &'a RatioModel);
-
-impl Learned<'_> {
-    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
-        let Self(model) = self;
-        let sample = model.sample(&sample.numbers(&model.variables()))?;
-        fitted(&model.fit(&sample, None, &[])?, &model.origin, truth)
-    }
-}
 
 impl Estimator for Learned<'_> {
     fn name(&self) -> &str {
         NAMES[0]
     }
 
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
-        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
+        let Self(model) = self;
+        let sample = model.sample(&sample.told(&model.variables))?;
+        fitted(&model.fit(&sample, None, &[])?, &model.origin, truth)
     }
 }
 
@@ -201,6 +203,12 @@ impl<'a> Unbinned<'a> {
         });
         Ok(Self { known, background: background.transpose()?, family })
     }
+}
+
+impl Estimator for Unbinned<'_> {
+    fn name(&self) -> &str {
+        NAMES[1]
+    }
 
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let (events, weights) = match &self.background {
@@ -221,16 +229,6 @@ impl<'a> Unbinned<'a> {
             coefficients.push(CoefficientEstimate { value: fitted.values[i], sigma: sigma[i], pull });
         }
         Ok(Estimated { coefficients, p_value: None })
-    }
-}
-
-impl Estimator for Unbinned<'_> {
-    fn name(&self) -> &str {
-        NAMES[1]
-    }
-
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
-        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
     }
 }
 
@@ -269,13 +267,6 @@ impl<'a> AngularMoments<'a> {
         let calibration = RatioCalibration::new(moments, &signal.measured, truth, background);
         Ok(Self { model, ranges, calibration })
     }
-
-    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
-        let mean = self.calibration.statistic.mean(&sample.events);
-        let part = SamplePart { mean, seen: vec![[0.0, 1.0]; truth.len()] };
-        let fraction = self.model.fraction.unwrap_or(Fraction::Fixed(0.0));
-        fitted(&self.calibration.fit(&[part], fraction, &self.ranges, &[])?, &self.model.origin, truth)
-    }
 }
 
 /// The answer that a fit of shifts from an origin gives.
@@ -295,7 +286,10 @@ impl Estimator for AngularMoments<'_> {
         NAMES[2]
     }
 
-    fn estimates(&self, samples: &[Experiment], truth: &[f64]) -> Vec<Result<Estimated, Error>> {
-        samples.par_iter().map(|sample| self.one(sample, truth)).collect()
+    fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
+        let mean = self.calibration.statistic.mean(&sample.events);
+        let part = SamplePart::new(mean, truth.len());
+        let fraction = self.model.fraction.unwrap_or(Fraction::Fixed(0.0));
+        fitted(&self.calibration.fit(&[part], fraction, &self.ranges, &[])?, &self.model.origin, truth)
     }
 }

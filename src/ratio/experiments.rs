@@ -9,7 +9,7 @@ use humboldt_schemas::card::GeneratorCard;
 
 use super::model::FEWEST;
 use super::source::{Events, SimulatedSample, Source};
-use super::variables::Variables;
+use super::variables::{Told, Variables};
 use crate::campaign::of_point;
 use crate::error::Error;
 use crate::sampling;
@@ -46,12 +46,9 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// As networks take its events.
-    ///
-    /// # Shapes
-    /// [event, number]
-    pub fn numbers(&self, variables: &Variables) -> Vec<f32> {
-        variables.numbers(&self.events, &self.own)
+    /// What networks are told of its events.
+    pub fn told(&self, variables: &Variables) -> Told {
+        variables.told(&self.events, &self.own)
     }
 }
 

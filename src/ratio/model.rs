@@ -9,8 +9,8 @@ use humboldt_schemas::card::RunCard;
 use humboldt_schemas::inference::InferredCoefficient;
 use serde::{Deserialize, Serialize};
 
-use super::source::is_imaginary;
-use super::variables::Variables;
+use super::source::{density, is_imaginary};
+use super::variables::{Told, Variables};
 use crate::Error;
 use crate::infer::mixture::Fraction;
 use crate::infer::nuisances::Nuisance;
@@ -46,6 +46,8 @@ struct Saved {
 pub struct RatioModel {
     /// The card that they were trained by.
     pub card: RunCard,
+    /// Variables that networks are told.
+    pub variables: Variables,
     /// The networks.
     pub learned: LearnedRatios,
     /// The calibration of their statistic.
@@ -118,7 +120,11 @@ impl RatioModel {
             _ => Fraction::Free,
         });
         let Saved { calibration, origin, doubts, .. } = saved;
-        Ok(Self { card, learned, calibration, origin, fraction, doubts })
+        let mut variables = Variables::of(&card);
+        if !learned.info().slopes.is_empty() {
+            variables = variables.with_density(&density(&card, &origin)?);
+        }
+        Ok(Self { card, variables, learned, calibration, origin, fraction, doubts })
     }
 
     /// Writes the calibration beside the networks.
@@ -141,11 +147,6 @@ impl RatioModel {
         Ok(write_json(&calibration_file(folder), &saved)?)
     }
 
-    /// Variables that networks are told.
-    pub fn variables(&self) -> Variables {
-        Variables::of(&self.card)
-    }
-
     /// The ranges of the learned coefficients from the simulation's point.
     ///
     /// # Errors
@@ -157,13 +158,10 @@ impl RatioModel {
 
     /// A sample of the simulation's flavour.
     ///
-    /// # Shapes
-    /// `numbers` [event, number], of the model's variables.
-    ///
     /// # Errors
     /// When the device fails.
-    pub fn sample(&self, numbers: &[f32]) -> Result<Vec<SamplePart>, Error> {
-        self.sample_of_both(numbers, &[])
+    pub fn sample(&self, told: &Told) -> Result<Vec<SamplePart>, Error> {
+        self.sample_of_both(told, &[])
     }
 
     /// A sample, of which some events are of the other flavour: they see imaginary parts with the opposite sign, and all else alike, as where
@@ -171,22 +169,18 @@ impl RatioModel {
     /// not be told apart.
     ///
     /// # Shapes
-    /// `numbers` `[event, number]`, of the model's variables; `others` `[event]`, or empty for none.
+    /// `others` `[event]`, or empty for none.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn sample_of_both(&self, numbers: &[f32], others: &[bool]) -> Result<Vec<SamplePart>, Error> {
+    pub fn sample_of_both(&self, told: &Told, others: &[bool]) -> Result<Vec<SamplePart>, Error> {
         let axes = self.card.axes()?;
         let imaginary = axes.directions().into_iter().map(is_imaginary).collect::<Vec<_>>();
-        let width = self.variables().width();
         let mirrored = imaginary.contains(&true) && others.contains(&true);
         let mut parts = Vec::new();
         for other in if mirrored { &[false, true][..] } else { &[false] } {
-            let rows = numbers.chunks_exact(width).zip(others);
-            let own: Vec<f32> =
-                rows.filter(|(_, is)| *is == other).flat_map(|(row, _)| row.iter().copied()).collect();
-            let numbers = if mirrored { &own } else { numbers };
-            if numbers.is_empty() {
+            let own = if mirrored { &told.of(others, *other) } else { told };
+            if own.numbers.is_empty() {
                 continue;
             }
             let seen = imaginary.iter().zip(&self.origin);
@@ -195,7 +189,7 @@ impl RatioModel {
                     if *imaginary && *other { [-2.0 * origin, -1.0] } else { [0.0, 1.0] }
                 },
             );
-            let mean = self.calibration.statistic.mean(&ratios(&self.learned, numbers)?);
+            let mean = self.calibration.statistic.mean(&ratios(&self.learned, own)?);
             parts.push(SamplePart { mean, seen: seen.collect() });
         }
         Ok(parts)
@@ -270,8 +264,8 @@ fn calibration_file(folder: &Path) -> PathBuf {
 /// Answers of networks about events, as a statistic takes them.
 ///
 /// # Errors
-/// When the device fails.
-pub fn ratios(learned: &LearnedRatios, numbers: &[f32]) -> Result<Ratios, Error> {
-    let of = learned.of(numbers)?;
+/// When the networks are told something else, or the device fails.
+pub fn ratios(learned: &LearnedRatios, told: &Told) -> Result<Ratios, Error> {
+    let of = learned.of(&told.numbers, &told.as_measured)?;
     Ok(Ratios { terms: of.terms, log_signal: of.log_signal, nuisances: of.nuisances, features: of.features })
 }

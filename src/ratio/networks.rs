@@ -46,6 +46,12 @@ impl Network {
         model.info().check_events(events)?;
         Ok(Self { name: own.name, model, places })
     }
+}
+
+impl Estimator for Network {
+    fn name(&self) -> &str {
+        &self.name
+    }
 
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let estimate = if self.model.info().architecture.takes_events() {
@@ -65,12 +71,6 @@ impl Network {
         let coefficients = self.places.iter().zip(truth).map(of).collect::<Option<_>>();
         let open = || LearnError::Image { index: 0, reason: "an open interval".to_owned() };
         Ok(Estimated { coefficients: coefficients.ok_or_else(open)?, p_value: estimate.p_value })
-    }
-}
-
-impl Estimator for Network {
-    fn name(&self) -> &str {
-        &self.name
     }
 
     /// One after another: a network works with all threads on each.

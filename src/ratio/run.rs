@@ -116,16 +116,17 @@ fn learn(
         seed: card.seed,
         compute,
     };
-    let numbers = part.signal.numbers(&source.variables);
-    let background = part.background.as_ref().map(|events| events.numbers(&source.variables));
+    let told = part.signal.told(&source.variables);
+    let background = part.background.as_ref().map(|events| events.told(&source.variables).numbers);
     let nuisances = if networks.nuisances.is_empty() {
         Vec::new()
     } else {
         VariedDensities::new(source, &networks.nuisances)?.at_origin(&part.signal.truth)?
     };
     let examples = Examples {
-        features: &numbers,
+        features: &told.numbers,
         terms: &part.signal.terms,
+        guesses: &told.as_measured,
         nuisances: &nuisances,
         weights: &part.signal.weights,
         background: background.as_deref(),
@@ -166,7 +167,7 @@ fn calibrate(
             references.push(point);
         }
     }
-    let of = |events: &Events| ratios(&learned, &events.numbers(&source.variables));
+    let of = |events: &Events| ratios(&learned, &events.told(&source.variables));
     let signal = of(&part.signal)?;
     let background = part.background.as_ref().map(of).transpose()?;
     let features = learned.info().features.len();
@@ -193,6 +194,7 @@ fn calibrate(
     ));
     Ok(RatioModel {
         card: card.clone(),
+        variables: source.variables.clone(),
         learned,
         calibration,
         origin: source.origin.clone(),

@@ -19,7 +19,7 @@ use humboldt_schemas::inference::{Closure, Deviation};
 use humboldt_schemas::layout::Layout;
 
 use super::table::Table;
-use super::variables::Variables;
+use super::variables::{Told, Variables};
 use crate::assumptions::{assumed, differences};
 use crate::campaign::of_point;
 use crate::error::{Error, Place};
@@ -93,12 +93,9 @@ impl Events {
         self.weights.is_empty()
     }
 
-    /// Numbers of all events, as networks take them.
-    ///
-    /// # Shapes
-    /// [event, number]
-    pub fn numbers(&self, variables: &Variables) -> Vec<f32> {
-        variables.numbers(&self.measured, &self.own)
+    /// What networks are told of all events.
+    pub fn told(&self, variables: &Variables) -> Told {
+        variables.told(&self.measured, &self.own)
     }
 
     fn append(&mut self, other: &Self) {
@@ -194,11 +191,8 @@ impl Source {
             }
         }
         let origin = origin(card, layouts[0].as_ref(), &directions)?;
-        let point = card.axes()?.point(&origin)?;
-        let decay = generator.decay(&point.on(generator.shifts()?))?;
-        let line_shape = generator.line_shape;
-        let s_wave = generator.effects.s_wave.as_ref().map(|card| card.of(&decay, line_shape)).transpose()?;
-        let density = Density::with_effects(&decay, line_shape, &[], &directions, None, s_wave)?;
+        let density = density(card, &origin)?;
+        let variables = variables.with_density(&density);
         let (fraction, nominal) = fraction(generator.effects.background.as_ref())?;
         Ok(Self { card: card.clone(), variables, origin, density, layouts, fraction, nominal })
     }
@@ -484,6 +478,18 @@ impl Source {
         }
         Ok(rows)
     }
+}
+
+/// The density of signal around a point of the learned coefficients, as it is without a detector.
+///
+/// # Errors
+/// When physics refuses the card.
+pub(super) fn density(card: &RunCard, point: &[f64]) -> Result<Density, Error> {
+    let (axes, generator) = (card.axes()?, &card.generator);
+    let decay = generator.decay(&axes.point(point)?.on(generator.shifts()?))?;
+    let line_shape = generator.line_shape;
+    let s_wave = generator.effects.s_wave.as_ref().map(|card| card.of(&decay, line_shape)).transpose()?;
+    Ok(Density::with_effects(&decay, line_shape, &[], &axes.directions(), None, s_wave)?)
 }
 
 /// Whether a direction is that of an imaginary part.

@@ -5,6 +5,7 @@
 
 mod background;
 mod curve;
+mod interpolated;
 mod s_wave;
 mod table;
 

@@ -11,8 +11,11 @@ use super::EventSlices;
 /// Events are binned in blocks whose columns and cell numbers stay in the first-level cache.
 pub(super) const BLOCK: usize = 1024;
 
-/// Adding 2^52 to a double below it rounds to an integer, which then stands in the low bits.
+/// Adding 2^52 to a double from zero to it rounds to an integer, which then stands in the low bits.
 const TWO_POW_52: f64 = 4_503_599_627_370_496.0;
+
+/// Adding this and subtracting it again rounds a double of either sign, below 2^51, to an integer.
+const ROUNDER: f64 = 1.5 * TWO_POW_52;
 
 /// Finds the cell of each of at most [`BLOCK`] events, in the widest vectors that this processor has; whether all
 /// values are in their ranges. The cells exist, whatever the values.
@@ -33,12 +36,12 @@ impl pulp::NullaryFnOnce for Locate<'_> {
     #[inline(always)]
     fn call(self) -> bool {
         let EventSlices { cos_theta_l, cos_theta_k, chi, .. } = self.events;
-        let bins = f64::from(self.bins);
+        let (bins, middle) = (f64::from(self.bins), f64::from(self.bins / 2));
         let angles = cos_theta_l.iter().zip(cos_theta_k).zip(chi);
         for (cell, ((&cos_theta_l, &cos_theta_k), &chi)) in self.cells.iter_mut().zip(angles) {
-            let l = bin(cos_theta_l, 1.0, bins);
-            let k = bin(cos_theta_k, 1.0, bins);
-            let c = bin(chi, PI, bins);
+            let l = bin(cos_theta_l, 1.0, bins, middle);
+            let k = bin(cos_theta_k, 1.0, bins, middle);
+            let c = bin(chi, PI, bins, middle);
             *cell = (((l * bins + k) * bins + c) + TWO_POW_52).to_bits() as u32;
         }
         self.events.columns().iter().fold(true, |ok, &(_, column, low, high)| ok & within(column, low, high))
@@ -53,16 +56,19 @@ pub(super) fn within(column: &[f32], low: f32, high: f32) -> bool {
 
 /// Bin of `x` in `bins` equal bins from `-half_width` to `half_width`, as a whole number.
 ///
-/// `f64::floor`, `max` and casts to integers cost a branch or a call each on plain x86-64; adding and subtracting 2^52
-/// rounds, a comparison mends that to a floor, and all of it is vector arithmetic.
+/// Bins are counted from the middle of the axis, an edge or the middle of a bin: a cosine's distance to every edge is
+/// then exact, and zero lies on its edge for pi as well (no other edge in pi is near a number in single precision).
+///
+/// `f64::floor`, `max` and casts to integers cost a branch or a call each on plain x86-64; adding and subtracting
+/// a large number rounds, a comparison mends that to a floor, and all of it is vector arithmetic.
 #[inline(always)]
-fn bin(x: f32, half_width: f64, bins: f64) -> f64 {
-    let y = (f64::from(x) + half_width) * (bins / (2.0 * half_width));
-    let rounded = (y + TWO_POW_52) - TWO_POW_52;
-    let floor = if rounded > y { rounded - 1.0 } else { rounded };
+fn bin(x: f32, half_width: f64, bins: f64, middle: f64) -> f64 {
+    let y = f64::from(x) * (bins / (2.0 * half_width)) + (0.5 * bins - middle);
+    let rounded = (y + ROUNDER) - ROUNDER;
+    let bin = middle + if rounded > y { rounded - 1.0 } else { rounded };
     // pi as f32 is larger than pi, so that -pi as f32 lies below the first edge.
-    let floor = if floor > 0.0 { floor } else { 0.0 };
-    if floor < bins - 1.0 { floor } else { bins - 1.0 }
+    let bin = if bin > 0.0 { bin } else { 0.0 };
+    if bin < bins - 1.0 { bin } else { bins - 1.0 }
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ pub struct SamplePart {
 }
 
 impl SamplePart {
+    /// Of events of the simulation's flavour.
+    pub fn new(mean: Mean, shifts: usize) -> Self {
+        Self { mean, seen: vec![[0.0, 1.0]; shifts] }
+    }
+
     /// Shifts as these events see them.
     fn sees(&self, shifts: &[f64]) -> Vec<f64> {
         shifts.iter().zip(&self.seen).map(|(x, [offset, factor])| offset + factor * x).collect()

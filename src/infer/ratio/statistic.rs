@@ -169,9 +169,12 @@ pub(super) fn mixed(
     background: Option<(DVector<f64>, DMatrix<f64>)>,
     part: f64,
 ) -> (DVector<f64>, DMatrix<f64>) {
-    background.map_or((mean.clone(), second.clone()), |(mean_b, second_b)| {
-        (mean * (1.0 - part) + mean_b * part, second * (1.0 - part) + second_b * part)
-    })
+    match background {
+        Some((mean_b, second_b)) => {
+            (mean * (1.0 - part) + mean_b * part, second * (1.0 - part) + second_b * part)
+        }
+        None => (mean, second),
+    }
 }
 
 /// Combinations of numbers that vary independently, each of variance 1, by their moments; those that hardly vary are left out. None where no number

@@ -105,7 +105,7 @@ fn bound(x: f64, fraction: f64, free: bool) -> f64 {
 
 /// A sample whose events all see x as it is.
 fn alone(mean: &Mean) -> Vec<SamplePart> {
-    vec![SamplePart { mean: mean.clone(), seen: vec![[0.0, 1.0]] }]
+    vec![SamplePart::new(mean.clone(), 1)]
 }
 
 struct Found {
@@ -312,7 +312,7 @@ fn parts_that_see_a_shift_otherwise_are_fitted_together() {
     let (mut pulls, mut widths) = (Vec::new(), Vec::new());
     for number in 0..200 {
         let mean = |x: f64, number: u64| calibration.statistic.mean(&learned(&sample(x, 0.3, number), false));
-        let own = SamplePart { mean: mean(x, 2 * number), seen: vec![[0.0, 1.0]] };
+        let own = SamplePart::new(mean(x, 2 * number), 1);
         let other = SamplePart { mean: mean(offset - x, 2 * number + 1), seen: vec![[offset, -1.0]] };
         let fit = |parts: &[SamplePart]| calibration.fit(parts, known, &[RANGE], &[]).unwrap();
         let both = fit(&[own.clone(), other.clone()]);
