@@ -156,6 +156,9 @@ fn show_ratio(model: &RatioModel) -> Result<()> {
         outln!("learns    {}, shifts in [{low}, {high}], simulated at {origin}", axis.direction);
     }
     outln!("layers    {:?}, networks averaged {}", info.layers, info.members);
+    if !info.slopes.is_empty() {
+        outln!("begins    with the coefficients that the true density has at measured values");
+    }
     outln!("leaves    {:.4} of the squared spread of the true coefficients", info.loss);
     if let Some(entropy) = info.entropy {
         outln!("tells     signal from background, cross-entropy {entropy:.4}");

@@ -16,6 +16,10 @@ const FLOOR: f64 = 0.05;
 /// Part of the largest variance below which a combination of the statistic's components is left out.
 const SMALL: f64 = 1e-6;
 
+/// Deviations at which a component of an event is cut. Where the density at one point is nearly zero and at another is not, an event may be very far
+/// out, and the mean of few such events is not Gaussian.
+const FARTHEST: f64 = 20.0;
+
 /// Fraction of background at which the statistic is made, where nothing is known of it.
 pub const UNKNOWN_FRACTION: f64 = 0.4;
 
@@ -231,6 +235,9 @@ pub struct Statistic {
     /// # Shapes
     /// [component, derivative]
     combinations: Vec<Vec<f64>>,
+    /// Deviations at which a component of an event is cut, of older calibrations at none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    farthest: Option<f64>,
 }
 
 impl Statistic {
@@ -270,6 +277,7 @@ impl Statistic {
             fraction,
             centre: Vec::new(),
             combinations: Vec::new(),
+            farthest: Some(FARTHEST),
         };
         let n = own.derivatives();
         let part = fraction.unwrap_or(0.0);
@@ -373,6 +381,9 @@ impl Statistic {
         derivatives.iter_mut().zip(&self.centre).for_each(|(x, mean)| *x -= mean);
         let (fitted, rest) = out.split_at_mut(self.fitted());
         combine(&self.combinations, &derivatives, fitted);
+        if let Some(far) = self.farthest {
+            fitted.iter_mut().for_each(|x| *x = x.clamp(-far, far));
+        }
         let features = &of.features[row * self.features..(row + 1) * self.features];
         let mut rest = rest.iter_mut();
         for (i, first) in features.iter().enumerate() {
