@@ -30,8 +30,8 @@ use crate::infer::weights::Counted;
 use crate::progress::{Progress, note};
 use crate::sampling;
 
-/// Simulated events where a card has none of its own and names no number.
-pub const SIMULATED: usize = 1_600_000;
+/// Simulated signal events where a card has none of its own and names no number.
+pub const SIMULATED: usize = 3_200_000;
 
 /// Rows of a file that stay together: candidates of one event stand in a row.
 const TOGETHER: usize = 64;
@@ -376,14 +376,17 @@ impl Source {
     fn simulated(&self) -> Result<Parts, Error> {
         let simulation = self.card.simulation.clone().unwrap_or_default();
         let signal = simulation.events.unwrap_or(SIMULATED);
-        let part = ((signal / 2) as f64 / (1.0 - self.nominal)).ceil() as usize;
-        let progress = Progress::new("simulate", 2 * part as u64, "events");
+        // The error of a calibration is common to all samples that it serves, and events are cheaper than their training.
+        let training = signal / 4;
+        let sizes = [training, signal - training];
+        let sizes = sizes.map(|signal| (signal as f64 / (1.0 - self.nominal)).ceil() as usize);
+        let progress = Progress::new("simulate", sizes.iter().sum::<usize>() as u64, "events");
         let sampler = self.sampler(&self.origin)?;
         let key = StreamKey::new(self.card.seed).child("ratio", 0);
-        let make = |name: &str| {
+        let make = |name: &str, size: usize| {
             let mut sample = SimulatedSample::default();
-            for (chunk, start) in (0..part).step_by(CHUNK).enumerate() {
-                let events = CHUNK.min(part - start);
+            for (chunk, start) in (0..size).step_by(CHUNK).enumerate() {
+                let events = CHUNK.min(size - start);
                 let more = self.generated(&sampler, key.child(name, chunk as u64), events)?;
                 sample.signal.append(&more.signal);
                 if let Some(more) = &more.background {
@@ -393,7 +396,8 @@ impl Source {
             }
             Ok::<_, Error>(sample)
         };
-        let samples = [make("training")?, make("calibration")?, SimulatedSample::default()];
+        let samples =
+            [make("training", sizes[0])?, make("calibration", sizes[1])?, SimulatedSample::default()];
         progress.finish();
         Ok(Parts { samples, closure: None })
     }

@@ -25,7 +25,7 @@ pub struct SimulationCard {
     /// Coefficients at which they were simulated, `c9 = -0.5`; by default what the files say, and the middle of all ranges where there are no files.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reference: BTreeMap<String, ComplexValue>,
-    /// Without files: accepted signal events that are simulated, half for the training and half for the calibration; 1,600,000 by default.
+    /// Without files: accepted signal events that are simulated, a quarter for the training and the rest for the calibration; 3,200,000 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<usize>,
 }
