@@ -11,7 +11,7 @@ use humboldt_physics::{Decay, SWave};
 use rayon::prelude::*;
 
 /// Cells in each window of q2, denser at its lower end, and in the K pi mass.
-const CELLS: [usize; 2] = [96, 16];
+const CELLS: [usize; 2] = [48, 64];
 
 /// Directions at which a cell is looked at, and places in it.
 const DIRECTIONS: usize = 16;
