@@ -328,7 +328,7 @@ fn issue_13_a_report_says_where_it_comes_from_and_prints() {
         let cell = html.split(&format!("<th scope=\"row\">{name}</th><td>")).nth(1);
         cell.and_then(|rest| rest.split("</td>").next()).unwrap_or_else(|| panic!("no row {name}")).to_owned()
     };
-    for name in ["trained", "evaluated", "report written"] {
+    for name in ["trained", "evaluated"] {
         assert!(row(name).contains(" UTC"), "{name}: {}", row(name));
     }
     assert!(row("trained").ends_with(", on cpu"), "{}", row("trained"));

@@ -58,10 +58,22 @@ impl SpreadSums {
         self.squares / self.weight
     }
 
+    fn mean(self) -> f64 {
+        self.sum / self.weight
+    }
+
+    fn variance(self) -> f64 {
+        self.squares / self.weight - self.mean() * self.mean()
+    }
+
     /// Mean and deviation.
     pub(super) fn spread(self) -> Spread {
-        let mean = self.sum / self.weight;
-        Spread::new(mean, self.squares / self.weight - mean * mean)
+        Spread::new(self.mean(), self.variance())
+    }
+
+    /// Mean and deviation of what is left of other numbers: not below the rounding of those, where nothing is left.
+    pub(super) fn spread_left_of(self, all: Self) -> Spread {
+        Spread::new(self.mean(), self.variance().max(1e-12 * all.variance()))
     }
 }
 

@@ -24,7 +24,7 @@ impl<'a> Information<'a> {
     /// # Errors
     /// When the device fails.
     pub fn new(model: &'a RatioModel, source: &'a Source, part: &'a SimulatedSample) -> Result<Self, Error> {
-        let ratios = ratios(&model.learned, &part.signal.told(&source.variables))?;
+        let ratios = ratios(&model.learned, &part.signal.told(&model.variables))?;
         Ok(Self { signal: &part.signal, ratios, origin: &source.origin, fraction: source.nominal, model })
     }
 

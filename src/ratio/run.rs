@@ -12,6 +12,7 @@ use super::evaluation::{self, Evaluated, evaluate};
 use super::model::{RatioModel, ratios};
 use super::nuisances::VariedDensities;
 use super::source::{Events, Parts, SimulatedSample, Source, doubt};
+use super::variables::Variables;
 use super::{figures, page};
 use crate::error::{AtPath, Error};
 use crate::infer::nuisances::Nuisance;
@@ -167,7 +168,10 @@ fn calibrate(
             references.push(point);
         }
     }
-    let of = |events: &Events| ratios(&learned, &events.told(&source.variables));
+    // Networks of an earlier program had no first guesses.
+    let guessed = !learned.info().slopes.is_empty();
+    let variables = if guessed { source.variables.clone() } else { Variables::of(card) };
+    let of = |events: &Events| ratios(&learned, &events.told(&variables));
     let signal = of(&part.signal)?;
     let background = part.background.as_ref().map(of).transpose()?;
     let features = learned.info().features.len();
@@ -194,7 +198,7 @@ fn calibrate(
     ));
     Ok(RatioModel {
         card: card.clone(),
-        variables: source.variables.clone(),
+        variables,
         learned,
         calibration,
         origin: source.origin.clone(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use humboldt_schemas::card::{RunCard, Split, TrainingImages};
 use humboldt_schemas::provenance::program;
@@ -194,7 +193,6 @@ pub fn common_provenance(run: &RunFolder, stages: &BTreeMap<String, Stage>) -> V
         ("commit of the program", COMMIT.map_or_else(unknown, str::to_owned)),
         ("trained", done("training").unwrap_or_else(unknown)),
         ("evaluated", done("evaluation").unwrap_or_else(unknown)),
-        ("report written", timing::date(SystemTime::now())),
         ("card", card.name.clone()),
         ("hash of the card (BLAKE3)", card.hash()),
         ("seed", card.seed.to_string()),
