@@ -200,17 +200,18 @@ pub fn relative_rates(density: &Density, events: &EventBatch) -> Result<Vec<f32>
     Ok(in_a_row(by_event(events, 0, density, of)?))
 }
 
-/// [`relative_rates`] of measured values in the place of true ones: what lies outside phase space is moved to its edge, and without
-/// a K pi mass the event has that of the pole.
+/// [`relative_rates`] of measured values in the place of true ones: what lies outside phase space is moved to its edge. Where the K pi mass is not
+/// to be looked at, all events have that of the pole.
 ///
 /// # Shapes
 /// [event, monomial - 1]
-pub fn relative_rates_as_measured(density: &Density, events: &EventBatch) -> Vec<f32> {
+pub fn relative_rates_as_measured(density: &Density, events: &EventBatch, with_mass: bool) -> Vec<f32> {
     let decay = density.decay();
     let (low, high) = density.m_kpi_range();
     let cosine = |x: f32| f64::from(x).clamp(-1.0, 1.0);
     let of = |i: usize| {
-        let m_kpi = events.m_kpi.get(i).map_or(decay.resonance().pole(), |x| f64::from(*x)).clamp(low, high);
+        let own = events.m_kpi.get(i).filter(|_| with_mass);
+        let m_kpi = own.map_or(decay.resonance().pole(), |x| f64::from(*x)).clamp(low, high);
         let event = DecayVariables {
             q2: f64::from(events.q2[i])
                 .min(decay.q2_max(m_kpi) * (1.0 - 1e-6))

@@ -2,11 +2,13 @@
 
 #![allow(missing_docs, clippy::pedantic, reason = "tests")]
 
-use humboldt_physics::{Decay, Flavour, Lepton, LineShape, ModelName, WilsonDirection, WilsonShifts};
+use humboldt_physics::{
+    Decay, Density, Flavour, Lepton, LineShape, ModelName, WilsonDirection, WilsonShifts,
+};
 use humboldt_pipeline::EventBatch;
 use humboldt_pipeline::generate::{EventSampler, Q2Windows};
 use humboldt_pipeline::rng::StreamKey;
-use humboldt_pipeline::scores::{Reweighting, ScoreColumns};
+use humboldt_pipeline::scores::{Reweighting, ScoreColumns, relative_rates, relative_rates_as_measured};
 use humboldt_schemas::card::Effects;
 
 const EVENTS: usize = 200_000;
@@ -52,6 +54,36 @@ fn scores_average_to_zero_and_parabolas_give_the_scores_back() {
     let mut first = events.clone();
     first.remove_first(EVENTS - 10);
     assert_eq!(columns.of(&first, 0).unwrap()[0], values[0][EVENTS - 10..]);
+}
+
+#[test]
+fn measured_values_have_the_rates_of_true_ones_and_those_outside_phase_space_of_its_edge() {
+    let (_, events) = sample(-0.87, &Q2Windows::new(&[], &[]).unwrap(), 2);
+    let events = events.rows(0..2000);
+    let directions: Vec<WilsonDirection> = ["c9", "c7_prime"].map(|d| d.parse().unwrap()).to_vec();
+    let density = |line_shape| Density::new(&decay(-0.87), line_shape, &[], &directions).unwrap();
+    let wide = density(LineShape::BreitWigner);
+    let close = |a: &[f32], b: &[f32]| {
+        assert_eq!(a.len(), 5 * events.len());
+        a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-4 * (1.0 + b.abs()))
+    };
+    let exact = relative_rates(&wide, &events).unwrap();
+    assert!(close(&relative_rates_as_measured(&wide, &events, true), &exact));
+    // Without the K pi mass all events have that of the pole, whether there is one or not.
+    let without = EventBatch { m_kpi: Vec::new(), ..events.clone() };
+    let at_pole = relative_rates_as_measured(&wide, &events, false);
+    assert_eq!(at_pole, relative_rates_as_measured(&wide, &without, true));
+    assert!(!close(&at_pole, &exact));
+    let far = EventBatch {
+        q2: vec![0.001, 25.0, 5.0, 5.0],
+        cos_theta_l: vec![1.2, 0.1, -1.5, 0.0],
+        cos_theta_k: vec![0.3, -1.1, 0.2, 0.0],
+        chi: vec![3.2, 0.1, -0.4, 0.0],
+        m_kpi: vec![0.9, 0.9, 0.2, 9.0],
+    };
+    let rates = relative_rates_as_measured(&wide, &far, true);
+    assert!(rates.len() == 20 && rates.iter().all(|x| x.is_finite()) && rates.iter().any(|x| *x != 0.0));
+    assert!(relative_rates(&wide, &far).is_err());
 }
 
 /// From the Standard Model to delta C9 of -1.5.

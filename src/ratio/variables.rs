@@ -76,7 +76,7 @@ impl Variables {
     /// # Shapes
     /// `own` \[variable of a user's own, event\]
     pub fn told(&self, events: &EventBatch, own: &[Vec<f64>]) -> Told {
-        let as_measured = |density| relative_rates_as_measured(density, events);
+        let as_measured = |density| relative_rates_as_measured(density, events, self.has_mass());
         let as_measured = self.density.as_ref().map_or_else(Vec::new, as_measured);
         Told { numbers: self.numbers(events, own), as_measured }
     }
