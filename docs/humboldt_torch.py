@@ -213,7 +213,7 @@ class SetNetwork(nn.Module, Estimates):
         super().__init__()
         self.info = info
         a = info["architecture"]
-        widths = [6, *a["layers"]]
+        widths = [7 if a.get("m_kpi") else 6, *a["layers"]]
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths, widths[1:]))
         self.pooled = nn.Linear(widths[-1], a["pooled"])
         self.head = None
@@ -225,7 +225,7 @@ class SetNetwork(nn.Module, Estimates):
             self.head.output = nn.Linear(a["dense"] or a["pooled"] + 1, outputs)
 
     def forward(self, sets):
-        """Outputs [n, outputs], or the statistic [n, pooled], of a list of sets [elements, 6] as `of_events` makes them."""
+        """Outputs [n, outputs], or the statistic [n, pooled], of a list of sets [elements, features] as `of_events` makes them."""
         means = torch.stack([self.of_elements(elements).mean(dim=0) for elements in sets])
         if self.head is None:
             return means
@@ -242,7 +242,8 @@ class SetNetwork(nn.Module, Estimates):
         return self.pooled(x)
 
 
-def of_events(q2, cos_theta_l, cos_theta_k, chi):
-    """A set of events: q2 [GeV^2] and LHCb angles, each [events]."""
+def of_events(q2, cos_theta_l, cos_theta_k, chi, m_kpi=None):
+    """A set of events: q2 [GeV^2], LHCb angles and, for a network that is told it, the K pi mass [GeV], each [events]."""
     q2_terms = [0.1 * q2 - 1, 0.5 * q2.clamp(min=1e-6).log()]
-    return torch.stack([*q2_terms, cos_theta_l, cos_theta_k, chi.cos(), chi.sin()], dim=1)
+    mass = [] if m_kpi is None else [10 * (m_kpi - 0.9)]
+    return torch.stack([*q2_terms, cos_theta_l, cos_theta_k, chi.cos(), chi.sin(), *mass], dim=1)

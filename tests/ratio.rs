@@ -375,7 +375,7 @@ fn files_of_a_user_with_a_layout_give_intervals() {
     wrong(
         "preset = \"ratio\"\n",
         "preset = \"score\"\n",
-        &["network.variables = a value with preset `score`"],
+        &["network.variables = q2, cos_theta_l, cos_theta_k, chi, m_kpi, m_b is not allowed"],
     );
     wrong("c9 = [-2.5, 1.1]\n", "", &["[parameters]"]);
     assert!(!folder.path().join("other").exists());

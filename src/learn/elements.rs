@@ -16,8 +16,8 @@ use super::model::{ModelInfo, Target};
 use super::scores::{Spread, SpreadSums};
 use super::source::{ImageSource, evenly_spaced};
 
-/// Numbers that describe an element.
-const FEATURES: usize = SetArchitecture::FEATURES;
+/// Numbers that describe an element but for masses.
+const FEATURES: usize = 6;
 
 /// Images that are looked at to learn the spread of scores.
 const IMAGES_FOR_SPREAD: usize = 256;
@@ -83,7 +83,7 @@ impl ElementInput {
     fn measured(&self, source: &dyn ImageSource) -> Result<Vec<Spread>, LearnError> {
         let (n, outputs) = (self.length(), self.architecture.pooled);
         let (mut inputs, mut targets, mut weights) =
-            (vec![0.0; n * FEATURES], vec![0.0; n * outputs], vec![0.0; n]);
+            (vec![0.0; n * self.architecture.features()], vec![0.0; n * outputs], vec![0.0; n]);
         let mut moments = vec![SpreadSums::default(); outputs];
         for index in evenly_spaced(source.len(), IMAGES_FOR_SPREAD) {
             self.sample(source, index, &[], &mut inputs, &mut targets, &mut weights)?;
@@ -123,7 +123,7 @@ impl ElementInput {
         let n = self.length();
         let targets =
             if self.architecture.is_calibrated() { n * self.architecture.pooled } else { self.labels };
-        [n * FEATURES, targets, n]
+        [n * self.architecture.features(), targets, n]
     }
 
     /// Elements to learn from, with what is to be learned: for each of them, or the labels of the set.
@@ -171,7 +171,7 @@ impl ElementInput {
             Elements::Events => {
                 let mut events = MeasuredEvents::default();
                 source.events(index, usize::MAX, &mut events)?;
-                Ok(of_events(&events.events))
+                Ok(of_events(&events.events, self.architecture.m_kpi))
             }
             Elements::Cells => {
                 let mut image = vec![0.0; self.bins.pow(3)];
@@ -197,7 +197,7 @@ impl ElementInput {
                 scores.add(&events, i, row)?;
             }
         }
-        Ok(of_events(&events.events))
+        Ok(of_events(&events.events, self.architecture.m_kpi))
     }
 
     fn sample_cells(
@@ -273,12 +273,13 @@ impl ElementInput {
     }
 }
 
-/// Events as elements.
-pub(super) fn of_events(events: &EventBatch) -> Set {
-    let mut features = Vec::with_capacity(events.len() * FEATURES);
+/// Events as elements, with their K pi masses where these are told.
+pub(super) fn of_events(events: &EventBatch, m_kpi: bool) -> Set {
+    let mut features = Vec::with_capacity(events.len() * (FEATURES + usize::from(m_kpi)));
     for i in 0..events.len() {
         let (sine, cosine) = events.chi[i].sin_cos();
         features.extend(describe(events.q2[i], events.cos_theta_l[i], events.cos_theta_k[i], (cosine, sine)));
+        features.extend(events.m_kpi.get(i).filter(|_| m_kpi).map(|m| 10.0 * (m - 0.9)));
     }
     Set { features, len: events.len() }
 }

@@ -132,6 +132,9 @@ pub enum LearnError {
     /// Events for a network that takes images.
     #[error("this network takes images, not events; allowed: one with network.elements = \"events\"")]
     NotOverEvents,
+    /// Events without the K pi mass that a network is told.
+    #[error("events have no column `m_kpi`; allowed: with one, as this network has it in network.variables")]
+    NoMass,
     /// A network that learns scores or single events without a calibration: imported, or its training was not ended.
     #[error("this network was not calibrated: it was imported, or its training did not end")]
     NotCalibrated,

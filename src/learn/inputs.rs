@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_pipeline::effects::MeasuredEvents;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_pipeline::voxels::Voxeliser;
-use humboldt_schemas::card::{AnyArchitecture, Architecture, SetArchitecture};
+use humboldt_schemas::card::{AnyArchitecture, Architecture};
 use rayon::prelude::*;
 
 use super::elements::ElementInput;
@@ -308,7 +308,8 @@ pub(super) fn sets(batch: Batch, device: &Device) -> (Tensor<2>, Tensor<2>) {
         Tensor::from_data(TensorData::new(data, [rows, columns]), device)
     };
     let length = batch.weights.len() / batch.images;
-    (tensor(batch.inputs, SetArchitecture::FEATURES), tensor(batch.weights, length))
+    let features = batch.inputs.len() / batch.weights.len();
+    (tensor(batch.inputs, features), tensor(batch.weights, length))
 }
 
 /// The inputs of a source's images: all of them in memory where they fit, else made when they are due.

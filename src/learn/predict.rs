@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{Tensor, TensorData};
 use humboldt_pipeline::EventBatch;
-use humboldt_schemas::card::{Elements, SetArchitecture};
+use humboldt_schemas::card::Elements;
 use rayon::prelude::*;
 
 use super::calibration::{Calibration, ImageEstimate, KnownImages, Value};
@@ -89,14 +89,18 @@ impl Model {
     /// The coefficients of a sample of events, of any number, by a network over events.
     ///
     /// # Errors
-    /// When the network takes images, or the device fails.
+    /// When the network takes images, or the K pi mass that these events lack; when the device fails.
     pub fn estimate_events(&self, events: &EventBatch) -> Result<ImageEstimate, LearnError> {
-        let over_events = matches!(
-            &self.input,
-            Input::Elements(elements) if elements.architecture().elements == Elements::Events
-        );
-        let estimates = if over_events { self.of_sets(vec![of_events(events)])? } else { Vec::new() };
-        estimates.into_iter().next().ok_or(LearnError::NotOverEvents)
+        let Input::Elements(input) = &self.input else { return Err(LearnError::NotOverEvents) };
+        let architecture = input.architecture();
+        if architecture.elements != Elements::Events {
+            return Err(LearnError::NotOverEvents);
+        }
+        if architecture.m_kpi && events.m_kpi.len() != events.len() {
+            return Err(LearnError::NoMass);
+        }
+        let set = of_events(events, architecture.m_kpi);
+        self.of_sets(vec![set])?.into_iter().next().ok_or(LearnError::NotOverEvents)
     }
 
     /// Calibration from what is learned to the coefficients; `None` where it is these.
@@ -195,14 +199,15 @@ impl Model {
         input: &ElementInput,
         sets: Vec<Set>,
     ) -> Result<Vec<(Vec<f64>, usize)>, LearnError> {
-        let (pooled, device) = (input.architecture().pooled, self.compute.device());
+        let (pooled, features) = (input.architecture().pooled, input.architecture().features());
+        let device = self.compute.device();
         let extensive =
             input.architecture().is_calibrated() && input.architecture().elements == Elements::Cells;
         let mean = |(network, set): (SetNetwork, Set)| {
             let mut sums = vec![0.0; pooled];
-            for part in set.features.chunks(ELEMENTS * SetArchitecture::FEATURES) {
-                let rows = part.len() / SetArchitecture::FEATURES;
-                let part = TensorData::new(part.to_vec(), [rows, SetArchitecture::FEATURES]);
+            for part in set.features.chunks(ELEMENTS * features) {
+                let rows = part.len() / features;
+                let part = TensorData::new(part.to_vec(), [rows, features]);
                 let part = network.of_elements(Tensor::from_data(part, device)).sum_dim(0);
                 for (sum, x) in sums.iter_mut().zip(part.into_data().iter::<f64>()) {
                     *sum += x;

@@ -31,7 +31,7 @@ impl SetNetwork {
     pub fn init(architecture: &SetArchitecture, outputs: usize, seed: u64, device: &Device) -> Self {
         let a = architecture;
         let mut init = Init::new(seed, device);
-        let mut width = SetArchitecture::FEATURES;
+        let mut width = a.features();
         let mut layers = Vec::with_capacity(a.layers.len());
         for &neurons in &a.layers {
             layers.push(init.linear(width, neurons, 6.0));

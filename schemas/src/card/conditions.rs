@@ -1,5 +1,7 @@
 //! Conditions of the tables of a card on each other.
 
+use humboldt_physics::LineShape;
+
 use super::parameters::FURTHER_VALUES;
 use super::{AnyArchitecture, Precision, Preset, RunCard, Split, Supervision};
 use crate::Fraction;
@@ -18,6 +20,7 @@ impl RunCard {
             return self.check_ratio().and_then(|()| self.figures.validate());
         }
         self.check_files()?;
+        self.check_mass()?;
         self.check_supervision()?;
         self.figures.validate()
     }
@@ -31,6 +34,14 @@ impl RunCard {
         Invalid::unless(!files, "background.files", "files", allowed)?;
         let fraction = background.is_some_and(|background| background.fraction.is_some());
         Invalid::unless(!fraction, "background.fraction", "a fraction", allowed)
+    }
+
+    /// Networks over events are not told a K pi mass that all events have.
+    fn check_mass(&self) -> Result<(), Invalid> {
+        let told = matches!(self.architecture(), AnyArchitecture::Set(a) if a.m_kpi);
+        let narrow = self.generator.line_shape == LineShape::Narrow;
+        let allowed = "q2, cos_theta_l, cos_theta_k, chi with generator.line_shape = \"narrow\"";
+        Invalid::unless(!(told && narrow), "network.variables", "m_kpi", allowed)
     }
 
     /// Conditions of preset `ratio`.

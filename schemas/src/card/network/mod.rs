@@ -70,7 +70,7 @@ pub struct NetworkCard {
     /// `set`, `score`, `event`: elements of an image that are learned from in one step; 0 for all.
     pub sample: Option<usize>,
     /// `ratio`: variables of an event that it is told, of q2, cos_theta_l, cos_theta_k, chi, m_kpi, m_b of a `[detector]`, and columns of files; by
-    /// default the first four, and m_kpi unless the line shape is narrow.
+    /// default the first four, and m_kpi unless the line shape is narrow. `set`, `score`, `event` over events: the first four (default) or five.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variables: Option<Vec<String>>,
     /// `ratio`: networks that are averaged, 1 by default.
@@ -353,7 +353,7 @@ impl NetworkCard {
             ("elements", kind.is_some(), elements, ELEMENTS),
             ("sample", sample.is_some(), elements, ELEMENTS),
             ("layers", layers.is_some(), elements || ratio, "set, score, event, ratio"),
-            ("variables", variables.is_some(), ratio, "ratio"),
+            ("variables", variables.is_some(), elements || ratio, "set, score, event, ratio"),
             ("members", members.is_some(), ratio, "ratio"),
             ("nuisances", !nuisances.is_empty(), ratio, "ratio"),
             ("pooled", pooled.is_some(), whole, "set"),
@@ -376,7 +376,9 @@ impl NetworkCard {
         self.validate_fields()?;
         match self.preset.family() {
             Family::Images => Architecture::of(self).validate(self, bins),
-            Family::Elements(supervision) => SetArchitecture::of(self, supervision).validate(),
+            Family::Elements(supervision) => {
+                SetArchitecture::of(self, supervision).validate(self.variables.as_deref())
+            }
             Family::Ratio => self.ratios().validate(self.variables.as_deref()),
         }
     }

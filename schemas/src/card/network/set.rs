@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::NetworkCard;
 use super::layers::{Layer, List};
 use crate::error::Invalid;
+use crate::events::EVENT_COLUMNS;
 
 /// Elements of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,11 +49,17 @@ pub struct SetArchitecture {
     pub dense: usize,
     /// Elements of an image that are learned from in one step; 0 for all.
     pub sample: usize,
+    /// Whether the K pi mass of an event is told, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub m_kpi: bool,
 }
 
 impl SetArchitecture {
-    /// Features of an element: q2/10 - 1, half its logarithm, cos_theta_l, cos_theta_k, cos chi, sin chi.
-    pub const FEATURES: usize = 6;
+    /// Number of features of an element: q2/10 - 1, half its logarithm, cos_theta_l, cos_theta_k, cos chi, sin chi, and where it is told
+    /// the K pi mass, by 0.1 GeV from 0.9 GeV.
+    pub const fn features(&self) -> usize {
+        6 + self.m_kpi as usize
+    }
 
     /// Whether the mean over a set is calibrated, in place of a head that is trained.
     pub fn is_calibrated(&self) -> bool {
@@ -76,12 +83,13 @@ impl SetArchitecture {
             references: if supervision == Supervision::Score { references } else { Vec::new() },
             dense: if whole { card.dense.unwrap_or(64) } else { 0 },
             sample: card.sample.unwrap_or(if whole { 0 } else { 1024 }),
+            m_kpi: card.variables.as_ref().is_some_and(|own| own.iter().any(|name| name == EVENT_COLUMNS[4])),
         }
     }
 
     /// Layers in the order of the data, for a network that puts out so many numbers.
     pub fn layers(&self, outputs: usize) -> Vec<Layer> {
-        let mut list = List { layers: Vec::new(), channels: Self::FEATURES, size: 1 };
+        let mut list = List { layers: Vec::new(), channels: self.features(), size: 1 };
         let element = match self.elements {
             Elements::Events => "event",
             Elements::Cells => "cell",
@@ -110,11 +118,20 @@ impl SetArchitecture {
 
     /// Whether a network has these numbers: those of a file need not be a card's.
     pub(super) fn is_sound(&self) -> bool {
-        self.pooled > 0 && self.layers.iter().all(|x| *x > 0)
+        let masses = !self.m_kpi || self.elements == Elements::Events;
+        self.pooled > 0 && self.layers.iter().all(|x| *x > 0) && masses
     }
 
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
+    /// Refuses numbers outside their ranges, and variables that are not those of an event.
+    pub(super) fn validate(&self, variables: Option<&[String]>) -> Result<(), Invalid> {
         check_layers(&self.layers)?;
+        if let Some(variables) = variables {
+            let known = self.elements == Elements::Events
+                && [4, 5].iter().any(|n| variables.iter().eq(&EVENT_COLUMNS[..*n]));
+            let allowed =
+                "q2, cos_theta_l, cos_theta_k, chi, and behind them m_kpi, of elements that are events";
+            Invalid::unless(known, "network.variables", variables.join(", "), allowed)?;
+        }
         Invalid::unless((1..=1024).contains(&self.pooled), "network.pooled", self.pooled, "1 to 1024")?;
         if self.supervision == Supervision::Score {
             check_references(&self.references)?;
