@@ -125,8 +125,13 @@ pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, 
         let mut avoid = Vec::new();
         let levels: [Level; 2] = [(0.95, 6.0, |v| v.coverage_95), (ONE_SIGMA, 56.0, |v| v.coverage_68)];
         for (i, (level, top, of)) in levels.into_iter().enumerate() {
-            let all = comparison.estimators.iter().flat_map(|e| e.values.iter().map(of));
-            let y = Scale::around(all.chain([level - 0.05, level + 0.05]), 0.2, 0.2);
+            let bar = |v: &EstimatorValue| {
+                let hits = (of(v) * v.images as f64).round() as usize;
+                binomial_interval(hits, v.images, ONE_SIGMA)
+            };
+            let ends = comparison.estimators.iter().flat_map(|e| e.values.iter().map(bar));
+            let ends = ends.flat_map(|(low, high)| [low, high]).chain([level - 0.05, level + 0.05]);
+            let y = Scale::around(ends, 0.05, 0.05);
             let y = Scale::linear(y.low.max(0.0), y.high.min(1.0 + 0.02));
             let panel = Panel::new(canvas, Rect::new(17.0, top, 119.0, 46.0), truths(comparison), y);
             panel.band(level - 0.03, level + 0.03, SKY, 0.25);
@@ -135,10 +140,7 @@ pub fn coverage(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<PathBuf>, 
                 let (colour, marker) = look(&e.name);
                 let step = beside(&panel, k, n);
                 for v in &e.values {
-                    let hits = (of(v) * v.images as f64).round() as usize;
-                    let bar = binomial_interval(hits, v.images, ONE_SIGMA);
-                    let bar = (bar.0.max(y.low), bar.1.min(y.high));
-                    panel.error_bar(v.truth + step, bar, Stroke::thin(colour), 0.0);
+                    panel.error_bar(v.truth + step, bar(v), Stroke::thin(colour), 0.0);
                     panel.marker(v.truth + step, of(v), marker, colour);
                     avoid.push(panel.at(v.truth + step, of(v)));
                 }
