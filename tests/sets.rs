@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{assert_same, files, humboldt, refused, reproducible, said_in_refusal, succeed};
+use crate::support::{assert_same, files, humboldt, reproducible, said_in_refusal};
 use humboldt_schemas::inference::{BoundResult, Inferred};
 use humboldt_schemas::results::EnsembleResult;
 
@@ -560,7 +560,8 @@ fn scores_of_measured_events_give_calibrated_estimates() {
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (narrow, refusal) = (at("narrow.parquet"), at("refused.toml"));
         succeed(&["generate", "--line-shape", "narrow", "--q2", "1:8", "--events", "3000", "--out", &narrow]);
-        refused(&["infer", &narrow, "--model", &at("run/model")], &["events have no column `m_kpi`"]);
+        let said = refused(&["infer", &narrow, "--model", &at("run/model")]);
+        assert!(said.contains("events have no column `m_kpi`"), "{said}");
         let card = fs::read_to_string(&path).unwrap();
         for (from, to, words) in [
             ("[images]", "line_shape = \"narrow\"\n[images]", "network.variables = m_kpi is not allowed"),
@@ -572,7 +573,8 @@ fn scores_of_measured_events_give_calibrated_estimates() {
             ("sample = 500", "sample = 500\nelements = \"cells\"", "of elements that are events"),
         ] {
             fs::write(&refusal, card.replacen(from, to, 1)).unwrap();
-            refused(&["run", &refusal, "--out", &at("other")], &[words]);
+            let said = refused(&["run", &refusal, "--out", &at("other")]);
+            assert!(said.contains(words), "{said}");
         }
     }
 }
