@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{assert_same, files, humboldt, reproducible, said_in_refusal};
+use humboldt::learn::{Compute, LearnError, Model};
+use humboldt_pipeline::EventBatch;
 use humboldt_schemas::inference::{BoundResult, Inferred};
 use humboldt_schemas::results::EnsembleResult;
 
@@ -558,10 +560,19 @@ fn scores_of_measured_events_give_calibrated_estimates() {
         }
         // Networks that are told the K pi mass want one, of data and in the card.
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (narrow, refusal) = (at("narrow.parquet"), at("refused.toml"));
-        succeed(&["generate", "--line-shape", "narrow", "--q2", "1:8", "--events", "3000", "--out", &narrow]);
-        let said = refused(&["infer", &narrow, "--model", &at("run/model")]);
-        assert!(said.contains("events have no column `m_kpi`"), "{said}");
+        let refusal = at("refused.toml");
+        let model = Model::load(&out.join("model"), &Compute::cpu()).unwrap();
+        let zeros = vec![0.0; 3000];
+        let events = EventBatch {
+            q2: vec![3.0; 3000],
+            cos_theta_l: zeros.clone(),
+            cos_theta_k: zeros.clone(),
+            chi: zeros,
+            m_kpi: Vec::new(),
+        };
+        assert!(matches!(model.estimate_events(&events), Err(LearnError::NoMass)));
+        let events = EventBatch { m_kpi: vec![0.9; 3000], ..events };
+        assert!(model.estimate_events(&events).is_ok());
         let card = fs::read_to_string(&path).unwrap();
         for (from, to, words) in [
             ("[images]", "line_shape = \"narrow\"\n[images]", "network.variables = m_kpi is not allowed"),
