@@ -382,7 +382,9 @@ impl Statistic {
         let (fitted, rest) = out.split_at_mut(self.fitted());
         combine(&self.combinations, &derivatives, fitted);
         if let Some(far) = self.farthest {
-            fitted.iter_mut().for_each(|x| *x = x.clamp(-far, far));
+            for x in fitted {
+                *x = x.clamp(-far, far);
+            }
         }
         let features = &of.features[row * self.features..(row + 1) * self.features];
         let mut rest = rest.iter_mut();
