@@ -30,6 +30,7 @@ pub struct Told {
 
 impl Told {
     /// Of those events of which it is said.
+    #[must_use]
     pub fn of(&self, said: &[bool], wanted: bool) -> Self {
         let of = |numbers: &[f32]| {
             let rows = numbers.chunks_exact((numbers.len() / said.len()).max(1)).zip(said);
