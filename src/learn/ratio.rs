@@ -645,7 +645,9 @@ mod tests {
 
     fn variance(values: &[f32]) -> f64 {
         let mut sums = SpreadSums::default();
-        values.iter().for_each(|x| sums.add(*x, 1.0));
+        for x in values {
+            sums.add(*x, 1.0);
+        }
         f64::from(sums.spread().deviation).powi(2)
     }
 
