@@ -195,83 +195,15 @@ impl SWave {
     /// The four-fold rates of the P-wave, of the S-wave, and of both with their interference, at an event of a decay; zero
     /// outside phase space. The third is at most twice the sum of the others.
     pub fn rates(&self, decay: &Decay, event: &DecayVariables) -> [f64; 3] {
-        let DecayVariables { q2, m_kpi, .. } = *event;
+        let DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi } = *event;
         let Some((point, amplitudes)) = decay.amplitudes(q2, m_kpi) else { return [0.0; 3] };
         let own = coefficients(&point, &amplitudes);
         let terms = SWaveTerms::new(&point, &amplitudes, &own, self.kappa(decay, q2, m_kpi));
-        three_rates(&own, &terms, event)
+        let functions = s_wave_functions(cos_theta_l, cos_theta_k, chi);
+        let p_wave = own.density(cos_theta_l, cos_theta_k, chi);
+        let s_wave = terms.0[..ALONE].iter().zip(functions).map(|(term, f)| term * f).sum::<f64>().max(0.0);
+        [p_wave, s_wave, (p_wave + terms.dot(&functions)).max(0.0)]
     }
-
-    /// What [`SWave::rates`] follow from at a q2 (GeV^2) and a K pi mass (GeV); `None` outside phase space.
-    pub fn rates_at(&self, decay: &Decay, q2: f64, m_kpi: f64) -> Option<RatesAt> {
-        let (point, amplitudes) = decay.amplitudes(q2, m_kpi)?;
-        let turned = coefficients(&point, &amplitudes.with_longitudinal_times(Complex64::I));
-        Some(RatesAt {
-            own: coefficients(&point, &amplitudes),
-            turned: [turned.j4, turned.j5, turned.j7, turned.j8],
-            kappa: self.kappa(decay, q2, m_kpi),
-        })
-    }
-}
-
-/// Numbers at a q2 and a K pi mass from which the rates of P- and S-wave follow at any angles. All are smooth in both, and can be interpolated.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RatesAt {
-    own: AngularCoefficients,
-    /// `J4 J5 J7 J8` of amplitudes of helicity 0 that are turned by a right angle.
-    turned: [f64; 4],
-    kappa: Complex64,
-}
-
-impl RatesAt {
-    /// The four-fold rates of the P-wave, of the S-wave, and of both with their interference, at an event's angles.
-    pub fn rates(&self, event: &DecayVariables) -> [f64; 3] {
-        let Self { own, turned, kappa } = self;
-        let [square, twice] = [kappa.norm_sqr(), 2.0 * kappa.re];
-        let both = |own: f64, turned: f64| kappa.re * own + kappa.im * turned;
-        let terms = SWaveTerms([
-            square * own.j1c,
-            square * own.j2c,
-            square * own.j6c,
-            twice * own.j1c,
-            twice * own.j2c,
-            twice * own.j6c,
-            both(own.j4, turned[0]),
-            both(own.j5, turned[1]),
-            both(own.j7, turned[2]),
-            both(own.j8, turned[3]),
-        ]);
-        three_rates(own, &terms, event)
-    }
-}
-
-impl Add for RatesAt {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            own: self.own + other.own,
-            turned: std::array::from_fn(|i| self.turned[i] + other.turned[i]),
-            kappa: self.kappa + other.kappa,
-        }
-    }
-}
-
-impl std::ops::Mul<f64> for RatesAt {
-    type Output = Self;
-
-    fn mul(self, factor: f64) -> Self {
-        Self { own: self.own * factor, turned: self.turned.map(|x| x * factor), kappa: self.kappa * factor }
-    }
-}
-
-/// The rates of the P-wave, of the S-wave, and of both at an event's angles.
-fn three_rates(own: &AngularCoefficients, terms: &SWaveTerms, event: &DecayVariables) -> [f64; 3] {
-    let DecayVariables { cos_theta_l, cos_theta_k, chi, .. } = *event;
-    let functions = s_wave_functions(cos_theta_l, cos_theta_k, chi);
-    let p_wave = own.density(cos_theta_l, cos_theta_k, chi);
-    let s_wave = terms.0[..ALONE].iter().zip(functions).map(|(term, f)| term * f).sum::<f64>().max(0.0);
-    [p_wave, s_wave, (p_wave + terms.dot(&functions)).max(0.0)]
 }
 
 impl SWaveTerms {
@@ -414,31 +346,6 @@ mod tests {
 
     fn decay() -> Decay {
         Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &WilsonShifts::delta_c9(-0.9)).unwrap()
-    }
-
-    /// Also with scalar currents and imaginary parts, where no coefficient is zero.
-    #[test]
-    fn rates_follow_from_what_is_interpolated() {
-        let mut shifts = WilsonShifts::delta_c9(-0.9);
-        for (coefficient, value) in [
-            (WilsonCoefficient::CS, (0.3, 0.2)),
-            (WilsonCoefficient::C10, (-0.4, 0.9)),
-            (WilsonCoefficient::C7Prime, (0.1, -0.1)),
-        ] {
-            shifts = shifts.with(coefficient, Complex64::new(value.0, value.1));
-        }
-        let decay = Decay::new(ModelName::Npr, Flavour::B0bar, Lepton::Muon, &shifts).unwrap();
-        let s_wave = SWave::new(&decay, LineShape::BreitWigner, &LHCB_FRACTIONS, LHCB_MASSES, 0.7).unwrap();
-        for (q2, m_kpi) in [(0.3, 0.8), (5.0, 0.9), (17.0, 1.0)] {
-            let at = s_wave.rates_at(&decay, q2, m_kpi).unwrap();
-            for (cos_theta_l, cos_theta_k, chi) in [(0.3, -0.6, 0.5), (-0.8, 0.2, -2.0), (0.0, 0.9, 3.0)] {
-                let event = DecayVariables { q2, cos_theta_l, cos_theta_k, chi, m_kpi };
-                for (a, b) in at.rates(&event).into_iter().zip(s_wave.rates(&decay, &event)) {
-                    assert!((a / b - 1.0).abs() < 1e-12, "{a} {b}");
-                }
-            }
-        }
-        assert!(s_wave.rates_at(&decay, 25.0, 0.9).is_none());
     }
 
     fn s_wave(decay: &Decay) -> SWave {

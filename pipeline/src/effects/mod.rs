@@ -5,7 +5,6 @@
 
 mod background;
 mod curve;
-mod interpolated;
 mod s_wave;
 mod table;
 

@@ -1,7 +1,6 @@
 //! K* and S-wave together: events of the K* and of a table of the S-wave, of which as many are kept as their rates say.
 //!
-//! The rate of both with their interference is at most twice the sum of the rates alone, whatever the phases. Amplitudes are computed only of
-//! candidates whose fate interpolated rates leave open.
+//! The rate of both with their interference is at most twice the sum of the rates alone, whatever the phases.
 
 use std::f64::consts::PI;
 
@@ -9,7 +8,6 @@ use humboldt_physics::convention::DecayVariables;
 use humboldt_physics::density::MassWeight;
 use humboldt_physics::{Decay, LineShape, SWave};
 
-use super::interpolated::Interpolated;
 use crate::PipelineError;
 use crate::generate::{EventSampler, GenerationReport, Signal};
 use crate::rng::Draws;
@@ -36,8 +34,6 @@ pub(super) struct Mixture {
     sums: Vec<f64>,
     /// Part of the candidates that come from the cells.
     part: f64,
-    /// Rates that are nearly right.
-    near: Option<Interpolated>,
 }
 
 /// A cell with a bound on the S-wave's rate.
@@ -91,12 +87,7 @@ impl Mixture {
             return Err(PipelineError::out_of_range("s_wave", sum, "a rate in the windows of q2"));
         }
         let windows = sampler.windows().to_vec();
-        let part = sum / (sum + whole);
-        let mut own = Self { s_wave, decay: *decay, weight, windows, masses, cells, sums, part, near: None };
-        let probability = |event: &DecayVariables, rates| own.probability(event, rates);
-        let near = Interpolated::new(&own.s_wave, decay, &own.windows, (lightest, heaviest), probability);
-        own.near = Some(near);
-        Ok(own)
+        Ok(Self { s_wave, decay: *decay, weight, windows, masses, cells, part: sum / (sum + whole), sums })
     }
 
     /// One candidate; `None` where it is rejected.
@@ -107,24 +98,11 @@ impl Mixture {
         report: &mut GenerationReport,
     ) -> Option<DecayVariables> {
         let event = if draws.uniform() < self.part { self.candidate(draws) } else { signal.next() };
-        let wanted = draws.uniform();
-        if let Some((near, error)) = self.near.as_ref().and_then(|near| near.at(&event)) {
-            let [kept, of_bound] = self.probability(&event, near.rates(&event));
-            if (kept - wanted).abs() > error && of_bound < 1.0 - error {
-                return (wanted < kept).then_some(event);
-            }
-        }
-        let [kept, of_bound] = self.probability(&event, self.s_wave.rates(&self.decay, &event));
-        report.over_weights += u64::from(of_bound > 1.0 + 1e-9);
-        (wanted < kept).then_some(event)
-    }
-
-    /// Probability of a candidate with some rates to be kept, and the S-wave's rate over its bound.
-    fn probability(&self, event: &DecayVariables, rates: [f64; 3]) -> [f64; 2] {
         let weight = self.weight.at(event.m_kpi);
-        let [p, s, both] = rates.map(|rate| rate * weight);
-        let bound = self.bound(event) * PEAK / (8.0 * PI);
-        [both / (2.0 * (p + bound)), s / bound]
+        let [p, s, both] = self.s_wave.rates(&self.decay, &event).map(|rate| rate * weight);
+        let bound = self.bound(&event) * PEAK / (8.0 * PI);
+        report.over_weights += u64::from(s > bound * (1.0 + 1e-9));
+        (draws.uniform() * 2.0 * (p + bound) < both).then_some(event)
     }
 
     fn candidate(&self, draws: &mut Draws) -> DecayVariables {
@@ -152,50 +130,5 @@ impl Mixture {
         let (low, high) = self.windows[window];
         let (i, j) = (place(q2, low, high, CELLS), place(event.m_kpi, lightest, heaviest, self.masses));
         self.cells[(window * CELLS + i) * self.masses + j].bound
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use humboldt_physics::{Flavour, Lepton, ModelName, WilsonShifts};
-    use humboldt_schemas::card::SWaveCard;
-
-    use super::*;
-    use crate::generate::Q2Windows;
-    use crate::rng::StreamKey;
-
-    /// With charmonium's narrow peaks, too, and masses of one value.
-    #[test]
-    fn interpolated_rates_choose_the_events_that_exact_ones_do() {
-        for (model, line_shape) in [
-            (ModelName::Npr, LineShape::BreitWigner),
-            (ModelName::Npr, LineShape::Narrow),
-            (ModelName::Full, LineShape::BreitWigner),
-        ] {
-            let decay =
-                Decay::new(model, Flavour::B0bar, Lepton::Muon, &WilsonShifts::delta_c9(-1.0)).unwrap();
-            let windows = Q2Windows::new(&[(Some(0.1), Some(8.0)), (Some(11.0), None)], &[]).unwrap();
-            let sampler = EventSampler::new(&decay, line_shape, &windows).unwrap();
-            let s_wave = SWaveCard::default().of(&decay, line_shape).unwrap();
-            let mixture = Mixture::new(s_wave, &sampler, &decay, line_shape).unwrap();
-            let exact = Mixture { near: None, ..mixture.clone() };
-            let draw = |mixture: &Mixture| {
-                let stream = StreamKey::new(5);
-                let mut signal = sampler.signal(stream.block(0));
-                let mut draws = Draws::new(stream.block(1));
-                let mut report = GenerationReport::default();
-                let events: Vec<_> =
-                    (0..60_000).map(|_| mixture.draw(&mut signal, &mut draws, &mut report)).collect();
-                (events, report.over_weights)
-            };
-            let (events, over) = draw(&mixture);
-            assert_eq!((&events, over), (&draw(&exact).0, draw(&exact).1));
-            let kept: Vec<DecayVariables> = events.into_iter().flatten().collect();
-            let near = mixture.near.as_ref().unwrap();
-            let errors: Vec<f64> = kept.iter().filter_map(|event| Some(near.at(event)?.1)).collect();
-            let told = errors.len() as f64 / kept.len() as f64;
-            let error = errors.iter().sum::<f64>() / errors.len() as f64;
-            assert!(told > 0.97 && error < 0.02, "{model} {line_shape}: {told} {error}");
-        }
     }
 }
