@@ -313,7 +313,9 @@ def test_other_global_fits(json_of, tmp_path):
 
 
 def test_run_and_its_figures(card, tmp_path, json_of):
-    card.write_text(card.read_text().replace("test = 6", "test = 20"))
+    # Of a network that has hardly begun, it depends on rounding whether its estimates change with the shift at all.
+    trained = 'epochs = 20\noptimiser = "adamw"\nlearning_rate = 0.01'
+    card.write_text(card.read_text().replace("test = 6", "test = 20").replace("epochs = 2", trained))
     seen = []
     run = hb.run(card, tmp_path / "run", device="cpu", progress=lambda *work: seen.append(work))
     # Short stages may pass between two calls.
