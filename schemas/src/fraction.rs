@@ -25,6 +25,13 @@ pub enum Fraction {
 /// Start of a free fraction.
 const START: f64 = 0.3;
 
+impl Default for Fraction {
+    /// Of a sample without background.
+    fn default() -> Self {
+        Self::Fixed(0.0)
+    }
+}
+
 impl Fraction {
     /// Whether it is a parameter of the fit.
     pub const fn is_free(self) -> bool {

@@ -35,7 +35,7 @@ pub(super) fn of_ratios(
         calibration.has_background() || fraction.is_none(),
         "--background-fraction is not allowed with this network; allowed: with one that learned background"
     );
-    let known = fraction.or(model.fraction).unwrap_or(Fraction::Fixed(0.0));
+    let known = fraction.or(model.fraction).unwrap_or_default();
     let value = if known == Fraction::Free { calibration.statistic.fraction() } else { known.start() };
     let of_fraction = if let Fraction::Constrained(_, sigma) = known { sigma.powi(-2) } else { 0.0 };
     let mut free: Vec<usize> = (0..n).collect();

@@ -16,8 +16,7 @@ use super::model::{ModelInfo, Target};
 use super::scores::{Spread, SpreadSums};
 use super::source::{ImageSource, evenly_spaced};
 
-/// Numbers that describe an element but for masses.
-const FEATURES: usize = 6;
+const FEATURES: usize = SetArchitecture::FEATURES;
 
 /// Images that are looked at to learn the spread of scores.
 const IMAGES_FOR_SPREAD: usize = 256;

@@ -289,7 +289,7 @@ impl Estimator for AngularMoments<'_> {
     fn one(&self, sample: &Experiment, truth: &[f64]) -> Result<Estimated, Error> {
         let mean = self.calibration.statistic.mean(&sample.events);
         let part = SamplePart::new(mean, truth.len());
-        let fraction = self.model.fraction.unwrap_or(Fraction::Fixed(0.0));
+        let fraction = self.model.fraction.unwrap_or_default();
         fitted(&self.calibration.fit(&[part], fraction, &self.ranges, &[])?, &self.model.origin, truth)
     }
 }

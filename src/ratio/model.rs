@@ -21,7 +21,7 @@ use crate::learn::ratio::{LearnedRatios, RATIO_FILE};
 /// Name of the file of the calibration.
 const CALIBRATION_FILE: &str = "calibration.json";
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Fewest events of a sample: the mean of a statistic of fewer is not Gaussian.
 pub const FEWEST: usize = 100;
@@ -120,10 +120,7 @@ impl RatioModel {
             _ => Fraction::Free,
         });
         let Saved { calibration, origin, doubts, .. } = saved;
-        let mut variables = Variables::of(&card);
-        if !learned.info().slopes.is_empty() {
-            variables = variables.with_density(&density(&card, &origin)?);
-        }
+        let variables = variables_of(&learned, &card, &origin)?;
         Ok(Self { card, variables, learned, calibration, origin, fraction, doubts })
     }
 
@@ -206,7 +203,7 @@ impl RatioModel {
         fraction: Option<Fraction>,
         nuisances: &[Nuisance],
     ) -> Result<Fit<'_>, Error> {
-        let fraction = fraction.or(self.fraction).unwrap_or(Fraction::Fixed(0.0));
+        let fraction = fraction.or(self.fraction).unwrap_or_default();
         Ok(self.calibration.fit(sample, fraction, &self.ranges()?, nuisances)?)
     }
 
@@ -259,6 +256,16 @@ impl RatioModel {
 
 fn calibration_file(folder: &Path) -> PathBuf {
     folder.join(CALIBRATION_FILE)
+}
+
+/// Variables that networks are told; those of an earlier program had no first guesses.
+///
+/// # Errors
+/// When the density at the simulation's point is refused.
+pub fn variables_of(learned: &LearnedRatios, card: &RunCard, origin: &[f64]) -> Result<Variables, Error> {
+    let variables = Variables::of(card);
+    let guessed = !learned.info().slopes.is_empty();
+    Ok(if guessed { variables.with_density(&density(card, origin)?) } else { variables })
 }
 
 /// Answers of networks about events, as a statistic takes them.

@@ -9,10 +9,9 @@ use humboldt_physics::Axis;
 use humboldt_schemas::card::RunCard;
 
 use super::evaluation::{self, Evaluated, evaluate};
-use super::model::{RatioModel, ratios};
+use super::model::{RatioModel, ratios, variables_of};
 use super::nuisances::VariedDensities;
 use super::source::{Events, Parts, SimulatedSample, Source, doubt};
-use super::variables::Variables;
 use super::{figures, page};
 use crate::error::{AtPath, Error};
 use crate::infer::nuisances::Nuisance;
@@ -118,7 +117,8 @@ fn learn(
         compute,
     };
     let told = part.signal.told(&source.variables);
-    let background = part.background.as_ref().map(|events| events.told(&source.variables).numbers);
+    let background =
+        part.background.as_ref().map(|events| source.variables.numbers(&events.measured, &events.own));
     let nuisances = if networks.nuisances.is_empty() {
         Vec::new()
     } else {
@@ -168,9 +168,7 @@ fn calibrate(
             references.push(point);
         }
     }
-    // Networks of an earlier program had no first guesses.
-    let guessed = !learned.info().slopes.is_empty();
-    let variables = if guessed { source.variables.clone() } else { Variables::of(card) };
+    let variables = variables_of(&learned, card, &source.origin)?;
     let of = |events: &Events| ratios(&learned, &events.told(&variables));
     let signal = of(&part.signal)?;
     let background = part.background.as_ref().map(of).transpose()?;

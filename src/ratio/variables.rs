@@ -87,7 +87,7 @@ impl Variables {
     ///
     /// # Shapes
     /// `own` \[variable of a user's own, event\]; \[event, number\]
-    fn numbers(&self, events: &EventBatch, own: &[Vec<f64>]) -> Vec<f32> {
+    pub fn numbers(&self, events: &EventBatch, own: &[Vec<f64>]) -> Vec<f32> {
         let mut numbers = Vec::with_capacity(events.len() * self.width());
         for row in 0..events.len() {
             let mut own = own.iter();

@@ -11,11 +11,18 @@ use super::super::InferError;
 use super::super::information::inverse;
 use super::super::nuisances::Nuisance;
 use super::effects::{Column, Effects, Point, Profiled, SignalMean, WeightedSums};
+use super::quartic::{self, Products};
 use super::statistic::{EventStatistic, Ratios, Statistic};
 use super::{BLOCK, slopes};
 
 /// Parts of the simulated events: what is computed without each of them in turn says how well all of them know it.
 const PARTS: usize = 16;
+
+/// Events whose products are summed at once.
+const AT_ONCE: usize = 256;
+
+/// Most shifts at which the covariance of a weighted mean is that by squares of weights: its sums grow with the fourth power of them.
+const FEW_SHIFTS: usize = 2;
 
 /// Mean and covariance of the statistic at any shifts and fraction of background.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +33,9 @@ pub struct RatioCalibration<S = Statistic> {
     pub events: usize,
     /// Of all simulated events and all components.
     all: Simulated,
+    /// Of squares of weights, by all monomials of the shifts up to fourth order; without components where there are many shifts, where a weight and the
+    /// statistic are taken to be independent.
+    squares: Sums,
     /// Of each part of the events, and the fitted components alone.
     parts: Vec<Simulated>,
     /// Of nuisance parameters.
@@ -40,28 +50,23 @@ struct Simulated {
     background: Option<Sums>,
 }
 
-/// Sums over events.
+/// Sums over events, of which each counts by several factors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Sums {
-    /// Of the true coefficients, the first of which is 1; background has no others.
+    /// Of the factors.
     ///
     /// # Shapes
-    /// [monomial]
+    /// [factor]
     total: Vec<f64>,
-    /// Of products of two of them, and squares of weights.
+    /// Of the statistic times the factors.
     ///
     /// # Shapes
-    /// [monomial * monomial]
-    squares: Vec<f64>,
-    /// Of the statistic times the true coefficients.
-    ///
-    /// # Shapes
-    /// [monomial, component]
+    /// [factor, component]
     means: Vec<Vec<f64>>,
-    /// Of products of two components times the true coefficients.
+    /// Of products of two components times the factors.
     ///
     /// # Shapes
-    /// [monomial, pair of components i <= j, at j (j + 1)/2 + i]
+    /// [factor, pair of components i <= j, at j (j + 1)/2 + i]
     seconds: Vec<Vec<f64>>,
 }
 
@@ -77,44 +82,70 @@ pub struct Truth<'a> {
     pub weights: &'a [f64],
 }
 
+impl Truth<'_> {
+    /// Writes the weight of a row times the coefficients of all monomials.
+    fn factors(&self, row: usize, out: &mut [f64]) {
+        let weight = self.weights[row];
+        out[0] = weight;
+        let terms = &self.terms[row * (out.len() - 1)..];
+        out[1..].iter_mut().zip(terms).for_each(|(out, term)| *out = weight * f64::from(*term));
+    }
+}
+
 impl Sums {
-    fn zero(monomials: usize, components: usize) -> Self {
+    fn zero(factors: usize, components: usize) -> Self {
         Self {
-            total: vec![0.0; monomials],
-            squares: vec![0.0; monomials * monomials],
-            means: vec![vec![0.0; components]; monomials],
-            seconds: vec![vec![0.0; pairs(components)]; monomials],
+            total: vec![0.0; factors],
+            means: vec![vec![0.0; components]; factors],
+            seconds: vec![vec![0.0; pairs(components)]; factors],
         }
     }
 
-    /// Of a statistic over all events of a range of rows.
+    /// Of the first components of a statistic over all events of a range of rows, with the factors of a row that are written for it.
     fn of<S: EventStatistic>(
         statistic: &S,
+        components: usize,
         events: &S::Events,
-        truth: Option<Truth>,
         rows: Range<usize>,
+        factors: usize,
+        write_factors: impl Fn(usize, &mut [f64]) + Sync,
     ) -> Self {
         let at = statistic.at(events);
-        let monomials = if truth.is_some() { statistic.terms() + 1 } else { 1 };
+        let numbers = components + pairs(components);
         let block = |start: usize| {
-            let mut sums = Self::zero(monomials, statistic.components());
-            let mut values = vec![0.0; statistic.components()];
-            let (mut terms, mut products) = (vec![1.0; monomials], Vec::new());
-            for row in start..rows.end.min(start + BLOCK) {
-                at(row, &mut values);
-                let mut weight = 1.0;
-                if let Some(truth) = truth {
-                    let own = truth.terms[row * (monomials - 1)..].iter();
-                    terms[1..].iter_mut().zip(own).for_each(|(term, x)| *term = f64::from(*x));
-                    weight = truth.weights[row];
+            let mut sums = DMatrix::zeros(numbers, factors);
+            let (mut total, mut values) = (vec![0.0; factors], vec![0.0; statistic.components()]);
+            let end = rows.end.min(start + BLOCK);
+            for start in (start..end).step_by(AT_ONCE) {
+                let rows = start..end.min(start + AT_ONCE);
+                let mut of_rows = DMatrix::zeros(numbers, rows.len());
+                let mut by = DMatrix::zeros(factors, rows.len());
+                for ((row, mut column), mut by) in
+                    rows.zip(of_rows.column_iter_mut()).zip(by.column_iter_mut())
+                {
+                    at(row, &mut values);
+                    let (single, products) = column.as_mut_slice().split_at_mut(components);
+                    single.copy_from_slice(&values[..components]);
+                    let pairs = single
+                        .iter()
+                        .enumerate()
+                        .flat_map(|(j, second)| single[..=j].iter().map(move |first| first * second));
+                    products.iter_mut().zip(pairs).for_each(|(out, product)| *out = product);
+                    write_factors(row, by.as_mut_slice());
+                    total.iter_mut().zip(by.iter()).for_each(|(sum, factor)| *sum += factor);
                 }
-                sums.add(&terms, weight, &values, &mut products);
+                sums.gemm(1.0, &of_rows, &by.transpose(), 1.0);
             }
-            sums
+            let column = |k: usize, range: Range<usize>| sums.column(k).as_slice()[range].to_vec();
+            Self {
+                total,
+                means: (0..factors).map(|k| column(k, 0..components)).collect(),
+                seconds: (0..factors).map(|k| column(k, components..numbers)).collect(),
+            }
         };
         let starts: Vec<usize> = rows.clone().step_by(BLOCK).collect();
         // Few at a time: sums of many components are large.
-        let mut sums = Self::zero(monomials, statistic.components());
+        let mut sums = Self::zero(factors, components);
         for some in starts.chunks(4 * rayon::current_num_threads().max(1)) {
             let blocks: Vec<Self> = some.par_iter().map(|start| block(*start)).collect();
             for block in &blocks {
@@ -124,28 +155,10 @@ impl Sums {
         sums
     }
 
-    fn add(&mut self, terms: &[f64], weight: f64, values: &[f64], products: &mut Vec<f64>) {
-        products.clear();
-        for (j, second) in values.iter().enumerate() {
-            products.extend(values[..=j].iter().map(|first| first * second));
-        }
-        let n = terms.len();
-        for (k, term) in terms.iter().enumerate() {
-            let factor = weight * term;
-            self.total[k] += factor;
-            for (l, other) in terms.iter().enumerate() {
-                self.squares[k * n + l] += factor * weight * other;
-            }
-            self.means[k].iter_mut().zip(values).for_each(|(sum, x)| *sum += factor * x);
-            self.seconds[k].iter_mut().zip(products.iter()).for_each(|(sum, x)| *sum += factor * x);
-        }
-    }
-
     /// Adds a multiple of other sums, of as many components as these have.
     fn plus(&mut self, other: &Self, times: f64) {
         let add = |a: &mut Vec<f64>, b: &Vec<f64>| a.iter_mut().zip(b).for_each(|(a, b)| *a += times * b);
         add(&mut self.total, &other.total);
-        add(&mut self.squares, &other.squares);
         self.means.iter_mut().zip(&other.means).for_each(|(a, b)| add(a, b));
         self.seconds.iter_mut().zip(&other.seconds).for_each(|(a, b)| add(a, b));
     }
@@ -155,20 +168,23 @@ impl Sums {
         let first = |all: &[Vec<f64>], n: usize| all.iter().map(|row| row[..n].to_vec()).collect();
         Self {
             total: self.total.clone(),
-            squares: self.squares.clone(),
             means: first(&self.means, components),
             seconds: first(&self.seconds, pairs(components)),
         }
     }
 
-    fn is_consistent(&self, monomials: usize, components: usize) -> bool {
-        let lengths = |all: &[Vec<f64>], n: usize| all.len() == monomials && all.iter().all(|x| x.len() == n);
-        self.total.len() == monomials
+    fn is_consistent(&self, factors: usize, components: usize) -> bool {
+        let lengths = |all: &[Vec<f64>], n: usize| all.len() == factors && all.iter().all(|x| x.len() == n);
+        self.total.len() == factors
             && self.total[0] > 0.0
-            && self.squares.len() == monomials * monomials
             && lengths(&self.means, components)
             && lengths(&self.seconds, pairs(components))
     }
+}
+
+/// Components that are summed by squares of weights.
+fn of_squared_weights(statistic: &impl EventStatistic) -> usize {
+    if statistic.shifts() <= FEW_SHIFTS { statistic.components() } else { 0 }
 }
 
 /// Pairs of so many components.
@@ -179,23 +195,37 @@ const fn pairs(components: usize) -> usize {
 impl<S: EventStatistic> RatioCalibration<S> {
     /// From simulated events that no network of the statistic was trained with and their truth, and events of background.
     pub fn new(statistic: S, signal: &S::Events, truth: Truth, background: Option<&S::Events>) -> Self {
-        let zero = |monomials: usize| Sums::zero(monomials, statistic.components());
-        let mut all =
-            Simulated { signal: zero(statistic.terms() + 1), background: background.map(|_| zero(1)) };
+        let (components, terms) = (statistic.components(), statistic.terms() + 1);
+        let zero = |factors: usize| Sums::zero(factors, components);
+        let mut all = Simulated { signal: zero(terms), background: background.map(|_| zero(1)) };
         let mut parts = Vec::with_capacity(PARTS);
         for part in 0..PARTS {
             let rows = |events: &S::Events| {
                 let events = statistic.events_of(events);
                 part * events / PARTS..(part + 1) * events / PARTS
             };
+            let of_signal = |row: usize, out: &mut [f64]| truth.factors(row, out);
+            let of_background = |events| {
+                Sums::of(&statistic, components, events, rows(events), 1, |_, out: &mut [f64]| out[0] = 1.0)
+            };
             let own = Simulated {
-                signal: Sums::of(&statistic, signal, Some(truth), rows(signal)),
-                background: background.map(|events| Sums::of(&statistic, events, None, rows(events))),
+                signal: Sums::of(&statistic, components, signal, rows(signal), terms, of_signal),
+                background: background.map(of_background),
             };
             all.plus(&own, 1.0);
             parts.push(own.first(statistic.fitted()));
         }
-        Self { statistic, events: truth.weights.len(), all, parts, effects: Effects::default() }
+        let products = Products::new(statistic.shifts());
+        let of_squares = |row: usize, out: &mut [f64]| {
+            let mut factors = vec![0.0; terms];
+            truth.factors(row, &mut factors);
+            out.fill(0.0);
+            products.add_square(1.0, &factors, out);
+        };
+        let (events, number) = (truth.weights.len(), quartic::count(statistic.shifts()));
+        let squares =
+            Sums::of(&statistic, of_squared_weights(&statistic), signal, 0..events, number, of_squares);
+        Self { statistic, events, all, squares, parts, effects: Effects::default() }
     }
 
     /// Whether the effects of nuisance parameters of a group are known.
@@ -215,7 +245,7 @@ impl<S: EventStatistic> RatioCalibration<S> {
 
     /// Effective number of simulated events at shifts from their point: `(sum w)^2/sum w^2`.
     pub fn effective_events(&self, shifts: &[f64]) -> f64 {
-        self.all.at(shifts, 0.0, 1, false, &Profiled::default()).effective.recip()
+        self.all.at(&self.squares, shifts, 0.0, 1, false, &Profiled::default()).effective.recip()
     }
 
     /// Covariance of the shifts that the statistic of so many events leaves, the fraction known.
@@ -260,7 +290,7 @@ impl<S: EventStatistic> RatioCalibration<S> {
         let components = self.statistic.fitted();
         let profiled = self.effects.of(nuisances);
         let of = |simulated: &Simulated| {
-            let at = simulated.at(shifts, fraction, components, true, &profiled);
+            let at = simulated.at(&self.squares, shifts, fraction, components, true, &profiled);
             at.information(&at.covariance).ok_or_else(nothing)
         };
         let all = self.all.first(components);
@@ -282,7 +312,8 @@ impl<S: EventStatistic> RatioCalibration<S> {
         with_slopes: bool,
         nuisances: &[Nuisance],
     ) -> At {
-        self.all.at(shifts, fraction, components, with_slopes, &self.effects.of(nuisances))
+        let profiled = self.effects.of(nuisances);
+        self.all.at(&self.squares, shifts, fraction, components, with_slopes, &profiled)
     }
 }
 
@@ -335,6 +366,7 @@ impl RatioCalibration {
         s.is_consistent(terms, features, nuisances)
             && count(s.shifts()) == terms + 1
             && of(&self.all, s.components())
+            && self.squares.is_consistent(quartic::count(s.shifts()), of_squared_weights(s))
             && self.parts.len() == PARTS
             && self.parts.iter().all(|part| of(part, s.fitted()))
             && self.effects.is_consistent(terms + 1, s.components())
@@ -422,6 +454,7 @@ impl Simulated {
     /// The first `components` components at a point, with derivatives by all parameters where they are asked for.
     fn at(
         &self,
+        squares: &Sums,
         shifts: &[f64],
         fraction: f64,
         components: usize,
@@ -431,20 +464,15 @@ impl Simulated {
         let n = if with_slopes { shifts.len() } else { 0 };
         let values = monomials(shifts);
         let slopes = slopes(shifts);
-        let terms = values.len();
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let total = dot(&self.signal.total, &values);
         let total_slopes: Vec<f64> = slopes.iter().map(|slope| dot(&self.signal.total, slope)).collect();
-        // Squares of weights, and their derivatives.
-        let square = |a: &[f64], b: &[f64]| {
-            (0..terms).map(|k| a[k] * dot(&self.signal.squares[k * terms..(k + 1) * terms], b)).sum::<f64>()
-        };
-        let effective = square(&values, &values) / (total * total);
+        let (by_square, slopes_by_square) = quartic::monomials(shifts);
+        let square = dot(&squares.total, &by_square);
+        let square_slopes: Vec<f64> = slopes_by_square.iter().map(|by| dot(&squares.total, by)).collect();
+        let effective = square / (total * total);
         let effective_slopes: Vec<f64> = (0..n)
-            .map(|i| {
-                2.0 * square(&slopes[i], &values) / (total * total)
-                    - 2.0 * effective * total_slopes[i] / total
-            })
+            .map(|i| square_slopes[i] / (total * total) - 2.0 * effective * total_slopes[i] / total)
             .collect();
         // Pairs of the first components stand first.
         let pairs = components * (components + 1) / 2;
@@ -479,24 +507,46 @@ impl Simulated {
         };
         let covariance_b = &second_b - &mean_b * mean_b.transpose();
         let (signal, f) = (1.0 - fraction, fraction);
+        let outer = |a: &DVector<f64>, b: &DVector<f64>| a * b.transpose() + b * a.transpose();
+        let slopes_of_covariance: Vec<DMatrix<f64>> =
+            slopes_s.iter().map(|(mean, second)| second - outer(&mean_s, mean)).collect();
+        // The covariance about the mean by squares of weights, with its derivatives.
+        let (squared, squared_slopes) = if squares.means[0].is_empty() {
+            (covariance_s.clone(), slopes_of_covariance)
+        } else {
+            let moments = |by: &[f64]| {
+                (
+                    vector(&combine(by, &squares.means)) / square,
+                    matrix(&combine(by, &squares.seconds)) / square,
+                )
+            };
+            let (mean_2, second_2) = moments(&by_square);
+            let squared = &second_2 - outer(&mean_s, &mean_2) + &mean_s * mean_s.transpose();
+            let slope = |i: usize| {
+                let (mean, second) = moments(&slopes_by_square[i]);
+                let log = square_slopes[i] / square;
+                let (mean, second) = (mean - &mean_2 * log, second - &second_2 * log);
+                let mean_i = &slopes_s[i].0;
+                second - outer(&mean_s, &mean) - outer(mean_i, &(&mean_2 - &mean_s))
+            };
+            (squared, (0..n).map(slope).collect())
+        };
         let mean = &mean_s * signal + &mean_b * f;
         let covariance = &second_s * signal + &second_b * f - &mean * mean.transpose();
         // Of the simulation: each kind by its own statistics.
-        let finite = &covariance_s * (signal * signal * effective) + &covariance_b * (f * f / events_b);
+        let finite = &squared * (signal * signal * effective) + &covariance_b * (f * f / events_b);
         let mut mean_slopes = DMatrix::zeros(components, n + 1);
         let mut spread_slopes = Vec::with_capacity(n + 1);
-        let outer = |a: &DVector<f64>, b: &DVector<f64>| a * b.transpose() + b * a.transpose();
-        for (i, (mean_i, second_i)) in slopes_s.iter().enumerate() {
+        for (i, ((mean_i, second_i), squared_i)) in slopes_s.iter().zip(&squared_slopes).enumerate() {
             mean_slopes.set_column(i, &(mean_i * signal));
             let own = second_i * signal - outer(&mean, &(mean_i * signal));
-            let covariance_i = second_i - outer(&mean_s, mean_i);
-            let finite = (covariance_i * effective + &covariance_s * effective_slopes[i]) * (signal * signal);
+            let finite = (squared_i * effective + &squared * effective_slopes[i]) * (signal * signal);
             spread_slopes.push((own, finite));
         }
         let by_fraction = &mean_b - &mean_s;
         mean_slopes.set_column(n, &by_fraction);
         let own = &second_b - &second_s - outer(&mean, &by_fraction);
-        let of_fraction = &covariance_s * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
+        let of_fraction = &squared * (-2.0 * signal * effective) + &covariance_b * (2.0 * f / events_b);
         spread_slopes.push((own, of_fraction));
         let signal_mean = SignalMean {
             total: total / self.signal.total[0],

@@ -19,6 +19,7 @@ mod calibration;
 mod effects;
 mod fit;
 mod moments;
+mod quartic;
 mod statistic;
 
 pub use self::calibration::{Known, RatioCalibration, Truth};

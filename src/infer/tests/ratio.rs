@@ -161,7 +161,7 @@ fn intervals_hold_whatever_was_learned() {
         {
             let calibration = calibration(good, known);
             for x in [-0.4, 0.6] {
-                let known = known.unwrap_or(Fraction::Fixed(0.0));
+                let known = known.unwrap_or_default();
                 let found = pulls(&calibration, x, fraction, known, good, EXPERIMENTS);
                 let bound = bound(x, fraction, known.is_free());
                 let case = format!("good {good}, {known:?}, x {x}: ratio {}", found.width / bound);
@@ -224,6 +224,34 @@ fn what_is_known_has_an_error_that_is_its_spread() {
     let spread = (all.iter().map(|(sigma, _)| (sigma - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
     let stated = (all.iter().map(|(_, error)| error * error).sum::<f64>() / n).sqrt();
     assert!((stated / spread - 1.0).abs() < 0.45, "stated {stated}, spread {spread}");
+}
+
+/// A sample so large that the simulation alone limits what is known: pulls over small simulations are those of a normal distribution, also far from
+/// the simulation's point, where weights go with the score.
+#[test]
+fn small_simulations_state_their_own_error() {
+    const SIMULATIONS: u64 = 400;
+    for (x, fraction) in [(-0.5, None), (0.8, None), (0.8, Some(Fraction::Fixed(0.3)))] {
+        let part = fraction.map_or(0.0, Fraction::start);
+        let mut random = StreamKey::new(4).child("large sample", 0).block(0);
+        let ys: Vec<f64> = (0..400_000)
+            .map(|_| if random.uniform() < part { background(&mut random) } else { signal(x, &mut random) })
+            .collect();
+        let mut of_sample = learned(&ys, true);
+        if fraction.is_none() {
+            of_sample.log_signal.clear();
+        }
+        let pull = |number: u64| {
+            let calibration = simulated(true, fraction, 2000, number);
+            let sample = alone(&calibration.statistic.mean(&of_sample));
+            calibration.fit(&sample, fraction.unwrap_or_default(), &[RANGE], &[]).unwrap().pull(0, x).unwrap()
+        };
+        let pulls: Vec<f64> = (1..=SIMULATIONS).map(pull).collect();
+        let n = SIMULATIONS as f64;
+        let width = (pulls.iter().map(|pull| pull * pull).sum::<f64>() / n).sqrt();
+        println!("{x} {fraction:?}: {width}");
+        assert!((width - 1.0).abs() < 0.12, "{x} {fraction:?}: {width}");
+    }
 }
 
 /// Change of the density by one unit of a nuisance parameter: `p (1 + n h(y))`.

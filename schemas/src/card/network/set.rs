@@ -55,10 +55,13 @@ pub struct SetArchitecture {
 }
 
 impl SetArchitecture {
+    /// Number of features of an element but for a mass.
+    pub const FEATURES: usize = 6;
+
     /// Number of features of an element: q2/10 - 1, half its logarithm, cos_theta_l, cos_theta_k, cos chi, sin chi, and where it is told
     /// the K pi mass, by 0.1 GeV from 0.9 GeV.
     pub const fn features(&self) -> usize {
-        6 + self.m_kpi as usize
+        Self::FEATURES + self.m_kpi as usize
     }
 
     /// Whether the mean over a set is calibrated, in place of a head that is trained.
