@@ -230,11 +230,11 @@ fn what_is_known_has_an_error_that_is_its_spread() {
 /// the simulation's point, where weights go with the score.
 #[test]
 fn small_simulations_state_their_own_error() {
-    const SIMULATIONS: u64 = 400;
+    const SIMULATIONS: u64 = 200;
     for (x, fraction) in [(-0.5, None), (0.8, None), (0.8, Some(Fraction::Fixed(0.3)))] {
         let part = fraction.map_or(0.0, Fraction::start);
         let mut random = StreamKey::new(4).child("large sample", 0).block(0);
-        let ys: Vec<f64> = (0..400_000)
+        let ys: Vec<f64> = (0..1_000_000)
             .map(|_| if random.uniform() < part { background(&mut random) } else { signal(x, &mut random) })
             .collect();
         let mut of_sample = learned(&ys, true);
@@ -242,14 +242,13 @@ fn small_simulations_state_their_own_error() {
             of_sample.log_signal.clear();
         }
         let pull = |number: u64| {
-            let calibration = simulated(true, fraction, 2000, number);
+            let calibration = simulated(true, fraction, 10_000, number);
             let sample = alone(&calibration.statistic.mean(&of_sample));
             calibration.fit(&sample, fraction.unwrap_or_default(), &[RANGE], &[]).unwrap().pull(0, x).unwrap()
         };
         let pulls: Vec<f64> = (1..=SIMULATIONS).map(pull).collect();
         let n = SIMULATIONS as f64;
         let width = (pulls.iter().map(|pull| pull * pull).sum::<f64>() / n).sqrt();
-        println!("{x} {fraction:?}: {width}");
         assert!((width - 1.0).abs() < 0.12, "{x} {fraction:?}: {width}");
     }
 }

@@ -49,6 +49,33 @@ impl Shape {
     }
 }
 
+/// Vectors of one row of sums, up to eight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Vectors {
+    arch: Arch,
+    pub(super) count: usize,
+    lanes: usize,
+}
+
+impl Vectors {
+    /// For a row of some columns, or for a part of it.
+    pub(super) fn of(columns: usize) -> Self {
+        let arch = arch(columns);
+        let lanes = arch.dispatch(Lanes);
+        Self { arch, count: columns.div_ceil(lanes).clamp(1, 8), lanes }
+    }
+
+    /// Columns.
+    pub(super) const fn width(self) -> usize {
+        self.count * self.lanes
+    }
+
+    /// A loop in these vectors.
+    pub(super) fn run(self, work: impl WithSimd<Output = ()>) {
+        self.arch.dispatch(work);
+    }
+}
+
 /// The widest vectors that some columns fill.
 fn arch(columns: usize) -> Arch {
     #[cfg(target_arch = "x86_64")]

@@ -9,6 +9,7 @@ mod gather;
 mod kernel;
 mod lower;
 mod plan;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -31,6 +32,7 @@ use burn::tensor::{DType, Device, Tensor, bf16, s};
 
 use super::flex;
 use axis::Axis;
+use sparse::Sparse;
 use tiles::{Halves, Unit};
 
 /// Sizes of a convolution.
@@ -228,12 +230,21 @@ fn rounded(x: &[f32]) -> Vec<f32> {
     x.iter().map(|&x| bf16::from_f32(x).to_f32()).collect()
 }
 
+fn by_vectors(x: &[f32], weight: &[f32], window: &Window) -> Vec<f32> {
+    Sparse::of(x, window).map_or_else(|| gather::forward(x, weight, window), |sparse| sparse.forward(weight))
+}
+
+fn weights_by_vectors(x: &[f32], dy: &[f32], window: &Window) -> Vec<f32> {
+    Sparse::of(x, window)
+        .map_or_else(|| weights::weight_gradient(x, dy, window), |sparse| sparse.weight_gradient(dy))
+}
+
 impl Convolution for Flex {
     fn convolution(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
         compute(&x, &weight, window.output(), |x, weight| match window.arithmetic {
             Arithmetic::Vectors if winograd::suits(&window) => winograd::forward(x, weight, &window),
-            Arithmetic::Vectors => gather::forward(x, weight, &window),
-            Arithmetic::Rounded => gather::forward(&rounded(x), &rounded(weight), &window),
+            Arithmetic::Vectors => by_vectors(x, weight, &window),
+            Arithmetic::Rounded => by_vectors(&rounded(x), &rounded(weight), &window),
             Arithmetic::Tiles(unit, halves) => tiles::forward(unit, halves, x, weight, &window),
         })
     }
@@ -251,8 +262,8 @@ impl ConvolutionGradients for Flex {
 
     fn weight_gradient(x: FlexTensor, gradient: FlexTensor, window: &Window) -> FlexTensor {
         compute(&x, &gradient, window.weight(), |x, dy| match window.arithmetic {
-            Arithmetic::Vectors => weights::weight_gradient(x, dy, window),
-            Arithmetic::Rounded => weights::weight_gradient(&rounded(x), &rounded(dy), window),
+            Arithmetic::Vectors => weights_by_vectors(x, dy, window),
+            Arithmetic::Rounded => weights_by_vectors(&rounded(x), &rounded(dy), window),
             Arithmetic::Tiles(unit, halves) => tiles::weight_gradient(unit, halves, x, dy, window),
         })
     }

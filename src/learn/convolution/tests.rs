@@ -285,3 +285,105 @@ fn other_convolutions_are_left_to_burn() {
     }
     assert!(Window::of(&case.conv(), to_rows(case.input()).dims(), Arithmetic::Vectors).is_some());
 }
+
+/// Batches of which few numbers differ from what all images have in common: empty cells that hold 0 or another number, coordinates, and channels that only
+/// one image has. Output and gradient of the weights against the dense ones.
+#[test]
+fn sparse_batches_are_taken_apart() {
+    let mut random = Pcg64::seed_from_u64(9);
+    let cases = [
+        Case::cube(3, 7, 16, 12, 7, 2),
+        Case::cube(1, 2, 70, 9, 3, 1),
+        Case::cube(4, 9, 5, 11, 5, 3),
+        Case {
+            size: [5, 9, 14],
+            kernel: [3, 1, 9],
+            stride: [1, 3, 2],
+            padding: [2, 0, 4],
+            ..Case::cube(2, 3, 33, 1, 1, 1)
+        },
+        Case::cube(2, 1, 64, 10, 3, 2),
+    ];
+    for case in cases {
+        let [l, k, c] = case.size;
+        let shape = [l, k, c, case.images, case.channels];
+        let window = Window::of(&case.conv(), shape, Arithmetic::Vectors).unwrap();
+        let row = case.images * case.channels;
+        let empty: Vec<f32> = (0..case.channels).map(|i| [0.0, -0.7][i % 2]).collect();
+        let mut x = Vec::new();
+        for cell in 0..l * k * c {
+            for i in 0..row {
+                let channel = i % case.channels;
+                let coordinate = channel > 0 && channel + 1 == case.channels;
+                let own = random.random_range(-1.0..1.0);
+                x.push(match channel {
+                    _ if coordinate => (cell as f32 * 0.3).sin(),
+                    _ if random.random_bool(0.06) => own,
+                    _ => empty[channel],
+                });
+            }
+        }
+        let sparse = Sparse::of(&x, &window).unwrap();
+        let weight = values(case.conv().weight.val());
+        let dy: Vec<f32> =
+            (0..window.output().iter().product()).map(|_| random.random_range(-1.0..1.0)).collect();
+        let near = |ours: &[f32], dense: &[f32], what: &str| {
+            assert_eq!(ours.len(), dense.len());
+            let scale = dense.iter().fold(1.0_f32, |scale, x| scale.max(x.abs()));
+            for (i, (ours, dense)) in ours.iter().zip(dense).enumerate() {
+                assert!((ours - dense).abs() < 1e-5 * scale, "{case:?}: {what}[{i}]: {ours} is not {dense}");
+            }
+        };
+        near(&sparse.forward(&weight), &gather::forward(&x, &weight, &window), "output");
+        let dense = weights::weight_gradient(&x, &dy, &window);
+        near(&sparse.weight_gradient(&dy), &dense, "weight gradient");
+        let full: Vec<f32> = x.iter().map(|x| x + random.random_range(0.1..0.2)).collect();
+        assert!(Sparse::of(&full, &window).is_none());
+    }
+}
+
+#[test]
+fn zz_times() {
+    for (channels, share) in [(9usize, 0.038), (1, 0.17), (4, 0.043)] {
+        let case = Case { padding: [3; 3], ..Case::cube(8, channels, 64, 50, 7, 2) };
+        let shape = [50, 50, 50, 8, channels];
+        let window = Window::of(&case.conv(), shape, Arithmetic::Vectors).unwrap();
+        let mut random = Pcg64::seed_from_u64(9);
+        let mut x = Vec::new();
+        for cell in 0..125_000 {
+            for i in 0..8 * channels {
+                x.push(if channels > 1 && i % channels + 3 >= channels {
+                    (cell as f32).sin()
+                } else if random.random_bool(
+                    share * channels as f64 / if channels > 1 { channels as f64 - 3.0 } else { 1.0 },
+                ) {
+                    1.0
+                } else {
+                    0.0
+                });
+            }
+        }
+        let weight = values(case.conv().weight.val());
+        let dy: Vec<f32> =
+            (0..window.output().iter().product()).map(|_| random.random_range(-1.0..1.0)).collect();
+        for _ in 0..2 {
+            let t = std::time::Instant::now();
+            let s = Sparse::of(&x, &window);
+            let a = t.elapsed();
+            if let Some(s) = s {
+                let t = std::time::Instant::now();
+                s.forward(&weight);
+                let b = t.elapsed();
+                let t = std::time::Instant::now();
+                s.weight_gradient(&dy);
+                println!("{channels} sparse {a:?} {b:?} {:?}", t.elapsed());
+            }
+            let t = std::time::Instant::now();
+            gather::forward(&x, &weight, &window);
+            let b = t.elapsed();
+            let t = std::time::Instant::now();
+            weights::weight_gradient(&x, &dy, &window);
+            println!("{channels} dense {b:?} {:?} ({a:?})", t.elapsed());
+        }
+    }
+}
