@@ -3,15 +3,16 @@
 //! Of a first layer's images of events, five cells in six are empty, and the cells' coordinates are those of all images. So a batch is taken apart: a base that its images
 //! have in common, which is convolved once, and the numbers that differ from it, each of which meets the taps by itself.
 
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
+
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
 use super::Window;
-use super::axis::Axis;
-use super::gather;
-use super::kernel::{Buffer, Vectors, wide};
-use super::weights;
+use super::axis::{Axis, Line};
+use super::kernel::{Buffer, Vectors};
+use super::{gather, weights};
 use crate::parallel;
 
 /// Most channels of images of events: later layers have more.
@@ -66,25 +67,20 @@ impl<'a> Sparse<'a> {
             return None;
         }
         let row = channels * window.images;
-        let whole = parallel::each(channels, |channel| base(x, channel, row));
-        let base_of = |cell: usize, channel: usize| match &whole[channel] {
-            Base::Number(number) => *number,
-            Base::Image => x[cell * row + channel],
-        };
-        let most = cells * channels / SPARSE;
-        let width = window.axes[2].input;
+        let empty = held_by_most(x.chunks_exact(row).map(|row| &row[..channels]), channels);
+        // A channel that most cells do not leave empty is that of the first image.
+        let base_of = |channel: usize, first: f32| empty[channel].unwrap_or(first);
+        let (most, width) = (cells * channels / SPARSE, window.axes[2].input);
         let image = |image: usize| {
             let (mut numbers, mut first) = (Vec::new(), Vec::with_capacity(cells + 1));
-            for (cell, of_cell) in x.chunks_exact(row).enumerate() {
+            for (cell, row) in x.chunks_exact(row).enumerate() {
                 first.push(numbers.len() as u32);
-                for (channel, x) in of_cell[image * channels..][..channels].iter().enumerate() {
-                    let difference = x - base_of(cell, channel);
+                let own = &row[image * channels..][..channels];
+                for (channel, (x, of_first)) in own.iter().zip(row).enumerate() {
+                    let difference = x - base_of(channel, *of_first);
                     if difference != 0.0 {
-                        numbers.push(Number {
-                            cell: (cell % width) as u16,
-                            channel: channel as u16,
-                            difference,
-                        });
+                        let (cell, channel) = ((cell % width) as u16, channel as u16);
+                        numbers.push(Number { cell, channel, difference });
                     }
                 }
                 if numbers.len() > most {
@@ -98,9 +94,9 @@ impl<'a> Sparse<'a> {
         let last = image(window.images - 1)?;
         let others = parallel::each(window.images - 1, image).into_iter().collect::<Option<Vec<Image>>>()?;
         let images = others.into_iter().chain([last]).collect();
-        let kept: Vec<usize> = (0..channels).filter(|i| !matches!(whole[*i], Base::Number(0.0))).collect();
-        let base = (0..cells).flat_map(|cell| kept.iter().map(move |channel| (cell, *channel)));
-        let base = base.map(|(cell, channel)| base_of(cell, channel)).collect();
+        let kept: Vec<usize> = (0..channels).filter(|channel| empty[*channel] != Some(0.0)).collect();
+        let of_cell = |row: &'_ [f32]| kept.iter().map(|i| base_of(*i, row[*i])).collect::<Vec<_>>();
+        let base = x.chunks_exact(row).flat_map(of_cell).collect();
         Some(Self { window, images, kept, base })
     }
 
@@ -125,43 +121,46 @@ impl<'a> Sparse<'a> {
         };
         let vectors = Vectors::of(*filters);
         let width = vectors.width();
-        let blocks = filters.div_ceil(width);
+        let rows = taps * channels * width;
         // [block, tap, channel, filter of the block]
-        let mut panel = Buffer::zeros(blocks * taps * channels * width);
+        let mut panel = Buffer::zeros(filters.div_ceil(width) * rows);
         for (filter, own) in weight.chunks_exact(channels * taps).enumerate() {
-            let rows = &mut panel[filter / width * taps * channels * width..];
+            let panel = &mut panel[filter / width * rows..][..rows];
             for (i, number) in own.iter().enumerate() {
-                rows[(i % taps * channels + i / taps) * width + filter % width] = *number;
+                panel[(i % taps * channels + i / taps) * width + filter % width] = *number;
             }
         }
-        let lines = [l, k, c].map(Axis::forward);
-        let of_line = c.output() * self.images.len() * filters;
-        let mut result = vec![0.0; l.output() * k.output() * of_line];
-        let parts: Vec<_> = result.chunks_mut(of_line).collect();
-        parallel::each_of(parts, |line, rows| {
+        let (n, lines) = (self.images.len(), [l, k, c].map(Axis::forward));
+        let mut result = vec![0.0; l.output() * k.output() * c.output() * n * filters];
+        let parts: Vec<_> = result.chunks_mut(c.output() * n * filters).collect();
+        parallel::each_of(parts, |line, result| {
             let (from_l, from_k) = (lines[0][line / k.output()], lines[1][line % k.output()]);
-            let mut sums = Buffer::zeros(width);
-            for (row, rows) in rows.chunks_exact_mut(*filters).enumerate() {
-                let (cell, image) = (row / self.images.len(), &self.images[row % self.images.len()]);
-                let from_c = lines[2][cell];
-                let cells = from_c.source..from_c.source + from_c.count;
-                let runs =
-                    (0..from_l.count).flat_map(|i| (0..from_k.count).map(move |j| (i, j))).map(|(i, j)| {
-                        let line = ((from_l.source + i) * k.input + from_k.source + j) * c.input;
-                        let tap = ((from_l.slot + i) * k.kernel + from_k.slot + j) * c.kernel + from_c.slot;
-                        (image.line(line, cells.clone()), tap * channels)
+            for (block, panel) in panel.chunks_exact(rows).enumerate() {
+                let block = block * width..(*filters).min((block + 1) * width);
+                // [image, output, filter of the block]
+                let mut sums = Buffer::zeros(n * c.output() * width);
+                for (i, j) in (0..from_l.count).flat_map(|i| (0..from_k.count).map(move |j| (i, j))) {
+                    let tap = ((from_l.slot + i) * k.kernel + from_k.slot + j) * c.kernel;
+                    vectors.run(Forward {
+                        vectors,
+                        images: &self.images,
+                        line: ((from_l.source + i) * k.input + from_k.source + j) * c.input,
+                        cells: &lines[2],
+                        channels: *channels,
+                        panel: &panel[tap * channels * width..],
+                        sums: &mut sums,
                     });
-                for block in 0..blocks {
-                    let filters = block * width..(*filters).min((block + 1) * width);
-                    sums.fill(0.0);
+                }
+                for (row, result) in result.chunks_exact_mut(*filters).enumerate() {
+                    let own = &sums[(row % n * c.output() + row / n) * width..][..block.len()];
+                    result[block.clone()].copy_from_slice(own);
                     if !base.is_empty() {
-                        let own = &base[(line * c.output() + cell) * self.window.filters..];
-                        sums[..filters.len()].copy_from_slice(&own[filters.clone()]);
+                        let base = &base[(line * c.output() + row / n) * filters..][..*filters];
+                        result[block.clone()]
+                            .iter_mut()
+                            .zip(&base[block.clone()])
+                            .for_each(|(y, base)| *y += base);
                     }
-                    let panel = &panel[block * taps * channels * width..][..taps * channels * width];
-                    let (runs, begin) = (runs.clone(), from_c.source);
-                    vectors.run(Met { vectors, runs, begin, channels: *channels, panel, sums: &mut sums });
-                    rows[filters.clone()].copy_from_slice(&sums[..filters.len()]);
                 }
             }
         });
@@ -172,46 +171,46 @@ impl<'a> Sparse<'a> {
     pub(super) fn weight_gradient(&self, dy: &[f32]) -> Vec<f32> {
         let Window { channels, filters, axes, .. } = self.window;
         let (taps, [l, k, c], n) = (self.window.taps(), axes, self.images.len());
-        let outputs: Vec<Range<usize>> = (0..c.kernel).map(|tap| c.outputs_of(tap)).collect();
-        // For each pair of taps of the first axes: [tap of the last, channel, filter].
-        let pairs = parallel::each(l.kernel * k.kernel, |pair| {
-            let (i, j) = (pair / k.kernel, pair % k.kernel);
-            let mut sums = vec![0.0; c.kernel * channels * filters];
-            for (y, x) in l.outputs_of(i).flat_map(|y| k.outputs_of(j).map(move |x| (y, x))) {
-                let line = (y * l.stride + i - l.padding) * k.input + x * k.stride + j - k.padding;
-                let rows = &dy[(y * k.output() + x) * c.output() * n * filters..][..c.output() * n * filters];
-                for (number, image) in self.images.iter().enumerate() {
-                    for own in image.line(line * c.input, 0..c.input) {
-                        let place = usize::from(own.cell) + c.padding;
-                        for tap in (place % c.stride..c.kernel.min(place + 1)).step_by(c.stride) {
-                            let output = (place - tap) / c.stride;
-                            if !outputs[tap].contains(&output) {
-                                continue;
-                            }
-                            let row = &rows[(output * n + number) * filters..][..*filters];
-                            let sums = &mut sums[(tap * channels + usize::from(own.channel)) * filters..]
-                                [..*filters];
-                            let difference = own.difference;
-                            wide(
-                                #[inline(always)]
-                                || {
-                                    for (sum, dy) in sums.iter_mut().zip(row) {
-                                        *sum = difference.mul_add(*dy, *sum);
-                                    }
-                                },
-                            );
-                        }
-                    }
-                }
+        let mut met = vec![Vec::new(); c.input];
+        for tap in 0..c.kernel {
+            for output in c.outputs_of(tap) {
+                met[output * c.stride + tap - c.padding].push((tap, output));
             }
-            sums
-        });
+        }
+        let vectors = Vectors::of(*filters);
+        let width = vectors.width();
         let mut result = vec![0.0; filters * channels * taps];
-        for (pair, sums) in pairs.iter().enumerate() {
-            for (place, sums) in sums.chunks_exact(*filters).enumerate() {
-                let (tap, channel) = (pair * c.kernel + place / channels, place % channels);
-                for (filter, sum) in sums.iter().enumerate() {
-                    result[(filter * channels + channel) * taps + tap] = *sum;
+        for begin in (0..*filters).step_by(width) {
+            let block = begin..(*filters).min(begin + width);
+            let dy = weights::columns(dy, *filters, block.clone(), width);
+            // For each pair of taps of the first axes: [tap of the last, channel, filter of the block].
+            let pairs = parallel::each(l.kernel * k.kernel, |pair| {
+                let (i, j) = (pair / k.kernel, pair % k.kernel);
+                let line = |y: usize, x: usize| {
+                    let source = (y * l.stride + i - l.padding) * k.input + x * k.stride + j - k.padding;
+                    (source * c.input, (y * k.output() + x) * c.output() * n)
+                };
+                let lines = l.outputs_of(i).flat_map(|y| k.outputs_of(j).map(move |x| line(y, x)));
+                let lines: Vec<_> = lines.collect();
+                let mut sums = Buffer::zeros(c.kernel * channels * width);
+                let (images, channels) = (&self.images, *channels);
+                vectors.run(Backward {
+                    vectors,
+                    images,
+                    lines: &lines,
+                    met: &met,
+                    channels,
+                    dy: &dy,
+                    sums: &mut sums,
+                });
+                sums
+            });
+            for (pair, sums) in pairs.iter().enumerate() {
+                for (place, sums) in sums.chunks_exact(width).enumerate() {
+                    let (tap, channel) = (pair * c.kernel + place / channels, place % channels);
+                    for (filter, sum) in block.clone().zip(sums) {
+                        result[(filter * channels + channel) * taps + tap] = *sum;
+                    }
                 }
             }
         }
@@ -233,76 +232,141 @@ impl<'a> Sparse<'a> {
     }
 }
 
-/// What a channel's images have in common.
-enum Base {
-    /// One number, in most cells.
-    Number(f32),
-    /// The first image.
-    Image,
-}
-
-/// Of the rows of a channel: the number that most cells of the first image hold, where there is one.
-fn base(x: &[f32], channel: usize, row: usize) -> Base {
-    let cells = || x[channel..].iter().step_by(row);
+/// For each channel the number that most cells hold, where there is one.
+fn held_by_most<'x>(cells: impl Iterator<Item = &'x [f32]> + Clone, channels: usize) -> Vec<Option<f32>> {
     // Majority vote: each number votes for itself or against the one that leads.
-    let (mut leader, mut lead) = (0.0_f32, 0_usize);
-    for x in cells() {
-        if lead == 0 {
-            leader = *x;
+    let mut votes = vec![(0.0_f32, 0_usize); channels];
+    for cell in cells.clone() {
+        for ((leader, lead), x) in votes.iter_mut().zip(cell) {
+            if *lead == 0 {
+                *leader = *x;
+            }
+            *lead = if leader == x { *lead + 1 } else { *lead - 1 };
         }
-        lead = if leader == *x { lead + 1 } else { lead - 1 };
     }
-    let (held, all) = (cells().filter(|x| **x == leader).count(), cells().count());
-    if 2 * held > all { Base::Number(leader) } else { Base::Image }
+    let (mut held, mut all) = (vec![0_usize; channels], 0);
+    for cell in cells {
+        all += 1;
+        for ((held, (leader, _)), x) in held.iter_mut().zip(&votes).zip(cell) {
+            *held += usize::from(leader == x);
+        }
+    }
+    votes.iter().zip(held).map(|((leader, _), held)| (2 * held > all).then_some(*leader)).collect()
 }
 
-/// Adds to sums what numbers of an image give by the taps that they meet.
-struct Met<'a, I> {
+/// Calls `of` with as many vectors, a number that the compiler is to know.
+macro_rules! with_vectors {
+    ($self:ident, $simd:ident) => {
+        with_vectors!($self, $simd, 1 2 3 4 5 6 7 8)
+    };
+    ($self:ident, $simd:ident, $($v:literal)*) => {
+        match $self.vectors.count {
+            $($v => $self.of::<S, $v>($simd),)*
+            _ => {}
+        }
+    };
+}
+
+/// Adds to the sums of a line's outputs what numbers of one line give by the taps along it.
+struct Forward<'a> {
     vectors: Vectors,
-    /// Numbers of a line, and the row of the panel that a number of the first channel meets in cell `begin`.
-    runs: I,
-    begin: usize,
+    images: &'a [Image],
+    /// First cell of the line of numbers.
+    line: usize,
+    /// Cells that each output meets.
+    cells: &'a [Line],
     channels: usize,
+    /// # Shapes
+    /// [tap, channel, filter]
     panel: &'a [f32],
+    /// # Shapes
+    /// [image, output, filter]
     sums: &'a mut [f32],
 }
 
-impl<'n, I: Iterator<Item = (&'n [Number], usize)>> WithSimd for Met<'_, I> {
+impl WithSimd for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.vectors.count {
-            1 => self.add::<S, 1>(simd),
-            2 => self.add::<S, 2>(simd),
-            3 => self.add::<S, 3>(simd),
-            4 => self.add::<S, 4>(simd),
-            5 => self.add::<S, 5>(simd),
-            6 => self.add::<S, 6>(simd),
-            7 => self.add::<S, 7>(simd),
-            _ => self.add::<S, 8>(simd),
+        with_vectors!(self, simd);
+    }
+}
+
+impl Forward<'_> {
+    #[inline(always)]
+    fn of<S: Simd, const V: usize>(self, simd: S) {
+        let (stored, _) = S::as_mut_simd_f32s(self.sums);
+        let (stored, _) = stored.as_chunks_mut::<V>();
+        let (panel, _) = S::as_simd_f32s(self.panel);
+        let (panel, _) = panel.as_chunks::<V>();
+        for (image, stored) in self.images.iter().zip(stored.chunks_exact_mut(self.cells.len())) {
+            for (from, stored) in self.cells.iter().zip(stored) {
+                let numbers = image.line(self.line, from.source..from.source + from.count);
+                if numbers.is_empty() {
+                    continue;
+                }
+                let mut sums = *stored;
+                for number in numbers {
+                    let tap = usize::from(number.cell) + from.slot - from.source;
+                    let taps = &panel[tap * self.channels + usize::from(number.channel)];
+                    let difference = simd.splat_f32s(number.difference);
+                    for (sum, tap) in sums.iter_mut().zip(taps) {
+                        *sum = simd.mul_add_f32s(difference, *tap, *sum);
+                    }
+                }
+                *stored = sums;
+            }
         }
     }
 }
 
-impl<'n, I: Iterator<Item = (&'n [Number], usize)>> Met<'_, I> {
+/// Adds to the sums of a pair of taps of the first axes the products of numbers and outputs that meet in them.
+struct Backward<'a> {
+    vectors: Vectors,
+    images: &'a [Image],
+    /// First cell of each line of numbers, and first row of the line of outputs.
+    lines: &'a [(usize, usize)],
+    /// For each cell of a line the taps along it, and the outputs that it meets by them.
+    met: &'a [Vec<(usize, usize)>],
+    channels: usize,
+    /// # Shapes
+    /// [output, image, filter]
+    dy: &'a [f32],
+    /// # Shapes
+    /// [tap, channel, filter]
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn add<S: Simd, const V: usize>(self, simd: S) {
-        let (stored, _) = S::as_mut_simd_f32s(self.sums);
-        let (panel, _) = S::as_simd_f32s(self.panel);
-        let (panel, _) = panel.as_chunks::<V>();
-        let mut sums = [simd.splat_f32s(0.0); V];
-        sums.copy_from_slice(&stored[..V]);
-        for (numbers, row) in self.runs {
-            for number in numbers {
-                let place = (usize::from(number.cell) - self.begin) * self.channels;
-                let taps = &panel[row + place + usize::from(number.channel)];
-                let difference = simd.splat_f32s(number.difference);
-                for (sum, tap) in sums.iter_mut().zip(taps) {
-                    *sum = simd.mul_add_f32s(difference, *tap, *sum);
+    fn with_simd<S: Simd>(self, simd: S) {
+        with_vectors!(self, simd);
+    }
+}
+
+impl Backward<'_> {
+    #[inline(always)]
+    fn of<S: Simd, const V: usize>(self, simd: S) {
+        let (sums, _) = S::as_mut_simd_f32s(self.sums);
+        let (sums, _) = sums.as_chunks_mut::<V>();
+        let (dy, _) = S::as_simd_f32s(self.dy);
+        let (dy, _) = dy.as_chunks::<V>();
+        let n = self.images.len();
+        for (line, row) in self.lines {
+            for (i, image) in self.images.iter().enumerate() {
+                for number in image.line(*line, 0..self.met.len()) {
+                    let difference = simd.splat_f32s(number.difference);
+                    for (tap, output) in &self.met[usize::from(number.cell)] {
+                        let sums = &mut sums[tap * self.channels + usize::from(number.channel)];
+                        for (sum, dy) in sums.iter_mut().zip(&dy[row + output * n + i]) {
+                            *sum = simd.mul_add_f32s(difference, *dy, *sum);
+                        }
+                    }
                 }
             }
         }
-        stored[..V].copy_from_slice(&sums);
     }
 }

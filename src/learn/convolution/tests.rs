@@ -337,8 +337,9 @@ fn sparse_batches_are_taken_apart() {
         near(&sparse.forward(&weight), &gather::forward(&x, &weight, &window), "output");
         let dense = weights::weight_gradient(&x, &dy, &window);
         near(&sparse.weight_gradient(&dy), &dense, "weight gradient");
+        // A single image has itself in common.
         let full: Vec<f32> = x.iter().map(|x| x + random.random_range(0.1..0.2)).collect();
-        assert!(Sparse::of(&full, &window).is_none());
+        assert_eq!(Sparse::of(&full, &window).is_none(), case.images > 1);
     }
 }
 
