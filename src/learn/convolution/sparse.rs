@@ -59,7 +59,7 @@ pub(super) struct Sparse<'a> {
 
 impl<'a> Sparse<'a> {
     /// Of rows of a batch; none where it has too many channels, or too many numbers differ from what its images have in common.
-    pub(super) fn of(x: &[f32], window: &'a Window) -> Option<Self> {
+    pub(super) fn of(x: &'a [f32], window: &'a Window) -> Option<Self> {
         let channels = window.channels;
         let cells: usize = window.axes.iter().map(|a| a.input).product();
         let few = channels <= CHANNELS && window.axes[2].input <= usize::from(u16::MAX);
@@ -67,20 +67,24 @@ impl<'a> Sparse<'a> {
             return None;
         }
         let row = channels * window.images;
-        let empty = held_by_most(x.chunks_exact(row).map(|row| &row[..channels]), channels);
+        let of_first = || x.chunks_exact(row).map(|row| &row[..channels]);
         // A channel that most cells do not leave empty is that of the first image.
-        let base_of = |channel: usize, first: f32| empty[channel].unwrap_or(first);
+        let empty = held_by_most(of_first, channels);
+        let in_common = |row: &'a [f32]| {
+            let of_channel = |(x, empty): (&f32, &Option<f32>)| empty.unwrap_or(*x);
+            row.iter().zip(&empty).map(of_channel)
+        };
+        let common: Vec<f32> = of_first().flat_map(in_common).collect();
         let (most, width) = (cells * channels / SPARSE, window.axes[2].input);
         let image = |image: usize| {
             let (mut numbers, mut first) = (Vec::new(), Vec::with_capacity(cells + 1));
-            for (cell, row) in x.chunks_exact(row).enumerate() {
+            for (cell, (row, common)) in x.chunks_exact(row).zip(common.chunks_exact(channels)).enumerate() {
                 first.push(numbers.len() as u32);
                 let own = &row[image * channels..][..channels];
-                for (channel, (x, of_first)) in own.iter().zip(row).enumerate() {
-                    let difference = x - base_of(channel, *of_first);
-                    if difference != 0.0 {
+                for (channel, (x, common)) in own.iter().zip(common).enumerate() {
+                    if x != common {
                         let (cell, channel) = ((cell % width) as u16, channel as u16);
-                        numbers.push(Number { cell, channel, difference });
+                        numbers.push(Number { cell, channel, difference: x - common });
                     }
                 }
                 if numbers.len() > most {
@@ -95,8 +99,7 @@ impl<'a> Sparse<'a> {
         let others = parallel::each(window.images - 1, image).into_iter().collect::<Option<Vec<Image>>>()?;
         let images = others.into_iter().chain([last]).collect();
         let kept: Vec<usize> = (0..channels).filter(|channel| empty[*channel] != Some(0.0)).collect();
-        let of_cell = |row: &'_ [f32]| kept.iter().map(|i| base_of(*i, row[*i])).collect::<Vec<_>>();
-        let base = x.chunks_exact(row).flat_map(of_cell).collect();
+        let base = common.chunks_exact(channels).flat_map(|common| kept.iter().map(|i| common[*i])).collect();
         Some(Self { window, images, kept, base })
     }
 
@@ -131,35 +134,39 @@ impl<'a> Sparse<'a> {
             }
         }
         let (n, lines) = (self.images.len(), [l, k, c].map(Axis::forward));
-        let mut result = vec![0.0; l.output() * k.output() * c.output() * n * filters];
-        let parts: Vec<_> = result.chunks_mut(c.output() * n * filters).collect();
-        parallel::each_of(parts, |line, result| {
-            let (from_l, from_k) = (lines[0][line / k.output()], lines[1][line % k.output()]);
+        let of_plane = k.output() * c.output();
+        let mut result = vec![0.0; l.output() * of_plane * n * filters];
+        let planes: Vec<_> = result.chunks_mut(of_plane * n * filters).collect();
+        parallel::each_of(planes, |plane, result| {
+            let from_l = lines[0][plane];
             for (block, panel) in panel.chunks_exact(rows).enumerate() {
                 let block = block * width..(*filters).min((block + 1) * width);
-                // [image, output, filter of the block]
-                let mut sums = Buffer::zeros(n * c.output() * width);
-                for (i, j) in (0..from_l.count).flat_map(|i| (0..from_k.count).map(move |j| (i, j))) {
-                    let tap = ((from_l.slot + i) * k.kernel + from_k.slot + j) * c.kernel;
-                    vectors.run(Forward {
-                        vectors,
-                        images: &self.images,
-                        line: ((from_l.source + i) * k.input + from_k.source + j) * c.input,
-                        cells: &lines[2],
-                        channels: *channels,
-                        panel: &panel[tap * channels * width..],
-                        sums: &mut sums,
-                    });
-                }
-                for (row, result) in result.chunks_exact_mut(*filters).enumerate() {
-                    let own = &sums[(row % n * c.output() + row / n) * width..][..block.len()];
-                    result[block.clone()].copy_from_slice(own);
-                    if !base.is_empty() {
-                        let base = &base[(line * c.output() + row / n) * filters..][..*filters];
-                        result[block.clone()]
-                            .iter_mut()
-                            .zip(&base[block.clone()])
-                            .for_each(|(y, base)| *y += base);
+                for (number, image) in self.images.iter().enumerate() {
+                    // [output of the plane, filter of the block]
+                    let mut sums = Buffer::zeros(of_plane * width);
+                    for (i, j) in (0..from_l.count).flat_map(|i| (0..k.kernel).map(move |j| (i, j))) {
+                        let tap = ((from_l.slot + i) * k.kernel + j) * c.kernel;
+                        let source = (from_l.source + i) * k.input;
+                        let line =
+                            |y: usize| ((source + y * k.stride + j - k.padding) * c.input, y * c.output());
+                        vectors.run(Forward {
+                            vectors,
+                            image,
+                            lines: k.outputs_of(j).map(line),
+                            cells: &lines[2],
+                            channels: *channels,
+                            panel: &panel[tap * channels * width..],
+                            sums: &mut sums,
+                        });
+                    }
+                    for (cell, sums) in sums.chunks_exact(width).enumerate() {
+                        let result = &mut result[(cell * n + number) * filters..][..*filters][block.clone()];
+                        result.copy_from_slice(&sums[..block.len()]);
+                        if !base.is_empty() {
+                            let base =
+                                &base[(plane * of_plane + cell) * filters..][..*filters][block.clone()];
+                            result.iter_mut().zip(base).for_each(|(y, base)| *y += base);
+                        }
                     }
                 }
             }
@@ -182,32 +189,39 @@ impl<'a> Sparse<'a> {
         let mut result = vec![0.0; filters * channels * taps];
         for begin in (0..*filters).step_by(width) {
             let block = begin..(*filters).min(begin + width);
-            let dy = weights::columns(dy, *filters, block.clone(), width);
-            // For each pair of taps of the first axes: [tap of the last, channel, filter of the block].
-            let pairs = parallel::each(l.kernel * k.kernel, |pair| {
-                let (i, j) = (pair / k.kernel, pair % k.kernel);
-                let line = |y: usize, x: usize| {
-                    let source = (y * l.stride + i - l.padding) * k.input + x * k.stride + j - k.padding;
-                    (source * c.input, (y * k.output() + x) * c.output() * n)
-                };
-                let lines = l.outputs_of(i).flat_map(|y| k.outputs_of(j).map(move |x| line(y, x)));
-                let lines: Vec<_> = lines.collect();
-                let mut sums = Buffer::zeros(c.kernel * channels * width);
-                let (images, channels) = (&self.images, *channels);
-                vectors.run(Backward {
-                    vectors,
-                    images,
-                    lines: &lines,
-                    met: &met,
-                    channels,
-                    dy: &dy,
-                    sums: &mut sums,
-                });
+            // For each plane: [image, output of the plane, filter of the block].
+            let of_plane = k.output() * c.output();
+            let planes = parallel::each(l.output(), |plane| {
+                let mut rows = Buffer::zeros(n * of_plane * width);
+                let dy = &dy[plane * of_plane * n * filters..][..of_plane * n * filters];
+                for (i, dy) in dy.chunks_exact(*filters).enumerate() {
+                    let own = &mut rows[(i % n * of_plane + i / n) * width..][..block.len()];
+                    own.copy_from_slice(&dy[block.clone()]);
+                }
+                rows
+            });
+            // For each tap of the first axis: [other taps, channel, filter of the block].
+            let size = c.kernel * channels * width;
+            let of_taps = parallel::each(l.kernel, |i| {
+                let mut sums = Buffer::zeros(k.kernel * size);
+                for plane in l.outputs_of(i) {
+                    let source = (plane * l.stride + i - l.padding) * k.input;
+                    for (image, dy) in self.images.iter().zip(planes[plane].chunks_exact(of_plane * width)) {
+                        for (j, sums) in sums.chunks_exact_mut(size).enumerate() {
+                            let line = |y: usize| {
+                                ((source + y * k.stride + j - k.padding) * c.input, y * c.output())
+                            };
+                            let lines = k.outputs_of(j).map(line);
+                            let (met, channels) = (&met[..], *channels);
+                            vectors.run(Backward { vectors, image, lines, met, channels, dy, sums });
+                        }
+                    }
+                }
                 sums
             });
-            for (pair, sums) in pairs.iter().enumerate() {
+            for (i, sums) in of_taps.iter().enumerate() {
                 for (place, sums) in sums.chunks_exact(width).enumerate() {
-                    let (tap, channel) = (pair * c.kernel + place / channels, place % channels);
+                    let (tap, channel) = (i * k.kernel * c.kernel + place / channels, place % channels);
                     for (filter, sum) in block.clone().zip(sums) {
                         result[(filter * channels + channel) * taps + tap] = *sum;
                     }
@@ -233,10 +247,13 @@ impl<'a> Sparse<'a> {
 }
 
 /// For each channel the number that most cells hold, where there is one.
-fn held_by_most<'x>(cells: impl Iterator<Item = &'x [f32]> + Clone, channels: usize) -> Vec<Option<f32>> {
+fn held_by_most<'x, I: Iterator<Item = &'x [f32]>>(
+    cells: impl Fn() -> I,
+    channels: usize,
+) -> Vec<Option<f32>> {
     // Majority vote: each number votes for itself or against the one that leads.
     let mut votes = vec![(0.0_f32, 0_usize); channels];
-    for cell in cells.clone() {
+    for cell in cells() {
         for ((leader, lead), x) in votes.iter_mut().zip(cell) {
             if *lead == 0 {
                 *leader = *x;
@@ -245,7 +262,7 @@ fn held_by_most<'x>(cells: impl Iterator<Item = &'x [f32]> + Clone, channels: us
         }
     }
     let (mut held, mut all) = (vec![0_usize; channels], 0);
-    for cell in cells {
+    for cell in cells() {
         all += 1;
         for ((held, (leader, _)), x) in held.iter_mut().zip(&votes).zip(cell) {
             *held += usize::from(leader == x);
@@ -267,24 +284,24 @@ macro_rules! with_vectors {
     };
 }
 
-/// Adds to the sums of a line's outputs what numbers of one line give by the taps along it.
-struct Forward<'a> {
+/// Adds to the sums of a plane's outputs what numbers of an image give by the taps along lines.
+struct Forward<'a, I> {
     vectors: Vectors,
-    images: &'a [Image],
-    /// First cell of the line of numbers.
-    line: usize,
-    /// Cells that each output meets.
+    image: &'a Image,
+    /// First cell of each line of numbers, and first of the line of outputs.
+    lines: I,
+    /// Cells that each output of a line meets.
     cells: &'a [Line],
     channels: usize,
     /// # Shapes
     /// [tap, channel, filter]
     panel: &'a [f32],
     /// # Shapes
-    /// [image, output, filter]
+    /// [output, filter]
     sums: &'a mut [f32],
 }
 
-impl WithSimd for Forward<'_> {
+impl<I: Iterator<Item = (usize, usize)>> WithSimd for Forward<'_, I> {
     type Output = ();
 
     #[inline(always)]
@@ -293,16 +310,16 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-impl Forward<'_> {
+impl<I: Iterator<Item = (usize, usize)>> Forward<'_, I> {
     #[inline(always)]
     fn of<S: Simd, const V: usize>(self, simd: S) {
         let (stored, _) = S::as_mut_simd_f32s(self.sums);
         let (stored, _) = stored.as_chunks_mut::<V>();
         let (panel, _) = S::as_simd_f32s(self.panel);
         let (panel, _) = panel.as_chunks::<V>();
-        for (image, stored) in self.images.iter().zip(stored.chunks_exact_mut(self.cells.len())) {
-            for (from, stored) in self.cells.iter().zip(stored) {
-                let numbers = image.line(self.line, from.source..from.source + from.count);
+        for (line, first) in self.lines {
+            for (from, stored) in self.cells.iter().zip(&mut stored[first..]) {
+                let numbers = self.image.line(line, from.source..from.source + from.count);
                 if numbers.is_empty() {
                     continue;
                 }
@@ -321,24 +338,24 @@ impl Forward<'_> {
     }
 }
 
-/// Adds to the sums of a pair of taps of the first axes the products of numbers and outputs that meet in them.
-struct Backward<'a> {
+/// Adds to the sums of the taps along lines the products of an image's numbers and a plane's outputs that meet in them.
+struct Backward<'a, I> {
     vectors: Vectors,
-    images: &'a [Image],
-    /// First cell of each line of numbers, and first row of the line of outputs.
-    lines: &'a [(usize, usize)],
+    image: &'a Image,
+    /// First cell of each line of numbers, and first of the line of outputs.
+    lines: I,
     /// For each cell of a line the taps along it, and the outputs that it meets by them.
     met: &'a [Vec<(usize, usize)>],
     channels: usize,
     /// # Shapes
-    /// [output, image, filter]
+    /// [output, filter]
     dy: &'a [f32],
     /// # Shapes
     /// [tap, channel, filter]
     sums: &'a mut [f32],
 }
 
-impl WithSimd for Backward<'_> {
+impl<I: Iterator<Item = (usize, usize)>> WithSimd for Backward<'_, I> {
     type Output = ();
 
     #[inline(always)]
@@ -347,23 +364,20 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-impl Backward<'_> {
+impl<I: Iterator<Item = (usize, usize)>> Backward<'_, I> {
     #[inline(always)]
     fn of<S: Simd, const V: usize>(self, simd: S) {
         let (sums, _) = S::as_mut_simd_f32s(self.sums);
         let (sums, _) = sums.as_chunks_mut::<V>();
         let (dy, _) = S::as_simd_f32s(self.dy);
         let (dy, _) = dy.as_chunks::<V>();
-        let n = self.images.len();
-        for (line, row) in self.lines {
-            for (i, image) in self.images.iter().enumerate() {
-                for number in image.line(*line, 0..self.met.len()) {
-                    let difference = simd.splat_f32s(number.difference);
-                    for (tap, output) in &self.met[usize::from(number.cell)] {
-                        let sums = &mut sums[tap * self.channels + usize::from(number.channel)];
-                        for (sum, dy) in sums.iter_mut().zip(&dy[row + output * n + i]) {
-                            *sum = simd.mul_add_f32s(difference, *dy, *sum);
-                        }
+        for (line, first) in self.lines {
+            for number in self.image.line(line, 0..self.met.len()) {
+                let difference = simd.splat_f32s(number.difference);
+                for (tap, output) in &self.met[usize::from(number.cell)] {
+                    let sums = &mut sums[tap * self.channels + usize::from(number.channel)];
+                    for (sum, dy) in sums.iter_mut().zip(&dy[first + output]) {
+                        *sum = simd.mul_add_f32s(difference, *dy, *sum);
                     }
                 }
             }

@@ -107,7 +107,7 @@ fn steps(window: &Window, width_of_block: usize) -> Vec<(usize, Vec<Rows>)> {
 }
 
 /// Some of the channels of rows, as rows of `width`.
-pub(super) fn columns(source: &[f32], channels: usize, taken: Range<usize>, width: usize) -> Buffer<f32> {
+fn columns(source: &[f32], channels: usize, taken: Range<usize>, width: usize) -> Buffer<f32> {
     let mut rows = Buffer::zeros(source.len() / channels * width);
     for (row, source) in rows.chunks_exact_mut(width).zip(source.chunks_exact(channels)) {
         row[..taken.len()].copy_from_slice(&source[taken.clone()]);
