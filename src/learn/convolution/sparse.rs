@@ -19,8 +19,10 @@ use crate::parallel;
 const CHANNELS: usize = 16;
 /// Fewest taps that make it worth while.
 const TAPS: usize = 27;
-/// Least numbers of an image for each that differs from the base.
+/// Part of an image's cells that may hold a number that differs from the base, for each channel and one more.
 const SPARSE: usize = 8;
+/// Cells by which it is told what most hold.
+const ASKED: usize = 4096;
 
 /// A number of an image that differs from the base.
 #[derive(Debug, Clone, Copy)]
@@ -59,32 +61,33 @@ pub(super) struct Sparse<'a> {
 
 impl<'a> Sparse<'a> {
     /// Of rows of a batch; none where it has too many channels, or too many numbers differ from what its images have in common.
-    pub(super) fn of(x: &'a [f32], window: &'a Window) -> Option<Self> {
+    pub(super) fn of(x: &[f32], window: &'a Window) -> Option<Self> {
         let channels = window.channels;
         let cells: usize = window.axes.iter().map(|a| a.input).product();
         let few = channels <= CHANNELS && window.axes[2].input <= usize::from(u16::MAX);
-        if !few || window.taps() < TAPS || cells < SPARSE {
+        if !few || window.taps() < TAPS {
             return None;
         }
         let row = channels * window.images;
-        let of_first = || x.chunks_exact(row).map(|row| &row[..channels]);
+        let asked = x.chunks_exact(row).step_by(cells.div_ceil(ASKED)).map(|row| &row[..channels]);
         // A channel that most cells do not leave empty is that of the first image.
-        let empty = held_by_most(of_first, channels);
-        let in_common = |row: &'a [f32]| {
-            let of_channel = |(x, empty): (&f32, &Option<f32>)| empty.unwrap_or(*x);
-            row.iter().zip(&empty).map(of_channel)
-        };
-        let common: Vec<f32> = of_first().flat_map(in_common).collect();
-        let (most, width) = (cells * channels / SPARSE, window.axes[2].input);
+        let empty = held_by_most(&asked.collect::<Vec<_>>(), channels);
+        let mut common = Vec::with_capacity(cells * channels);
+        for row in x.chunks_exact(row) {
+            common.extend(row.iter().zip(&empty).map(|(x, empty)| empty.unwrap_or(*x)));
+        }
+        let (most, width) = (cells * (channels + 1) / SPARSE, window.axes[2].input);
         let image = |image: usize| {
             let (mut numbers, mut first) = (Vec::new(), Vec::with_capacity(cells + 1));
             for (cell, (row, common)) in x.chunks_exact(row).zip(common.chunks_exact(channels)).enumerate() {
                 first.push(numbers.len() as u32);
                 let own = &row[image * channels..][..channels];
-                for (channel, (x, common)) in own.iter().zip(common).enumerate() {
-                    if x != common {
-                        let (cell, channel) = ((cell % width) as u16, channel as u16);
-                        numbers.push(Number { cell, channel, difference: x - common });
+                if own.iter().zip(common).fold(false, |differs, (x, common)| differs | (x != common)) {
+                    for (channel, (x, common)) in own.iter().zip(common).enumerate() {
+                        if x != common {
+                            let (cell, channel) = ((cell % width) as u16, channel as u16);
+                            numbers.push(Number { cell, channel, difference: x - common });
+                        }
                     }
                 }
                 if numbers.len() > most {
@@ -247,28 +250,18 @@ impl<'a> Sparse<'a> {
 }
 
 /// For each channel the number that most cells hold, where there is one.
-fn held_by_most<'x, I: Iterator<Item = &'x [f32]>>(
-    cells: impl Fn() -> I,
-    channels: usize,
-) -> Vec<Option<f32>> {
-    // Majority vote: each number votes for itself or against the one that leads.
-    let mut votes = vec![(0.0_f32, 0_usize); channels];
-    for cell in cells() {
-        for ((leader, lead), x) in votes.iter_mut().zip(cell) {
-            if *lead == 0 {
-                *leader = *x;
-            }
-            *lead = if leader == x { *lead + 1 } else { *lead - 1 };
-        }
-    }
-    let (mut held, mut all) = (vec![0_usize; channels], 0);
-    for cell in cells() {
-        all += 1;
-        for ((held, (leader, _)), x) in held.iter_mut().zip(&votes).zip(cell) {
-            *held += usize::from(leader == x);
-        }
-    }
-    votes.iter().zip(held).map(|((leader, _), held)| (2 * held > all).then_some(*leader)).collect()
+fn held_by_most(cells: &[&[f32]], channels: usize) -> Vec<Option<f32>> {
+    let of_channel = |channel: usize| {
+        let numbers = || cells.iter().map(|cell| cell[channel]);
+        // Majority vote: each number votes for itself or against the one that leads.
+        let (leader, _) = numbers().fold((0.0, 0_usize), |(leader, lead), x| match lead {
+            0 => (x, 1),
+            _ if leader == x => (leader, lead + 1),
+            _ => (leader, lead - 1),
+        });
+        (2 * numbers().filter(|x| *x == leader).count() > cells.len()).then_some(leader)
+    };
+    (0..channels).map(of_channel).collect()
 }
 
 /// Calls `of` with as many vectors, a number that the compiler is to know.
