@@ -3,6 +3,8 @@
 //! # Source
 //! Beaujean, Chrzaszcz, Serra, van Dyk, arXiv:1503.04100: the method of moments.
 
+use std::ops::Range;
+
 use humboldt_pipeline::EventBatch;
 
 use super::super::InferError;
@@ -63,11 +65,17 @@ impl Moments {
         FUNCTIONS * self.bins.len()
     }
 
+    /// The bin of an event among all moments.
+    fn bin_of(&self, events: &EventBatch, row: usize) -> Option<Range<usize>> {
+        let q2 = f64::from(events.q2[row]);
+        let bin = self.bins.iter().position(|(low, high)| (*low..*high).contains(&q2));
+        bin.map(|bin| FUNCTIONS * bin..FUNCTIONS * (bin + 1))
+    }
+
     fn moments_of(&self, events: &EventBatch, row: usize, out: &mut [f64]) {
         out.fill(0.0);
-        let q2 = f64::from(events.q2[row]);
-        if let Some(bin) = self.bins.iter().position(|(low, high)| (*low..*high).contains(&q2)) {
-            out[FUNCTIONS * bin..FUNCTIONS * (bin + 1)].copy_from_slice(functions(events, row).as_slice());
+        if let Some(bin) = self.bin_of(events, row) {
+            out[bin].copy_from_slice(functions(events, row).as_slice());
         }
     }
 }
@@ -100,11 +108,19 @@ impl EventStatistic for Moments {
     }
 
     fn at(&self, events: &EventBatch) -> impl Fn(usize, &mut [f64]) + Sync {
+        // An event has moments in one bin alone.
+        let mut without = vec![0.0; self.fitted()];
+        combine(&self.combinations, &self.centre, &mut without);
         move |row, out| {
-            let mut moments = vec![0.0; self.moments()];
-            self.moments_of(events, row, &mut moments);
-            moments.iter_mut().zip(&self.centre).for_each(|(x, mean)| *x -= mean);
-            combine(&self.combinations, &moments, out);
+            let bin = self.bin_of(events, row);
+            let own = bin.map(|bin| (bin, functions(events, row)));
+            for ((out, combination), without) in out.iter_mut().zip(&self.combinations).zip(&without) {
+                *out = -without;
+                if let Some((bin, functions)) = &own {
+                    let pairs = combination[bin.clone()].iter().zip(functions.as_slice());
+                    *out += pairs.map(|(a, b)| a * b).sum::<f64>();
+                }
+            }
         }
     }
 }
