@@ -1,7 +1,8 @@
 //! The convolution of images most of whose cells are empty, and its gradient with respect to the weights.
 //!
-//! Of a first layer's images of events, five cells in six are empty, and the cells' coordinates are those of all images. So a batch is taken apart: a base that its images
-//! have in common, which is convolved once, and the numbers that differ from it, each of which meets the taps by itself.
+//! Of a first layer's images of events, five cells in six are empty, and the cells' coordinates are those of all images. So a batch is taken
+//! apart: a base that its images have in common, which is convolved once, and the numbers that differ from it, each of which meets the taps by
+//! itself.
 
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the wide vectors")]
 
@@ -17,8 +18,8 @@ use crate::parallel;
 
 /// Most channels of images of events: later layers have more.
 const CHANNELS: usize = 16;
-/// Fewest taps that make it worth while.
-const TAPS: usize = 27;
+/// Fewest taps of a first layer that it is worth while for.
+const TAPS: usize = 100;
 /// Part of an image's cells that may hold a number that differs from the base, for each channel and one more.
 const SPARSE: usize = 8;
 /// Cells by which it is told what most hold.
@@ -60,7 +61,7 @@ pub(super) struct Sparse<'a> {
 }
 
 impl<'a> Sparse<'a> {
-    /// Of rows of a batch; none where it has too many channels, or too many numbers differ from what its images have in common.
+    /// Of rows of a batch; none unless each channel of an image is either nearly empty or that of all images.
     pub(super) fn of(x: &[f32], window: &'a Window) -> Option<Self> {
         let channels = window.channels;
         let cells: usize = window.axes.iter().map(|a| a.input).product();
@@ -70,8 +71,8 @@ impl<'a> Sparse<'a> {
         }
         let row = channels * window.images;
         let asked = x.chunks_exact(row).step_by(cells.div_ceil(ASKED)).map(|row| &row[..channels]);
-        // A channel that most cells do not leave empty is that of the first image.
         let empty = held_by_most(&asked.collect::<Vec<_>>(), channels);
+        // What is not empty must be that of the first image.
         let mut common = Vec::with_capacity(cells * channels);
         for row in x.chunks_exact(row) {
             common.extend(row.iter().zip(&empty).map(|(x, empty)| empty.unwrap_or(*x)));
@@ -85,6 +86,7 @@ impl<'a> Sparse<'a> {
                 if own.iter().zip(common).fold(false, |differs, (x, common)| differs | (x != common)) {
                     for (channel, (x, common)) in own.iter().zip(common).enumerate() {
                         if x != common {
+                            empty[channel]?;
                             let (cell, channel) = ((cell % width) as u16, channel as u16);
                             numbers.push(Number { cell, channel, difference: x - common });
                         }
