@@ -173,6 +173,47 @@ impl Sums {
         }
     }
 
+    /// The first `components` sums of the statistic and of its products, the factors combined by some numbers.
+    fn combined(&self, by: &[f64], components: usize) -> (DVector<f64>, DMatrix<f64>) {
+        // Pairs of the first components stand first.
+        let combine = |of: &[Vec<f64>], n: usize| {
+            let mut sum = vec![0.0; n];
+            for (factor, row) in by.iter().zip(of).filter(|(factor, _)| **factor != 0.0) {
+                sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
+            }
+            sum
+        };
+        let products = combine(&self.seconds, pairs(components));
+        let second = DMatrix::from_fn(components, components, |i, j| {
+            let (i, j) = (i.min(j), i.max(j));
+            products[j * (j + 1) / 2 + i]
+        });
+        (DVector::from_vec(combine(&self.means, components)), second)
+    }
+
+    /// The covariance about a mean that is not that of these sums, and its derivatives, by those of the mean, of what combines the factors and of their total.
+    fn about(
+        &self,
+        mean: &DVector<f64>,
+        slopes: &[(DVector<f64>, DMatrix<f64>)],
+        (by, slopes_by): (&[f64], &[Vec<f64>]),
+        (total, total_slopes): (f64, &[f64]),
+    ) -> (DMatrix<f64>, Vec<DMatrix<f64>>) {
+        let of = |by: &[f64]| {
+            let (first, second) = self.combined(by, mean.len());
+            (first / total, second / total)
+        };
+        let (first, second) = of(by);
+        let covariance = &second - outer(mean, &first) + mean * mean.transpose();
+        let slope = |(((of_mean, _), by), total_slope): ((&(DVector<f64>, _), &Vec<f64>), &f64)| {
+            let (of_first, of_second) = of(by);
+            let log = total_slope / total;
+            let (of_first, of_second) = (of_first - &first * log, of_second - &second * log);
+            of_second - outer(mean, &of_first) - outer(of_mean, &(&first - mean))
+        };
+        (covariance, slopes.iter().zip(slopes_by).zip(total_slopes).map(slope).collect())
+    }
+
     fn is_consistent(&self, factors: usize, components: usize) -> bool {
         let lengths = |all: &[Vec<f64>], n: usize| all.len() == factors && all.iter().all(|x| x.len() == n);
         self.total.len() == factors
@@ -180,6 +221,11 @@ impl Sums {
             && lengths(&self.means, components)
             && lengths(&self.seconds, pairs(components))
     }
+}
+
+/// The symmetric product of two vectors, twice.
+fn outer(a: &DVector<f64>, b: &DVector<f64>) -> DMatrix<f64> {
+    a * b.transpose() + b * a.transpose()
 }
 
 /// Components that are summed by squares of weights.
@@ -467,6 +513,7 @@ impl Simulated {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let total = dot(&self.signal.total, &values);
         let total_slopes: Vec<f64> = slopes.iter().map(|slope| dot(&self.signal.total, slope)).collect();
+        // By squares of weights.
         let (by_square, slopes_by_square) = quartic::monomials(shifts);
         let square = dot(&squares.total, &by_square);
         let square_slopes: Vec<f64> = slopes_by_square.iter().map(|by| dot(&squares.total, by)).collect();
@@ -474,62 +521,33 @@ impl Simulated {
         let effective_slopes: Vec<f64> = (0..n)
             .map(|i| square_slopes[i] / (total * total) - 2.0 * effective * total_slopes[i] / total)
             .collect();
-        // Pairs of the first components stand first.
-        let pairs = components * (components + 1) / 2;
-        let combine = |by: &[f64], of: &[Vec<f64>]| {
-            let mut sum = vec![0.0; of[0].len().min(pairs.max(components))];
-            for (factor, row) in by.iter().zip(of).filter(|(factor, _)| **factor != 0.0) {
-                sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
-            }
-            sum
+        let of_signal = |by: &[f64]| {
+            let (mean, second) = self.signal.combined(by, components);
+            (mean / total, second / total)
         };
-        let vector = |values: &[f64]| DVector::from_column_slice(&values[..components]);
-        let matrix = |values: &[f64]| {
-            DMatrix::from_fn(components, components, |i, j| {
-                let (i, j) = (i.min(j), i.max(j));
-                values[j * (j + 1) / 2 + i]
-            })
-        };
-        let mean_s = vector(&combine(&values, &self.signal.means)) / total;
-        let second_s = matrix(&combine(&values, &self.signal.seconds)) / total;
+        let (mean_s, second_s) = of_signal(&values);
         let covariance_s = &second_s - &mean_s * mean_s.transpose();
         let slopes_s: Vec<(DVector<f64>, DMatrix<f64>)> = (0..n)
             .map(|i| {
+                let (mean, second) = of_signal(&slopes[i]);
                 let log = total_slopes[i] / total;
-                let mean = vector(&combine(&slopes[i], &self.signal.means)) / total - &mean_s * log;
-                let second = matrix(&combine(&slopes[i], &self.signal.seconds)) / total - &second_s * log;
-                (mean, second)
+                (mean - &mean_s * log, second - &second_s * log)
             })
             .collect();
-        let (mean_b, second_b, events_b) = match &self.background {
-            Some(b) => (vector(&b.means[0]) / b.total[0], matrix(&b.seconds[0]) / b.total[0], b.total[0]),
-            None => (DVector::zeros(components), DMatrix::zeros(components, components), f64::INFINITY),
-        };
+        let zero = || (DVector::zeros(components), DMatrix::zeros(components, components));
+        let (mean_b, second_b) = self.background.as_ref().map_or_else(zero, |b| {
+            let (mean, second) = b.combined(&[1.0], components);
+            (mean / b.total[0], second / b.total[0])
+        });
+        let events_b = self.background.as_ref().map_or(f64::INFINITY, |b| b.total[0]);
         let covariance_b = &second_b - &mean_b * mean_b.transpose();
         let (signal, f) = (1.0 - fraction, fraction);
-        let outer = |a: &DVector<f64>, b: &DVector<f64>| a * b.transpose() + b * a.transpose();
-        let slopes_of_covariance: Vec<DMatrix<f64>> =
-            slopes_s.iter().map(|(mean, second)| second - outer(&mean_s, mean)).collect();
-        // The covariance about the mean by squares of weights, with its derivatives.
         let (squared, squared_slopes) = if squares.means[0].is_empty() {
-            (covariance_s.clone(), slopes_of_covariance)
+            let slope = |(mean, second): &(DVector<f64>, DMatrix<f64>)| second - outer(&mean_s, mean);
+            (covariance_s.clone(), slopes_s.iter().map(slope).collect())
         } else {
-            let moments = |by: &[f64]| {
-                (
-                    vector(&combine(by, &squares.means)) / square,
-                    matrix(&combine(by, &squares.seconds)) / square,
-                )
-            };
-            let (mean_2, second_2) = moments(&by_square);
-            let squared = &second_2 - outer(&mean_s, &mean_2) + &mean_s * mean_s.transpose();
-            let slope = |i: usize| {
-                let (mean, second) = moments(&slopes_by_square[i]);
-                let log = square_slopes[i] / square;
-                let (mean, second) = (mean - &mean_2 * log, second - &second_2 * log);
-                let mean_i = &slopes_s[i].0;
-                second - outer(&mean_s, &mean) - outer(mean_i, &(&mean_2 - &mean_s))
-            };
-            (squared, (0..n).map(slope).collect())
+            let by = (&by_square[..], &slopes_by_square[..n]);
+            squares.about(&mean_s, &slopes_s, by, (square, &square_slopes))
         };
         let mean = &mean_s * signal + &mean_b * f;
         let covariance = &second_s * signal + &second_b * f - &mean * mean.transpose();

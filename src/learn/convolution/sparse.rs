@@ -65,7 +65,7 @@ impl<'a> Sparse<'a> {
     pub(super) fn of(x: &[f32], window: &'a Window) -> Option<Self> {
         let channels = window.channels;
         let cells: usize = window.axes.iter().map(|a| a.input).product();
-        let few = channels <= CHANNELS && window.axes[2].input <= usize::from(u16::MAX);
+        let few = channels <= CHANNELS && u16::try_from(window.axes[2].input).is_ok();
         if !few || window.taps() < TAPS {
             return None;
         }
@@ -83,9 +83,11 @@ impl<'a> Sparse<'a> {
             for (cell, (row, common)) in x.chunks_exact(row).zip(common.chunks_exact(channels)).enumerate() {
                 first.push(numbers.len() as u32);
                 let own = &row[image * channels..][..channels];
-                if own.iter().zip(common).fold(false, |differs, (x, common)| differs | (x != common)) {
+                if own.iter().zip(common).fold(0, |bits, (x, common)| bits | (x.to_bits() ^ common.to_bits()))
+                    != 0
+                {
                     for (channel, (x, common)) in own.iter().zip(common).enumerate() {
-                        if x != common {
+                        if x.to_bits() != common.to_bits() {
                             empty[channel]?;
                             let (cell, channel) = ((cell % width) as u16, channel as u16);
                             numbers.push(Number { cell, channel, difference: x - common });
@@ -255,13 +257,14 @@ impl<'a> Sparse<'a> {
 fn held_by_most(cells: &[&[f32]], channels: usize) -> Vec<Option<f32>> {
     let of_channel = |channel: usize| {
         let numbers = || cells.iter().map(|cell| cell[channel]);
+        let same = |a: f32, b: f32| a.to_bits() == b.to_bits();
         // Majority vote: each number votes for itself or against the one that leads.
         let (leader, _) = numbers().fold((0.0, 0_usize), |(leader, lead), x| match lead {
             0 => (x, 1),
-            _ if leader == x => (leader, lead + 1),
+            _ if same(leader, x) => (leader, lead + 1),
             _ => (leader, lead - 1),
         });
-        (2 * numbers().filter(|x| *x == leader).count() > cells.len()).then_some(leader)
+        (2 * numbers().filter(|x| same(*x, leader)).count() > cells.len()).then_some(leader)
     };
     (0..channels).map(of_channel).collect()
 }
