@@ -20,9 +20,11 @@ while read -r preset bins batch part steps; do
 done <<TABLE
 resnet34 50 4 4 4
 resnet34 50 16 8 3
+resnet34 50 16 16 3
 resnet34 25 4 4 4
 resnet10 50 4 4 20
 resnet10 50 16 8 10
+resnet10 50 16 16 10
 resnet10 25 4 4 40
 resnet10 25 16 8 20
 TABLE
