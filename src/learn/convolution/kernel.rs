@@ -18,8 +18,8 @@ const LINE: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     arch: Arch,
-    /// One or two.
-    vectors: usize,
+    /// One or two; of a single row up to eight.
+    pub(super) vectors: usize,
     /// Columns.
     pub(super) width: usize,
     /// Most rows.
@@ -37,37 +37,18 @@ impl Shape {
         Self { arch, vectors, width: vectors * lanes, rows }
     }
 
+    /// One row of some columns, or of a part of them.
+    pub(super) fn row(columns: usize) -> Self {
+        let arch = arch(columns);
+        let lanes = arch.dispatch(Lanes);
+        let vectors = columns.div_ceil(lanes).clamp(1, 8);
+        Self { arch, vectors, width: vectors * lanes, rows: 1 }
+    }
+
     /// Lengths of at most so many rows that add up to `n` and differ by at most one.
     pub(super) fn tiles(self, n: usize) -> impl Iterator<Item = Range<usize>> {
         let count = n.div_ceil(self.rows);
         (0..count).map(move |i| i * n / count..(i + 1) * n / count)
-    }
-
-    /// A loop in these vectors.
-    pub(super) fn run(self, work: impl WithSimd<Output = ()>) {
-        self.arch.dispatch(work);
-    }
-}
-
-/// Vectors of one row of sums, up to eight.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Vectors {
-    arch: Arch,
-    pub(super) count: usize,
-    lanes: usize,
-}
-
-impl Vectors {
-    /// For a row of some columns, or for a part of it.
-    pub(super) fn of(columns: usize) -> Self {
-        let arch = arch(columns);
-        let lanes = arch.dispatch(Lanes);
-        Self { arch, count: columns.div_ceil(lanes).clamp(1, 8), lanes }
-    }
-
-    /// Columns.
-    pub(super) const fn width(self) -> usize {
-        self.count * self.lanes
     }
 
     /// A loop in these vectors.

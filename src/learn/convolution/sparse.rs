@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 
 use super::Window;
 use super::axis::{Axis, Line};
-use super::kernel::{Buffer, Vectors};
+use super::kernel::{Buffer, Shape};
 use super::{gather, weights};
 use crate::parallel;
 
@@ -129,8 +129,8 @@ impl<'a> Sparse<'a> {
             let weight: Vec<f32> = (0..*filters).flat_map(of_kept).collect();
             gather::forward(&self.base, &weight, &self.of_base())
         };
-        let vectors = Vectors::of(*filters);
-        let width = vectors.width();
+        let shape = Shape::row(*filters);
+        let width = shape.width;
         let rows = taps * channels * width;
         // [block, tap, channel, filter of the block]
         let mut panel = Buffer::zeros(filters.div_ceil(width) * rows);
@@ -156,8 +156,8 @@ impl<'a> Sparse<'a> {
                         let source = (from_l.source + i) * k.input;
                         let line =
                             |y: usize| ((source + y * k.stride + j - k.padding) * c.input, y * c.output());
-                        vectors.run(Forward {
-                            vectors,
+                        shape.run(Forward {
+                            shape,
                             image,
                             lines: k.outputs_of(j).map(line),
                             cells: &lines[2],
@@ -191,8 +191,8 @@ impl<'a> Sparse<'a> {
                 met[output * c.stride + tap - c.padding].push((tap, output));
             }
         }
-        let vectors = Vectors::of(*filters);
-        let width = vectors.width();
+        let shape = Shape::row(*filters);
+        let width = shape.width;
         let mut result = vec![0.0; filters * channels * taps];
         for begin in (0..*filters).step_by(width) {
             let block = begin..(*filters).min(begin + width);
@@ -220,7 +220,7 @@ impl<'a> Sparse<'a> {
                             };
                             let lines = k.outputs_of(j).map(line);
                             let (met, channels) = (&met[..], *channels);
-                            vectors.run(Backward { vectors, image, lines, met, channels, dy, sums });
+                            shape.run(Backward { shape, image, lines, met, channels, dy, sums });
                         }
                     }
                 }
@@ -275,7 +275,7 @@ macro_rules! with_vectors {
         with_vectors!($self, $simd, 1 2 3 4 5 6 7 8)
     };
     ($self:ident, $simd:ident, $($v:literal)*) => {
-        match $self.vectors.count {
+        match $self.shape.vectors {
             $($v => $self.of::<S, $v>($simd),)*
             _ => {}
         }
@@ -284,7 +284,7 @@ macro_rules! with_vectors {
 
 /// Adds to the sums of a plane's outputs what numbers of an image give by the taps along lines.
 struct Forward<'a, I> {
-    vectors: Vectors,
+    shape: Shape,
     image: &'a Image,
     /// First cell of each line of numbers, and first of the line of outputs.
     lines: I,
@@ -338,7 +338,7 @@ impl<I: Iterator<Item = (usize, usize)>> Forward<'_, I> {
 
 /// Adds to the sums of the taps along lines the products of an image's numbers and a plane's outputs that meet in them.
 struct Backward<'a, I> {
-    vectors: Vectors,
+    shape: Shape,
     image: &'a Image,
     /// First cell of each line of numbers, and first of the line of outputs.
     lines: I,
