@@ -5,6 +5,7 @@
 //! [dashboard]: crate::dashboard
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::env;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -20,6 +21,9 @@ use crate::dashboard;
 
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time over which a speed is measured: a machine that slept, or had other work before, is as fast as it is now.
+const RECENT: Duration = Duration::from_secs(120);
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 static STYLE: Mutex<Style> = Mutex::new(Style::Bar);
@@ -198,8 +202,8 @@ pub struct Progress {
 /// Form in which the user sees it.
 enum Shown {
     Bar(ProgressBar),
-    /// The time of the last line.
-    Lines(Mutex<Instant>),
+    /// Times of the last lines, and the units that were done then; the start first.
+    Lines(Mutex<VecDeque<(Instant, u64)>>),
     /// By somebody else.
     Elsewhere,
     /// By the caller.
@@ -218,7 +222,12 @@ impl Progress {
             && std::io::stderr().is_terminal()
             && is_able();
         if !bars {
-            return Self::shown(label, total, unit, Shown::Lines(Mutex::new(Instant::now())));
+            return Self::shown(
+                label,
+                total,
+                unit,
+                Shown::Lines(Mutex::new(VecDeque::from([(Instant::now(), 0)]))),
+            );
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
         let template = format!(
@@ -251,7 +260,7 @@ impl Progress {
     pub fn advance(&self, n: u64, detail: &str) {
         let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
         let skipped = self.skipped.load(Ordering::Relaxed);
-        let last = match &self.shown {
+        let lines = match &self.shown {
             Shown::Bar(bar) => {
                 bar.set_position(done + skipped);
                 if !detail.is_empty() {
@@ -259,7 +268,7 @@ impl Progress {
                 }
                 return;
             }
-            Shown::Lines(last) => last,
+            Shown::Lines(lines) => lines,
             Shown::Elsewhere => return,
             Shown::Caller(caller) => {
                 caller.done.store(done + skipped, Ordering::Relaxed);
@@ -270,12 +279,11 @@ impl Progress {
             }
         };
         // A poisoned lock means another thread already failed; progress then says nothing more.
-        let Ok(mut last) = last.lock() else { return };
-        if last.elapsed() < LINE_INTERVAL {
+        let Ok(mut lines) = lines.lock() else { return };
+        if lines.back().is_some_and(|(last, _)| last.elapsed() < LINE_INTERVAL) {
             return;
         }
-        *last = Instant::now();
-        let rate = done as f64 / self.start.elapsed().as_secs_f64();
+        let rate = recent_rate(&mut lines, Instant::now(), done);
         let so_far = done + skipped;
         let left = self.total.saturating_sub(so_far) as f64 / rate;
         let Self { label, unit, total, .. } = self;
@@ -328,6 +336,16 @@ impl Progress {
     }
 }
 
+/// Units a second since the first of the last lines that is recent, or since the last one; the line that is now is added.
+fn recent_rate(lines: &mut VecDeque<(Instant, u64)>, now: Instant, done: u64) -> f64 {
+    while lines.len() > 1 && lines.front().is_some_and(|(time, _)| now.duration_since(*time) > RECENT) {
+        lines.pop_front();
+    }
+    let (since, before) = lines.front().copied().unwrap_or((now, 0));
+    lines.push_back((now, done));
+    done.saturating_sub(before) as f64 / now.duration_since(since).as_secs_f64()
+}
+
 fn separated(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(", {detail}") }
 }
@@ -364,6 +382,20 @@ pub fn seconds(s: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Ten units a second, an hour of sleep, five a second: the second line behind the sleep has the new speed.
+    #[test]
+    fn the_speed_is_that_of_the_last_minutes() {
+        let start = Instant::now();
+        let mut lines = VecDeque::from([(start, 0)]);
+        let mut at =
+            |seconds: u64, done: u64| recent_rate(&mut lines, start + Duration::from_secs(seconds), done);
+        let before: Vec<f64> = (1..=20).map(|i| at(10 * i, 100 * i)).collect();
+        assert!(before.iter().all(|rate| (rate - 10.0).abs() < 1e-9), "{before:?}");
+        let behind: Vec<f64> = (0..20).map(|i| at(3800 + 10 * i, 2000 + 50 * i)).collect();
+        assert!(behind[0] < 0.1, "{behind:?}");
+        assert!(behind[1..].iter().all(|rate| (rate - 5.0).abs() < 1e-9), "{behind:?}");
+    }
 
     #[test]
     fn a_caller_hears_what_is_printed_and_stops_work_at_its_progress() {
