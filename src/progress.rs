@@ -23,7 +23,7 @@ use crate::dashboard;
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time over which a speed is measured: a machine that slept, or had other work before, is as fast as it is now.
-const RECENT: Duration = Duration::from_secs(120);
+const RECENT: Duration = Duration::from_mins(2);
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 static STYLE: Mutex<Style> = Mutex::new(Style::Bar);
