@@ -25,6 +25,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time over which a speed is measured: a machine that slept, or had other work before, is as fast as it is now.
 const RECENT: Duration = Duration::from_mins(2);
 
+/// Least time between two points of a [`Speed`].
+const SPEED_INTERVAL: Duration = Duration::from_secs(1);
+
 static QUIET: AtomicBool = AtomicBool::new(false);
 static STYLE: Mutex<Style> = Mutex::new(Style::Bar);
 
@@ -202,8 +205,8 @@ pub struct Progress {
 /// Form in which the user sees it.
 enum Shown {
     Bar(ProgressBar),
-    /// Times of the last lines, and the units that were done then; the start first.
-    Lines(Mutex<VecDeque<(Instant, u64)>>),
+    /// When the last line was, and the speed.
+    Lines(Mutex<(Instant, Speed)>),
     /// By somebody else.
     Elsewhere,
     /// By the caller.
@@ -222,12 +225,8 @@ impl Progress {
             && std::io::stderr().is_terminal()
             && is_able();
         if !bars {
-            return Self::shown(
-                label,
-                total,
-                unit,
-                Shown::Lines(Mutex::new(VecDeque::from([(Instant::now(), 0)]))),
-            );
+            let now = Instant::now();
+            return Self::shown(label, total, unit, Shown::Lines(Mutex::new((now, Speed::new(now, 0)))));
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
         let template = format!(
@@ -280,10 +279,13 @@ impl Progress {
         };
         // A poisoned lock means another thread already failed; progress then says nothing more.
         let Ok(mut lines) = lines.lock() else { return };
-        if lines.back().is_some_and(|(last, _)| last.elapsed() < LINE_INTERVAL) {
+        let (last, speed) = &mut *lines;
+        let now = Instant::now();
+        if now.duration_since(*last) < LINE_INTERVAL {
             return;
         }
-        let rate = recent_rate(&mut lines, Instant::now(), done);
+        *last = now;
+        let rate = speed.at(now, done);
         let so_far = done + skipped;
         let left = self.total.saturating_sub(so_far) as f64 / rate;
         let Self { label, unit, total, .. } = self;
@@ -336,14 +338,31 @@ impl Progress {
     }
 }
 
-/// Units a second since the first of the last lines that is recent, or since the last one; the line that is now is added.
-fn recent_rate(lines: &mut VecDeque<(Instant, u64)>, now: Instant, done: u64) -> f64 {
-    while lines.len() > 1 && lines.front().is_some_and(|(time, _)| now.duration_since(*time) > RECENT) {
-        lines.pop_front();
+/// Speed of work over the last two minutes.
+#[derive(Debug)]
+pub struct Speed {
+    /// Times, not closer than [`SPEED_INTERVAL`], and the units that were done then.
+    points: VecDeque<(Instant, u64)>,
+}
+
+impl Speed {
+    /// Of work of which so many units are done now.
+    pub fn new(now: Instant, done: u64) -> Self {
+        Self { points: VecDeque::from([(now, done)]) }
     }
-    let (since, before) = lines.front().copied().unwrap_or((now, 0));
-    lines.push_back((now, done));
-    done.saturating_sub(before) as f64 / now.duration_since(since).as_secs_f64()
+
+    /// Units a second since the first time that is recent, or since the last one.
+    pub fn at(&mut self, now: Instant, done: u64) -> f64 {
+        let since = |(time, _): &(Instant, u64)| now.duration_since(*time);
+        while self.points.len() > 1 && self.points.front().is_some_and(|first| since(first) > RECENT) {
+            self.points.pop_front();
+        }
+        let (first, before) = self.points.front().copied().unwrap_or((now, done));
+        if self.points.back().is_none_or(|last| since(last) >= SPEED_INTERVAL) {
+            self.points.push_back((now, done));
+        }
+        done.saturating_sub(before) as f64 / now.duration_since(first).as_secs_f64().max(1e-9)
+    }
 }
 
 fn separated(detail: &str) -> String {
@@ -383,18 +402,25 @@ pub fn seconds(s: f64) -> String {
 mod tests {
     use super::*;
 
-    /// Ten units a second, an hour of sleep, five a second: the second line behind the sleep has the new speed.
+    /// Ten units a second, an hour of sleep, five a second: what follows the first point behind the sleep has the new speed.
     #[test]
     fn the_speed_is_that_of_the_last_minutes() {
-        let start = Instant::now();
-        let mut lines = VecDeque::from([(start, 0)]);
-        let mut at =
-            |seconds: u64, done: u64| recent_rate(&mut lines, start + Duration::from_secs(seconds), done);
-        let before: Vec<f64> = (1..=20).map(|i| at(10 * i, 100 * i)).collect();
-        assert!(before.iter().all(|rate| (rate - 10.0).abs() < 1e-9), "{before:?}");
-        let behind: Vec<f64> = (0..20).map(|i| at(3800 + 10 * i, 2000 + 50 * i)).collect();
-        assert!(behind[0] < 0.1, "{behind:?}");
-        assert!(behind[1..].iter().all(|rate| (rate - 5.0).abs() < 1e-9), "{behind:?}");
+        // Between lines, and between batches.
+        for step in [10.0, 0.1] {
+            let start = Instant::now();
+            let mut speed = Speed::new(start, 0);
+            let mut at = |seconds: f64, done: f64| {
+                speed.at(start + Duration::from_secs_f64(seconds), done.round() as u64)
+            };
+            let steps = (200.0 / step) as u32;
+            let times = |i: u32| f64::from(i) * step;
+            let before: Vec<f64> = (1..=steps).map(times).map(|t| at(t, 10.0 * t)).collect();
+            assert!(before.iter().all(|rate| (rate - 10.0).abs() < 1e-9), "{before:?}");
+            let behind: Vec<f64> = (0..steps).map(times).map(|t| at(3800.0 + t, 2000.0 + 5.0 * t)).collect();
+            assert!(behind[0] < 0.1, "{behind:?}");
+            assert!(behind[20..].iter().all(|rate| (rate - 5.0).abs() < 0.5), "{behind:?}");
+            assert!(speed.points.len() < 130);
+        }
     }
 
     #[test]

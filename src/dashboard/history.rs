@@ -1,10 +1,11 @@
 //! State of a training as the dashboard knows it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use humboldt_schemas::results::EpochMetrics;
 
 use crate::learn::Event;
+use crate::progress::Speed;
 
 /// Points of a curve at most: more than a terminal has columns.
 const POINTS: usize = 2048;
@@ -23,6 +24,7 @@ pub(super) struct History {
     /// Images read into memory, and in all.
     pub(super) loaded: Option<(usize, usize)>,
     pub(super) batch: Option<Step>,
+    speed: Option<Speed>,
     /// Loss of each batch against epochs, and smoothed.
     pub(super) losses: Thinned,
     pub(super) smoothed: Thinned,
@@ -45,16 +47,18 @@ pub(super) struct Step {
     pub(super) batch: usize,
     pub(super) batches: usize,
     pub(super) learning_rate: f64,
-    pub(super) images_per_second: f64,
-    /// Time until the last epoch, and when that was known.
-    remaining: Duration,
+    /// Not known at the first batch.
+    pub(super) images_per_second: Option<f64>,
+    /// Images until the last epoch, and since when.
+    left: f64,
     at: Instant,
 }
 
 impl Step {
-    /// Time until the last epoch.
-    pub(super) fn remaining(&self, now: Instant) -> Duration {
-        self.remaining.saturating_sub(now.saturating_duration_since(self.at))
+    /// Seconds until the last epoch.
+    pub(super) fn remaining(&self, now: Instant) -> Option<f64> {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.images_per_second.map(|speed| (self.left / speed - since).max(0.0))
     }
 
     /// Done of the epoch.
@@ -77,6 +81,7 @@ impl History {
             start: Instant::now(),
             loaded: None,
             batch: None,
+            speed: None,
             losses: Thinned::default(),
             smoothed: Thinned::default(),
             rates: Thinned::default(),
@@ -97,26 +102,26 @@ impl History {
                 }
             }
             Event::Loaded { done, total } => self.loaded = Some((done, total)),
-            Event::Batch {
-                epoch,
-                epochs,
-                batch,
-                batches,
-                loss,
-                learning_rate,
-                images_per_second,
-                remaining,
-            } => {
-                let last = Step {
+            Event::Batch { epoch, epochs, batch, batches, loss, learning_rate } => {
+                let images_per_second = None;
+                let mut last = Step {
                     epoch,
                     epochs,
                     batch,
                     batches,
                     learning_rate,
                     images_per_second,
-                    remaining,
+                    left: 0.0,
                     at: now,
                 };
+                let of_epoch = self.images as f64;
+                let done = last.epochs_done() * of_epoch;
+                last.left = epochs as f64 * of_epoch - done;
+                let done = done.round() as u64;
+                match &mut self.speed {
+                    Some(speed) => last.images_per_second = Some(speed.at(now, done)),
+                    None => self.speed = Some(Speed::new(now, done)),
+                }
                 let (sum, weights) = self.smoothing;
                 self.smoothing = (MEMORY * sum + loss, MEMORY * weights + 1.0);
                 let at = last.epochs_done();
@@ -185,6 +190,8 @@ impl Thinned {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -205,25 +212,19 @@ mod tests {
     fn the_smoothed_loss_starts_at_the_first_batch() {
         let mut history = History::new("tiny", "cpu", 8);
         assert_eq!(history.loss(), None);
-        let now = Instant::now();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
         for (batch, loss) in [(1, 3.0), (2, 1.0)] {
-            let event = Event::Batch {
-                epoch: 1,
-                epochs: 2,
-                batch,
-                batches: 4,
-                loss,
-                learning_rate: 0.1,
-                images_per_second: 10.0,
-                remaining: Duration::from_secs(9),
-            };
-            history.record(&event, now);
+            let event = Event::Batch { epoch: 1, epochs: 2, batch, batches: 4, loss, learning_rate: 0.1 };
+            history.record(&event, at(batch as u64));
+            assert_eq!(history.batch.unwrap().images_per_second, (batch == 2).then_some(2.0));
             let expected = if batch == 1 { 3.0 } else { (MEMORY * 3.0 + 1.0) / (MEMORY + 1.0) };
             assert!((history.loss().unwrap() - expected).abs() < 1e-12);
         }
         let batch = history.batch.unwrap();
         assert!((history.epochs_done() - 0.5).abs() < 1e-12);
-        assert_eq!(batch.remaining(now + Duration::from_secs(4)), Duration::from_secs(5));
-        assert_eq!(batch.remaining(now + Duration::from_secs(40)), Duration::ZERO);
+        // Twelve images are left, at two a second.
+        assert_eq!(batch.remaining(at(6)), Some(2.0));
+        assert_eq!(batch.remaining(at(42)), Some(0.0));
     }
 }

@@ -1,6 +1,6 @@
 //! A frame of the dashboard.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use humboldt_schemas::results::EpochMetrics;
 use ratatui::Frame;
@@ -189,10 +189,10 @@ fn bar(name: &str, fraction: f64, text: &str, area: Rect, buffer: &mut Buffer) {
 fn progress_numbers(history: &History) -> Line<'static> {
     let (Some(batch), Some(loss)) = (history.batch, history.loss()) else { return Line::default() };
     Line::from(format!(
-        " loss {}   learning rate {}   {} images/s",
+        " loss {}   learning rate {}{}",
         short(loss),
         short(batch.learning_rate),
-        number(batch.images_per_second)
+        batch.images_per_second.map_or(String::new(), |speed| format!("   {} images/s", number(speed)))
     ))
 }
 
@@ -231,7 +231,7 @@ fn progress_line(history: &History, now: Instant) -> Line<'static> {
 }
 
 fn left(batch: &Step, now: Instant) -> String {
-    seconds(Duration::as_secs_f64(&batch.remaining(now)))
+    seconds(batch.remaining(now).unwrap_or(f64::INFINITY))
 }
 
 /// Four digits behind the point, or two of a number that is too small or too large for them.
@@ -248,6 +248,8 @@ fn right(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::learn::Event;
     use ratatui::Terminal;
@@ -262,10 +264,11 @@ mod tests {
     /// A training amid its eighth epoch, the sixth being the best so far.
     fn history() -> History {
         let mut history = History::new("quickstart", "cpu", 640);
-        let now = history.start + ELAPSED;
+        let (start, steps) = (history.start, 7 * BATCHES + 25);
         let loss = |x: f64| 0.08 + 0.9 * (-0.6 * x).exp();
         let mut best = f64::INFINITY;
-        for step in 0..7 * BATCHES + 25 {
+        for step in 0..steps {
+            let now = start + ELAPSED.mul_f64((step + 1) as f64 / steps as f64);
             let (epoch, batch) = (step / BATCHES + 1, step % BATCHES + 1);
             let noise = 1.0 + 0.25 * (12.9 * step as f64).sin() * (7.7 * step as f64).cos();
             let event = Event::Batch {
@@ -275,8 +278,6 @@ mod tests {
                 batches: BATCHES,
                 loss: noise * loss(step as f64 / BATCHES as f64),
                 learning_rate: 0.01 * 0.5 * (1.0 + (3.0 * step as f64 / (EPOCHS * BATCHES) as f64).cos()),
-                images_per_second: 1234.0,
-                remaining: Duration::from_secs(135),
             };
             history.record(&event, now);
             if batch == BATCHES {
@@ -321,9 +322,9 @@ mod tests {
             "epoch 8 of 12",
             "batch 25 of 40",
             "all  64 %",
-            "3 min 05 s, 2 min 15 s left",
+            "3 min 05 s, 1 min 46 s left",
             "learning rate 0.00",
-            "1.23k images/s",
+            "26.4 images/s",
             "best epoch 6: validation loss 0.11",
             "q checkpoint and stop",
         ] {
@@ -373,7 +374,7 @@ mod tests {
             }
         }
         let line = &frame(&full, 60, 10)[0];
-        assert!(line.starts_with("epoch 8 of 12, loss 0.0") && line.ends_with(", 2 min 15 s left"), "{line}");
+        assert!(line.starts_with("epoch 8 of 12, loss 0.0") && line.ends_with(", 1 min 46 s left"), "{line}");
         assert!(frame(&stopping, 80, 24)[23].contains("stops after this batch"));
     }
 

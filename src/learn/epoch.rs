@@ -5,7 +5,6 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use humboldt_schemas::card::{AnyArchitecture, Precision};
@@ -61,8 +60,6 @@ pub(super) struct Epoch<'a> {
     pub(super) number: usize,
     pub(super) model: &'a Model,
     pub(super) images: usize,
-    /// When this run began, and after how many steps.
-    pub(super) start: (Instant, u64),
     /// Folder of checkpoints.
     pub(super) folder: &'a Path,
 }
@@ -98,8 +95,6 @@ impl Epoch<'_> {
                 return Err(self.diverged(number, loss, state));
             }
             total += loss * batches[number].len() as f64;
-            let images_per_second = self.images_per_second(optimiser.steps);
-            let left = t.card.epochs * batches.len() - optimiser.steps as usize;
             let event = Event::Batch {
                 epoch: self.number,
                 epochs: t.card.epochs,
@@ -107,8 +102,6 @@ impl Epoch<'_> {
                 batches: batches.len(),
                 loss,
                 learning_rate: learning_rate(t.card, optimiser.steps, batches.len() as u64),
-                images_per_second,
-                remaining: Duration::from_secs_f64((left * t.card.batch_size) as f64 / images_per_second),
             };
             let flow = progress.report(event);
             stopped = flow.is_break();
@@ -248,11 +241,6 @@ impl Epoch<'_> {
         };
         let statistics = vec![statistics.into_iter().map(|(m, v)| (m.inner(), v.inner())).collect()];
         Part { gradient, statistics, loss: loss.inner().into_scalar::<f64>() }
-    }
-
-    fn images_per_second(&self, steps: u64) -> f64 {
-        let images = (steps - self.start.1) as usize * self.training.card.batch_size;
-        images as f64 / self.start.0.elapsed().as_secs_f64().max(1e-9)
     }
 
     fn diverged(&self, number: usize, loss: f64, state: &State) -> LearnError {

@@ -1,7 +1,6 @@
 //! Events of a training or a prediction for whoever waits for it; the library itself prints nothing.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use humboldt_schemas::results::EpochMetrics;
 
@@ -38,10 +37,6 @@ pub enum Event<'a> {
         loss: f64,
         /// Learning rate of the batch.
         learning_rate: f64,
-        /// Images learned a second since this run began.
-        images_per_second: f64,
-        /// Time until the last epoch at this speed.
-        remaining: Duration,
     },
     /// An epoch ended, its checkpoint is written.
     Epoch(&'a EpochMetrics),

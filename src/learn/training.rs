@@ -4,7 +4,6 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
 
 use burn::tensor::Tensor;
 use humboldt_physics::Axes;
@@ -121,7 +120,6 @@ impl Training<'_> {
                 Some(Inputs::new(self.train, &input, &targets, self.memory, &loaded)?)
             };
             let validation = Inputs::new(self.validation, &input, &targets, self.memory, &loaded)?;
-            let start = (Instant::now(), state.steps);
             while !self.finished(&state) {
                 let epoch = state.epoch() + 1;
                 let fresh = self.train.of_epoch(epoch)?;
@@ -132,7 +130,7 @@ impl Training<'_> {
                     None => Some(Inputs::new(source, &input, &targets, 0, &|_| ())?),
                 };
                 let Some(train) = stored.as_ref().or(fresh.as_ref()) else { return Ok(None) };
-                let step = Epoch { training: self, number: epoch, model: &model, images, start, folder };
+                let step = Epoch { training: self, number: epoch, model: &model, images, folder };
                 let after = step.run(train, network, &mut optimiser, &mut state, progress)?;
                 let Some((moved, loss)) = after else { return Ok(None) };
                 network = moved;

@@ -21,6 +21,7 @@ mod fit;
 mod moments;
 mod quartic;
 mod statistic;
+mod sums;
 
 pub use self::calibration::{Known, RatioCalibration, Truth};
 pub use self::fit::{Fit, SamplePart};
