@@ -81,7 +81,7 @@ pub fn width_over_bound(sheet: &Sheet, comparison: &Comparison) -> Result<Vec<Pa
                 panel.error_bar(x(v), bar(v).into(), Stroke::thin(colour), 0.0);
                 panel.marker(x(v), v.ratio_to_bound, marker, colour);
             }
-            avoid.extend(points.iter().map(|p| panel.at(p.0, p.1)));
+            avoid.extend(panel.along(&points));
             entries.push((Key::Point(marker, Stroke::thin(colour)), words(e, e.ratio_to_bound, 2)));
         }
         entries.push((Key::Line(Stroke::thin(BLACK).dashed()), "information bound".to_owned()));

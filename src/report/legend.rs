@@ -88,10 +88,15 @@ mod tests {
     use super::*;
     use crate::ticks::Scale;
 
+    fn panel(canvas: &Canvas) -> Panel<'_> {
+        let unit = Scale::linear(0.0, 1.0);
+        Panel::new(canvas, Rect::new(0.0, 0.0, 100.0, 100.0), unit, unit)
+    }
+
     /// Upper left corner of the white box of a legend [0.01 mm].
     fn box_of(avoid: &[Point]) -> String {
-        let (canvas, unit) = (Canvas::default(), Scale::linear(0.0, 1.0));
-        let panel = Panel::new(&canvas, Rect::new(0.0, 0.0, 100.0, 100.0), unit, unit);
+        let canvas = Canvas::default();
+        let panel = panel(&canvas);
         draw(&panel, &[(Key::Nothing, "words".to_owned())], avoid);
         let svg = canvas.svg((100.0, 100.0), "legend");
         let polygon = svg.lines().find(|line| line.starts_with("<polygon")).unwrap();
@@ -106,5 +111,8 @@ mod tests {
         assert!(upper_right.ends_with(",260") && upper_right != upper_left, "{upper_right}");
         let side = box_of(&[(5.0, 5.0), (95.0, 5.0), (95.0, 95.0), (5.0, 95.0)]);
         assert!(side.starts_with("260,") && side != upper_left, "{side}");
+        // A line crosses both upper corners and has no point in either.
+        let lower_right = box_of(&panel(&Canvas::default()).along(&[(0.0, 0.95), (1.0, 0.95)]));
+        assert!(!lower_right.ends_with(",260") && !lower_right.starts_with("260,"), "{lower_right}");
     }
 }

@@ -180,6 +180,20 @@ impl<'c> Panel<'c> {
         self.canvas.line(&points, stroke);
     }
 
+    /// Places on paper along the line through data points, at most a millimetre apart.
+    pub(super) fn along(&self, points: &[(f64, f64)]) -> Vec<Point> {
+        let points: Vec<Point> = points.iter().map(|&(x, y)| self.at(x, y)).collect();
+        let between = |ends: &[Point]| {
+            let (first, way) = (ends[0], (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1));
+            let steps = way.0.hypot(way.1).ceil().max(1.0);
+            (0..steps as usize).map(move |i| {
+                let part = i as f64 / steps;
+                (first.0 + part * way.0, first.1 + part * way.1)
+            })
+        };
+        points.windows(2).flat_map(between).chain(points.last().copied()).collect()
+    }
+
     /// The part of the line y = slope x + intercept inside the frame.
     pub(super) fn straight(&self, slope: f64, intercept: f64, stroke: Stroke) {
         let y = |x: f64| slope * x + intercept;

@@ -12,6 +12,8 @@ use super::ticks::{Scale, number};
 use super::{ReportError, Sheet};
 
 const FIGURE: &str = "training curves";
+/// Learning rates below this part of the largest lie below the axis: one cycle and half a cosine end next to 0.
+const SMALLEST_RATE: f64 = 1e-3;
 /// Up to as many epochs are marked as points; a line through one would not be seen.
 const FEW: usize = 5;
 
@@ -42,6 +44,8 @@ pub fn training_curves(sheet: &Sheet, epochs: &[EpochMetrics]) -> Result<Vec<Pat
     if rates.is_empty() || curves.iter().any(|c| c.1.is_empty()) {
         return Err(ReportError::NoData { figure: FIGURE, what: "positive losses and learning rates" });
     }
+    let rate_axis = rate_axis(&rates);
+    let rates: Vec<(f64, f64)> = rates.iter().map(|&(x, y)| (x, y.max(rate_axis.low))).collect();
     let x =
         Scale::around(epochs.iter().flat_map(|m| [m.epoch as f64 - 0.5, m.epoch as f64 + 0.5]), 0.02, 0.02);
     let y = Scale::log_around(curves.iter().flat_map(|c| c.1.iter().map(|p| p.1)), 0.07, 0.12);
@@ -49,12 +53,7 @@ pub fn training_curves(sheet: &Sheet, epochs: &[EpochMetrics]) -> Result<Vec<Pat
 
     let draw = |canvas: &Canvas| {
         let main = Panel::new(canvas, Rect::new(21.0, 4.0, 115.0, 70.0), x, y);
-        let below = Panel::new(
-            canvas,
-            Rect::new(21.0, 77.0, 115.0, 26.0),
-            x,
-            Scale::log_around(rates.iter().map(|p| p.1), 0.12, 0.12),
-        );
+        let below = Panel::new(canvas, Rect::new(21.0, 77.0, 115.0, 26.0), x, rate_axis);
         let mut entries: Vec<Entry> = Vec::new();
         if let Some(m) = best {
             for panel in [&main, &below] {
@@ -84,15 +83,20 @@ pub fn training_curves(sheet: &Sheet, epochs: &[EpochMetrics]) -> Result<Vec<Pat
         axes.x_ticks = axes.x_ticks.integers();
         axes.y_ticks = below.y.ticks(4);
         below.draw_axes(&axes);
-        let mut avoid: Vec<_> = curves.iter().flat_map(|c| c.1.iter().map(|&(x, y)| main.at(x, y))).collect();
-        if let Some(m) = best {
-            let x = main.at(m.epoch as f64, m.validation_mae).0;
-            avoid.extend((0..60).map(|i| (x, main.frame.top + main.frame.height * f64::from(i) / 60.0)));
+        let mut avoid: Vec<_> = curves.iter().flat_map(|c| main.along(&c.1)).collect();
+        if let Some(at) = best.map(|m| m.epoch as f64) {
+            avoid.extend(main.along(&[(at, y.low), (at, y.high)]));
         }
         legend::draw(&main, &entries, &avoid);
     };
     let rows = epochs.iter().map(EpochMetrics::csv_row);
     sheet.write("Training curves", (140.0, 118.0), draw, (EpochMetrics::CSV_HEADER, rows))
+}
+
+fn rate_axis(rates: &[(f64, f64)]) -> Scale {
+    let rates = || rates.iter().map(|p| p.1);
+    let largest = rates().fold(0.0, f64::max);
+    Scale::log_around(rates().filter(|rate| *rate >= SMALLEST_RATE * largest), 0.12, 0.12)
 }
 
 #[cfg(test)]
@@ -103,7 +107,7 @@ mod tests {
     fn epochs(n: usize) -> Vec<EpochMetrics> {
         let epoch = |i: usize| EpochMetrics {
             epoch: i,
-            learning_rate: if i == 30 { 0.0 } else { 0.01 / i as f64 },
+            learning_rate: if i == 30 { 1e-12 } else { 0.01 / i as f64 },
             train_loss: 0.5 / i as f64,
             validation_mae: 0.05 + 0.5 / i as f64,
             validation_loss: 0.06 + 0.5 / i as f64,
@@ -118,6 +122,12 @@ mod tests {
         checks::figure("training", |sheet| training_curves(sheet, &epochs(1)));
         let svg = checks::figure("training", |sheet| training_curves(sheet, &epochs(30)));
         assert!(svg.contains("best: epoch 20, MAE 0.0750") && svg.contains("validation loss"));
+    }
+
+    #[test]
+    fn the_end_of_a_cycle_does_not_flatten_its_rates() {
+        let Scale { low, high, .. } = rate_axis(&[(1.0, 2e-4), (2.0, 6e-4), (3.0, 1e-6), (4.0, 5e-10)]);
+        assert!((1e-7..1e-6).contains(&low) && (6e-4..6e-3).contains(&high), "{low} {high}");
     }
 
     #[test]
