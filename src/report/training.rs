@@ -84,8 +84,9 @@ pub fn training_curves(sheet: &Sheet, epochs: &[EpochMetrics]) -> Result<Vec<Pat
         axes.y_ticks = below.y.ticks(4);
         below.draw_axes(&axes);
         let mut avoid: Vec<_> = curves.iter().flat_map(|c| main.along(&c.1)).collect();
+        // The line of the best epoch counts for less than a curve.
         if let Some(at) = best.map(|m| m.epoch as f64) {
-            avoid.extend(main.along(&[(at, y.low), (at, y.high)]));
+            avoid.extend(main.along(&[(at, y.low), (at, y.high)]).into_iter().step_by(10));
         }
         legend::draw(&main, &entries, &avoid);
     };
