@@ -113,6 +113,14 @@ fn cards_are_refused_by_line_field_value_and_range() {
             tiny.replace("learning_rate", "precision = \"f16\"\nlearning_rate"),
             vec!["training.precision", "f16", "cpu", "single"],
         ),
+        (
+            tiny.replace("learning_rate", "start = \"nowhere\"\nlearning_rate"),
+            vec!["training.start = ", "nowhere is not allowed", "builtin:npr", "RUN/model"],
+        ),
+        (
+            tiny.replace("learning_rate", "start = \"builtin\"\nlearning_rate"),
+            vec!["builtin: is of another network than the card's: [network] differs"],
+        ),
         (tiny.replace("resnet10", "vgg"), vec!["network.preset", "vgg", "resnet34"]),
         (tiny.replace("train = 16", ""), vec!["dataset.groups.train", "0 images"]),
         (tiny.replace("[[dataset.groups]]", "[dataset.groups]"), vec!["card.toml:"]),

@@ -97,6 +97,36 @@ fn issue_13_19_export_and_import_give_the_same_predictions() {
     }
 }
 
+/// A training starts from the weights and scales of another: one that moves no weight leaves its predictions, and says where they come from.
+#[test]
+fn a_training_starts_from_another_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (first, second) = (path("first"), path("second"));
+    let card = scaled(folder.path(), |text| text);
+    succeed(&["train", text(&card), "--out", text(&first)]);
+    // Fewer images, whose own scales are others; the folder's name is beside the card's.
+    let still = "start = \"first\"\nfreeze_norms_after = 0\nlearning_rate = 1e-30 #";
+    scaled(folder.path(), |text| text.replace("train = 16", "train = 12").replace("learning_rate =", still));
+    succeed(&["train", text(&card), "--out", text(&second)]);
+    let (first, second) = (first.join("model"), second.join("model"));
+    assert_eq!(predictions(&second), predictions(&first));
+    let info = |folder: &Path| Model::load(folder, &Compute::cpu()).unwrap().info().clone();
+    let (first, second) = (info(&first), info(&second));
+    assert_eq!((&second.input, &second.parameters), (&first.input, &first.parameters));
+    assert_eq!(second.provenance["start"], first.provenance);
+    assert_eq!(second.provenance["card"]["training"]["start"], text(&path("first")));
+
+    let other = |from: &str, to: &str, field: &str| {
+        scaled(folder.path(), |text| text.replace("learning_rate =", still).replace(from, to));
+        let error = refused(&["train", text(&card), "--out", text(&path("never"))]);
+        assert!(error.contains(&format!("first: is of another network than the card's: {field}")), "{error}");
+        assert!(!path("never").exists());
+    };
+    other("stem_kernel = 3", "stem_kernel = 5", "[network] differs");
+    other("bins = 10", "bins = 8", "images.bins differs");
+}
+
 /// A calibrated network over events: what `infer` says of a sample is the same, interval and p-value too.
 #[test]
 fn issue_13_19_calibrations_travel() {

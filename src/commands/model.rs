@@ -17,6 +17,7 @@ use crate::learn::model::{ModelInfo, Parameter, WEIGHTS_FILE, model_folder};
 use crate::learn::{Compute, Imported, Model};
 use crate::progress::{note, outln};
 use crate::ratio::model::RatioModel;
+use crate::run::training;
 use crate::sampling;
 
 /// Show a trained network; bring weights from PyTorch, or to it
@@ -228,7 +229,8 @@ fn import(
         "--out = {} is not allowed; allowed: a folder that is not there yet",
         out.display()
     );
-    let mut info = described(&card, &weights.display().to_string())?;
+    let provenance = serde_json::json!({ "card": card, "weights": weights.display().to_string() });
+    let mut info = ModelInfo { provenance, ..training::untrained(&card)? };
     match trained(weights, scales, compute)? {
         Some((trained, source)) => {
             if let Ok(theirs) = card_of(&trained) {
@@ -249,17 +251,6 @@ fn import(
     save_new(&model, out)?;
     note(format!("network in {}", out.display()));
     Ok(())
-}
-
-/// A card's network before its training.
-fn described(card: &RunCard, weights: &str) -> Result<ModelInfo> {
-    let (architecture, events) = (card.architecture(), card.images.events);
-    let parameters = card.axes()?.iter().map(Parameter::plain).collect();
-    let mut info =
-        ModelInfo::untrained(architecture, card.training.loss, card.images.bins, events, parameters);
-    info.event_range = card.training.events;
-    info.provenance = serde_json::json!({ "card": card, "weights": weights });
-    Ok(info)
 }
 
 /// Description of the training of some weights, and the place where it stands.

@@ -117,6 +117,7 @@ fn print_ratio(evaluation: &RatioEvaluation) {
 pub(super) fn open(card: &Path, out: &Path, images: Option<&Path>, compute: &Compute) -> Result<RunFolder> {
     let card = possible(RunCard::read_for_run(card)?)?;
     compute.check(card.training.precision)?;
+    training::check_start(&card, compute)?;
     let used = [training::stored_splits(&card), training::tested_splits(&card)].concat();
     ensure!(
         images.is_none() || !used.is_empty(),

@@ -67,21 +67,40 @@ impl ModelInfo {
     /// # Errors
     /// When that is another network; `path` is where it comes from.
     pub fn trained_as(self, trained: Self, path: &Path) -> Result<Self, LearnError> {
-        let learned = |info: &Self| -> Vec<(String, [f64; 2])> {
-            info.parameters.iter().map(|p| (p.coefficient.clone(), p.range)).collect()
-        };
-        let differs = [
-            ("[network]", self.architecture == trained.architecture),
-            ("training.loss", self.loss == trained.loss),
-            ("images.bins", self.bins == trained.bins),
-            ("images.events", self.events == trained.events),
-            ("[parameters] or [dataset]", learned(&self) == learned(&trained)),
-            ("training.events", self.event_range == trained.event_range),
-        ];
-        if let Some((field, _)) = differs.into_iter().find(|(_, same)| !same) {
-            return Err(LearnError::OtherNetwork { path: path.to_owned(), field });
-        }
+        self.check_network(&trained, path)?;
+        let ranges = |info: &Self| info.parameters.iter().map(|p| p.range).collect::<Vec<_>>();
+        check_same(
+            path,
+            [
+                ("images.events", self.events == trained.events),
+                ("[parameters] or [dataset]", ranges(&self) == ranges(&trained)),
+                ("training.events", self.event_range == trained.event_range),
+            ],
+        )?;
         Ok(Self { provenance: self.provenance, ..trained })
+    }
+
+    /// Refuses a network whose weights mean something else: of other layers, loss, cells or coefficients; `path` is where it comes from.
+    pub(super) fn check_network(&self, other: &Self, path: &Path) -> Result<(), LearnError> {
+        let coefficients =
+            |info: &Self| -> Vec<String> { info.parameters.iter().map(|p| p.coefficient.clone()).collect() };
+        check_same(
+            path,
+            [
+                ("[network]", self.architecture == other.architecture),
+                ("training.loss", self.loss == other.loss),
+                ("images.bins", self.bins == other.bins),
+                ("[parameters]", coefficients(self) == coefficients(other)),
+            ],
+        )
+    }
+}
+
+/// Refuses what differs from the card in a field.
+fn check_same(path: &Path, fields: impl IntoIterator<Item = (&'static str, bool)>) -> Result<(), LearnError> {
+    match fields.into_iter().find(|(_, same)| !same) {
+        Some((field, _)) => Err(LearnError::OtherNetwork { path: path.to_owned(), field }),
+        None => Ok(()),
     }
 }
 

@@ -134,6 +134,16 @@ impl ModelInfo {
         }
     }
 
+    /// Description of the network that another one's weights start: it has the scales that these know, and says where they come from.
+    pub(super) fn started_from(mut self, start: &Self) -> Self {
+        let targets = start.targets();
+        self.parameters.iter_mut().zip(targets).for_each(|(own, target)| own.target = target);
+        if let Some(provenance) = self.provenance.as_object_mut() {
+            provenance.insert("start".to_owned(), start.provenance.clone());
+        }
+        Self { input: start.input.clone(), scores: start.scores.clone(), ..self }
+    }
+
     /// Numbers that the network puts out for an image; of a network over single elements, for each element.
     pub fn outputs(&self) -> usize {
         self.architecture.outputs(self.loss, self.labels())

@@ -5,12 +5,14 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use burn::module::Module as _;
 use burn::tensor::Tensor;
 use humboldt_physics::Axes;
 use humboldt_pipeline::scores::EventScores;
 use humboldt_schemas::card::{AnyArchitecture, TrainingCard, hash_json};
 use humboldt_schemas::results::EpochMetrics;
 
+use super::built_in;
 use super::checkpoint::{self, State, Within};
 use super::device::Compute;
 use super::epoch::{Epoch, batch_sizes};
@@ -64,6 +66,21 @@ pub struct Trained {
     pub stopped_early: bool,
 }
 
+/// The network that a training of a card starts from, if it names one; `untrained` describes the card's own.
+///
+/// # Errors
+/// When there is none of that name, or it has other layers, another loss, other cells or coefficients; as [`Model::load`].
+pub fn start(
+    card: &TrainingCard,
+    untrained: &ModelInfo,
+    compute: &Compute,
+) -> Result<Option<Model>, LearnError> {
+    let Some(name) = card.start.as_deref().map(Path::new) else { return Ok(None) };
+    let model = built_in::open("training.start", name, compute)?;
+    untrained.check_network(model.info(), name)?;
+    Ok(Some(model))
+}
+
 /// Sets whose means the first weights are scaled to.
 const SETS_TO_NORMALISE: usize = 64;
 
@@ -97,8 +114,14 @@ impl Training<'_> {
             let optimiser = Optimiser::new(self.card, found.moments, found.state.steps);
             (found.network, optimiser, found.info, found.state)
         } else {
-            let info = self.describe(&labels)?;
-            let network = self.first_weights(&info)?;
+            let untrained = self.untrained(&labels);
+            let (info, network) = if let Some(start) = start(self.card, &untrained, self.compute)? {
+                (untrained.started_from(start.info()), start.network.train())
+            } else {
+                let info = self.describe(untrained)?;
+                let network = self.first_weights(&info)?;
+                (info, network)
+            };
             let moments = Moments::zeros(&network, self.card.optimiser, self.compute.device());
             let state = State { fingerprint, steps: 0, history: Vec::new(), within: Within::default() };
             (network, Optimiser::new(self.card, moments, 0), info, state)
@@ -200,7 +223,8 @@ impl Training<'_> {
         hash_json(&((self.card, self.architecture, self.seed, self.events), images))
     }
 
-    fn describe(&self, labels: &[Vec<f64>]) -> Result<ModelInfo, LearnError> {
+    /// Description of the network, but for the scales of what goes in and of scores.
+    fn untrained(&self, labels: &[Vec<f64>]) -> ModelInfo {
         let bins = self.train.bins();
         let of = |column: usize| {
             let values: Vec<f64> = labels.iter().map(|row| row[column]).collect();
@@ -212,6 +236,11 @@ impl Training<'_> {
             ModelInfo::untrained(self.architecture.clone(), self.card.loss, bins, self.events, parameters);
         info.event_range = self.card.events;
         info.provenance = self.provenance.clone();
+        info
+    }
+
+    /// Its description with them, from the training images.
+    fn describe(&self, mut info: ModelInfo) -> Result<ModelInfo, LearnError> {
         let input = self.input(&info)?;
         info.scores = input.spread().to_vec();
         if let Input::Voxels(voxels) = input

@@ -15,12 +15,35 @@ use crate::campaign::CampaignImages;
 use crate::campaign::live::LiveImages;
 use crate::dashboard::Dashboard;
 use crate::error::Error;
+use crate::learn::model::{ModelInfo, Parameter};
 use crate::learn::{self, Compute, Event, ImageSource, Model, Training};
 use crate::progress::{self, Progress, Style, note};
 use crate::sampling;
 
 /// Bytes that a training may keep its inputs in.
 const MEMORY: u64 = 4 << 30;
+
+/// Description of a card's network before its training.
+///
+/// # Errors
+/// When the card's coefficients have no ranges.
+pub fn untrained(card: &RunCard) -> Result<ModelInfo, Error> {
+    let (architecture, images) = (card.architecture(), &card.images);
+    let parameters = card.axes()?.iter().map(Parameter::plain).collect();
+    let loss = card.training.loss;
+    let mut info = ModelInfo::untrained(architecture, loss, images.bins, images.events, parameters);
+    info.event_range = card.training.events;
+    Ok(info)
+}
+
+/// Refuses a card whose training cannot start from the network that it names.
+///
+/// # Errors
+/// When there is none, or it is another one than the card's.
+pub fn check_start(card: &RunCard, compute: &Compute) -> Result<(), Error> {
+    learn::training::start(&card.training, &untrained(card)?, compute)?;
+    Ok(())
+}
 
 /// Trains the run's network, from its last checkpoint where there is one, and leaves the best epoch's in `model/`.
 ///

@@ -85,8 +85,10 @@ impl RunCard {
     fn loaded(self, path: &Path) -> Result<Self, SchemaError> {
         let mut card = self.settled();
         card.generator.effects.load(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        card.training.load(folder);
         if let Some(simulation) = &mut card.simulation {
-            simulation.load(path.parent().unwrap_or(Path::new("")));
+            simulation.load(folder);
         }
         Ok(card)
     }

@@ -88,7 +88,8 @@ pub(super) fn load_layout(layout: &mut Option<String>, folder: &Path) {
     }
 }
 
-fn beside(file: &str, folder: &Path) -> String {
+/// The name of a file or folder beside a card that holds from any folder.
+pub(super) fn beside(file: &str, folder: &Path) -> String {
     let path = folder.join(file);
     absolute(&path).unwrap_or(path).display().to_string()
 }

@@ -1,15 +1,22 @@
 //! `[training]` and `[evaluation]`.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ranges;
+use super::simulation::beside;
 use crate::error::Invalid;
 
 /// Settings of the fit of the network. The defaults are the paper's, where it states them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingCard {
+    /// Network whose weights and scales the training starts from, in place of first weights of the seed: `builtin`, `builtin:NAME`, or beside the card the
+    /// folder of a run or of a network. Of the same layers, loss, cells and coefficients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// `stored`: the same images in every epoch, from the campaign; `live`: fresh images for each batch, never stored.
     pub images: TrainingImages,
     /// delta C9 of live images: `grid`, as `[dataset]` says, or `uniform` between its smallest and largest value.
@@ -89,6 +96,7 @@ pub struct TrainingCard {
 impl Default for TrainingCard {
     fn default() -> Self {
         Self {
+            start: None,
             images: TrainingImages::Stored,
             prior: Prior::Grid,
             margin: 0.0,
@@ -157,6 +165,11 @@ impl TrainingCard {
                        warmup_epochs, clip_gradient with preset `ratio`";
         Err(Invalid::new(&format!("training.{key}"), value, allowed))
     }
+}
+
+/// Whether a name is that of a network that comes with the program.
+fn is_built_in(name: &str) -> bool {
+    name == "builtin" || name.starts_with("builtin:")
 }
 
 /// Of the numbers that convolutions multiply.
@@ -275,6 +288,13 @@ pub enum Schedule {
 }
 
 impl TrainingCard {
+    /// The name of the network it starts from, by which it is found from any folder.
+    pub(super) fn load(&mut self, folder: &Path) {
+        if let Some(start) = self.start.as_mut().filter(|name| !is_built_in(name)) {
+            *start = beside(start, folder);
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         ranges::check(self, "training")?;
         if let Some(micro) = self.micro_batch {
