@@ -159,8 +159,10 @@ fn bins(path: &Path, images: &Field) -> Result<usize, PipelineError> {
     if axes.is_some_and(|names| *names != json!(Axis::ALL.map(Axis::name))) {
         return wrong(format!("axes {}, wanted {:?}", axes.unwrap_or_default(), Axis::ALL.map(Axis::name)));
     }
-    if extension.get("permutation").is_some_and(|p| !p.is_null() && *p != json!([0, 1, 2])) {
-        return wrong("a permutation of axes is not supported".to_owned());
+    let order = extension.get("permutation").filter(|order| !order.is_null() && **order != json!([0, 1, 2]));
+    if let Some(order) = order {
+        let wanted = "axes in their order, as numpy.ascontiguousarray leaves them";
+        return wrong(format!("permutation {order}, wanted {wanted}"));
     }
     Ok(bins)
 }

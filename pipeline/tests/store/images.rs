@@ -294,9 +294,9 @@ fn arrow_images_of_other_programs_are_read() -> TestResult {
 fn arrow_files_with_other_columns_are_refused_by_name() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("images.arrow");
-    let tensor = |axes: &str| -> Result<_, arrow::error::ArrowError> {
+    let tensor = |more: &str| -> Result<_, arrow::error::ArrowError> {
         let (field, array) = arrow_images(3, 4)?;
-        let extension = format!(r#"{{"shape":[4,4,4],"dim_names":{axes}}}"#);
+        let extension = format!(r#"{{"shape":[4,4,4],{more}}}"#);
         Ok((field.with_metadata([("ARROW:extension:metadata".to_owned(), extension)]), array))
     };
     let flat: (Field, ArrayRef) =
@@ -305,7 +305,14 @@ fn arrow_files_with_other_columns_are_refused_by_name() -> TestResult {
         (vec![arrow_labels(3)], "no column `images`"),
         (vec![arrow_images(3, 4)?], "no column `delta_c9`"),
         (vec![flat, arrow_labels(3)], "column `images`: Float64, wanted lists"),
-        (vec![tensor(r#"["chi","cos_theta_k","cos_theta_l"]"#)?, arrow_labels(3)], "axes [\"chi\""),
+        (
+            vec![tensor(r#""dim_names":["chi","cos_theta_k","cos_theta_l"]"#)?, arrow_labels(3)],
+            "axes [\"chi\"",
+        ),
+        (
+            vec![tensor(r#""permutation":[2,0,1]"#)?, arrow_labels(3)],
+            "permutation [2,0,1], wanted axes in their order, as numpy.ascontiguousarray leaves them",
+        ),
     ];
     for (columns, message) in cases {
         arrow_file(&path, columns, IpcWriteOptions::default())?;
