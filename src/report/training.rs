@@ -108,7 +108,11 @@ mod tests {
     fn epochs(n: usize) -> Vec<EpochMetrics> {
         let epoch = |i: usize| EpochMetrics {
             epoch: i,
-            learning_rate: if i == 30 { 1e-12 } else { 0.01 / i as f64 },
+            learning_rate: match i {
+                29 => 1e-12,
+                30 => 0.0,
+                _ => 0.01 / i as f64,
+            },
             train_loss: 0.5 / i as f64,
             validation_mae: 0.05 + 0.5 / i as f64,
             validation_loss: 0.06 + 0.5 / i as f64,
